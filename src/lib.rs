@@ -1,0 +1,1 @@
+//! ctrecorder: records the NAT translations of a Linux router and answers questions about them.

@@ -1,0 +1,3 @@
+//! The `ctrecorder` program.
+
+fn main() {}
