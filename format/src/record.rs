@@ -59,7 +59,19 @@ pub mod flags {
 /// TCP, UDP, UDP-Lite, SCTP and DCCP have ports. ICMP and ICMPv6 keep the query's id in `sport` and
 /// `type * 256 + code` in `dport`; GRE keeps the keys of the two directions; other protocols have zeros.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+    Serialize,
+    Deserialize,
 )]
 #[repr(C)]
 pub struct Tuple<A: Address> {
@@ -77,7 +89,19 @@ pub struct Tuple<A: Address> {
 
 /// A record without counters: 56 bytes for IPv4, 104 for IPv6.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+    Serialize,
+    Deserialize,
 )]
 #[repr(C)]
 pub struct Record<A: Address> {
