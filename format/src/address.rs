@@ -25,18 +25,7 @@ pub enum Family {
 ///
 /// Records are generic over it, so that each of their fields is named once for both families.
 pub trait Address:
-    Copy
-    + Debug
-    + Eq
-    + Ord
-    + Hash
-    + AsRef<[u8]>
-    + FromBytes
-    + IntoBytes
-    + KnownLayout
-    + Immutable
-    + Unaligned
-    + 'static
+    Copy + Debug + Eq + Ord + Hash + AsRef<[u8]> + FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + 'static
 {
     /// The family of these addresses.
     const FAMILY: Family;

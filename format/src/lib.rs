@@ -1,12 +1,40 @@
 //! The bytes of ctrecorder's files, and nothing else: no clock, no file names, no sockets, no threads.
 //!
-//! docs/format.md is the normative text.
+//! A file of version 3 is a *segment*: a header, blocks of records, a footer. [`Writer`] makes one, [`Segment`] reads
+//! one, whole or damaged. Files of version 2, the C program's, are in [`legacy`](crate::legacy). docs/format.md is the
+//! normative text for both.
+//!
+//! No input makes a reader here panic, or allocate out of proportion to its length.
 
 pub mod address;
+pub mod block;
 pub mod damage;
+mod encode;
+mod filter;
+mod footer;
+pub mod header;
 mod le;
+pub mod note;
 pub mod record;
+mod segment;
+mod writer;
 
 pub use address::{Address, Family, V4, V6};
+pub use block::{BlockHeader, BlockKind};
 pub use damage::{Damage, Fault};
+pub use encode::CodecError;
+pub use filter::{Filter, Key};
+pub use footer::{Closing, DirectoryEntry, Footer, Totals};
+pub use header::{Clock, Content, Digest, Header, Refusal};
+pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
+pub use segment::{Block, Body, Head, Heads, Records, Segment};
+pub use writer::{BLOCK_BYTES, Writer};
+
+/// The header and every block begin at a multiple of this many bytes.
+pub(crate) const ALIGNMENT: usize = 64;
+
+/// `length` rounded up to the next multiple of [`ALIGNMENT`].
+pub(crate) const fn align(length: usize) -> usize {
+    length.next_multiple_of(ALIGNMENT)
+}

@@ -1,0 +1,181 @@
+//! The Bloom filter of a block: may an address, or an address with a port, be among its records?
+//!
+//! It is Apache Parquet's split-block filter with XXH64 (seed 0), so that one cache line answers a question and
+//! implementations exist in every language. docs/format.md, section "Filter".
+
+use xxhash_rust::xxh64::xxh64;
+
+use crate::address::Address;
+use crate::record::Record;
+
+/// A filter is a whole number of these: eight 32-bit words, one bit of each set for a key.
+const SLOT: usize = 32;
+
+/// Parquet's eight odd constants.
+const SALTS: [u32; 8] =
+    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
+
+/// A filter is halved while at most this share of its bits would be set, in percent: 60 % makes one false answer in 60.
+const FILL_MAX_PERCENT: u64 = 60;
+
+/// What is looked for: the hash of an address, or of an address with a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(u64);
+
+impl Key {
+    /// An address, whatever its port.
+    pub fn address<A: Address>(address: A) -> Self {
+        Self(xxh64(address.as_ref(), 0))
+    }
+
+    /// An address with a port: hashed as the address' bytes and the port, big-endian.
+    pub fn endpoint<A: Address>(address: A, port: u16) -> Self {
+        let mut bytes = [0; size_of::<crate::V6>() + size_of::<u16>()];
+        let address = address.as_ref();
+        let (text, _) = bytes.split_at_mut(address.len() + size_of::<u16>());
+        text[..address.len()].copy_from_slice(address);
+        text[address.len()..].copy_from_slice(&port.to_be_bytes());
+        Self(xxh64(text, 0))
+    }
+
+    /// The slot of this key among `slots`, and the bit of each of its words.
+    fn place(self, slots: usize) -> (usize, [u32; 8]) {
+        let slot = ((self.0 >> 32) * slots as u64) >> 32;
+        let low = self.0 as u32;
+        (slot as usize, SALTS.map(|salt| 1 << (low.wrapping_mul(salt) >> 27)))
+    }
+}
+
+/// A block's filter as it stands in the file. An empty one rules nothing out.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter<'a> {
+    slots: &'a [[u8; SLOT]],
+}
+
+impl<'a> Filter<'a> {
+    /// The filter in these bytes; `None` if they are no whole number of 32 bytes.
+    pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
+        let (slots, rest) = bytes.as_chunks::<SLOT>();
+        rest.is_empty().then_some(Self { slots })
+    }
+
+    /// Its length in bytes.
+    pub fn length(&self) -> usize {
+        self.slots.as_flattened().len()
+    }
+
+    /// False only if no record of the block has this key.
+    pub fn may_hold(&self, key: Key) -> bool {
+        let (slot, bits) = key.place(self.slots.len());
+        let Some(words) = self.slots.get(slot) else {
+            return true;
+        };
+        let (words, _) = words.as_chunks::<4>();
+        words.iter().zip(bits).all(|(word, bit)| u32::from_le_bytes(*word) & bit != 0)
+    }
+}
+
+/// Collects keys and makes the smallest filter that serves them. Kept between blocks for its memory.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    slots: Vec<[u32; 8]>,
+}
+
+impl Builder {
+    /// Begins a filter that can take `keys` keys.
+    pub(crate) fn begin(&mut self, keys: usize) {
+        // Eight bits are set for a key in a slot of 256: sixteen keys would set at most half of them.
+        let slots = keys.div_ceil(16).next_power_of_two();
+        self.slots.clear();
+        self.slots.resize(slots, [0; 8]);
+    }
+
+    fn insert(&mut self, key: Key) {
+        let (slot, bits) = key.place(self.slots.len());
+        if let Some(words) = self.slots.get_mut(slot) {
+            for (word, bit) in words.iter_mut().zip(bits) {
+                *word |= bit;
+            }
+        }
+    }
+
+    /// Adds what a record can be asked for: its four addresses, with and without their ports.
+    pub(crate) fn insert_record<A: Address>(&mut self, record: &Record<A>) {
+        let endpoints = record.endpoints();
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            if !endpoints[..index].contains(endpoint) {
+                self.insert(Key::endpoint(endpoint.0, endpoint.1));
+                if !endpoints[..index].iter().any(|earlier| earlier.0 == endpoint.0) {
+                    self.insert(Key::address(endpoint.0));
+                }
+            }
+        }
+    }
+
+    /// Halves the filter while it stays sparse enough, and appends it to `out`.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        while self.slots.len() > 1 && self.fill_percent_halved() <= FILL_MAX_PERCENT {
+            // The slot is the key's high bits times the number of slots: half as many slots means half the index.
+            for index in 0..self.slots.len() / 2 {
+                let (even, odd) = (self.slots[2 * index], self.slots[2 * index + 1]);
+                self.slots[index] = std::array::from_fn(|word| even[word] | odd[word]);
+            }
+            self.slots.truncate(self.slots.len() / 2);
+        }
+        out.extend(self.slots.as_flattened().iter().flat_map(|word| word.to_le_bytes()));
+    }
+
+    fn fill_percent_halved(&self) -> u64 {
+        let set: u64 = self
+            .slots
+            .chunks_exact(2)
+            .flat_map(|pair| (0..8).map(|word| u64::from((pair[0][word] | pair[1][word]).count_ones())))
+            .sum();
+        set * 100 / (self.slots.len() as u64 / 2 * 256)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter_of(addresses: std::ops::Range<u32>, capacity: usize) -> Vec<u8> {
+        let mut builder = Builder::default();
+        builder.begin(capacity);
+        for address in addresses {
+            builder.insert(Key::address(address.to_be_bytes()));
+        }
+        let mut bytes = Vec::new();
+        builder.finish(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn what_went_in_is_found_and_most_else_is_ruled_out() {
+        let bytes = filter_of(0..4000, 9000);
+        let filter = Filter::new(&bytes).unwrap();
+        assert!((0u32..4000).all(|n| filter.may_hold(Key::address(n.to_be_bytes()))));
+        let wrong = (1_000_000u32..1_100_000).filter(|n| filter.may_hold(Key::address(n.to_be_bytes()))).count();
+        assert!(wrong < 2500, "{wrong} of 100000 false answers");
+        assert!(bytes.len() <= 8192, "{} bytes for 4000 keys", bytes.len());
+    }
+
+    #[test]
+    fn few_keys_make_a_small_filter() {
+        assert_eq!(filter_of(0..5, 9000).len(), SLOT);
+    }
+
+    #[test]
+    fn no_filter_rules_nothing_out() {
+        assert!(Filter::new(&[]).unwrap().may_hold(Key::endpoint([10, 0, 0, 1], 80)));
+        assert!(Filter::new(&[0; 31]).is_none());
+    }
+
+    /// A filter made by another implementation of the same definition (Python's xxhash and integers).
+    #[test]
+    fn the_hash_is_xxh64_with_seed_zero() {
+        assert_eq!(Key::address([203, 0, 113, 1]).0, xxh64(&[203, 0, 113, 1], 0));
+        assert_eq!(Key::endpoint([203, 0, 113, 1], 443).0, xxh64(&[203, 0, 113, 1, 1, 187], 0));
+        assert_eq!(xxh64(b"", 0), 0xef46_db37_51d8_e999);
+    }
+}

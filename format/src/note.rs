@@ -1,0 +1,118 @@
+//! Notes: what a journal says about itself between its records. docs/format.md, section "Notes".
+
+use zerocopy::little_endian::{I64, U16, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Why a note was made. Those that are gaps tell of a span in which events may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Cause {
+    /// The recorder was started.
+    Started = 1,
+    /// The recorder was stopped in order.
+    Stopped = 2,
+    /// Gap: the kernel had no room left in the socket's buffer.
+    KernelOverrun = 3,
+    /// Gap: the recorder's queue was full.
+    QueueFull = 4,
+    /// Gap: the disk was full, and then the queue.
+    DiskFull = 5,
+    /// The wall clock was set; `value` holds by how much, in ns.
+    ClockStep = 6,
+    /// Gap: the recorder was not running.
+    NotRunning = 7,
+    /// Gap: messages of the kernel could not be understood, or were cut short.
+    Malformed = 8,
+}
+
+impl Cause {
+    /// The cause with this number in the file; `None` for one of a later version.
+    pub const fn from_number(number: u16) -> Option<Self> {
+        Some(match number {
+            1 => Self::Started,
+            2 => Self::Stopped,
+            3 => Self::KernelOverrun,
+            4 => Self::QueueFull,
+            5 => Self::DiskFull,
+            6 => Self::ClockStep,
+            7 => Self::NotRunning,
+            8 => Self::Malformed,
+            _ => return None,
+        })
+    }
+
+    /// Whether events may be missing in the note's span.
+    pub const fn is_gap(self) -> bool {
+        matches!(self, Self::KernelOverrun | Self::QueueFull | Self::DiskFull | Self::NotRunning | Self::Malformed)
+    }
+
+    /// The cause in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Started => "recorder started",
+            Self::Stopped => "recorder stopped",
+            Self::KernelOverrun => "socket buffer full",
+            Self::QueueFull => "queue full",
+            Self::DiskFull => "disk full",
+            Self::ClockStep => "clock set",
+            Self::NotRunning => "recorder not running",
+            Self::Malformed => "messages not understood",
+        }
+    }
+}
+
+/// A note, 40 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Note {
+    /// Begin of the span it tells of, ns since the epoch, UTC.
+    pub from: U64,
+    /// End of the span, not before its begin.
+    pub to: U64,
+    /// Number of events lost in it, [`Note::LOST_UNKNOWN`] if not known.
+    pub lost: U64,
+    /// What else the cause has to say, see [`Cause`]; else 0.
+    pub value: I64,
+    /// A [`Cause`] by its number; ask [`Note::cause`].
+    pub cause: U16,
+    /// Zeros.
+    pub(crate) reserved: [u8; 6],
+}
+const _: () = assert!(size_of::<Note>() == 40);
+
+impl Note {
+    /// The number of lost events is not known.
+    pub const LOST_UNKNOWN: u64 = u64::MAX;
+
+    /// A note of something that happened at one moment, with nothing lost.
+    pub fn at(moment: u64, cause: Cause) -> Self {
+        Self::gap(moment, moment, 0, cause)
+    }
+
+    /// A note of a span in which `lost` events were lost.
+    pub fn gap(from: u64, to: u64, lost: u64, cause: Cause) -> Self {
+        Self {
+            from: U64::new(from),
+            to: U64::new(to.max(from)),
+            lost: U64::new(lost),
+            value: I64::ZERO,
+            cause: U16::new(cause as u16),
+            reserved: [0; 6],
+        }
+    }
+
+    /// Why it was made; `None` for a cause of a later version.
+    pub const fn cause(&self) -> Option<Cause> {
+        Cause::from_number(self.cause.get())
+    }
+
+    /// Whether events may be missing in its span. A cause of a later version counts, to be on the safe side.
+    pub fn is_gap(&self) -> bool {
+        self.cause().is_none_or(Cause::is_gap)
+    }
+
+    /// How many events were lost, where that is known.
+    pub fn lost(&self) -> Option<u64> {
+        (self.lost.get() != Self::LOST_UNKNOWN).then_some(self.lost.get())
+    }
+}

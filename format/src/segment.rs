@@ -1,0 +1,389 @@
+//! Reads a segment, whole, still being written, cut off or damaged: every block that is there is found.
+//!
+//! docs/format.md, section "Reading", is the rule this follows: walk from block to block; where no block begins, look for
+//! the next one whose header matches its checksum, carries the segment's tag and a later number.
+
+use sha2::{Digest as _, Sha256};
+use zerocopy::FromBytes;
+
+use crate::address::{Address, Family, V4, V6};
+use crate::block::{self, BlockHeader, BlockKind, flags};
+use crate::damage::{Damage, Fault};
+use crate::filter::Filter;
+use crate::footer::{Footer, TAIL, TAIL_MAGIC, Tail};
+use crate::header::{Digest, Header, Parsed, Refusal};
+use crate::note::Note;
+use crate::record::{Counters, Record};
+
+/// A segment in memory, mapped or read.
+#[derive(Debug)]
+pub struct Segment<'a> {
+    bytes: &'a [u8],
+    header: Result<Box<Header>, Damage>,
+    /// Where the first block should begin.
+    blocks: usize,
+    footer: Option<Footer<'a>>,
+}
+
+impl<'a> Segment<'a> {
+    /// The segment in these bytes: a whole file, or what there is of one. A damaged header is no hindrance.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let damaged = |length: usize, fault| {
+            (Err(Damage { offset: 0, length: length as u64, fault, records_lost: Some(0) }), length)
+        };
+        let (header, blocks) = match Header::parse(bytes)? {
+            Parsed::Whole(header, length) => (Ok(header), length),
+            Parsed::CutOff if first_block(bytes) == bytes.len() => damaged(bytes.len(), Fault::CutOff("header")),
+            Parsed::Damaged | Parsed::CutOff => damaged(first_block(bytes), Fault::Header),
+        };
+        let mut segment = Self { bytes, header, blocks, footer: None };
+        segment.footer = segment.find_footer();
+        Ok(segment)
+    }
+
+    /// The header, or what became of it.
+    pub fn header(&self) -> Result<&Header, &Damage> {
+        self.header.as_deref()
+    }
+
+    /// The footer, if the segment was closed in order and its footer is whole.
+    pub const fn footer(&self) -> Option<&Footer<'a>> {
+        self.footer.as_ref()
+    }
+
+    /// Length of the file in bytes.
+    pub const fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// The blocks from the first to the footer, whose headers alone have been verified, and the damage between them.
+    pub fn heads(&self) -> Heads<'_, 'a> {
+        Heads {
+            segment: self,
+            tag: self.header().ok().map(|header| header.tag),
+            position: self.blocks,
+            searched_from: self.blocks,
+            sequence: 0,
+            done: self.blocks == self.bytes.len(),
+        }
+    }
+
+    /// The verified blocks from the first to the footer, and the damage among them. Blocks of a later version's kinds are
+    /// passed over.
+    pub fn blocks(&self) -> impl Iterator<Item = Result<Block<'a>, Damage>> + '_ {
+        self.heads().map(|head| head?.verify())
+    }
+
+    /// The digest that the footer of this segment should hold; `None` without a footer.
+    pub fn digest(&self) -> Option<Digest> {
+        let footer = usize::try_from(self.footer()?.offset).ok()?;
+        let end = self.footer_end()?;
+        let mut digest = Sha256::new();
+        digest.update(self.bytes.get(..footer)?);
+        digest.update(self.bytes.get(footer + block::HEADER..end - size_of::<Digest>())?);
+        Some(digest.finalize().into())
+    }
+
+    /// The end of the footer's block, if there is a footer.
+    fn footer_end(&self) -> Option<usize> {
+        let footer = usize::try_from(self.footer()?.offset).ok()?;
+        let header = BlockHeader::parse(self.bytes.get(footer..)?)?;
+        usize::try_from(footer as u64 + header.length()).ok()
+    }
+
+    /// The footer that the last bytes of the file point to.
+    fn find_footer(&self) -> Option<Footer<'a>> {
+        let start = self.bytes.len().checked_sub(TAIL)?;
+        let tail = Tail::ref_from_bytes(&self.bytes[start..]).ok()?;
+        if tail.magic != TAIL_MAGIC {
+            return None;
+        }
+        let offset = usize::try_from(tail.footer.get()).ok()?;
+        let header = BlockHeader::parse(self.bytes.get(offset..)?)?;
+        let tag_fits = self.header().map_or(true, |own| own.tag == header.tag.get());
+        let head = Head { offset: offset as u64, header, bytes: self.bytes, sizes: None };
+        match (tag_fits, head.verify().ok()?.body) {
+            (true, Body::Footer(footer)) => Some(*footer),
+            _ => None,
+        }
+    }
+
+    /// How many records the directory says are in the blocks numbered `first..end`.
+    fn records_between(&self, first: u32, end: u32) -> Option<u64> {
+        let mut number = 0u64;
+        let mut records = 0;
+        for entry in self.footer()?.directory {
+            let next = number + u64::from(entry.blocks.get());
+            if number >= u64::from(first) && next <= u64::from(end) {
+                records += entry.records.get();
+            } else if next > u64::from(first) && number < u64::from(end) {
+                return None;
+            }
+            number = next;
+        }
+        (number >= u64::from(end)).then_some(records)
+    }
+
+    /// The sizes that records must have, if the header is whole.
+    fn sizes(&self) -> Option<(usize, usize)> {
+        let header = self.header().ok()?;
+        Some((header.record_size(Family::Ipv4), header.record_size(Family::Ipv6)))
+    }
+}
+
+/// Where the first block begins that matches its checksum; the end of the file if there is none.
+fn first_block(bytes: &[u8]) -> usize {
+    let mut candidates = memchr::memmem::find_iter(bytes, &block::MAGIC);
+    candidates.find(|at| BlockHeader::parse(&bytes[*at..]).is_some()).unwrap_or(bytes.len())
+}
+
+/// Walks a segment from block to block. See [`Segment::heads`].
+#[derive(Debug)]
+pub struct Heads<'s, 'a> {
+    segment: &'s Segment<'a>,
+    /// The tag that blocks must carry; that of the first one found if the header is damaged.
+    tag: Option<u32>,
+    position: usize,
+    /// Where to look for the next block if none begins at `position`: within the payload before it, which may have lost bytes.
+    searched_from: usize,
+    sequence: u32,
+    done: bool,
+}
+
+impl<'a> Iterator for Heads<'_, 'a> {
+    type Item = Result<Head<'a>, Damage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let bytes = self.segment.bytes;
+        if self.position >= bytes.len() {
+            self.done = true;
+            return None;
+        }
+        match self.at(self.position) {
+            Some(header) if header.sequence.get() == self.sequence => self.take(self.position, header).map(Ok),
+            Some(header) => {
+                let found = header.sequence.get();
+                Some(Err(self.jump(self.position, found, self.position)))
+            }
+            None => Some(Err(self.search())),
+        }
+    }
+}
+
+impl<'a> Heads<'_, 'a> {
+    /// The header of a block of this segment that begins and ends within the file, numbered as expected or later.
+    fn at(&self, position: usize) -> Option<&'a BlockHeader> {
+        let header = BlockHeader::parse(self.segment.bytes.get(position..)?)?;
+        let fits = position as u64 + header.length() <= self.segment.bytes.len() as u64
+            && self.tag.is_none_or(|tag| tag == header.tag.get())
+            && header.sequence.get() >= self.sequence;
+        fits.then_some(header)
+    }
+
+    /// Hands out the block and goes on behind it.
+    fn take(&mut self, position: usize, header: &'a BlockHeader) -> Option<Head<'a>> {
+        self.tag = Some(header.tag.get());
+        self.sequence = header.sequence.get().wrapping_add(1);
+        self.searched_from = position + block::HEADER;
+        self.position = usize::try_from(position as u64 + header.length()).ok()?;
+        Some(Head { offset: position as u64, header, bytes: self.segment.bytes, sizes: self.segment.sizes() })
+    }
+
+    /// Looks for the next block, since none begins here. What lies between is damage.
+    fn search(&mut self) -> Damage {
+        let bytes = self.segment.bytes;
+        let from = self.searched_from.min(self.position);
+        let candidates = memchr::memmem::find_iter(&bytes[from..], &block::MAGIC).map(|at| from + at);
+        // A block that lost bytes swallows the beginning of the next one: that one begins before `position`.
+        let found = candidates.filter(|at| *at != self.position).find_map(|at| self.at(at).map(|header| (at, header)));
+        match found {
+            Some((at, header)) => {
+                let from = self.position.min(at);
+                self.jump(from, header.sequence.get(), at)
+            }
+            None => self.end(),
+        }
+    }
+
+    /// The damage between `from` and the block numbered `found` at `at`; the walk goes on there.
+    fn jump(&mut self, from: usize, found: u32, at: usize) -> Damage {
+        let expected = self.sequence;
+        let fault = match (at - from, found > expected) {
+            (0, true) => Fault::Missing { first: expected, last: found - 1 },
+            _ => Fault::NoBlock,
+        };
+        (self.position, self.sequence) = (at, found);
+        Damage {
+            offset: from as u64,
+            length: (at - from) as u64,
+            fault,
+            records_lost: if found == expected { Some(0) } else { self.segment.records_between(expected, found) },
+        }
+    }
+
+    /// The damage to the end of the file: a block that was being written, or worse.
+    fn end(&mut self) -> Damage {
+        self.done = true;
+        let rest = &self.segment.bytes[self.position..];
+        let begun = BlockHeader::parse(rest);
+        let cut = rest.len() < block::HEADER || begun.is_some();
+        Damage {
+            offset: self.position as u64,
+            length: rest.len() as u64,
+            fault: if cut { Fault::CutOff("block") } else { Fault::NoBlock },
+            records_lost: begun
+                .map(|header| if header.kind() == Some(BlockKind::Footer) { 0 } else { header.count.get().into() }),
+        }
+    }
+}
+
+/// A block whose header was verified, but not yet its payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// Where it begins: bytes from the start of the file.
+    pub offset: u64,
+    /// Its header.
+    pub header: &'a BlockHeader,
+    bytes: &'a [u8],
+    /// The sizes of IPv4 and IPv6 records, if the segment's header is whole.
+    sizes: Option<(usize, usize)>,
+}
+
+impl<'a> Head<'a> {
+    /// The payload without its padding.
+    fn payload(&self) -> Option<(&'a [u8], &'a [u8])> {
+        let begin = usize::try_from(self.offset).ok()?.checked_add(block::HEADER)?;
+        let end = usize::try_from(self.offset.checked_add(self.header.length())?).ok()?;
+        let padded = self.bytes.get(begin..end)?;
+        Some((padded, padded.get(..self.header.payload_length.get() as usize)?))
+    }
+
+    /// The filter of a block of records, not verified: it may rule out what [`Head::verify`] would then not have to read.
+    pub fn filter(&self) -> Option<Filter<'a>> {
+        let (_, payload) = self.payload()?;
+        matches!(self.header.kind(), Some(BlockKind::Ipv4 | BlockKind::Ipv6)).then_some(())?;
+        self.split(payload).ok().map(|(filter, _)| filter)
+    }
+
+    /// Verifies the payload and says what it is.
+    pub fn verify(&self) -> Result<Block<'a>, Damage> {
+        let damage = |fault| Damage {
+            offset: self.offset,
+            length: self.header.length(),
+            fault,
+            records_lost: match self.header.kind() {
+                Some(BlockKind::Footer) => Some(0),
+                _ => Some(self.header.count.get().into()),
+            },
+        };
+        let sequence = self.header.sequence.get();
+        let contradiction = |what| damage(Fault::Contradiction { sequence, what });
+        let (padded, payload) = self.payload().ok_or_else(|| damage(Fault::CutOff("block")))?;
+        if crc32fast::hash(padded) != self.header.payload_crc.get() {
+            return Err(damage(Fault::Payload { sequence }));
+        }
+        let body = match self.header.kind() {
+            Some(BlockKind::Ipv4) => {
+                Body::Ipv4(self.records::<V4>(payload, self.sizes.map(|sizes| sizes.0)).map_err(contradiction)?)
+            }
+            Some(BlockKind::Ipv6) => {
+                Body::Ipv6(self.records::<V6>(payload, self.sizes.map(|sizes| sizes.1)).map_err(contradiction)?)
+            }
+            Some(BlockKind::Notes) => {
+                let count = self.header.count.get() as usize;
+                let (notes, _) = <[Note]>::ref_from_prefix_with_elems(payload, count)
+                    .map_err(|_| contradiction("its count goes beyond its end"))?;
+                Body::Notes(notes)
+            }
+            Some(BlockKind::Footer) => {
+                Body::Footer(Box::new(Footer::parse(self.offset, self.header, payload).map_err(contradiction)?))
+            }
+            None => Body::Unknown,
+        };
+        Ok(Block { offset: self.offset, header: self.header, body })
+    }
+
+    /// Filter and records of a payload.
+    fn split(&self, payload: &'a [u8]) -> Result<(Filter<'a>, &'a [u8]), &'static str> {
+        let size = u64::from(self.header.record_size.get());
+        let records = u64::from(self.header.count.get()) * size;
+        let filter = (payload.len() as u64).checked_sub(records).ok_or("its count goes beyond its end")?;
+        let (filter, records) = payload.split_at_checked(filter as usize).ok_or("its count goes beyond its end")?;
+        Ok((Filter::new(filter).ok_or("its filter is not a multiple of 32 bytes")?, records))
+    }
+
+    fn records<A: Address>(&self, payload: &'a [u8], size: Option<usize>) -> Result<Records<'a, A>, &'static str> {
+        let own = usize::from(self.header.record_size.get());
+        let counters = self.header.has(flags::COUNTERS);
+        let least = size_of::<Record<A>>() + if counters { size_of::<Counters>() } else { 0 };
+        if own == 0 {
+            return Err("its record size is 0");
+        }
+        if own < least || size.is_some_and(|size| size != own) {
+            return Err("its record size is not that of its segment");
+        }
+        let (_, records) = self.split(payload)?;
+        Ok(Records { bytes: records, size: own, counters, family: std::marker::PhantomData })
+    }
+}
+
+/// A verified block.
+#[derive(Clone, Debug)]
+pub struct Block<'a> {
+    /// Where it begins: bytes from the start of the file.
+    pub offset: u64,
+    /// Its header.
+    pub header: &'a BlockHeader,
+    /// What it holds.
+    pub body: Body<'a>,
+}
+
+/// What a block holds.
+#[derive(Clone, Debug)]
+pub enum Body<'a> {
+    /// Records of IPv4 flows.
+    Ipv4(Records<'a, V4>),
+    /// Records of IPv6 flows.
+    Ipv6(Records<'a, V6>),
+    /// Gaps and other notes.
+    Notes(&'a [Note]),
+    /// The footer.
+    Footer(Box<Footer<'a>>),
+    /// Something of a later version, which may be ignored.
+    Unknown,
+}
+
+/// The records of a block, read in place.
+#[derive(Clone, Copy, Debug)]
+pub struct Records<'a, A> {
+    bytes: &'a [u8],
+    size: usize,
+    counters: bool,
+    family: std::marker::PhantomData<A>,
+}
+
+impl<'a, A: Address> Records<'a, A> {
+    /// The number of records.
+    pub const fn len(&self) -> usize {
+        self.bytes.len() / self.size
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The records in order, each with its counters if there are any.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a Record<A>, Option<&'a Counters>)> + use<'a, A> {
+        let counters = self.counters;
+        self.bytes.chunks_exact(self.size).filter_map(move |bytes| {
+            let (record, rest) = Record::<A>::ref_from_prefix(bytes).ok()?;
+            let counters =
+                if counters { Counters::ref_from_prefix(rest).ok().map(|(counters, _)| counters) } else { None };
+            Some((record, counters))
+        })
+    }
+}

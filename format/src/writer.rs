@@ -1,0 +1,365 @@
+//! Writes a segment, block by block, and never anything twice.
+//!
+//! A writer takes records without touching its output: full blocks wait in memory until [`Writer::write_out`]
+//! hands them on. When the output fails in the middle of a block (a full disk), the rest waits, and the next call
+//! goes on at exactly that byte; so a segment is in step however often writing failed.
+
+use std::io::{self, Write};
+
+use sha2::{Digest as _, Sha256};
+use zerocopy::IntoBytes;
+use zerocopy::little_endian::{U16, U32, U64};
+
+use crate::address::{Address, V4, V6};
+use crate::block::{self, BlockHeader, BlockKind, flags};
+use crate::encode::{self, CodecError};
+use crate::filter;
+use crate::footer::{Closing, Directory, DirectoryEntry, TAIL, TAIL_MAGIC, Tail, Totals};
+use crate::header::{Digest, Header};
+use crate::note::Note;
+use crate::record::{Counters, Record};
+use crate::{ALIGNMENT, Family, align};
+
+/// Records are gathered until they fill about this many bytes.
+pub const BLOCK_BYTES: usize = 64 * 1024;
+
+/// Blocks with no more bytes of records than this have no filter: it would be no shorter to read.
+const FILTER_FROM_BYTES: usize = 512;
+
+/// Writes one segment.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    /// Sealed bytes; those before `written` are in the output already.
+    waiting: Vec<u8>,
+    written: usize,
+    blocks: Sealer,
+    ipv4: Gathering,
+    ipv6: Gathering,
+    totals: Totals,
+}
+
+impl<W: Write> Writer<W> {
+    /// A writer of the segment with this header. Nothing is written before [`Writer::write_out`].
+    pub fn new(out: W, header: &Header) -> Result<Self, CodecError> {
+        let waiting = header.encode()?;
+        let mut digest = Sha256::new();
+        digest.update(&waiting);
+        let position = waiting.len() as u64;
+        let gathering = |family| Gathering::new(header.record_size(family), header.counters);
+        Ok(Self {
+            out,
+            waiting,
+            written: 0,
+            blocks: Sealer {
+                tag: header.tag,
+                sequence: 0,
+                position,
+                digest,
+                directory: Directory::default(),
+                filter: filter::Builder::default(),
+            },
+            ipv4: gathering(Family::Ipv4),
+            ipv6: gathering(Family::Ipv6),
+            totals: Totals::default(),
+        })
+    }
+
+    /// Takes a record that arrived at `arrived` (ns since the epoch). The counters are kept if the header says so;
+    /// zeros stand for those that are not known.
+    pub fn push<A: Address>(&mut self, record: &Record<A>, counters: Option<&Counters>, arrived: u64) {
+        let gathering = match A::FAMILY {
+            Family::Ipv4 => &mut self.ipv4,
+            Family::Ipv6 => &mut self.ipv6,
+        };
+        gathering.push(record, counters, arrived);
+        let full = gathering.records.len() >= BLOCK_BYTES;
+        self.totals.count_record(A::FAMILY, record.kind());
+        if full {
+            self.seal();
+        }
+    }
+
+    /// Takes a note. It stands after everything pushed before it.
+    pub fn note(&mut self, note: &Note) {
+        self.seal();
+        self.totals.count_note(note);
+        let block = Content {
+            kind: BlockKind::Notes,
+            flags: 0,
+            record_size: size_of::<Note>(),
+            count: 1,
+            records: note.as_bytes(),
+            span: Span { first: note.from.get(), last: note.to.get(), ..Span::default() },
+        };
+        let header = self.blocks.seal(&block, |_, _| (), &mut self.waiting);
+        self.totals.count_block(&header);
+    }
+
+    /// Ends the blocks that are being gathered, so that the next [`Writer::write_out`] writes all that was pushed.
+    ///
+    /// Both families end together: the blocks of a batch cover the same span, and a reader merges no more than two.
+    pub fn seal(&mut self) {
+        let both = self.ipv4.count > 0 && self.ipv6.count > 0;
+        let continues = if both { flags::CONTINUES } else { 0 };
+        for (header, gathering) in [
+            self.ipv4.seal::<V4>(continues, &mut self.blocks, &mut self.waiting),
+            self.ipv6.seal::<V6>(0, &mut self.blocks, &mut self.waiting),
+        ]
+        .into_iter()
+        .zip([&mut self.ipv4, &mut self.ipv6])
+        {
+            gathering.clear();
+            if let Some(header) = header {
+                self.totals.count_block(&header);
+            }
+        }
+    }
+
+    /// Writes what is sealed. After an error the rest still waits, and a later call goes on where this one failed.
+    pub fn write_out(&mut self) -> io::Result<()> {
+        while self.written < self.waiting.len() {
+            match self.out.write(&self.waiting[self.written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.waiting.clear();
+        self.written = 0;
+        self.out.flush()
+    }
+
+    /// Sealed bytes that are not in the output yet.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len() - self.written
+    }
+
+    /// Whether records were pushed that are not sealed yet.
+    pub fn is_gathering(&self) -> bool {
+        self.ipv4.count + self.ipv6.count > 0
+    }
+
+    /// What was pushed up to now.
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Bytes of the segment up to now, those waiting included, those still gathered not.
+    pub const fn length(&self) -> u64 {
+        self.blocks.position
+    }
+
+    /// The output.
+    pub const fn output(&self) -> &W {
+        &self.out
+    }
+
+    /// The output, for what has to be done to it beside writing.
+    pub const fn output_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    /// Seals everything and adds the footer; `closed` is the present time. The caller still has to call
+    /// [`Writer::write_out`] until nothing waits, and must push nothing more. Returns the segment's digest.
+    pub fn finish(&mut self, closing: Closing, closed: u64) -> Result<Digest, CodecError> {
+        self.seal();
+        self.totals.closing = closing;
+        self.totals.closed = closed;
+        self.blocks.footer(&self.totals, &mut self.waiting)
+    }
+}
+
+/// What the header of a block says of times.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    first: u64,
+    last: u64,
+    least_start: u64,
+    greatest_end: u64,
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self { first: u64::MAX, last: 0, least_start: u64::MAX, greatest_end: 0 }
+    }
+}
+
+/// Records of one family on the way to a block.
+#[derive(Debug)]
+struct Gathering {
+    record_size: usize,
+    counters: bool,
+    records: Vec<u8>,
+    count: u32,
+    flags: u8,
+    span: Span,
+}
+
+impl Gathering {
+    fn new(record_size: usize, counters: bool) -> Self {
+        Self { record_size, counters, records: Vec::new(), count: 0, flags: 0, span: Span::default() }
+    }
+
+    fn push<A: Address>(&mut self, record: &Record<A>, counters: Option<&Counters>, arrived: u64) {
+        self.records.extend_from_slice(record.as_bytes());
+        if self.counters {
+            self.records.extend_from_slice(counters.unwrap_or(&Counters::default()).as_bytes());
+        }
+        self.count += 1;
+        let span = &mut self.span;
+        span.first = span.first.min(arrived);
+        span.last = span.last.max(arrived);
+        match record.start.get() {
+            0 => self.flags |= flags::START_UNKNOWN,
+            start => span.least_start = span.least_start.min(start),
+        }
+        match record.end.get() {
+            0 => self.flags |= flags::END_UNKNOWN,
+            end => span.greatest_end = span.greatest_end.max(end),
+        }
+    }
+
+    fn seal<A: Address>(&self, more: u8, blocks: &mut Sealer, out: &mut Vec<u8>) -> Option<BlockHeader> {
+        let kind = match A::FAMILY {
+            Family::Ipv4 => BlockKind::Ipv4,
+            Family::Ipv6 => BlockKind::Ipv6,
+        };
+        let counters = if self.counters { flags::COUNTERS } else { 0 };
+        let content = Content {
+            kind,
+            flags: self.flags | counters | more,
+            record_size: self.record_size,
+            count: self.count,
+            records: &self.records,
+            span: self.span,
+        };
+        (self.count > 0).then(|| blocks.seal(&content, filter_records::<A>, out))
+    }
+
+    fn clear(&mut self) {
+        self.records.clear();
+        (self.count, self.flags, self.span) = (0, 0, Span::default());
+    }
+}
+
+/// Puts the records of a block into a filter, where one is worth while.
+fn filter_records<A: Address>(content: &Content<'_>, filter: &mut filter::Builder) {
+    use zerocopy::FromBytes;
+    for record in content.records.chunks_exact(content.record_size) {
+        if let Ok((record, _)) = Record::<A>::ref_from_prefix(record) {
+            filter.insert_record(record);
+        }
+    }
+}
+
+/// A block before it has a place.
+struct Content<'a> {
+    kind: BlockKind,
+    flags: u8,
+    record_size: usize,
+    count: u32,
+    records: &'a [u8],
+    span: Span,
+}
+
+/// Gives blocks their number, place and checksums.
+#[derive(Debug)]
+struct Sealer {
+    tag: u32,
+    sequence: u32,
+    /// Length of the segment up to now.
+    position: u64,
+    /// Of the segment up to now.
+    digest: Sha256,
+    directory: Directory,
+    filter: filter::Builder,
+}
+
+impl Sealer {
+    /// Appends a block to `out`; `fill` puts its records into the filter.
+    fn seal(
+        &mut self,
+        content: &Content<'_>,
+        fill: impl FnOnce(&Content<'_>, &mut filter::Builder),
+        out: &mut Vec<u8>,
+    ) -> BlockHeader {
+        let begin = out.len();
+        out.resize(begin + block::HEADER, 0);
+        if content.records.len() > FILTER_FROM_BYTES {
+            // Four addresses, each with and without its port.
+            self.filter.begin(content.count as usize * 8);
+            fill(content, &mut self.filter);
+            self.filter.finish(out);
+        }
+        out.extend_from_slice(content.records);
+        let header = self.head(content, begin, out);
+        self.directory.push(self.position, &header);
+        self.digest.update(&out[begin..]);
+        self.position += header.length();
+        self.sequence += 1;
+        header
+    }
+
+    /// Pads the payload that stands behind an empty block header at `begin`, and fills that header in.
+    fn head(&self, content: &Content<'_>, begin: usize, out: &mut Vec<u8>) -> BlockHeader {
+        let payload = begin + block::HEADER;
+        let payload_length = out.len() - payload;
+        out.resize(payload + align(payload_length), 0);
+        let mut header = BlockHeader {
+            magic: block::MAGIC,
+            tag: U32::new(self.tag),
+            sequence: U32::new(self.sequence),
+            kind: content.kind as u8,
+            flags: content.flags,
+            record_size: U16::new(content.record_size as u16),
+            count: U32::new(content.count),
+            payload_length: U32::new(payload_length as u32),
+            first_event: U64::new(content.span.first),
+            last_event: U64::new(content.span.last),
+            least_start: U64::new(content.span.least_start),
+            greatest_end: U64::new(content.span.greatest_end),
+            payload_crc: U32::new(crc32fast::hash(&out[payload..])),
+            header_crc: U32::ZERO,
+        };
+        header.seal();
+        out[begin..payload].copy_from_slice(header.as_bytes());
+        header
+    }
+
+    fn footer(&mut self, totals: &Totals, out: &mut Vec<u8>) -> Result<Digest, CodecError> {
+        let encoded = encode::to_bytes(totals)?;
+        let begin = out.len();
+        let payload = begin + block::HEADER;
+        out.resize(payload, 0);
+        out.extend_from_slice(&encoded);
+        let entries = self.directory.entries();
+        out.extend_from_slice(entries.as_bytes());
+        out.resize(payload + align(out.len() - payload), 0);
+        let tail = Tail {
+            magic: TAIL_MAGIC,
+            footer: U64::new(self.position),
+            directory: U64::new(self.position + (block::HEADER + encoded.len()) as u64),
+            reserved: U64::ZERO,
+            digest: [0; 32],
+        };
+        out.extend_from_slice(&tail.as_bytes()[..TAIL - tail.digest.len()]);
+        self.digest.update(&out[payload..]);
+        let digest: Digest = self.digest.clone().finalize().into();
+        out.extend_from_slice(&digest);
+        let content = Content {
+            kind: BlockKind::Footer,
+            flags: 0,
+            record_size: size_of::<DirectoryEntry>(),
+            count: entries.len() as u32,
+            records: &[],
+            span: Span { first: totals.first_event, last: totals.last_event, ..Span::default() },
+        };
+        self.position += self.head(&content, begin, out).length();
+        self.sequence += 1;
+        Ok(digest)
+    }
+}
+
+const _: () = assert!(BLOCK_BYTES < u32::MAX as usize && ALIGNMENT == 64);
