@@ -23,6 +23,8 @@ pub enum Cause {
     NotRunning = 7,
     /// Gap: messages of the kernel could not be understood, or were cut short.
     Malformed = 8,
+    /// Gap: the disk refused for another reason than being full, and then the queue was.
+    DiskError = 9,
 }
 
 impl Cause {
@@ -37,6 +39,7 @@ impl Cause {
             6 => Self::ClockStep,
             7 => Self::NotRunning,
             8 => Self::Malformed,
+            9 => Self::DiskError,
             _ => return None,
         })
     }
@@ -57,6 +60,7 @@ impl Cause {
             Self::ClockStep => "clock set",
             Self::NotRunning => "recorder not running",
             Self::Malformed => "messages not understood",
+            Self::DiskError => "disk error",
         }
     }
 }

@@ -334,13 +334,16 @@ impl Sealer {
         let payload = begin + block::HEADER;
         out.resize(payload, 0);
         out.extend_from_slice(&encoded);
+        // The directory at a multiple of eight, for readers that care.
+        let directory = encoded.len().next_multiple_of(size_of::<u64>());
+        out.resize(payload + directory, 0);
         let entries = self.directory.entries();
         out.extend_from_slice(entries.as_bytes());
         out.resize(payload + align(out.len() - payload), 0);
         let tail = Tail {
             magic: TAIL_MAGIC,
             footer: U64::new(self.position),
-            directory: U64::new(self.position + (block::HEADER + encoded.len()) as u64),
+            directory: U64::new(self.position + (block::HEADER + directory) as u64),
             reserved: U64::ZERO,
             digest: [0; 32],
         };

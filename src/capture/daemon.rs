@@ -1,0 +1,75 @@
+//! Goes into the background. The only place that names `daemonize`.
+//!
+//! The caller's process lives until the background process says how its start went, so that errors reach the caller's
+//! terminal and exit status.
+
+use std::fs::File;
+use std::io::{Read, Write};
+
+use daemonize::{Daemonize, Outcome};
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+
+use super::error::StartError;
+
+/// What the background process writes when its start went well. An error's text never begins with it.
+const STARTED: &[u8] = b"\0";
+
+/// Which process this is now.
+pub(super) enum Side {
+    /// The caller's: the background process has started.
+    Caller,
+    /// The background process, which must say how its start went.
+    Background(Report),
+}
+
+/// The way back to the caller.
+#[derive(Debug)]
+pub(super) struct Report(File);
+
+impl Report {
+    /// Tells the caller that all is well.
+    pub(super) fn started(mut self) {
+        // A caller that is gone does not want to know.
+        let _ = self.0.write_all(STARTED);
+    }
+
+    /// Tells the caller why not.
+    pub(super) fn failed(mut self, error: &StartError) {
+        let _ = self.0.write_all(error.to_string().as_bytes());
+    }
+}
+
+/// Splits the process in two. Must be called before there is a second thread.
+pub(super) fn detach() -> Result<Side, StartError> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(StartError::system("cannot make a pipe"))?;
+    match Daemonize::new().working_directory("/").umask(0o027).execute() {
+        Outcome::Parent(result) => {
+            drop(writer);
+            result.map_err(|error| StartError::Background(format!("cannot go into the background: {error}")))?;
+            wait(File::from(reader))
+        }
+        Outcome::Child(result) => {
+            let report = Report(File::from(writer));
+            match result {
+                Ok(_) => Ok(Side::Background(report)),
+                Err(error) => {
+                    let error = StartError::Background(format!("cannot go into the background: {error}"));
+                    report.failed(&error);
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the background process' word.
+fn wait(mut reader: File) -> Result<Side, StartError> {
+    let mut word = Vec::new();
+    reader.read_to_end(&mut word).map_err(StartError::system("cannot hear from the background process"))?;
+    match word.as_slice() {
+        STARTED => Ok(Side::Caller),
+        [] => Err(StartError::Background("the background process ended without a word".into())),
+        text => Err(StartError::Background(String::from_utf8_lossy(text).into_owned())),
+    }
+}

@@ -1,0 +1,92 @@
+//! Why a recorder does not start.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::netlink::socket::OpenError;
+
+/// Why a recorder does not start, or ends itself: each message is one line that says what, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No events can be had.
+    #[error(transparent)]
+    Socket(#[from] OpenError),
+    /// The first segment's file is there already.
+    #[error("{}: exists, and is never overwritten; remove or rename it, or choose another pattern", .0.display())]
+    Exists(PathBuf),
+    /// The first segment's directory is not there.
+    #[error("{}: no such directory; create it first", .0.display())]
+    NoDirectory(PathBuf),
+    /// A file could not be created or written.
+    #[error("{}: {what}: {error}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What was to be done with it.
+        what: &'static str,
+        /// What came of it.
+        error: io::Error,
+    },
+    /// Another recorder holds the pid file.
+    #[error("{}: a recorder is running already{}; stop it, or name another pid file", path.display(), process(*pid))]
+    Running {
+        /// The pid file.
+        path: PathBuf,
+        /// The process that it names.
+        pid: Option<u32>,
+    },
+    /// There is no such user.
+    #[error("{0}: no such user")]
+    NoUser(String),
+    /// There is no such group.
+    #[error("{0}: no such group")]
+    NoGroup(String),
+    /// Privileges could not be given up.
+    #[error("cannot become user {user}: {error}; only root can")]
+    Privileges {
+        /// The user or group to be.
+        user: String,
+        /// Why not.
+        error: String,
+    },
+    /// The user that the recorder becomes could not create the segments to come.
+    #[error("{}: user {user} may not create files there, and rotation needs to; chown or chgrp the directory", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The user.
+        user: String,
+    },
+    /// Something of the system's failed.
+    #[error("{what}: {error}")]
+    System {
+        /// What was to be done.
+        what: &'static str,
+        /// What came of it.
+        error: io::Error,
+    },
+    /// The start failed in the background process; this is what it said.
+    #[error("{0}")]
+    Background(String),
+    /// At the end, not everything could be written.
+    #[error("{}: {events} events could not be written at the end: {error}", path.display())]
+    Unwritten {
+        /// The segment.
+        path: PathBuf,
+        /// How many events were received and are not in it.
+        events: u64,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl StartError {
+    /// Makes a `map_err` argument for a failed system call.
+    pub(super) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::System { what, error: error.into() }
+    }
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+}

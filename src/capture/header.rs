@@ -1,0 +1,71 @@
+//! What a recorder knows about itself and its host, for the headers of its segments.
+
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::os::unix::fs::MetadataExt;
+
+use chrono::{Local, Offset};
+use ctrecorder_format::header::family_bit;
+use ctrecorder_format::{Clock, Content, Digest, Family, Header};
+
+use crate::protocol::Protocols;
+
+/// The header of a recorder's first segment; [`next`] makes those of the following ones.
+pub(super) fn first(families: &[Family], protocols: &Protocols, counters: bool, now: u64) -> Header {
+    Header {
+        tag: random(),
+        counters,
+        software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
+        content: Content::Events,
+        host: nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned()),
+        boot_id: boot_id(),
+        recorder_started: now,
+        segment_number: 0,
+        created: now,
+        time_zone: time_zone(),
+        utc_offset_seconds: utc_offset_seconds(),
+        families: families.iter().fold(0, |bits, family| bits | family_bit(*family)),
+        protocols: protocols.numbers().to_vec(),
+        namespace: fs::metadata("/proc/self/ns/net").map_or(0, |namespace| namespace.ino()),
+        filters: String::new(),
+        clock: if sysctl("nf_conntrack_timestamp") == Some(1) { Clock::Kernel } else { Clock::Arrival },
+        previous: None,
+    }
+}
+
+/// The header of the segment that follows the one with this header and digest.
+pub(super) fn next(last: &Header, previous: Digest, now: u64) -> Header {
+    Header {
+        tag: random(),
+        segment_number: last.segment_number + 1,
+        created: now,
+        utc_offset_seconds: utc_offset_seconds(),
+        previous: Some(previous),
+        ..last.clone()
+    }
+}
+
+/// A setting of connection tracking in this network namespace.
+pub(super) fn sysctl(name: &str) -> Option<u64> {
+    fs::read_to_string(format!("/proc/sys/net/netfilter/{name}")).ok()?.trim().parse().ok()
+}
+
+/// A number that no other segment is likely to have. The standard library's hasher is seeded from the system's
+/// randomness.
+fn random() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
+}
+
+fn boot_id() -> [u8; 16] {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.trim().split('-').collect();
+    u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
+}
+
+fn time_zone() -> String {
+    std::env::var("TZ").ok().or_else(|| iana_time_zone::get_timezone().ok()).unwrap_or_default()
+}
+
+fn utc_offset_seconds() -> i32 {
+    Local::now().offset().fix().local_minus_utc()
+}

@@ -1,0 +1,20 @@
+//! Where the recorder's messages go: to standard error in the foreground, to syslog in the background.
+
+use std::io::{IsTerminal, stderr};
+
+use syslog_tracing::{Facility, Options, Syslog};
+
+/// Sends messages to standard error.
+pub(super) fn to_stderr() {
+    let subscriber = tracing_subscriber::fmt().with_target(false).with_ansi(stderr().is_terminal()).with_writer(stderr);
+    // An example or a test that runs the recorder within its own process may have set one already.
+    let _ = tracing::subscriber::set_global_default(subscriber.finish());
+}
+
+/// Sends messages to syslog.
+pub(super) fn to_syslog() {
+    if let Some(syslog) = Syslog::new(c"ctrecorder", Options::LOG_PID, Facility::Daemon) {
+        let subscriber = tracing_subscriber::fmt().with_target(false).with_ansi(false).without_time().with_level(false);
+        let _ = tracing::subscriber::set_global_default(subscriber.with_writer(syslog).finish());
+    }
+}

@@ -1,0 +1,157 @@
+//! File names by strftime, and the moments of rotation.
+
+use std::path::{Path, PathBuf};
+
+use chrono::format::{Item, StrftimeItems};
+use chrono::{DateTime, Local, TimeZone};
+
+use super::clock::SECOND;
+
+/// How far ahead a pattern is tried for names that repeat: two days of hours, and never more steps than this.
+const STEPS_MAX: u64 = 3000;
+const LOOK_AHEAD_SECONDS: u64 = 48 * 3600;
+
+/// Where segments go: a path with strftime conversions, and how often a new one begins.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    rotate_minutes: u32,
+}
+
+/// Why a pattern is not usable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// There is nothing in it.
+    #[error("the pattern is empty")]
+    Empty,
+    /// A conversion is not known.
+    #[error("{0}: not a valid strftime pattern")]
+    Invalid(String),
+    /// Two segments would have one name.
+    #[error(
+        "{text}: gives the same name ({}) again after {minutes} minutes; add conversions that tell the segments apart, such as %H%M",
+        name.display()
+    )]
+    Repeats {
+        /// The pattern.
+        text: String,
+        /// The name that two segments would have.
+        name: PathBuf,
+        /// The interval of rotation.
+        minutes: u32,
+    },
+}
+
+impl Pattern {
+    /// The pattern `text`, made absolute, with a new segment every `rotate_minutes` (0: never). `now` is in ns since
+    /// the epoch: from there on, successive names are held against each other.
+    pub fn new(text: &str, rotate_minutes: u32, now: u64) -> Result<Self, PatternError> {
+        if text.is_empty() {
+            return Err(PatternError::Empty);
+        }
+        let invalid = StrftimeItems::new(text).any(|item| matches!(item, Item::Error));
+        let absolute = std::path::absolute(text).ok().and_then(|path| path.into_os_string().into_string().ok());
+        let text = match absolute {
+            Some(absolute) if !invalid => absolute,
+            _ => return Err(PatternError::Invalid(text.into())),
+        };
+        let pattern = Self { text, rotate_minutes };
+        pattern.names_differ(now)?;
+        Ok(pattern)
+    }
+
+    /// The file name at a moment, in local time.
+    pub fn name(&self, moment: u64) -> PathBuf {
+        PathBuf::from(self.name_in(&Local, moment))
+    }
+
+    fn name_in<Z: TimeZone<Offset: std::fmt::Display>>(&self, zone: &Z, moment: u64) -> String {
+        let seconds = i64::try_from(moment / SECOND).unwrap_or(i64::MAX);
+        match DateTime::from_timestamp(seconds, 0) {
+            Some(utc) => utc.with_timezone(zone).format(&self.text).to_string(),
+            None => self.text.clone(),
+        }
+    }
+
+    /// The next moment of rotation after `now`: a multiple of the interval in UTC. `None` if there is none.
+    pub fn next_rotation(&self, now: u64) -> Option<u64> {
+        let interval = u64::from(self.rotate_minutes) * 60 * SECOND;
+        now.checked_div(interval)?.checked_add(1)?.checked_mul(interval)
+    }
+
+    /// The directory that segments are created in at a moment.
+    pub fn directory(&self, moment: u64) -> PathBuf {
+        self.name(moment).parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
+    }
+
+    fn names_differ(&self, now: u64) -> Result<(), PatternError> {
+        let mut last = self.name(now);
+        let mut moment = now;
+        for _ in 0..STEPS_MAX {
+            let Some(next) = self.next_rotation(moment) else { break };
+            if next > now.saturating_add(LOOK_AHEAD_SECONDS * SECOND) && moment != now {
+                break;
+            }
+            let name = self.name(next);
+            if name == last {
+                return Err(PatternError::Repeats { text: self.text.clone(), name, minutes: self.rotate_minutes });
+            }
+            (last, moment) = (name, next);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{FixedOffset, NaiveDate, Utc};
+
+    use super::*;
+
+    fn at(hour: u32, minute: u32) -> u64 {
+        let time = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap().and_hms_opt(hour, minute, 7).unwrap();
+        time.and_utc().timestamp_nanos_opt().unwrap().try_into().unwrap()
+    }
+
+    #[test]
+    fn names_follow_the_zone_and_rotation_follows_utc() {
+        let pattern = Pattern::new("/var/ct.%Y%m%d-%H%M", 360, at(13, 5)).unwrap();
+        assert_eq!(pattern.name_in(&Utc, at(13, 5)), "/var/ct.20261120-1305");
+        assert_eq!(pattern.name_in(&FixedOffset::east_opt(19800).unwrap(), at(13, 5)), "/var/ct.20261120-1835");
+        assert_eq!(pattern.next_rotation(at(13, 5)), Some(at(18, 0) - 7 * SECOND));
+        assert_eq!(pattern.next_rotation(at(18, 0) - 7 * SECOND), Some(at(23, 0) + 3593 * SECOND));
+    }
+
+    #[test]
+    fn no_interval_means_no_rotation() {
+        assert_eq!(Pattern::new("/var/ct", 0, at(1, 0)).unwrap().next_rotation(at(1, 0)), None);
+    }
+
+    #[test]
+    fn a_relative_pattern_is_made_absolute() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(Pattern::new("x/ct", 0, at(1, 0)).unwrap().directory(at(1, 0)), here.join("x"));
+    }
+
+    #[test]
+    fn names_that_repeat_are_refused_whatever_the_hour_of_the_start() {
+        for (text, minutes) in [("/ct", 60), ("/ct.%Y%m%d", 60), ("/ct.%Y%m%d-%H", 30), ("/ct.%Y", 1440)] {
+            for now in [at(0, 1), at(13, 5), at(23, 50)] {
+                assert!(
+                    matches!(Pattern::new(text, minutes, now), Err(PatternError::Repeats { .. })),
+                    "{text} at {now}"
+                );
+            }
+        }
+        for (text, minutes) in [("/ct.%Y%m%d", 1440), ("/ct.%s", 1), ("/ct.%d%H", 60), ("/ct.%Y%m%d-%H%M", 1)] {
+            Pattern::new(text, minutes, at(23, 50)).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        assert_eq!(Pattern::new("", 0, 0).unwrap_err(), PatternError::Empty);
+        assert_eq!(Pattern::new("/ct.%", 0, 0).unwrap_err(), PatternError::Invalid("/ct.%".into()));
+        assert_eq!(Pattern::new("/ct.%Q", 0, 0).unwrap_err(), PatternError::Invalid("/ct.%Q".into()));
+    }
+}

@@ -1,0 +1,93 @@
+//! Gives up root, keeping the one capability that a recorder needs.
+
+use std::path::Path;
+
+use caps::{CapSet, Capability, CapsHashSet};
+use nix::unistd::{AccessFlags, Gid, Group, Uid, User, access, setgroups, setresgid, setresuid};
+
+use super::error::StartError;
+
+/// Whom to become.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    user: Option<Uid>,
+    group: Option<Gid>,
+    name: String,
+}
+
+impl Identity {
+    /// The user and group of these names (or numbers); without a group, the user's own. `None` if neither is given.
+    pub(super) fn find(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>, StartError> {
+        let account = user.map(find_user).transpose()?;
+        let own_group = account.as_ref().map(|account| account.gid);
+        let group_id = group.map(find_group).transpose()?.or(own_group);
+        let name = user.or(group).map(str::to_owned);
+        Ok(name.map(|name| Self { user: account.map(|account| account.uid), group: group_id, name }))
+    }
+
+    /// The user's number, if it is to change.
+    pub(super) fn user(&self) -> Option<u32> {
+        self.user.map(Uid::as_raw)
+    }
+
+    /// The group's number, if it is to change.
+    pub(super) fn group(&self) -> Option<u32> {
+        self.group.map(Gid::as_raw)
+    }
+
+    /// Becomes this user and group. CAP_NET_ADMIN stays, every other capability goes for good, and with
+    /// no-new-privileges none comes back. Only for a process that has one thread: capabilities belong to a thread.
+    pub(super) fn assume(&self) -> Result<(), StartError> {
+        self.change().map_err(|error| StartError::Privileges { user: self.name.clone(), error })
+    }
+
+    fn change(&self) -> Result<(), String> {
+        let text = |error: nix::Error| error.desc().to_owned();
+        if let Some(group) = self.group {
+            setgroups(&[group]).map_err(text)?;
+            setresgid(group, group, group).map_err(text)?;
+        }
+        if let Some(user) = self.user {
+            let net_admin = CapsHashSet::from([Capability::CAP_NET_ADMIN]);
+            keep_only(&net_admin).map_err(|error| error.to_string())?;
+            nix::sys::prctl::set_keepcaps(true).map_err(text)?;
+            setresuid(user, user, user).map_err(text)?;
+            nix::sys::prctl::set_keepcaps(false).map_err(text)?;
+            limit_to(&net_admin).map_err(|error| error.to_string())?;
+        }
+        nix::sys::prctl::set_no_new_privs().map_err(text)
+    }
+
+    /// Whether the user that the process is by now may create files in `directory`, which rotation needs.
+    pub(super) fn check_directory(&self, directory: &Path) -> Result<(), StartError> {
+        access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
+            .map_err(|_| StartError::Directory { path: directory.to_path_buf(), user: self.name.clone() })
+    }
+}
+
+/// Takes everything else out of the bounding set, so that no program started later could have it.
+fn keep_only(wanted: &CapsHashSet) -> Result<(), caps::errors::CapsError> {
+    for capability in caps::read(None, CapSet::Bounding)?.difference(wanted) {
+        caps::drop(None, CapSet::Bounding, *capability)?;
+    }
+    Ok(())
+}
+
+/// Reduces the sets of this thread. The effective set first: it may not hold what the permitted one does not.
+fn limit_to(wanted: &CapsHashSet) -> Result<(), caps::errors::CapsError> {
+    caps::clear(None, CapSet::Inheritable)?;
+    caps::set(None, CapSet::Effective, wanted)?;
+    caps::set(None, CapSet::Permitted, wanted)
+}
+
+fn find_user(name: &str) -> Result<User, StartError> {
+    let by_number = || name.parse().ok().and_then(|id| User::from_uid(Uid::from_raw(id)).ok().flatten());
+    let found = User::from_name(name).ok().flatten().or_else(by_number);
+    found.ok_or_else(|| StartError::NoUser(name.to_owned()))
+}
+
+fn find_group(name: &str) -> Result<Gid, StartError> {
+    let by_number = || name.parse().ok().and_then(|id| Group::from_gid(Gid::from_raw(id)).ok().flatten());
+    let found = Group::from_name(name).ok().flatten().or_else(by_number);
+    found.map(|group| group.gid).ok_or_else(|| StartError::NoGroup(name.to_owned()))
+}

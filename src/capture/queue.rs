@@ -1,0 +1,199 @@
+//! The bounded queue between the thread that drains the socket and the one that writes.
+//!
+//! The draining side never waits: what does not fit is counted into a gap that stands in the queue where the events
+//! would have stood.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ctrecorder_format::{Cause, Note};
+
+use super::convert::Captured;
+
+/// The writing side is woken early when so many events wait; else it wakes by its own clock.
+const WAKE_AT: usize = 4096;
+
+/// What the writing side takes from the queue, in order of arrival.
+#[derive(Debug)]
+pub(super) enum Element {
+    /// Events.
+    Events(Vec<Captured>),
+    /// A gap, or something else to note.
+    Note(Note),
+}
+
+/// What the writing side is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Begin a new segment.
+    NewSegment,
+    /// Write all there is, and log statistics.
+    Flush,
+    /// Write all there is, and end.
+    Stop,
+}
+
+/// What [`Queue::take`] found.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) elements: VecDeque<Element>,
+    pub(super) commands: Vec<Command>,
+}
+
+/// The queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    limit: usize,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    elements: VecDeque<Element>,
+    events: usize,
+    commands: Vec<Command>,
+    /// Why the writing side does not take events at present.
+    stalled: Option<Cause>,
+}
+
+impl Queue {
+    /// A queue for at most `limit` events.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit: limit.max(1), state: Mutex::default(), wake: Condvar::new() }
+    }
+
+    /// Adds events; returns how many of them, the last ones, found no room and are counted in a gap.
+    pub(super) fn push(&self, mut events: Vec<Captured>) -> usize {
+        if events.is_empty() {
+            return 0;
+        }
+        let mut state = self.state();
+        let room = self.limit.saturating_sub(state.events);
+        let lost = events.split_off(room.min(events.len()));
+        state.events += events.len();
+        if !events.is_empty() {
+            state.elements.push_back(Element::Events(events));
+        }
+        if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
+            state.lose(first.arrived, last.arrived, lost.len() as u64);
+        }
+        let wake = state.events >= WAKE_AT && state.stalled.is_none();
+        drop(state);
+        if wake {
+            self.wake.notify_one();
+        }
+        lost.len()
+    }
+
+    /// Adds a note behind the events that wait. Notes are few and always find room.
+    pub(super) fn note(&self, note: Note) {
+        self.state().elements.push_back(Element::Note(note));
+    }
+
+    /// Tells the writing side to do something at once.
+    pub(super) fn command(&self, command: Command) {
+        self.state().commands.push(command);
+        self.wake.notify_one();
+    }
+
+    /// Waits until there is a command, many events, or until `deadline`; takes all there is. With `stalled`, events
+    /// are left in the queue, and what does not fit from now on is put down to that cause.
+    pub(super) fn take(&self, deadline: Instant, stalled: Option<Cause>) -> Taken {
+        let mut state = self.state();
+        state.stalled = stalled;
+        while state.commands.is_empty() && (stalled.is_some() || state.events < WAKE_AT) {
+            let Some(rest) = deadline.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) else {
+                break;
+            };
+            state = self.wake.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let commands = std::mem::take(&mut state.commands);
+        if stalled.is_some() {
+            return Taken { elements: VecDeque::new(), commands };
+        }
+        state.events = 0;
+        Taken { elements: std::mem::take(&mut state.elements), commands }
+    }
+
+    /// Takes all there is, at once, whatever stalls.
+    pub(super) fn take_all(&self) -> VecDeque<Element> {
+        let mut state = self.state();
+        state.events = 0;
+        std::mem::take(&mut state.elements)
+    }
+
+    /// A thread that panicked while it held the lock cannot have left the state half changed in a way that matters:
+    /// every change is a single push, take or addition.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Counts lost events into the gap at the end of the queue.
+    fn lose(&mut self, from: u64, to: u64, count: u64) {
+        let cause = self.stalled.unwrap_or(Cause::QueueFull);
+        if let Some(Element::Note(gap)) = self.elements.back_mut()
+            && gap.cause() == Some(cause)
+        {
+            *gap = Note::gap(gap.from.get(), to, gap.lost.get().saturating_add(count), cause);
+        } else {
+            self.elements.push_back(Element::Note(Note::gap(from, to, count, cause)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::capture::convert::tests::captured;
+
+    fn events(times: std::ops::Range<u64>) -> Vec<Captured> {
+        times.map(captured).collect()
+    }
+
+    fn summary(elements: &VecDeque<Element>) -> Vec<String> {
+        let text = |element: &Element| match element {
+            Element::Events(events) => {
+                format!("{}..={}", events[0].arrived, events[events.len() - 1].arrived)
+            }
+            Element::Note(note) => format!("{:?} {} {}-{}", note.cause(), note.lost.get(), note.from, note.to),
+        };
+        elements.iter().map(text).collect()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_a_gap_in_its_place() {
+        let queue = Queue::new(10);
+        assert_eq!(queue.push(events(0..6)), 0);
+        assert_eq!(queue.push(events(6..14)), 4);
+        assert_eq!(queue.push(events(14..20)), 6);
+        let taken = queue.take(Instant::now(), None);
+        assert_eq!(summary(&taken.elements), ["0..=5", "6..=9", "Some(QueueFull) 10 10-19"]);
+        assert_eq!(queue.push(events(20..22)), 0);
+        assert_eq!(summary(&queue.take_all()), ["20..=21"]);
+    }
+
+    #[test]
+    fn while_the_disk_is_full_events_stay_and_losses_are_put_down_to_it() {
+        let queue = Queue::new(3);
+        assert!(queue.take(Instant::now(), Some(Cause::DiskFull)).elements.is_empty());
+        assert_eq!(queue.push(events(0..5)), 2);
+        assert!(queue.take(Instant::now(), Some(Cause::DiskFull)).elements.is_empty());
+        assert_eq!(summary(&queue.take(Instant::now(), None).elements), ["0..=2", "Some(DiskFull) 2 3-4"]);
+    }
+
+    #[test]
+    fn a_command_wakes_the_writing_side_at_once() {
+        let queue = Queue::new(3);
+        std::thread::scope(|scope| {
+            scope.spawn(|| queue.command(Command::Flush));
+            let taken = queue.take(Instant::now() + Duration::from_secs(60), Some(Cause::DiskFull));
+            assert_eq!(taken.commands, [Command::Flush]);
+        });
+    }
+}

@@ -1,0 +1,165 @@
+//! The start and the end of a recorder, in their order.
+
+use std::fs::File;
+use std::os::unix::fs::fchown;
+use std::path::PathBuf;
+
+use ctrecorder_format::Family;
+
+use super::daemon::{self, Report, Side};
+use super::error::StartError;
+use super::listen::{self, Listener, Wanted};
+use super::pattern::Pattern;
+use super::pidfile::PidFile;
+use super::privileges::Identity;
+use super::queue::{Command, Queue};
+use super::segments::Segments;
+use super::statistics::Statistics;
+use super::write::Recording;
+use super::{clock, header, logging};
+use crate::netlink::socket::EventSocket;
+use crate::protocol::Protocols;
+
+/// How to record.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where segments go, and how often a new one begins.
+    pub pattern: Pattern,
+    /// Which layer-4 protocols are recorded.
+    pub protocols: Protocols,
+    /// Which address families are recorded.
+    pub families: Vec<Family>,
+    /// The socket's receive buffer in bytes.
+    pub socket_buffer: usize,
+    /// How many events may wait to be written.
+    pub queue: usize,
+    /// What to add to the process' nice value.
+    pub nice: i32,
+    /// The user to become, by name or number.
+    pub user: Option<String>,
+    /// The group to become, by name or number.
+    pub group: Option<String>,
+    /// Where to write the process id.
+    pub pid_file: Option<PathBuf>,
+    /// Stay in the foreground, and log to standard error.
+    pub foreground: bool,
+}
+
+/// Records until a signal ends it. In the background, the caller's process returns as soon as the recorder runs.
+pub fn run(options: &Options) -> Result<(), StartError> {
+    // Whom to become is looked up first: a wrong name is the caller's mistake, to be told at once.
+    let identity = Identity::find(options.user.as_deref(), options.group.as_deref())?;
+    if options.foreground {
+        logging::to_stderr();
+        return Recorder::start(options, identity)?.record(None);
+    }
+    match daemon::detach()? {
+        Side::Caller => Ok(()),
+        Side::Background(report) => {
+            logging::to_syslog();
+            match Recorder::start(options, identity) {
+                Ok(recorder) => recorder.record(Some(report)).inspect_err(|error| tracing::error!("{error}")),
+                Err(error) => {
+                    report.failed(&error);
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+/// A recorder that has everything it needs and no second thread yet.
+struct Recorder {
+    pid_file: Option<PidFile>,
+    socket: EventSocket,
+    segments: Segments,
+    wanted: Wanted,
+    queue: usize,
+}
+
+impl Recorder {
+    fn start(options: &Options, identity: Option<Identity>) -> Result<Self, StartError> {
+        let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
+        be_nice(options.nice)?;
+        let socket = EventSocket::open(options.socket_buffer)?;
+        say_what_was_got(&socket, options.socket_buffer);
+        let now = clock::now();
+        let counters = header::sysctl("nf_conntrack_acct") == Some(1);
+        let segments = Segments::create(
+            options.pattern.clone(),
+            header::first(&options.families, &options.protocols, counters, now),
+        )?;
+        if let Some(identity) = identity {
+            hand_over(&identity, &segments, pid_file.as_ref(), options)?;
+        }
+        tracing::info!("{}: recording", segments.path().display());
+        let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
+        Ok(Self { pid_file, socket, segments, wanted, queue: options.queue })
+    }
+
+    /// Starts the writing thread, drains until told to stop, and waits for all to be written.
+    fn record(self, report: Option<Report>) -> Result<(), StartError> {
+        // Blocked before the second thread exists, so that it does not take them.
+        let signals = listen::signals()?;
+        let queue = Queue::new(self.queue);
+        let statistics = Statistics::default();
+        let listener = Listener::new(self.socket, signals, self.wanted, &queue, &statistics);
+        let recording = Recording::new(self.segments, &queue, &statistics);
+        let result = std::thread::scope(|scope| {
+            let writing = std::thread::Builder::new()
+                .name("write".into())
+                .spawn_scoped(scope, || recording.run())
+                .map_err(StartError::system("cannot start a thread"))?;
+            if let Some(report) = report {
+                report.started();
+            }
+            let listened = listener.run();
+            queue.command(Command::Stop);
+            let written = writing.join().unwrap_or_else(|_| {
+                let error = std::io::Error::other("it panicked; this is a defect");
+                Err(StartError::System { what: "the writing thread ended early", error })
+            });
+            listened.and(written)
+        });
+        drop(self.pid_file);
+        result
+    }
+}
+
+/// Gives files and process to the user that the recorder becomes.
+fn hand_over(
+    identity: &Identity,
+    segments: &Segments,
+    pid_file: Option<&PidFile>,
+    options: &Options,
+) -> Result<(), StartError> {
+    let (user, group) = (identity.user(), identity.group());
+    let give = |file: &File| fchown(file, user, group);
+    give(segments.file()).map_err(StartError::system("cannot change the owner of the first segment"))?;
+    if let Some(pid_file) = pid_file {
+        pid_file.give_to(user, group)?;
+    }
+    identity.assume()?;
+    match options.pattern.next_rotation(clock::now()) {
+        Some(moment) => identity.check_directory(&options.pattern.directory(moment)),
+        None => Ok(()),
+    }
+}
+
+fn be_nice(increment: i32) -> Result<(), StartError> {
+    if increment == 0 {
+        return Ok(());
+    }
+    rustix::process::nice(increment).map(drop).map_err(StartError::system("cannot change the nice value"))
+}
+
+/// Says what could cost events, now that it can still be mended.
+fn say_what_was_got(socket: &EventSocket, wanted: usize) {
+    let got = socket.receive_buffer();
+    if got < wanted {
+        tracing::warn!("socket buffer: {got} bytes instead of {wanted}; CAP_NET_ADMIN goes beyond net.core.rmem_max");
+    }
+    if header::sysctl("nf_conntrack_events") == Some(0) {
+        tracing::warn!("the kernel reports no events here: sysctl net.netfilter.nf_conntrack_events=1");
+    }
+}

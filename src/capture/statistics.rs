@@ -1,0 +1,73 @@
+//! What a recorder counted.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::netlink::event::Change;
+
+/// Counters that both threads add to. They are for people: none of them decides anything.
+#[derive(Debug, Default)]
+pub(super) struct Statistics {
+    /// Starts recorded.
+    pub(super) starts: Counter,
+    /// Ends recorded.
+    pub(super) ends: Counter,
+    /// Events of protocols or families that are not recorded.
+    pub(super) passed_over: Counter,
+    /// Messages that were no events the recorder understands.
+    pub(super) malformed: Counter,
+    /// Events that the kernel could not deliver.
+    pub(super) lost_in_kernel: Counter,
+    /// Events that found no room in the queue.
+    pub(super) lost_in_queue: Counter,
+    /// Messages that some program sent, not the kernel.
+    pub(super) forged: Counter,
+    /// Segments created.
+    pub(super) segments: Counter,
+    /// Bytes written.
+    pub(super) bytes: Counter,
+}
+
+impl Statistics {
+    /// Counts an event that is recorded.
+    pub(super) fn count(&self, change: Change) {
+        match change {
+            Change::New => self.starts.add(1),
+            Change::Destroy => self.ends.add(1),
+            Change::Update => {}
+        }
+    }
+}
+
+/// One number of the statistics.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} starts, {} ends recorded; {} passed over; lost: {} in the kernel, {} in the queue; {} not understood, {} not \
+             from the kernel; {} bytes in {} segments",
+            self.starts.get(),
+            self.ends.get(),
+            self.passed_over.get(),
+            self.lost_in_kernel.get(),
+            self.lost_in_queue.get(),
+            self.malformed.get(),
+            self.forged.get(),
+            self.bytes.get(),
+            self.segments.get()
+        )
+    }
+}

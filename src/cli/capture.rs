@@ -1,0 +1,101 @@
+//! `ctrecorder capture` (`-C`): records.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Failure;
+use crate::protocol::Protocols;
+
+/// Record connection-tracking events into files, until a signal ends it.
+///
+/// SIGHUP begins a new file, SIGUSR1 flushes and logs statistics; SIGTERM, SIGINT and SIGQUIT write everything and end.
+/// Messages go to syslog, or to standard error with --foreground.
+#[derive(Args, Clone, Debug)]
+pub struct Capture {
+    /// Where to write: a path with strftime conversions in local time, e.g. /var/log/ct/%Y%m%d-%H%M.ct
+    #[arg(short, long, value_name = "PATTERN")]
+    file: String,
+
+    /// Begin a new file every so many minutes, on multiples in UTC (360: at 0:00, 6:00, 12:00, 18:00); 0: never
+    #[arg(short = 't', long, value_name = "MINUTES", default_value_t = 0)]
+    rotate: u32,
+
+    /// What to record: a list of tcp, udp, udplite, sctp, dccp, icmp, icmpv6, gre and numbers, or all
+    #[arg(short, long, value_name = "PROTOCOLS", default_value = "tcp")]
+    protocol: Protocols,
+
+    /// Record only this address family
+    #[arg(long, value_name = "FAMILY")]
+    family: Option<Family>,
+
+    /// Size of the socket's receive buffer in KiB
+    #[arg(short = 'b', long, value_name = "KBYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    socket_buffer: u32,
+
+    /// How many events may wait in memory to be written; what comes beyond is counted as lost
+    #[arg(short = 'B', long, value_name = "ENTRIES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1..))]
+    queue: u32,
+
+    /// Add this to the nice value
+    #[arg(short = 'N', long, value_name = "NICE", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-40..=40))]
+    nice: i32,
+
+    /// Become this user once the socket and the first file are open, keeping CAP_NET_ADMIN alone
+    #[arg(short = 'U', long, value_name = "USER")]
+    user: Option<String>,
+
+    /// Become this group (default: that of the user)
+    #[arg(short = 'G', long, value_name = "GROUP")]
+    group: Option<String>,
+
+    /// Write the process id to this file, and let no second recorder start with it
+    #[arg(short = 'P', long, value_name = "PIDFILE")]
+    pid_file: Option<PathBuf>,
+
+    /// Stay in the foreground, and write messages to standard error
+    #[arg(short = 'F', long)]
+    foreground: bool,
+}
+
+/// An address family, as it is named on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Family {
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
+}
+
+#[cfg(all(target_os = "linux", feature = "capture"))]
+impl Capture {
+    /// Records.
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        use std::time::{SystemTime, UNIX_EPOCH};
+
+        use ctrecorder_format::Family as Recorded;
+
+        use crate::capture::{Options, Pattern, run};
+
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+        let pattern = Pattern::new(&self.file, self.rotate, now).map_err(|error| Failure::Usage(error.to_string()))?;
+        let families = match self.family {
+            Some(Family::Ipv4) => vec![Recorded::Ipv4],
+            Some(Family::Ipv6) => vec![Recorded::Ipv6],
+            None => vec![Recorded::Ipv4, Recorded::Ipv6],
+        };
+        let options = Options {
+            pattern,
+            protocols: self.protocol.clone(),
+            families,
+            socket_buffer: self.socket_buffer as usize * 1024,
+            queue: self.queue as usize,
+            nice: self.nice,
+            user: self.user.clone(),
+            group: self.group.clone(),
+            pid_file: self.pid_file.clone(),
+            foreground: self.foreground,
+        };
+        Ok(run(&options)?)
+    }
+}
