@@ -5,6 +5,7 @@
 pub mod address;
 pub mod damage;
 mod le;
+pub mod legacy;
 pub mod record;
 
 pub use address::{Address, Family, V4, V6};
