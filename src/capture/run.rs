@@ -1,6 +1,5 @@
 //! The start and the end of a recorder, in their order.
 
-use std::fs::File;
 use std::os::unix::fs::fchown;
 use std::path::PathBuf;
 
@@ -84,13 +83,14 @@ impl Recorder {
         let socket = EventSocket::open(options.socket_buffer)?;
         say_what_was_got(&socket, options.socket_buffer);
         let now = clock::now();
+        if let (Some(identity), Some(moment)) = (&identity, options.pattern.next_rotation(now)) {
+            identity.check_directory(&options.pattern.directory(moment))?;
+        }
         let counters = header::sysctl("nf_conntrack_acct") == Some(1);
-        let segments = Segments::create(
-            options.pattern.clone(),
-            header::first(&options.families, &options.protocols, counters, now),
-        )?;
+        let header = header::first(&options.families, &options.protocols, counters, now);
+        let segments = Segments::create(options.pattern.clone(), header)?;
         if let Some(identity) = identity {
-            hand_over(&identity, &segments, pid_file.as_ref(), options)?;
+            hand_over(&identity, &segments, pid_file.as_ref()).inspect_err(|_| segments.abandon())?;
         }
         tracing::info!("{}: recording", segments.path().display());
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
@@ -127,23 +127,13 @@ impl Recorder {
 }
 
 /// Gives files and process to the user that the recorder becomes.
-fn hand_over(
-    identity: &Identity,
-    segments: &Segments,
-    pid_file: Option<&PidFile>,
-    options: &Options,
-) -> Result<(), StartError> {
+fn hand_over(identity: &Identity, segments: &Segments, pid_file: Option<&PidFile>) -> Result<(), StartError> {
     let (user, group) = (identity.user(), identity.group());
-    let give = |file: &File| fchown(file, user, group);
-    give(segments.file()).map_err(StartError::system("cannot change the owner of the first segment"))?;
+    fchown(segments.file(), user, group).map_err(StartError::system("cannot change the owner of the first segment"))?;
     if let Some(pid_file) = pid_file {
         pid_file.give_to(user, group)?;
     }
-    identity.assume()?;
-    match options.pattern.next_rotation(clock::now()) {
-        Some(moment) => identity.check_directory(&options.pattern.directory(moment)),
-        None => Ok(()),
-    }
+    identity.assume()
 }
 
 fn be_nice(increment: i32) -> Result<(), StartError> {

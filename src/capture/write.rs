@@ -12,7 +12,7 @@ use ctrecorder_format::{Cause, Note};
 use super::clock;
 use super::error::StartError;
 use super::queue::{Command, Element, Queue};
-use super::segments::{RotateError, Segments};
+use super::segments::Segments;
 use super::statistics::Statistics;
 
 /// How long an event waits for its block at most, and how often a refusing disk is tried again.
@@ -24,8 +24,8 @@ pub(super) struct Recording<'a> {
     statistics: &'a Statistics,
     segments: Segments,
     next_rotation: Option<u64>,
-    /// The segment's name that is wanted and could not be had yet.
-    overdue: Option<u64>,
+    /// A new segment is wanted and could not be had yet.
+    overdue: bool,
     /// What the disk last said, while it refuses.
     refusal: Option<io::ErrorKind>,
     /// Events taken from the queue, and how many of them were in the file when nothing waited.
@@ -38,7 +38,7 @@ impl<'a> Recording<'a> {
         let next_rotation = segments.next_rotation(clock::now());
         statistics.segments.add(1);
         segments.writer().note(&Note::at(clock::now(), Cause::Started));
-        Self { queue, statistics, segments, next_rotation, overdue: None, refusal: None, taken: 0, safe: 0 }
+        Self { queue, statistics, segments, next_rotation, overdue: false, refusal: None, taken: 0, safe: 0 }
     }
 
     /// Writes until told to stop.
@@ -103,7 +103,7 @@ impl<'a> Recording<'a> {
         match (result, self.refusal) {
             (Ok(()), None) => {}
             (Ok(()), Some(_)) => {
-                tracing::info!("{path}: the disk takes data again; nothing of what waited was lost");
+                tracing::info!("{path}: the disk takes data again; all that waited is written");
                 self.refusal = None;
             }
             (Err(error), refusal) => {
@@ -126,8 +126,8 @@ impl<'a> Recording<'a> {
         {
             self.next_rotation = self.segments.next_rotation(now);
             self.rotate(moment);
-        } else if ticked && let Some(moment) = self.overdue {
-            self.rotate(moment);
+        } else if ticked && self.overdue {
+            self.rotate(now);
         }
     }
 
@@ -136,16 +136,13 @@ impl<'a> Recording<'a> {
         self.segments.writer().seal();
         match self.segments.rotate(moment) {
             Ok(()) => {
-                self.overdue = None;
+                self.overdue = false;
                 self.statistics.segments.add(1);
                 tracing::info!("{}: new segment", self.segments.path().display());
             }
             Err(error) => {
-                let same = self.overdue == Some(moment);
-                self.overdue = Some(moment);
-                if !same || matches!(error, RotateError::Header(_)) {
-                    let path = self.segments.path().display();
-                    tracing::warn!("{error}; going on in {path}, and trying again");
+                if !std::mem::replace(&mut self.overdue, true) {
+                    tracing::warn!("{error}; going on in {}, and trying again", self.segments.path().display());
                 }
             }
         }
