@@ -2,12 +2,6 @@
 //!
 //! One binary for all of them, so that the program is linked once. The tests run in parallel and in any order:
 //! each has temporary directories and network namespaces of its own.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
 /// The network laboratory. The tests that use it need Linux, root and the packages that tests/run installs.
 #[cfg(all(target_os = "linux", feature = "capture"))]

@@ -1,4 +1,5 @@
 //! Running the program under test to its end.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
