@@ -1,1 +1,3 @@
 //! ctrecorder: records the NAT translations of a Linux router and answers questions about them.
+
+pub mod netlink;

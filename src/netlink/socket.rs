@@ -1,0 +1,115 @@
+//! The netlink sockets, on Linux only: [`EventSocket`] hears of flows, [`RequestSocket`] asks and is answered.
+//!
+//! Both heed the kernel alone: what another program sent (its netlink port id is not 0) is dropped.
+
+mod events;
+mod requests;
+
+use std::io;
+
+use netlink_sys::Socket;
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use nix::errno::Errno;
+use thiserror::Error;
+
+pub use events::{EventSocket, Received};
+pub use requests::RequestSocket;
+
+/// Why connection tracking cannot be heard or asked, and what to do about it.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The kernel has no netlink for netfilter.
+    #[error(
+        "this kernel has no netfilter netlink: modprobe nfnetlink, or use a kernel with CONFIG_NETFILTER_NETLINK"
+    )]
+    NoNetfilterNetlink,
+    /// The kernel has it, but not for connection tracking.
+    #[error(
+        "this kernel has no connection tracking netlink: modprobe nf_conntrack_netlink, or use a kernel with CONFIG_NF_CT_NETLINK"
+    )]
+    NoConntrackNetlink,
+    /// The process lacks CAP_NET_ADMIN in its network namespace.
+    #[error(
+        "not permitted to use connection tracking: run as root, or give CAP_NET_ADMIN: setcap cap_net_admin+ep PROGRAM"
+    )]
+    NotPermitted,
+    /// Anything else.
+    #[error("cannot {what} a netlink socket: {source}")]
+    Io {
+        /// The kernel's error.
+        source: io::Error,
+        /// What was tried, a verb.
+        what: &'static str,
+    },
+}
+
+impl OpenError {
+    /// For a failure to `what` the socket itself.
+    fn of_socket(source: io::Error, what: &'static str) -> Self {
+        match errno(&source) {
+            Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT => Self::NoNetfilterNetlink,
+            Errno::EPERM | Errno::EACCES => Self::NotPermitted,
+            _ => Self::Io { source, what },
+        }
+    }
+
+    /// For a probe that ctnetlink should have answered.
+    fn of_probe(source: io::Error) -> Self {
+        match errno(&source) {
+            // What nfnetlink says of a subsystem that it does not have, and cannot load.
+            Errno::EOPNOTSUPP | Errno::EINVAL => Self::NoConntrackNetlink,
+            _ => Self::of_socket(source, "probe"),
+        }
+    }
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}
+
+/// A socket of the netfilter family with a port id of its own.
+fn open() -> Result<Socket, OpenError> {
+    let mut socket = Socket::new(NETLINK_NETFILTER).map_err(|source| OpenError::of_socket(source, "open"))?;
+    socket
+        .bind_auto()
+        .map_err(|source| OpenError::of_socket(source, "bind"))?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let of = |errno: Errno| io::Error::from(errno);
+        let cases = [
+            (
+                OpenError::of_socket(of(Errno::EPROTONOSUPPORT), "open"),
+                "modprobe nfnetlink",
+            ),
+            (
+                OpenError::of_socket(of(Errno::EAFNOSUPPORT), "open"),
+                "modprobe nfnetlink",
+            ),
+            (
+                OpenError::of_probe(of(Errno::EINVAL)),
+                "modprobe nf_conntrack_netlink",
+            ),
+            (
+                OpenError::of_probe(of(Errno::EOPNOTSUPP)),
+                "modprobe nf_conntrack_netlink",
+            ),
+            (OpenError::of_probe(of(Errno::EPERM)), "setcap cap_net_admin+ep"),
+            (
+                OpenError::of_socket(of(Errno::EMFILE), "open"),
+                "cannot open a netlink socket: Too many open files",
+            ),
+        ];
+        for (error, advice) in cases {
+            let line = error.to_string();
+            assert!(line.contains(advice), "{line}");
+            assert!(!line.contains('\n'), "{line}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The socket that asks and is answered.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::AsRawFd;
+
+use netlink_sys::{Socket, SocketAddr};
+use nix::errno::Errno;
+use nix::sys::socket::{NetlinkAddr, recvfrom};
+
+use super::super::event::Event;
+use super::super::parse::{Message, messages};
+use super::super::request;
+use super::{OpenError, open};
+
+/// Room for an answer. The kernel's datagrams of a dump are of at most 32 KiB.
+const ANSWER: usize = 64 * 1024;
+
+/// Requests are sent in datagrams of about so many bytes: few enough that even if every request in one fails, all
+/// the answers fit into a receive buffer of the default size.
+const DATAGRAM: usize = 16 * 1024;
+
+/// Asks the kernel of the network namespace of the thread that opened it; requests are built by
+/// [`request`](crate::netlink::request). Each call waits for the kernel's answer.
+pub struct RequestSocket {
+    socket: Socket,
+    /// Number of the last request, which its answers carry.
+    sequence: u32,
+    datagram: Vec<u8>,
+    answer: Box<[u8]>,
+}
+
+impl RequestSocket {
+    /// Opens the socket. Whether the kernel answers for connection tracking, only a request can tell.
+    pub fn open() -> Result<Self, OpenError> {
+        let socket = open()?;
+        // Answers to failed requests need not repeat them.
+        socket
+            .set_cap_ack(true)
+            .map_err(|source| OpenError::of_socket(source, "prepare"))?;
+        Ok(Self {
+            socket,
+            sequence: 0,
+            datagram: Vec::new(),
+            answer: vec![0; ANSWER].into(),
+        })
+    }
+
+    /// Sends a request and waits until it is done. The error is the kernel's: EEXIST for a flow that is there
+    /// already, ENOENT for one that is not, EPERM without CAP_NET_ADMIN.
+    pub fn execute(&mut self, request: &[u8]) -> io::Result<()> {
+        self.execute_all(request)
+    }
+
+    /// Sends many requests, one after the other in `requests`, and waits until all are done; cheaper than one by
+    /// one. All are tried; the error is that of the first which failed.
+    pub fn execute_all(&mut self, mut requests: &[u8]) -> io::Result<()> {
+        let mut outcome = Ok(());
+        while !requests.is_empty() {
+            let first = self.sequence.wrapping_add(1);
+            requests = self.fill_datagram(requests)?;
+            self.send()?;
+            outcome = outcome.and(self.wait(first));
+        }
+        outcome
+    }
+
+    /// Sends a request for a dump and hands each flow in the answer to `take`, with [`Change::Update`].
+    ///
+    /// A dump is not a snapshot: flows may come and go while it runs.
+    ///
+    /// [`Change::Update`]: crate::netlink::Change::Update
+    pub fn dump(&mut self, request: &[u8], mut take: impl FnMut(Event)) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.datagram.clear();
+        self.datagram.extend_from_slice(request);
+        request::number(&mut self.datagram, self.sequence, false);
+        self.send()?;
+
+        let mut outcome = Ok(());
+        self.answers(self.sequence, |_, message| {
+            match message {
+                Message::Event(event) => take(event),
+                Message::Done | Message::Error(0) => return ControlFlow::Break(()),
+                Message::Error(errno) => {
+                    outcome = Err(io::Error::from_raw_os_error(errno));
+                    return ControlFlow::Break(());
+                }
+                Message::Overrun | Message::Other => {}
+            }
+            ControlFlow::Continue(())
+        })?;
+        outcome
+    }
+
+    /// Fills the datagram with the first of these requests, numbers them, and returns the others.
+    ///
+    /// Only the last is to be acknowledged: the kernel works in order, and tells of failures unasked.
+    fn fill_datagram<'a>(&mut self, requests: &'a [u8]) -> io::Result<&'a [u8]> {
+        self.datagram.clear();
+        let mut rest = requests;
+        let mut last = 0;
+        while !rest.is_empty() && self.datagram.len() < DATAGRAM {
+            let (request, others) =
+                request::split_first(rest).ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+            rest = others;
+            last = self.datagram.len();
+            self.datagram.extend_from_slice(request);
+            self.sequence = self.sequence.wrapping_add(1);
+            if let Some(request) = self.datagram.get_mut(last..) {
+                request::number(request, self.sequence, false);
+            }
+        }
+        if let Some(request) = self.datagram.get_mut(last..) {
+            request::number(request, self.sequence, true);
+        }
+        Ok(rest)
+    }
+
+    fn send(&self) -> io::Result<()> {
+        let kernel = SocketAddr::new(0, 0);
+        self.socket.send_to(&self.datagram, &kernel, 0).map(|_| ())
+    }
+
+    /// Waits for the answer to the last request; the error is that of the first from number `first` on.
+    fn wait(&mut self, first: u32) -> io::Result<()> {
+        let last = self.sequence;
+        let mut outcome = Ok(());
+        self.answers(first, |sequence, message| {
+            let Message::Error(errno) = message else {
+                return ControlFlow::Continue(());
+            };
+            if errno != 0 && outcome.is_ok() {
+                outcome = Err(io::Error::from_raw_os_error(errno));
+            }
+            if sequence == last {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        outcome
+    }
+
+    /// Hands the messages that answer the requests from number `first` on to `take`, until it breaks. Late answers to
+    /// earlier requests, which came to an early end, are passed over.
+    fn answers(
+        &mut self,
+        first: u32,
+        mut take: impl FnMut(u32, Message) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        let span = self.sequence.wrapping_sub(first);
+        loop {
+            let length = match recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut self.answer) {
+                Ok((length, Some(sender))) if sender.pid() == 0 => length,
+                Ok(_) | Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            let mut found = messages(self.answer.get(..length).unwrap_or_default());
+            while let Some(message) = found.next() {
+                let message =
+                    message.map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?;
+                let sequence = found.sequence();
+                if sequence.wrapping_sub(first) <= span && take(sequence, message).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
