@@ -1,1 +1,5 @@
 //! ctrecorder: records the NAT translations of a Linux router and answers questions about them.
+
+pub mod output;
+pub mod protocol;
+pub mod query;
