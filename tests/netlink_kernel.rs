@@ -19,8 +19,8 @@ use ctrecorder::netlink::kernel::protocol::*;
 use ctrecorder::netlink::kernel::status::{IPS_ASSURED, IPS_CONFIRMED, IPS_SEEN_REPLY};
 use ctrecorder::netlink::kernel::tcp::TCP_CONNTRACK_ESTABLISHED;
 use ctrecorder::netlink::{
-    Change, Counters, Event, EventSocket, Message, NewFlow, OpenError, Received, RequestSocket, Tuple,
-    messages, request,
+    Change, Counters, Event, EventSocket, Message, NewFlow, OpenError, Received, RequestSocket, Tuple, messages,
+    request,
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
 use nix::sched::{CloneFlags, unshare};
@@ -42,35 +42,17 @@ fn in_namespace(test: impl FnOnce() + Send + 'static) {
 }
 
 fn tuple(src: &str, dst: &str, sport: u16, dport: u16) -> Tuple {
-    Tuple {
-        src: src.parse().unwrap(),
-        dst: dst.parse().unwrap(),
-        sport,
-        dport,
-    }
+    Tuple { src: src.parse().unwrap(), dst: dst.parse().unwrap(), sport, dport }
 }
 
 fn flow(protocol: u8, original: Tuple, reply: Tuple) -> NewFlow {
-    NewFlow {
-        original,
-        reply,
-        protocol,
-        timeout_s: 600,
-        status: 0,
-        mark: 0,
-        zone: 0,
-        tcp_state: 0,
-    }
+    NewFlow { original, reply, protocol, timeout_s: 600, status: 0, mark: 0, zone: 0, tcp_state: 0 }
 }
 
 /// A flow from an inside host, by a public address, to 198.51.100.1:443; one for each number below 60000.
 fn numbered(number: u16) -> NewFlow {
     let port = 1024 + number;
-    flow(
-        IPPROTO_UDP,
-        tuple("10.0.0.1", "198.51.100.1", port, 443),
-        tuple("198.51.100.1", "203.0.113.6", 443, port),
-    )
+    flow(IPPROTO_UDP, tuple("10.0.0.1", "198.51.100.1", port, 443), tuple("198.51.100.1", "203.0.113.6", 443, port))
 }
 
 fn create_all(flows: impl IntoIterator<Item = NewFlow>) -> Vec<u8> {
@@ -118,9 +100,7 @@ fn drain(events: &mut EventSocket) -> (Vec<Event>, usize) {
 fn life(flow: &NewFlow) -> (Event, Event) {
     let mut events = EventSocket::open(BUFFER).unwrap();
     let mut requests = RequestSocket::open().unwrap();
-    requests
-        .execute(&create_all([*flow]))
-        .unwrap_or_else(|error| panic!("{flow:?}: {error}"));
+    requests.execute(&create_all([*flow])).unwrap_or_else(|error| panic!("{flow:?}: {error}"));
     requests.execute(&delete(flow)).unwrap();
     match drain(&mut events) {
         (found, 0) if found.len() == 2 => (found[0], found[1]),
@@ -131,9 +111,7 @@ fn life(flow: &NewFlow) -> (Event, Event) {
 /// The running kernel's version: major, minor.
 fn kernel_version() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|number| number.parse().unwrap());
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap());
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
@@ -143,35 +121,18 @@ fn sysctl(name: &str, value: &str) {
 
 fn run(program: &str, arguments: &[&str]) {
     let status = Command::new(program).args(arguments).status();
-    assert!(
-        status.as_ref().is_ok_and(|status| status.success()),
-        "{program} {arguments:?}: {status:?}"
-    );
+    assert!(status.as_ref().is_ok_and(|status| status.success()), "{program} {arguments:?}: {status:?}");
 }
 
 /// Source-translated flows of every protocol and both families.
 fn flows_of_every_kind() -> Vec<NewFlow> {
     let addresses = [
         ("10.0.0.1", "198.51.100.1", "203.0.113.6", IPPROTO_ICMP, 8, 0),
-        (
-            "fd00::1",
-            "2001:db8::1",
-            "2001:db8:6::6",
-            IPPROTO_ICMPV6,
-            128,
-            129,
-        ),
+        ("fd00::1", "2001:db8::1", "2001:db8:6::6", IPPROTO_ICMPV6, 128, 129),
     ];
     let mut flows = Vec::new();
     for (inside, server, public, icmp, echo, echo_reply) in addresses {
-        for protocol in [
-            IPPROTO_TCP,
-            IPPROTO_UDP,
-            IPPROTO_UDPLITE,
-            IPPROTO_SCTP,
-            IPPROTO_DCCP,
-            IPPROTO_GRE,
-        ] {
+        for protocol in [IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, IPPROTO_SCTP, IPPROTO_DCCP, IPPROTO_GRE] {
             let original = tuple(inside, server, 40000, 0x1234);
             let reply = tuple(server, public, 0x1234, 50000);
             flows.push(flow(protocol, original, reply));
@@ -179,11 +140,7 @@ fn flows_of_every_kind() -> Vec<NewFlow> {
         let original = tuple(inside, server, 777, echo << 8);
         let reply = tuple(server, public, 777, echo_reply << 8);
         flows.push(flow(icmp, original, reply));
-        flows.push(flow(
-            OSPF,
-            tuple(inside, server, 0, 0),
-            tuple(server, public, 0, 0),
-        ));
+        flows.push(flow(OSPF, tuple(inside, server, 0, 0), tuple(server, public, 0, 0)));
     }
     flows
 }
@@ -256,10 +213,7 @@ fn the_same_tuples_live_in_two_zones() {
 fn counters_and_times_of_real_packets() {
     in_namespace(|| {
         run("ip", &["link", "set", "lo", "up"]);
-        run(
-            "nft",
-            &["add table inet t; add chain inet t c { type filter hook input priority 0; }"],
-        );
+        run("nft", &["add table inet t; add chain inet t c { type filter hook input priority 0; }"]);
         run("nft", &["add rule inet t c ct state new accept"]);
         sysctl("nf_conntrack_acct", "1");
         sysctl("nf_conntrack_timestamp", "1");
@@ -273,17 +227,9 @@ fn counters_and_times_of_real_packets() {
         let after = now();
 
         let (found, _) = drain(&mut events);
-        let [new, destroy] = found[..] else {
-            panic!("{found:?}")
-        };
-        assert_eq!(
-            (new.change, new.original, new.counters),
-            (Change::New, original, None)
-        );
-        assert_eq!(
-            (destroy.change, destroy.original, destroy.id),
-            (Change::Destroy, original, new.id)
-        );
+        let [new, destroy] = found[..] else { panic!("{found:?}") };
+        assert_eq!((new.change, new.original, new.counters), (Change::New, original, None));
+        assert_eq!((destroy.change, destroy.original, destroy.id), (Change::Destroy, original, new.id));
         assert_eq!(destroy.status & IPS_SEEN_REPLY, IPS_SEEN_REPLY);
         let headers = 20 + 8; // of IPv4 and UDP
         let counted = Counters {
@@ -315,21 +261,11 @@ fn exchange_datagrams() -> Tuple {
         server.recv_from(&mut [0; 200]).unwrap();
     }
     server.send_to(&[0; 50], here).unwrap();
-    Tuple {
-        src: here.ip(),
-        dst: there.ip(),
-        sport: here.port(),
-        dport: there.port(),
-    }
+    Tuple { src: here.ip(), dst: there.ip(), sport: here.port(), dport: there.port() }
 }
 
 fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_nanos()
-        .try_into()
-        .unwrap()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos().try_into().unwrap()
 }
 
 #[test]
@@ -339,9 +275,7 @@ fn an_overrun_is_told_and_its_loss_counted_to_the_event() {
         let mut events = EventSocket::open(1).unwrap();
         assert_eq!(events.drops().unwrap(), 0);
         let mut requests = RequestSocket::open().unwrap();
-        requests
-            .execute_all(&create_all((0..FLOWS).map(numbered)))
-            .unwrap();
+        requests.execute_all(&create_all((0..FLOWS).map(numbered))).unwrap();
 
         let (found, overruns) = drain(&mut events);
         assert_eq!(overruns, 1);
@@ -359,21 +293,15 @@ fn an_overrun_is_told_and_its_loss_counted_to_the_event() {
 }
 
 fn port_id(events: &EventSocket) -> u32 {
-    getsockname::<NetlinkAddr>(events.as_fd().as_raw_fd())
-        .unwrap()
-        .pid()
+    getsockname::<NetlinkAddr>(events.as_fd().as_raw_fd()).unwrap().pid()
 }
 
 /// The kernel's own listing: protocol in the second column, port id in the third, drops in the ninth.
 fn drops_in_proc(events: &EventSocket) -> u64 {
     let (protocol, port) = (NETLINK_NETFILTER.to_string(), port_id(events).to_string());
     let table = fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
-    let mut rows = table
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let row = rows
-        .find(|row| row[1] == protocol && row[2] == port)
-        .expect("this socket's row");
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row[1] == protocol && row[2] == port).expect("this socket's row");
     row[8].parse().unwrap()
 }
 
@@ -382,18 +310,10 @@ fn a_forged_event_is_dropped_and_counted() {
     in_namespace(|| {
         let mut events = EventSocket::open(BUFFER).unwrap();
         let forged = create_all([numbered(1)]);
-        assert!(
-            matches!(messages(&forged).next(), Some(Ok(Message::Event(_)))),
-            "it would be believed"
-        );
+        assert!(matches!(messages(&forged).next(), Some(Ok(Message::Event(_)))), "it would be believed");
         let forger = Socket::new(NETLINK_NETFILTER).unwrap();
-        forger
-            .send_to(&forged, &SocketAddr::new(port_id(&events), 0), 0)
-            .unwrap();
-        RequestSocket::open()
-            .unwrap()
-            .execute(&create_all([numbered(2)]))
-            .unwrap();
+        forger.send_to(&forged, &SocketAddr::new(port_id(&events), 0), 0).unwrap();
+        RequestSocket::open().unwrap().execute(&create_all([numbered(2)])).unwrap();
 
         let (found, _) = drain(&mut events);
         let ports: Vec<_> = found.iter().map(|event| event.original.sport).collect();
@@ -416,11 +336,7 @@ fn without_the_capability_it_is_not_permitted() {
 #[test]
 fn the_receive_buffer_goes_beyond_the_limit_for_others() {
     in_namespace(|| {
-        let limit: usize = fs::read_to_string("/proc/sys/net/core/rmem_max")
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap();
+        let limit: usize = fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
         let wanted = limit + (1 << 20);
         assert_eq!(EventSocket::open(wanted).unwrap().receive_buffer(), wanted);
         assert!(EventSocket::open(usize::MAX).unwrap().receive_buffer() >= 1 << 29);
@@ -435,11 +351,7 @@ fn a_dump_holds_the_flows_of_the_family() {
         let mut requests = RequestSocket::open().unwrap();
         let flows = (0..FLOWS).map(numbered).chain(flows_of_every_kind());
         requests.execute_all(&create_all(flows)).unwrap();
-        let created: BTreeMap<_, _> = drain(&mut events)
-            .0
-            .iter()
-            .map(|event| (event.id, *event))
-            .collect();
+        let created: BTreeMap<_, _> = drain(&mut events).0.iter().map(|event| (event.id, *event)).collect();
         assert_eq!(created.len(), usize::from(FLOWS) + flows_of_every_kind().len());
 
         let families: [(u8, fn(IpAddr) -> bool); 3] = [
@@ -448,22 +360,11 @@ fn a_dump_holds_the_flows_of_the_family() {
             (NFPROTO_IPV6, |address| address.is_ipv6()),
         ];
         for (family, belongs) in families {
-            let dumped: BTreeMap<_, _> = dump(&mut requests, family)
-                .iter()
-                .map(|event| (event.id, *event))
-                .collect();
+            let dumped: BTreeMap<_, _> = dump(&mut requests, family).iter().map(|event| (event.id, *event)).collect();
             let expected: BTreeMap<_, _> = created
                 .iter()
                 .filter(|(_, event)| belongs(event.original.src))
-                .map(|(&id, &event)| {
-                    (
-                        id,
-                        Event {
-                            change: Change::Update,
-                            ..event
-                        },
-                    )
-                })
+                .map(|(&id, &event)| (id, Event { change: Change::Update, ..event }))
                 .collect();
             assert_eq!(dumped, expected, "family {family}");
         }
@@ -502,10 +403,7 @@ fn bytes_that_are_no_requests_are_not_sent() {
     in_namespace(|| {
         let mut requests = RequestSocket::open().unwrap();
         for bytes in [&[0; 3][..], &[0; 16], &[255; 40]] {
-            assert_eq!(
-                requests.execute_all(bytes).unwrap_err().kind(),
-                std::io::ErrorKind::InvalidInput
-            );
+            assert_eq!(requests.execute_all(bytes).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
         }
     });
 }
