@@ -16,7 +16,7 @@ const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 
 /// How long a host waits for a packet before the test fails.
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(30));
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A TCP connection that is still open.
 pub struct OpenTcp {
@@ -31,10 +31,10 @@ impl OpenTcp {
         let listener = host.enter(|| TcpListener::bind(bound).unwrap());
         let bound = listener.local_addr().unwrap();
         let dialled = if dialled.port() == 0 { SocketAddr::new(dialled.ip(), bound.port()) } else { dialled };
-        let caller = caller.enter(|| TcpStream::connect(dialled).unwrap());
+        let caller = caller.enter(|| TcpStream::connect_timeout(&dialled, PATIENCE).unwrap());
         let (called, seen) = listener.accept().unwrap();
         for stream in [&caller, &called] {
-            stream.set_read_timeout(PATIENCE).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
         }
         let original = Tuple { src: caller.local_addr().unwrap(), dst: dialled };
         let flow = Flow { protocol: TCP, original, reply: Tuple { src: bound, dst: seen } };
@@ -93,7 +93,7 @@ impl Lab {
         let called = self.server.enter(|| UdpSocket::bind(SERVER.at(family, 0)).unwrap());
         let caller = self.client.enter(|| UdpSocket::bind(CLIENT.at(family, 0)).unwrap());
         for socket in [&caller, &called] {
-            socket.set_read_timeout(PATIENCE).unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
         }
         let bound = called.local_addr().unwrap();
         caller.connect(bound).unwrap();
