@@ -5,13 +5,11 @@
 #![cfg(all(target_os = "linux", feature = "capture"))]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod laboratory;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd};
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::net::IpAddr;
 
 use caps::CapSet;
 use ctrecorder::netlink::kernel::nfnl::{NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC};
@@ -19,13 +17,16 @@ use ctrecorder::netlink::kernel::protocol::*;
 use ctrecorder::netlink::kernel::status::{IPS_ASSURED, IPS_CONFIRMED, IPS_SEEN_REPLY};
 use ctrecorder::netlink::kernel::tcp::TCP_CONNTRACK_ESTABLISHED;
 use ctrecorder::netlink::{
+<<<<<<< HEAD:tests/netlink_kernel.rs
     Change, Counters, Event, EventSocket, Message, NewFlow, OpenError, Received, RequestSocket, Tuple, messages,
     request,
+=======
+    Change, Counters, Event, EventSocket, Message, NewFlow, OpenError, RequestSocket, messages, request,
+>>>>>>> netlink:tests/netlink_kernel/main.rs
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::socket::{NetlinkAddr, getsockname};
 
+<<<<<<< HEAD:tests/netlink_kernel.rs
 /// Room for every event of these tests but the one that is to overrun it.
 const BUFFER: usize = 16 << 20;
 
@@ -144,6 +145,9 @@ fn flows_of_every_kind() -> Vec<NewFlow> {
     }
     flows
 }
+=======
+use laboratory::*;
+>>>>>>> netlink:tests/netlink_kernel/main.rs
 
 #[test]
 fn flows_of_every_kind_come_back_as_they_were_created() {
@@ -250,6 +254,7 @@ fn counters_and_times_of_real_packets() {
     });
 }
 
+<<<<<<< HEAD:tests/netlink_kernel.rs
 /// Three UDP datagrams of 100 bytes one way, one of 50 back; returns the original tuple.
 fn exchange_datagrams() -> Tuple {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -268,6 +273,8 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos().try_into().unwrap()
 }
 
+=======
+>>>>>>> netlink:tests/netlink_kernel/main.rs
 #[test]
 fn an_overrun_is_told_and_its_loss_counted_to_the_event() {
     in_namespace(|| {
@@ -292,6 +299,7 @@ fn an_overrun_is_told_and_its_loss_counted_to_the_event() {
     });
 }
 
+<<<<<<< HEAD:tests/netlink_kernel.rs
 fn port_id(events: &EventSocket) -> u32 {
     getsockname::<NetlinkAddr>(events.as_fd().as_raw_fd()).unwrap().pid()
 }
@@ -305,6 +313,8 @@ fn drops_in_proc(events: &EventSocket) -> u64 {
     row[8].parse().unwrap()
 }
 
+=======
+>>>>>>> netlink:tests/netlink_kernel/main.rs
 #[test]
 fn a_forged_event_is_dropped_and_counted() {
     in_namespace(|| {
@@ -354,6 +364,7 @@ fn a_dump_holds_the_flows_of_the_family() {
         let created: BTreeMap<_, _> = drain(&mut events).0.iter().map(|event| (event.id, *event)).collect();
         assert_eq!(created.len(), usize::from(FLOWS) + flows_of_every_kind().len());
 
+<<<<<<< HEAD:tests/netlink_kernel.rs
         let families: [(u8, fn(IpAddr) -> bool); 3] = [
             (NFPROTO_UNSPEC, |_| true),
             (NFPROTO_IPV4, |address| address.is_ipv4()),
@@ -365,6 +376,29 @@ fn a_dump_holds_the_flows_of_the_family() {
                 .iter()
                 .filter(|(_, event)| belongs(event.original.src))
                 .map(|(&id, &event)| (id, Event { change: Change::Update, ..event }))
+=======
+        for family in [NFPROTO_UNSPEC, NFPROTO_IPV4, NFPROTO_IPV6] {
+            let belongs = |event: &Event| match event.original.src {
+                IpAddr::V4(_) => family != NFPROTO_IPV6,
+                IpAddr::V6(_) => family != NFPROTO_IPV4,
+            };
+            let dumped: BTreeMap<_, _> = dump(&mut requests, family)
+                .iter()
+                .map(|event| (event.id, *event))
+                .collect();
+            let expected: BTreeMap<_, _> = created
+                .iter()
+                .filter(|(_, event)| belongs(event))
+                .map(|(&id, &event)| {
+                    (
+                        id,
+                        Event {
+                            change: Change::Update,
+                            ..event
+                        },
+                    )
+                })
+>>>>>>> netlink:tests/netlink_kernel/main.rs
                 .collect();
             assert_eq!(dumped, expected, "family {family}");
         }
