@@ -8,9 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ctrecorder::netlink::kernel::protocol::*;
-use ctrecorder::netlink::{
-    Event, EventSocket, Message, NewFlow, Received, RequestSocket, Tuple, messages, request,
-};
+use ctrecorder::netlink::{Event, EventSocket, Message, NewFlow, Received, RequestSocket, Tuple, messages, request};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{NetlinkAddr, getsockname};
@@ -31,35 +29,17 @@ pub fn in_namespace(test: impl FnOnce() + Send + 'static) {
 }
 
 pub fn tuple(src: &str, dst: &str, sport: u16, dport: u16) -> Tuple {
-    Tuple {
-        src: src.parse().unwrap(),
-        dst: dst.parse().unwrap(),
-        sport,
-        dport,
-    }
+    Tuple { src: src.parse().unwrap(), dst: dst.parse().unwrap(), sport, dport }
 }
 
 pub fn flow(protocol: u8, original: Tuple, reply: Tuple) -> NewFlow {
-    NewFlow {
-        original,
-        reply,
-        protocol,
-        timeout_s: 600,
-        status: 0,
-        mark: 0,
-        zone: 0,
-        tcp_state: 0,
-    }
+    NewFlow { original, reply, protocol, timeout_s: 600, status: 0, mark: 0, zone: 0, tcp_state: 0 }
 }
 
 /// A flow from an inside host, by a public address, to 198.51.100.1:443; one for each number below 60000.
 pub fn numbered(number: u16) -> NewFlow {
     let port = 1024 + number;
-    flow(
-        IPPROTO_UDP,
-        tuple("10.0.0.1", "198.51.100.1", port, 443),
-        tuple("198.51.100.1", "203.0.113.6", 443, port),
-    )
+    flow(IPPROTO_UDP, tuple("10.0.0.1", "198.51.100.1", port, 443), tuple("198.51.100.1", "203.0.113.6", 443, port))
 }
 
 pub fn create_all(flows: impl IntoIterator<Item = NewFlow>) -> Vec<u8> {
@@ -107,9 +87,7 @@ pub fn drain(events: &mut EventSocket) -> (Vec<Event>, usize) {
 pub fn life(flow: &NewFlow) -> (Event, Event) {
     let mut events = EventSocket::open(BUFFER).unwrap();
     let mut requests = RequestSocket::open().unwrap();
-    requests
-        .execute(&create_all([*flow]))
-        .unwrap_or_else(|error| panic!("{flow:?}: {error}"));
+    requests.execute(&create_all([*flow])).unwrap_or_else(|error| panic!("{flow:?}: {error}"));
     requests.execute(&delete(flow)).unwrap();
     match drain(&mut events) {
         (found, 0) if found.len() == 2 => (found[0], found[1]),
@@ -120,9 +98,7 @@ pub fn life(flow: &NewFlow) -> (Event, Event) {
 /// The running kernel's version: major, minor.
 pub fn kernel_version() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|number| number.parse().unwrap());
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap());
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
@@ -132,35 +108,18 @@ pub fn sysctl(name: &str, value: &str) {
 
 pub fn run(program: &str, arguments: &[&str]) {
     let status = Command::new(program).args(arguments).status();
-    assert!(
-        status.as_ref().is_ok_and(|status| status.success()),
-        "{program} {arguments:?}: {status:?}"
-    );
+    assert!(status.as_ref().is_ok_and(|status| status.success()), "{program} {arguments:?}: {status:?}");
 }
 
 /// Source-translated flows of every protocol and both families.
 pub fn flows_of_every_kind() -> Vec<NewFlow> {
     let addresses = [
         ("10.0.0.1", "198.51.100.1", "203.0.113.6", IPPROTO_ICMP, 8, 0),
-        (
-            "fd00::1",
-            "2001:db8::1",
-            "2001:db8:6::6",
-            IPPROTO_ICMPV6,
-            128,
-            129,
-        ),
+        ("fd00::1", "2001:db8::1", "2001:db8:6::6", IPPROTO_ICMPV6, 128, 129),
     ];
     let mut flows = Vec::new();
     for (inside, server, public, icmp, echo, echo_reply) in addresses {
-        for protocol in [
-            IPPROTO_TCP,
-            IPPROTO_UDP,
-            IPPROTO_UDPLITE,
-            IPPROTO_SCTP,
-            IPPROTO_DCCP,
-            IPPROTO_GRE,
-        ] {
+        for protocol in [IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, IPPROTO_SCTP, IPPROTO_DCCP, IPPROTO_GRE] {
             let original = tuple(inside, server, 40000, 0x1234);
             let reply = tuple(server, public, 0x1234, 50000);
             flows.push(flow(protocol, original, reply));
@@ -168,11 +127,7 @@ pub fn flows_of_every_kind() -> Vec<NewFlow> {
         let original = tuple(inside, server, 777, echo << 8);
         let reply = tuple(server, public, 777, echo_reply << 8);
         flows.push(flow(icmp, original, reply));
-        flows.push(flow(
-            OSPF,
-            tuple(inside, server, 0, 0),
-            tuple(server, public, 0, 0),
-        ));
+        flows.push(flow(OSPF, tuple(inside, server, 0, 0), tuple(server, public, 0, 0)));
     }
     flows
 }
@@ -188,38 +143,22 @@ pub fn exchange_datagrams() -> Tuple {
         server.recv_from(&mut [0; 200]).unwrap();
     }
     server.send_to(&[0; 50], here).unwrap();
-    Tuple {
-        src: here.ip(),
-        dst: there.ip(),
-        sport: here.port(),
-        dport: there.port(),
-    }
+    Tuple { src: here.ip(), dst: there.ip(), sport: here.port(), dport: there.port() }
 }
 
 pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_nanos()
-        .try_into()
-        .unwrap()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos().try_into().unwrap()
 }
 
 pub fn port_id(events: &EventSocket) -> u32 {
-    getsockname::<NetlinkAddr>(events.as_fd().as_raw_fd())
-        .unwrap()
-        .pid()
+    getsockname::<NetlinkAddr>(events.as_fd().as_raw_fd()).unwrap().pid()
 }
 
 /// The kernel's own listing: protocol in the second column, port id in the third, drops in the ninth.
 pub fn drops_in_proc(events: &EventSocket) -> u64 {
     let (protocol, port) = (NETLINK_NETFILTER.to_string(), port_id(events).to_string());
     let table = fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
-    let mut rows = table
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let row = rows
-        .find(|row| row[1] == protocol && row[2] == port)
-        .expect("this socket's row");
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row[1] == protocol && row[2] == port).expect("this socket's row");
     row[8].parse().unwrap()
 }
