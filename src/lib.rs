@@ -3,3 +3,5 @@
 pub mod output;
 pub mod protocol;
 pub mod query;
+#[cfg(test)]
+mod sample;
