@@ -6,3 +6,5 @@ pub mod netlink;
 pub mod output;
 pub mod protocol;
 pub mod query;
+#[cfg(test)]
+mod sample;
