@@ -3,7 +3,7 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::{ALIGNMENT, align};
+use crate::ALIGNMENT;
 
 /// The first four bytes of a block.
 pub(crate) const MAGIC: [u8; 4] = *b"CTBK";
@@ -11,6 +11,10 @@ pub(crate) const MAGIC: [u8; 4] = *b"CTBK";
 /// Size of a block's header in bytes.
 pub(crate) const HEADER: usize = size_of::<BlockHeader>();
 const _: () = assert!(HEADER == ALIGNMENT && std::mem::offset_of!(BlockHeader, first_event) == 24);
+
+/// No block's payload is longer, in bytes, so that a reader of a stream knows what it may have to hold. The longest is
+/// a footer with a full directory.
+pub const PAYLOAD_MAX: u32 = 16 * 1024 * 1024;
 
 /// What a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +97,8 @@ impl BlockHeader {
 
     /// The block's length in the file in bytes: header, payload, padding.
     pub fn length(&self) -> u64 {
-        HEADER as u64 + align(self.payload_length.get() as usize) as u64
+        // In 64 bits: on a 32-bit machine a usize would overflow here.
+        HEADER as u64 + u64::from(self.payload_length.get()).next_multiple_of(ALIGNMENT as u64)
     }
 
     /// Whether a flag is set.
@@ -101,10 +106,14 @@ impl BlockHeader {
         self.flags & flag != 0
     }
 
-    /// The block header at the beginning of `bytes`, if there is one and it matches its checksum.
+    /// The block header at the beginning of `bytes`, if there is one, it matches its checksum and its payload is not too
+    /// long.
     pub(crate) fn parse(bytes: &[u8]) -> Option<&Self> {
         let (header, _) = Self::ref_from_prefix(bytes).ok()?;
-        (header.magic == MAGIC && header.header_crc.get() == header.checksum()).then_some(header)
+        let whole = header.magic == MAGIC
+            && header.header_crc.get() == header.checksum()
+            && header.payload_length.get() <= PAYLOAD_MAX;
+        whole.then_some(header)
     }
 
     /// Sets the checksum of the header itself, the last thing to be set.

@@ -18,7 +18,7 @@ fn settings() -> impl Config {
 /// Why a value was not encoded or decoded.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct CodecError(String);
+pub struct CodecError(pub(crate) String);
 
 /// The encoding of `value`.
 pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {

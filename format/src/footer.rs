@@ -5,7 +5,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::address::Family;
-use crate::block::{BlockHeader, BlockKind, flags};
+use crate::block::{self, BlockHeader, BlockKind, flags};
 use crate::encode;
 use crate::header::Digest;
 use crate::note::Note;
@@ -61,7 +61,7 @@ pub struct Totals {
 impl Totals {
     /// Records of all kinds.
     pub const fn records(&self) -> u64 {
-        self.ipv4 + self.ipv6
+        self.ipv4.saturating_add(self.ipv6)
     }
 
     pub(crate) fn count_record(&mut self, family: Family, kind: Option<Kind>) {
@@ -119,6 +119,7 @@ pub struct DirectoryEntry {
     pub(crate) reserved: U16,
 }
 const _: () = assert!(size_of::<DirectoryEntry>() == 56);
+const _: () = assert!(ENTRIES_MAX * size_of::<DirectoryEntry>() + 1024 < block::PAYLOAD_MAX as usize);
 
 impl DirectoryEntry {
     fn of(offset: u64, block: &BlockHeader) -> Self {
@@ -229,10 +230,13 @@ impl<'a> Footer<'a> {
         if tail.magic != TAIL_MAGIC || tail.footer.get() != offset {
             return Err("its tail is not its own");
         }
-        let start = offset + crate::block::HEADER as u64;
+        let start = offset + block::HEADER as u64;
         let directory = tail.directory.get().checked_sub(start).and_then(|at| usize::try_from(at).ok());
         let (totals, directory) =
             directory.and_then(|at| body.split_at_checked(at)).ok_or("its directory lies outside it")?;
+        if usize::from(block.record_size.get()) != size_of::<DirectoryEntry>() {
+            return Err("its directory entries have another size");
+        }
         let count = block.count.get() as usize;
         let (directory, _padding) = <[DirectoryEntry]>::ref_from_prefix_with_elems(directory, count)
             .map_err(|_| "its directory is longer than itself")?;

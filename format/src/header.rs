@@ -164,6 +164,9 @@ impl Header {
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         let body = encode::to_bytes(self)?;
         let length = align(PREAMBLE + body.len());
+        if length > LENGTH_MAX {
+            return Err(CodecError(format!("a header of {length} bytes; {LENGTH_MAX} are the most")));
+        }
         let record_size = |family| U16::new(self.record_size(family) as u16);
         let preamble = Preamble {
             prefix: PREFIX,

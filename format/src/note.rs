@@ -17,7 +17,7 @@ pub enum Cause {
     QueueFull = 4,
     /// Gap: the disk was full, and then the queue.
     DiskFull = 5,
-    /// The wall clock was set; `value` holds by how much, in ns.
+    /// The wall clock was set; `value` holds by how much, in ns, forward positive.
     ClockStep = 6,
     /// Gap: the recorder was not running.
     NotRunning = 7,
@@ -46,7 +46,15 @@ impl Cause {
 
     /// Whether events may be missing in the note's span.
     pub const fn is_gap(self) -> bool {
-        matches!(self, Self::KernelOverrun | Self::QueueFull | Self::DiskFull | Self::NotRunning | Self::Malformed)
+        match self {
+            Self::Started | Self::Stopped | Self::ClockStep => false,
+            Self::KernelOverrun
+            | Self::QueueFull
+            | Self::DiskFull
+            | Self::NotRunning
+            | Self::Malformed
+            | Self::DiskError => true,
+        }
     }
 
     /// The cause in words.

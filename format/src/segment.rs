@@ -115,7 +115,7 @@ impl<'a> Segment<'a> {
         for entry in self.footer()?.directory {
             let next = number + u64::from(entry.blocks.get());
             if number >= u64::from(first) && next <= u64::from(end) {
-                records += entry.records.get();
+                records = entry.records.get().checked_add(records)?;
             } else if next > u64::from(first) && number < u64::from(end) {
                 return None;
             }
@@ -292,12 +292,7 @@ impl<'a> Head<'a> {
             Some(BlockKind::Ipv6) => {
                 Body::Ipv6(self.records::<V6>(payload, self.sizes.map(|sizes| sizes.1)).map_err(contradiction)?)
             }
-            Some(BlockKind::Notes) => {
-                let count = self.header.count.get() as usize;
-                let (notes, _) = <[Note]>::ref_from_prefix_with_elems(payload, count)
-                    .map_err(|_| contradiction("its count goes beyond its end"))?;
-                Body::Notes(notes)
-            }
+            Some(BlockKind::Notes) => Body::Notes(self.notes(payload).map_err(contradiction)?),
             Some(BlockKind::Footer) => {
                 Body::Footer(Box::new(Footer::parse(self.offset, self.header, payload).map_err(contradiction)?))
             }
@@ -313,6 +308,15 @@ impl<'a> Head<'a> {
         let filter = (payload.len() as u64).checked_sub(records).ok_or("its count goes beyond its end")?;
         let (filter, records) = payload.split_at_checked(filter as usize).ok_or("its count goes beyond its end")?;
         Ok((Filter::new(filter).ok_or("its filter is not a multiple of 32 bytes")?, records))
+    }
+
+    fn notes(&self, payload: &'a [u8]) -> Result<&'a [Note], &'static str> {
+        if usize::from(self.header.record_size.get()) != size_of::<Note>() {
+            return Err("its notes have another size");
+        }
+        let (notes, _) = <[Note]>::ref_from_prefix_with_elems(payload, self.header.count.get() as usize)
+            .map_err(|_| "its count goes beyond its end")?;
+        Ok(notes)
     }
 
     fn records<A: Address>(&self, payload: &'a [u8], size: Option<usize>) -> Result<Records<'a, A>, &'static str> {

@@ -365,4 +365,5 @@ impl Sealer {
     }
 }
 
-const _: () = assert!(BLOCK_BYTES < u32::MAX as usize && ALIGNMENT == 64);
+// A block of records is no longer than twice this: its filter has at most half as many bytes as its records.
+const _: () = assert!(2 * BLOCK_BYTES < block::PAYLOAD_MAX as usize && ALIGNMENT == 64);

@@ -1,0 +1,229 @@
+//! The segments of tests/data/v3, as they were made: once, by `cargo run -p ctrecorder-format --example golden`.
+
+use ctrecorder_format::record::flags;
+use ctrecorder_format::{
+    Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, Note, Record, Tuple, V4, V6, Writer,
+};
+
+const NS: u64 = 1_000_000_000;
+/// 2026-11-20T14:00:00Z.
+const CREATED: u64 = 1_795_183_200 * NS;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// A segment, by the name of its file without `.ct`.
+pub struct Sample {
+    pub name: &'static str,
+    pub bytes: Vec<u8>,
+}
+
+/// All of them.
+pub fn all() -> Vec<Sample> {
+    let (example, digest) = example();
+    vec![
+        Sample { name: "example", bytes: example },
+        Sample { name: "unfinished", bytes: unfinished(digest) },
+        Sample { name: "with-counters", bytes: with_counters() },
+        Sample { name: "squeezed", bytes: squeezed() },
+        Sample { name: "empty", bytes: empty() },
+        Sample { name: "big", bytes: big() },
+    ]
+}
+
+/// The one that docs/format.md takes apart byte for byte; and its digest.
+pub fn example() -> (Vec<u8>, Digest) {
+    let mut writer = writer(&header());
+    writer.note(&Note::at(CREATED, Cause::Started));
+    let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
+    let start = Record { start: (CREATED + NS / 2).into(), flags: 0, ..translated(Kind::Start, TCP, web, 36782) };
+    let end = Record { end: (CREATED + NS / 4 * 3).into(), ..translated(Kind::End, TCP, web, 36782) };
+    writer.push(&start, None, CREATED + NS / 2);
+    writer.push(&end, None, CREATED + NS / 4 * 3);
+    writer.push(&dns(), None, CREATED + NS / 4 * 3 + 1000);
+    let digest = writer.finish(Closing::WentOn, CREATED + 360 * 60 * NS).expect("a footer");
+    (written(writer), digest)
+}
+
+/// The next segment of the same recorder, cut off in the middle of its third block.
+fn unfinished(previous: Digest) -> Vec<u8> {
+    let created = CREATED + 360 * 60 * NS;
+    let header = Header { tag: 0x0bad_cafe, segment_number: 1, created, previous: Some(previous), ..header() };
+    let mut writer = writer(&header);
+    let web = tuple([10, 0, 0, 8], 40000, [198, 51, 100, 80], 80);
+    for number in 0..3u16 {
+        let moment = created + u64::from(number) * NS;
+        let start = Record { start: moment.into(), ..translated(Kind::Start, TCP, web, 2000 + number) };
+        writer.push(&start, None, moment);
+        writer.seal();
+    }
+    let mut bytes = written(writer);
+    bytes.truncate(bytes.len() - 30);
+    bytes
+}
+
+/// Every field of a record in use: zones, marks, counters, the kernel's times, destination NAT, ICMP and GRE.
+fn with_counters() -> Vec<u8> {
+    let mut writer = writer(&Header {
+        tag: 0x1234_5678,
+        counters: true,
+        protocols: Vec::new(),
+        filters: "zone 7".into(),
+        clock: Clock::Kernel,
+        boot_id: std::array::from_fn(|at| at as u8),
+        ..header()
+    });
+    let counted = Counters {
+        original_packets: 12.into(),
+        original_bytes: 1_800.into(),
+        reply_packets: 10.into(),
+        reply_bytes: 14_000_000_000.into(),
+    };
+    let mail = tuple([203, 0, 113, 99], 4025, [192, 0, 2, 1], 25);
+    let kernel_times = flags::START_FROM_KERNEL | flags::END_FROM_KERNEL | flags::REPLY_SEEN;
+    let delivered = Record {
+        start: (CREATED - 5 * NS + 123_456_789).into(),
+        end: (CREATED + NS + 987_654_321).into(),
+        // Destination NAT: the public endpoint is the original destination.
+        original: mail,
+        reply: Tuple { src: [10, 0, 0, 25], dst: mail.src, sport: 25.into(), dport: mail.sport },
+        mark: 0x0102_0304.into(),
+        zone: 7.into(),
+        status: 0x1ae.into(),
+        tcp_state: 7,
+        flags: kernel_times,
+        ..translated(Kind::End, TCP, mail, 0)
+    };
+    writer.push(&delivered, Some(&counted), CREATED + 2 * NS);
+    // An echo request: id 77, type 8, code 0; the reply is of type 0.
+    let echo = tuple([10, 0, 0, 9], 77, [198, 51, 100, 1], 0x0800);
+    let mut ping = translated(Kind::Start, 1, echo, 0);
+    (ping.reply.sport, ping.reply.dport) = (77.into(), 0.into());
+    ping.start = (CREATED + 2 * NS).into();
+    writer.push(&ping, None, CREATED + 2 * NS);
+    let tunnel = tuple([10, 0, 0, 9], 0x1111, [198, 51, 100, 2], 0x2222);
+    let gre = Record { start: (CREATED - 9 * NS).into(), ..translated(Kind::Open, 47, tunnel, 0x1111) };
+    writer.push(&gre, None, CREATED + 2 * NS);
+    let lost = Record { kind: Kind::End as u8, start: 0.into(), end: (CREATED + 3 * NS).into(), ..dns() };
+    let lost = Record { flags: flags::RECOVERED | flags::END_AT_LATEST, zone: 65535.into(), ..lost };
+    writer.push(&lost, Some(&counted), CREATED + 3 * NS);
+    writer.note(&Note::gap(CREATED + NS, CREATED + 3 * NS, Note::LOST_UNKNOWN, Cause::KernelOverrun));
+    writer.note(&Note::gap(CREATED + 4 * NS, CREATED + 5 * NS, 19_834, Cause::QueueFull));
+    let mut an_hour_back = Note::at(CREATED + 6 * NS, Cause::ClockStep);
+    an_hour_back.value.set(-3_600_000_000_000);
+    writer.note(&an_hour_back);
+    writer.finish(Closing::Stopped, CREATED + 7 * NS).expect("a footer");
+    written(writer)
+}
+
+/// Flows, whole and half.
+fn squeezed() -> Vec<u8> {
+    let mut writer = writer(&Header { tag: 0x5eed_5eed, content: Content::Flows, ..header() });
+    let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
+    for (start, end) in [(1, 9), (2, 0), (0, 11)] {
+        let at = |second| if second == 0 { 0 } else { CREATED + second * NS };
+        let flow = translated(Kind::Flow, TCP, web, 36782);
+        writer.push(&Record { start: at(start).into(), end: at(end).into(), ..flow }, None, at(start.max(end)));
+    }
+    let flow = Record { kind: Kind::Flow as u8, end: (CREATED + 40 * NS).into(), ..dns() };
+    writer.push(&Record { flags: flow.flags | flags::END_AT_LATEST, ..flow }, None, CREATED + 40 * NS);
+    writer.finish(Closing::Complete, CREATED + 60 * NS).expect("a footer");
+    written(writer)
+}
+
+/// Nothing but a header and a footer.
+fn empty() -> Vec<u8> {
+    let mut writer = writer(&Header { tag: 1, families: 1, time_zone: String::new(), ..header() });
+    writer.finish(Closing::Stopped, CREATED + NS).expect("a footer");
+    written(writer)
+}
+
+/// More than one full block of records, with filters.
+fn big() -> Vec<u8> {
+    let mut writer = writer(&Header { tag: 0x00c0_ffee, ..header() });
+    for number in 0..1_200u32 {
+        let moment = CREATED + u64::from(number) * NS / 100;
+        let [_, _, high, low] = number.to_be_bytes();
+        let (port, server) = ((30_000 + number % 977) as u16, [198, 51, 100, (number % 50) as u8]);
+        let inside = tuple([100, 64, high, low], port, server, 443);
+        let record = translated(Kind::Start, TCP, inside, 1024 + number as u16);
+        writer.push(&Record { start: moment.into(), id: number.into(), ..record }, None, moment);
+        if number % 40 == 0 {
+            writer.push(&Record { start: moment.into(), id: number.into(), ..dns() }, None, moment);
+        }
+    }
+    writer.finish(Closing::WentOn, CREATED + 16 * NS).expect("a footer");
+    written(writer)
+}
+
+fn header() -> Header {
+    Header {
+        tag: 0xfeed_beef,
+        counters: false,
+        software: "ctrecorder 0.1.0".into(),
+        content: Content::Events,
+        host: "nat1".into(),
+        boot_id: *b"\x5f\x1c\x0a\x3e\x2b\x4d\x4e\x6f\x80\x91\xa2\xb3\xc4\xd5\xe6\xf7",
+        recorder_started: CREATED - NS,
+        segment_number: 0,
+        created: CREATED,
+        time_zone: "Europe/Warsaw".into(),
+        utc_offset_seconds: 3600,
+        families: 3,
+        protocols: vec![TCP, UDP],
+        namespace: 4_026_531_840,
+        filters: String::new(),
+        clock: Clock::Arrival,
+        previous: None,
+    }
+}
+
+fn tuple(src: V4, sport: u16, dst: V4, dport: u16) -> Tuple<V4> {
+    Tuple { src, dst, sport: sport.into(), dport: dport.into() }
+}
+
+/// A flow from `original` to the world, behind the public address 203.0.113.6 and this port of it.
+fn translated(kind: Kind, protocol: u8, original: Tuple<V4>, public_port: u16) -> Record<V4> {
+    Record {
+        start: 0.into(),
+        end: 0.into(),
+        original,
+        reply: Tuple { src: original.dst, dst: [203, 0, 113, 6], sport: original.dport, dport: public_port.into() },
+        id: 0x2a00_0001.into(),
+        mark: 0.into(),
+        zone: 0.into(),
+        kind: kind as u8,
+        protocol,
+        status: 0x18e.into(),
+        tcp_state: if protocol == TCP { 3 } else { 0 },
+        flags: flags::REPLY_SEEN,
+    }
+}
+
+/// A question over IPv6, not translated.
+fn dns() -> Record<V6> {
+    let client = [0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+    let server = [0x20, 0x01, 0x0d, 0xb8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x53];
+    Record {
+        start: (CREATED + NS / 4 * 3 + 1000).into(),
+        end: 0.into(),
+        original: Tuple { src: client, dst: server, sport: 5353.into(), dport: 53.into() },
+        reply: Tuple { src: server, dst: client, sport: 53.into(), dport: 5353.into() },
+        id: 0x2a00_0002.into(),
+        mark: 0.into(),
+        zone: 0.into(),
+        kind: Kind::Start as u8,
+        protocol: UDP,
+        status: 0x188.into(),
+        tcp_state: 0,
+        flags: 0,
+    }
+}
+
+fn writer(header: &Header) -> Writer<Vec<u8>> {
+    Writer::new(Vec::new(), header).expect("a header")
+}
+
+fn written(mut writer: Writer<Vec<u8>>) -> Vec<u8> {
+    writer.write_out().expect("memory takes all");
+    writer.output().clone()
+}
