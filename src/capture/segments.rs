@@ -79,6 +79,11 @@ impl Segments {
         self.pattern.next_rotation(now)
     }
 
+    /// Sealed bytes that are not in the files yet.
+    pub(super) fn waiting(&self) -> u64 {
+        (self.writer.waiting() + self.closing.as_ref().map_or(0, Writer::waiting)) as u64
+    }
+
     /// Writes what is sealed, the last segment's rest first.
     pub(super) fn write_out(&mut self) -> io::Result<()> {
         if let Some(closing) = &mut self.closing {

@@ -96,9 +96,9 @@ impl<'a> Recording<'a> {
 
     /// Writes what is sealed; says when the disk begins to refuse, and when it takes again.
     fn write_out(&mut self) {
-        let before = self.segments.writer().waiting() as u64;
+        let before = self.segments.waiting();
         let result = self.segments.write_out();
-        self.statistics.bytes.add(before - (self.segments.writer().waiting() as u64).min(before));
+        self.statistics.bytes.add(before - self.segments.waiting());
         let path = self.segments.path().display();
         match (result, self.refusal) {
             (Ok(()), None) => {}
@@ -121,14 +121,17 @@ impl<'a> Recording<'a> {
     /// Rotates when it is time; tries again at each tick what did not work.
     fn rotate_if_due(&mut self, ticked: bool) {
         let now = clock::now();
+        let next = self.segments.next_rotation(now);
         if let Some(moment) = self.next_rotation
             && now >= moment
         {
-            self.next_rotation = self.segments.next_rotation(now);
+            self.next_rotation = next;
             self.rotate(moment);
         } else if ticked && self.overdue {
             self.rotate(now);
         }
+        // After the clock was set back, the next rotation is nearer than it was.
+        self.next_rotation = self.next_rotation.min(next);
     }
 
     fn rotate(&mut self, moment: u64) {
@@ -163,10 +166,10 @@ impl<'a> Recording<'a> {
         let now = clock::now();
         self.segments.writer().note(&Note::at(now, Cause::Stopped));
         let result = self.segments.finish().and_then(|()| {
-            let before = self.segments.writer().waiting() as u64;
-            self.segments.write_out()?;
-            self.statistics.bytes.add(before);
-            self.segments.file().sync_all()
+            let before = self.segments.waiting();
+            let written = self.segments.write_out();
+            self.statistics.bytes.add(before - self.segments.waiting());
+            written.and_then(|()| self.segments.file().sync_all())
         });
         tracing::info!("{}", self.statistics);
         let path = self.segments.path().to_path_buf();
