@@ -1,3 +1,10 @@
 //! ctrecorder: records the NAT translations of a Linux router and answers questions about them.
 
+#[cfg(all(target_os = "linux", feature = "capture"))]
+pub mod capture;
 pub mod netlink;
+pub mod output;
+pub mod protocol;
+pub mod query;
+#[cfg(test)]
+mod sample;

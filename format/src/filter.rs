@@ -1,22 +1,31 @@
 //! The Bloom filter of a block: may an address, or an address with a port, be among its records?
 //!
-//! It is Apache Parquet's split-block filter with XXH64 (seed 0), so that one cache line answers a question and
-//! implementations exist in every language. docs/format.md, section "Filter".
+//! A split-block filter over XXH64 (seed 0), as Apache Parquet's but with a checksum in each slot: one cache line answers
+//! a question, and a damaged slot answers none. docs/format.md, section "Filter".
 
 use xxhash_rust::xxh64::xxh64;
 
 use crate::address::Address;
 use crate::record::Record;
 
-/// A filter is a whole number of these: eight 32-bit words, one bit of each set for a key.
-const SLOT: usize = 32;
+/// Words of bits in a slot; one bit of each is set for a key.
+const WORDS: usize = 7;
 
-/// Parquet's eight odd constants.
-const SALTS: [u32; 8] =
-    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
+/// A filter is a whole number of slots: seven words of bits and their CRC-32.
+const SLOT: usize = (WORDS + 1) * size_of::<u32>();
+const _: () = assert!(SLOT == 32);
 
-/// A filter is halved while at most this share of its bits would be set, in percent: 60 % makes one false answer in 60.
+/// Bits of a slot that keys can set.
+const SLOT_BITS: usize = WORDS * u32::BITS as usize;
+
+/// An odd number for each word: the first seven of Parquet's.
+const SALTS: [u32; WORDS] = [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947];
+
+/// A filter is halved while at most this share of its bits would be set, in percent: 60 % makes one false answer in 35.
 const FILL_MAX_PERCENT: u64 = 60;
+
+/// So many keys for each slot at first: they set at most half of its bits.
+const KEYS_PER_SLOT: usize = SLOT_BITS / 2 / WORDS;
 
 /// What is looked for: the hash of an address, or of an address with a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +48,7 @@ impl Key {
     }
 
     /// The slot of this key among `slots`, and the bit of each of its words.
-    fn place(self, slots: usize) -> (usize, [u32; 8]) {
+    fn place(self, slots: usize) -> (usize, [u32; WORDS]) {
         let slot = ((self.0 >> 32) * slots as u64) >> 32;
         let low = self.0 as u32;
         (slot as usize, SALTS.map(|salt| 1 << (low.wrapping_mul(salt) >> 27)))
@@ -64,30 +73,28 @@ impl<'a> Filter<'a> {
         self.slots.as_flattened().len()
     }
 
-    /// False only if no record of the block has this key.
+    /// False only if no record of the block has this key, and the slot that says so matches its checksum.
     pub fn may_hold(&self, key: Key) -> bool {
         let (slot, bits) = key.place(self.slots.len());
-        let Some(words) = self.slots.get(slot) else {
+        let Some((words, [stored])) = self.slots.get(slot).map(|slot| slot.as_chunks::<4>().0.split_at(WORDS)) else {
             return true;
         };
-        let (words, _) = words.as_chunks::<4>();
-        words.iter().zip(bits).all(|(word, bit)| u32::from_le_bytes(*word) & bit != 0)
+        let held = words.iter().zip(bits).all(|(word, bit)| u32::from_le_bytes(*word) & bit != 0);
+        held || crc32fast::hash(words.as_flattened()) != u32::from_le_bytes(*stored)
     }
 }
 
 /// Collects keys and makes the smallest filter that serves them. Kept between blocks for its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
-    slots: Vec<[u32; 8]>,
+    slots: Vec<[u32; WORDS]>,
 }
 
 impl Builder {
     /// Begins a filter that can take `keys` keys.
     pub(crate) fn begin(&mut self, keys: usize) {
-        // Eight bits are set for a key in a slot of 256: sixteen keys would set at most half of them.
-        let slots = keys.div_ceil(16).next_power_of_two();
         self.slots.clear();
-        self.slots.resize(slots, [0; 8]);
+        self.slots.resize(keys.div_ceil(KEYS_PER_SLOT).next_power_of_two(), [0; WORDS]);
     }
 
     fn insert(&mut self, key: Key) {
@@ -122,16 +129,21 @@ impl Builder {
             }
             self.slots.truncate(self.slots.len() / 2);
         }
-        out.extend(self.slots.as_flattened().iter().flat_map(|word| word.to_le_bytes()));
+        for words in &self.slots {
+            let begin = out.len();
+            out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+            let crc = crc32fast::hash(&out[begin..]);
+            out.extend(crc.to_le_bytes());
+        }
     }
 
     fn fill_percent_halved(&self) -> u64 {
         let set: u64 = self
             .slots
             .chunks_exact(2)
-            .flat_map(|pair| (0..8).map(|word| u64::from((pair[0][word] | pair[1][word]).count_ones())))
+            .flat_map(|pair| (0..WORDS).map(|word| u64::from((pair[0][word] | pair[1][word]).count_ones())))
             .sum();
-        set * 100 / (self.slots.len() as u64 / 2 * 256)
+        set * 100 / (self.slots.len() as u64 / 2 * SLOT_BITS as u64)
     }
 }
 
@@ -161,6 +173,21 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_slot_rules_nothing_out() {
+        let keys: Vec<_> = (0u32..100).map(|n| Key::address(n.to_be_bytes())).collect();
+        let mut bytes = filter_of(0..100, 200);
+        for at in 0..bytes.len() {
+            for mask in [0x01, 0x80, 0xff] {
+                bytes[at] ^= mask;
+                assert!(keys.iter().all(|key| Filter::new(&bytes).unwrap().may_hold(*key)), "byte {at} ^ {mask:#x}");
+                bytes[at] ^= mask;
+            }
+        }
+        bytes.fill(0);
+        assert!(keys.iter().all(|key| Filter::new(&bytes).unwrap().may_hold(*key)));
+    }
+
+    #[test]
     fn few_keys_make_a_small_filter() {
         assert_eq!(filter_of(0..5, 9000).len(), SLOT);
     }
@@ -176,10 +203,10 @@ mod tests {
     fn keys_are_hashed_and_placed_as_elsewhere() {
         let address = Key::address([203, 0, 113, 6]);
         assert_eq!(address.0, 0xf32c_6e8e_ca93_c536);
-        assert_eq!(address.place(128), (121, [15, 27, 9, 15, 26, 18, 24, 15].map(|bit| 1 << bit)));
+        assert_eq!(address.place(128), (121, [15, 27, 9, 15, 26, 18, 24].map(|bit| 1 << bit)));
         let endpoint = Key::endpoint([203, 0, 113, 6], 36782);
         assert_eq!(endpoint.0, 0x7c27_f059_1e9c_cc08);
-        assert_eq!(endpoint.place(128), (62, [19, 31, 25, 5, 16, 28, 31, 23].map(|bit| 1 << bit)));
+        assert_eq!(endpoint.place(128), (62, [19, 31, 25, 5, 16, 28, 31].map(|bit| 1 << bit)));
         let ipv6 = [0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
         assert_eq!(Key::endpoint(ipv6, 5353).0, 0x6e03_59b9_2b31_5694);
     }

@@ -261,7 +261,8 @@ impl<'a> Head<'a> {
         Some((padded, padded.get(..self.header.payload_length.get() as usize)?))
     }
 
-    /// The filter of a block of records, not verified: it may rule out what [`Head::verify`] would then not have to read.
+    /// The filter of a block of records, which may rule out what [`Head::verify`] would then not have to read. It checks
+    /// itself: a damaged one rules nothing out.
     pub fn filter(&self) -> Option<Filter<'a>> {
         let (_, payload) = self.payload()?;
         matches!(self.header.kind(), Some(BlockKind::Ipv4 | BlockKind::Ipv6)).then_some(())?;

@@ -11,10 +11,10 @@ use ctrecorder_format::{Clock, Content, Digest, Family, Header};
 use crate::protocol::Protocols;
 
 /// The header of a recorder's first segment; [`next`] makes those of the following ones.
-pub(super) fn first(families: &[Family], protocols: &Protocols, counters: bool, now: u64) -> Header {
+pub(super) fn first(families: &[Family], protocols: &Protocols, now: u64) -> Header {
     Header {
         tag: random(),
-        counters,
+        counters: accounting(),
         software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
         content: Content::Events,
         host: nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned()),
@@ -28,7 +28,7 @@ pub(super) fn first(families: &[Family], protocols: &Protocols, counters: bool, 
         protocols: protocols.numbers().to_vec(),
         namespace: fs::metadata("/proc/self/ns/net").map_or(0, |namespace| namespace.ino()),
         filters: String::new(),
-        clock: if sysctl("nf_conntrack_timestamp") == Some(1) { Clock::Kernel } else { Clock::Arrival },
+        clock: clock(),
         previous: None,
     }
 }
@@ -39,10 +39,22 @@ pub(super) fn next(last: &Header, previous: Digest, now: u64) -> Header {
         tag: random(),
         segment_number: last.segment_number + 1,
         created: now,
+        counters: accounting(),
+        clock: clock(),
         utc_offset_seconds: utc_offset_seconds(),
         previous: Some(previous),
         ..last.clone()
     }
+}
+
+/// Whether the kernel counts packets and bytes.
+fn accounting() -> bool {
+    sysctl("nf_conntrack_acct") == Some(1)
+}
+
+/// Whether the kernel stamps flows with its own time.
+fn clock() -> Clock {
+    if sysctl("nf_conntrack_timestamp") == Some(1) { Clock::Kernel } else { Clock::Arrival }
 }
 
 /// A setting of connection tracking in this network namespace.

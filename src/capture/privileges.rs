@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use caps::{CapSet, Capability, CapsHashSet};
-use nix::unistd::{AccessFlags, Gid, Group, Uid, User, access, setgroups, setresgid, setresuid};
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{
+    AccessFlags, Gid, Group, Uid, User, faccessat, getegid, geteuid, setegid, seteuid, setgroups, setresgid, setresuid,
+};
 
 use super::error::StartError;
 
@@ -58,10 +61,23 @@ impl Identity {
         nix::sys::prctl::set_no_new_privs().map_err(text)
     }
 
-    /// Whether the user that the process is by now may create files in `directory`, which rotation needs.
+    /// Whether this user and group may create files in `directory`, which rotation needs. Asked as them, and before
+    /// anything is created that would then be in the way.
     pub(super) fn check_directory(&self, directory: &Path) -> Result<(), StartError> {
-        access(directory, AccessFlags::W_OK | AccessFlags::X_OK)
-            .map_err(|_| StartError::Directory { path: directory.to_path_buf(), user: self.name.clone() })
+        let failed = |error: nix::Error| StartError::Privileges { user: self.name.clone(), error: error.desc().into() };
+        let (root, root_group) = (geteuid(), getegid());
+        if let Some(group) = self.group {
+            setgroups(&[group]).and_then(|()| setegid(group)).map_err(failed)?;
+        }
+        seteuid(self.user.unwrap_or(root)).map_err(failed)?;
+        let wanted = AccessFlags::W_OK | AccessFlags::X_OK;
+        let allowed = faccessat(AT_FDCWD, directory, wanted, AtFlags::AT_EACCESS);
+        seteuid(root).and_then(|()| setegid(root_group)).map_err(failed)?;
+        match allowed {
+            Ok(()) => Ok(()),
+            Err(nix::Error::ENOENT | nix::Error::ENOTDIR) => Err(StartError::NoDirectory(directory.to_path_buf())),
+            Err(_) => Err(StartError::Directory { path: directory.to_path_buf(), user: self.name.clone() }),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! The start and the end of a recorder, in their order.
 
-use std::fs::File;
 use std::os::unix::fs::fchown;
 use std::path::PathBuf;
 
 use ctrecorder_format::Family;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::getpid;
 
 use super::daemon::{self, Report, Side};
 use super::error::StartError;
@@ -71,6 +73,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
 /// A recorder that has everything it needs and no second thread yet.
 struct Recorder {
     pid_file: Option<PidFile>,
+    signals: SignalFd,
     socket: EventSocket,
     segments: Segments,
     wanted: Wanted,
@@ -79,36 +82,39 @@ struct Recorder {
 
 impl Recorder {
     fn start(options: &Options, identity: Option<Identity>) -> Result<Self, StartError> {
+        // From here on signals wait to be read: as soon as the pid file names this process, someone may send one.
+        let signals = listen::signals()?;
         let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
         be_nice(options.nice)?;
         let socket = EventSocket::open(options.socket_buffer)?;
         say_what_was_got(&socket, options.socket_buffer);
         let now = clock::now();
-        let counters = header::sysctl("nf_conntrack_acct") == Some(1);
-        let segments = Segments::create(
-            options.pattern.clone(),
-            header::first(&options.families, &options.protocols, counters, now),
-        )?;
+        if let (Some(identity), Some(moment)) = (&identity, options.pattern.next_rotation(now)) {
+            identity.check_directory(&options.pattern.directory(moment))?;
+        }
+        let header = header::first(&options.families, &options.protocols, now);
+        let segments = Segments::create(options.pattern.clone(), header)?;
         if let Some(identity) = identity {
-            hand_over(&identity, &segments, pid_file.as_ref(), options)?;
+            hand_over(&identity, &segments, pid_file.as_ref()).inspect_err(|_| segments.abandon())?;
         }
         tracing::info!("{}: recording", segments.path().display());
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
-        Ok(Self { pid_file, socket, segments, wanted, queue: options.queue })
+        Ok(Self { pid_file, signals, socket, segments, wanted, queue: options.queue })
     }
 
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.
     fn record(self, report: Option<Report>) -> Result<(), StartError> {
-        // Blocked before the second thread exists, so that it does not take them.
-        let signals = listen::signals()?;
         let queue = Queue::new(self.queue);
         let statistics = Statistics::default();
-        let listener = Listener::new(self.socket, signals, self.wanted, &queue, &statistics);
+        let listener = Listener::new(self.socket, self.signals, self.wanted, &queue, &statistics);
         let recording = Recording::new(self.segments, &queue, &statistics);
         let result = std::thread::scope(|scope| {
             let writing = std::thread::Builder::new()
                 .name("write".into())
-                .spawn_scoped(scope, || recording.run())
+                .spawn_scoped(scope, || {
+                    let _guard = EndTogether;
+                    recording.run()
+                })
                 .map_err(StartError::system("cannot start a thread"))?;
             if let Some(report) = report {
                 report.started();
@@ -126,24 +132,24 @@ impl Recorder {
     }
 }
 
+/// Ends the draining thread when the writing one ends, however it does: nobody would write what is received.
+struct EndTogether;
+
+impl Drop for EndTogether {
+    fn drop(&mut self) {
+        // To the process, whose signals the draining thread reads. Failing would mean that this process is not there.
+        let _ = kill(getpid(), Signal::SIGTERM);
+    }
+}
+
 /// Gives files and process to the user that the recorder becomes.
-fn hand_over(
-    identity: &Identity,
-    segments: &Segments,
-    pid_file: Option<&PidFile>,
-    options: &Options,
-) -> Result<(), StartError> {
+fn hand_over(identity: &Identity, segments: &Segments, pid_file: Option<&PidFile>) -> Result<(), StartError> {
     let (user, group) = (identity.user(), identity.group());
-    let give = |file: &File| fchown(file, user, group);
-    give(segments.file()).map_err(StartError::system("cannot change the owner of the first segment"))?;
+    fchown(segments.file(), user, group).map_err(StartError::system("cannot change the owner of the first segment"))?;
     if let Some(pid_file) = pid_file {
         pid_file.give_to(user, group)?;
     }
-    identity.assume()?;
-    match options.pattern.next_rotation(clock::now()) {
-        Some(moment) => identity.check_directory(&options.pattern.directory(moment)),
-        None => Ok(()),
-    }
+    identity.assume()
 }
 
 fn be_nice(increment: i32) -> Result<(), StartError> {

@@ -46,11 +46,17 @@ impl Segments {
         let failed = |error| StartError::File { path: path.clone(), what: "cannot write the header", error };
         let mut writer = Writer::new(file, &header).map_err(|error| failed(io::Error::other(error)))?;
         if let Err(error) = writer.write_out() {
-            // A file without a whole header is of no use to anyone, and would be in the way of the next start.
+            // A file without a whole header is of no use to anyone.
             let _ = std::fs::remove_file(&path);
             return Err(failed(error));
         }
         Ok(Self { pattern, header, path, writer, closing: None })
+    }
+
+    /// Removes a first segment whose recorder does not start after all: it would be in the way of the next try.
+    pub(super) fn abandon(&self) {
+        // Whoever cannot start has a better error to tell than this one.
+        let _ = std::fs::remove_file(&self.path);
     }
 
     /// The current segment.
@@ -71,6 +77,11 @@ impl Segments {
     /// The next moment of rotation after `now`.
     pub(super) fn next_rotation(&self, now: u64) -> Option<u64> {
         self.pattern.next_rotation(now)
+    }
+
+    /// Sealed bytes that are not in the files yet.
+    pub(super) fn waiting(&self) -> u64 {
+        (self.writer.waiting() + self.closing.as_ref().map_or(0, Writer::waiting)) as u64
     }
 
     /// Writes what is sealed, the last segment's rest first.

@@ -8,9 +8,9 @@ use crate::netlink::event::Change;
 /// Counters that both threads add to. They are for people: none of them decides anything.
 #[derive(Debug, Default)]
 pub(super) struct Statistics {
-    /// Starts recorded.
+    /// Starts received, of what is recorded.
     pub(super) starts: Counter,
-    /// Ends recorded.
+    /// Ends received, of what is recorded.
     pub(super) ends: Counter,
     /// Events of protocols or families that are not recorded.
     pub(super) passed_over: Counter,
@@ -29,7 +29,7 @@ pub(super) struct Statistics {
 }
 
 impl Statistics {
-    /// Counts an event that is recorded.
+    /// Counts an event that is to be recorded.
     pub(super) fn count(&self, change: Change) {
         match change {
             Change::New => self.starts.add(1),
@@ -57,7 +57,7 @@ impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} starts, {} ends recorded; {} passed over; lost: {} in the kernel, {} in the queue; {} not understood, {} not \
+            "received {} starts, {} ends; {} passed over; lost: {} in the kernel, {} in the queue; {} not understood, {} not \
              from the kernel; {} bytes in {} segments",
             self.starts.get(),
             self.ends.get(),

@@ -12,7 +12,7 @@ use ctrecorder_format::{Cause, Note};
 use super::clock;
 use super::error::StartError;
 use super::queue::{Command, Element, Queue};
-use super::segments::{RotateError, Segments};
+use super::segments::Segments;
 use super::statistics::Statistics;
 
 /// How long an event waits for its block at most, and how often a refusing disk is tried again.
@@ -24,8 +24,8 @@ pub(super) struct Recording<'a> {
     statistics: &'a Statistics,
     segments: Segments,
     next_rotation: Option<u64>,
-    /// The segment's name that is wanted and could not be had yet.
-    overdue: Option<u64>,
+    /// A new segment is wanted and could not be had yet.
+    overdue: bool,
     /// What the disk last said, while it refuses.
     refusal: Option<io::ErrorKind>,
     /// Events taken from the queue, and how many of them were in the file when nothing waited.
@@ -38,7 +38,7 @@ impl<'a> Recording<'a> {
         let next_rotation = segments.next_rotation(clock::now());
         statistics.segments.add(1);
         segments.writer().note(&Note::at(clock::now(), Cause::Started));
-        Self { queue, statistics, segments, next_rotation, overdue: None, refusal: None, taken: 0, safe: 0 }
+        Self { queue, statistics, segments, next_rotation, overdue: false, refusal: None, taken: 0, safe: 0 }
     }
 
     /// Writes until told to stop.
@@ -96,14 +96,14 @@ impl<'a> Recording<'a> {
 
     /// Writes what is sealed; says when the disk begins to refuse, and when it takes again.
     fn write_out(&mut self) {
-        let before = self.segments.writer().waiting() as u64;
+        let before = self.segments.waiting();
         let result = self.segments.write_out();
-        self.statistics.bytes.add(before - (self.segments.writer().waiting() as u64).min(before));
+        self.statistics.bytes.add(before - self.segments.waiting());
         let path = self.segments.path().display();
         match (result, self.refusal) {
             (Ok(()), None) => {}
             (Ok(()), Some(_)) => {
-                tracing::info!("{path}: the disk takes data again; nothing of what waited was lost");
+                tracing::info!("{path}: the disk takes data again; all that waited is written");
                 self.refusal = None;
             }
             (Err(error), refusal) => {
@@ -121,14 +121,17 @@ impl<'a> Recording<'a> {
     /// Rotates when it is time; tries again at each tick what did not work.
     fn rotate_if_due(&mut self, ticked: bool) {
         let now = clock::now();
+        let next = self.segments.next_rotation(now);
         if let Some(moment) = self.next_rotation
             && now >= moment
         {
-            self.next_rotation = self.segments.next_rotation(now);
+            self.next_rotation = next;
             self.rotate(moment);
-        } else if ticked && let Some(moment) = self.overdue {
-            self.rotate(moment);
+        } else if ticked && self.overdue {
+            self.rotate(now);
         }
+        // After the clock was set back, the next rotation is nearer than it was.
+        self.next_rotation = self.next_rotation.min(next);
     }
 
     fn rotate(&mut self, moment: u64) {
@@ -136,16 +139,13 @@ impl<'a> Recording<'a> {
         self.segments.writer().seal();
         match self.segments.rotate(moment) {
             Ok(()) => {
-                self.overdue = None;
+                self.overdue = false;
                 self.statistics.segments.add(1);
                 tracing::info!("{}: new segment", self.segments.path().display());
             }
             Err(error) => {
-                let same = self.overdue == Some(moment);
-                self.overdue = Some(moment);
-                if !same || matches!(error, RotateError::Header(_)) {
-                    let path = self.segments.path().display();
-                    tracing::warn!("{error}; going on in {path}, and trying again");
+                if !std::mem::replace(&mut self.overdue, true) {
+                    tracing::warn!("{error}; going on in {}, and trying again", self.segments.path().display());
                 }
             }
         }
@@ -166,10 +166,10 @@ impl<'a> Recording<'a> {
         let now = clock::now();
         self.segments.writer().note(&Note::at(now, Cause::Stopped));
         let result = self.segments.finish().and_then(|()| {
-            let before = self.segments.writer().waiting() as u64;
-            self.segments.write_out()?;
-            self.statistics.bytes.add(before);
-            self.segments.file().sync_all()
+            let before = self.segments.waiting();
+            let written = self.segments.write_out();
+            self.statistics.bytes.add(before - self.segments.waiting());
+            written.and_then(|()| self.segments.file().sync_all())
         });
         tracing::info!("{}", self.statistics);
         let path = self.segments.path().to_path_buf();

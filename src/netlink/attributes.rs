@@ -80,9 +80,7 @@ impl<'a> Attribute<'a> {
 
     /// The payload, which must be of exactly `N` bytes.
     pub fn bytes<const N: usize>(self) -> Result<[u8; N], Malformed> {
-        self.payload
-            .try_into()
-            .map_err(|_| Reason::PayloadSize(self.payload.len()).at(self.offset))
+        self.payload.try_into().map_err(|_| Reason::PayloadSize(self.payload.len()).at(self.offset))
     }
 
     /// The payload as a byte.
@@ -128,11 +126,7 @@ impl<'a> Attributes<'a> {
             return Err(Reason::Length(length.into()).at(self.offset));
         };
         let kind = u16::from_ne_bytes([k0, k1]) & NLA_TYPE_MASK;
-        let attribute = Attribute {
-            kind,
-            payload,
-            offset: self.offset + NLA_HDRLEN,
-        };
+        let attribute = Attribute { kind, payload, offset: self.offset + NLA_HDRLEN };
 
         // The last attribute's padding may be left out.
         let step = aligned(length.into()).min(self.rest.len());
@@ -167,9 +161,7 @@ mod tests {
     }
 
     fn walk(bytes: &[u8]) -> Vec<Result<(u16, Vec<u8>), Malformed>> {
-        Attributes::new(bytes, 100)
-            .map(|found| found.map(|a| (a.kind, a.payload.to_vec())))
-            .collect()
+        Attributes::new(bytes, 100).map(|found| found.map(|a| (a.kind, a.payload.to_vec()))).collect()
     }
 
     #[test]
@@ -187,26 +179,15 @@ mod tests {
     #[test]
     fn a_length_below_its_header_ends_the_walk() {
         for length in 0..4 {
-            let bytes = [
-                attribute(4, 1, &[]),
-                attribute(length, 2, &[]),
-                attribute(4, 3, &[]),
-            ]
-            .concat();
-            assert_eq!(
-                walk(&bytes),
-                [Ok((1, vec![])), Err(Reason::Length(length.into()).at(104))]
-            );
+            let bytes = [attribute(4, 1, &[]), attribute(length, 2, &[]), attribute(4, 3, &[])].concat();
+            assert_eq!(walk(&bytes), [Ok((1, vec![])), Err(Reason::Length(length.into()).at(104))]);
         }
     }
 
     #[test]
     fn a_length_beyond_the_end_ends_the_walk() {
         assert_eq!(walk(&attribute(9, 1, &[0; 4])), [Err(Reason::Length(9).at(100))]);
-        assert_eq!(
-            walk(&attribute(u16::MAX, 1, &[0; 4])),
-            [Err(Reason::Length(65535).at(100))]
-        );
+        assert_eq!(walk(&attribute(u16::MAX, 1, &[0; 4])), [Err(Reason::Length(65535).at(100))]);
     }
 
     #[test]
@@ -219,11 +200,7 @@ mod tests {
 
     #[test]
     fn a_payload_of_another_size_is_told() {
-        let found = Attribute {
-            kind: 1,
-            payload: &[1, 2, 3],
-            offset: 40,
-        };
+        let found = Attribute { kind: 1, payload: &[1, 2, 3], offset: 40 };
         assert_eq!(found.be16(), Err(Reason::PayloadSize(3).at(40)));
         assert_eq!(found.be32(), Err(Reason::PayloadSize(3).at(40)));
         assert_eq!(found.bytes(), Ok([1, 2, 3]));

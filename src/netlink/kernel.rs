@@ -58,10 +58,7 @@ pub mod nfnl {
 
 /// Connection tracking over netlink. linux/netfilter/nfnetlink_conntrack.h
 pub mod ct {
-    #![expect(
-        missing_docs,
-        reason = "the header documents them; the parser says what is made of each"
-    )]
+    #![expect(missing_docs, reason = "the header documents them; the parser says what is made of each")]
 
     // enum cntl_msg_types: the low byte of a message's type
     pub const IPCTNL_MSG_CT_NEW: u8 = 0;

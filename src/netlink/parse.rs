@@ -28,11 +28,7 @@ pub enum Message {
 /// A message that is malformed inside does not hide those after it; after one whose own length is impossible
 /// nothing more comes. Offsets in [`Malformed`] count from the datagram's beginning.
 pub fn messages(datagram: &[u8]) -> Messages<'_> {
-    Messages {
-        rest: datagram,
-        offset: 0,
-        sequence: 0,
-    }
+    Messages { rest: datagram, offset: 0, sequence: 0 }
 }
 
 /// See [`messages`].
@@ -135,9 +131,7 @@ pub(super) const fn ctnetlink(message: u8) -> u16 {
 
 /// The number that `struct nlmsgerr` and the end of a dump begin with: a negated errno.
 fn errno(payload: &[u8]) -> Option<i32> {
-    payload
-        .first_chunk()
-        .map(|&number| i32::from_ne_bytes(number).saturating_neg())
+    payload.first_chunk().map(|&number| i32::from_ne_bytes(number).saturating_neg())
 }
 
 fn event(change: Change, payload: &[u8], offset: usize) -> Result<Message, Malformed> {
@@ -231,12 +225,7 @@ impl Flow {
 fn both(original: Option<(u64, u64)>, reply: Option<(u64, u64)>) -> Option<Counters> {
     let (original_packets, original_bytes) = original?;
     let (reply_packets, reply_bytes) = reply?;
-    Some(Counters {
-        original_packets,
-        original_bytes,
-        reply_packets,
-        reply_bytes,
-    })
+    Some(Counters { original_packets, original_bytes, reply_packets, reply_bytes })
 }
 
 /// A tuple as ctnetlink carries it.
@@ -261,24 +250,10 @@ fn direction(outer: Attribute<'_>) -> Result<Direction, Malformed> {
     let Some((src, dst)) = addresses else {
         return Err(outer.malformed(Reason::NoAddress));
     };
-    let Some(Layer4 {
-        protocol,
-        sport,
-        dport,
-    }) = layer4
-    else {
+    let Some(Layer4 { protocol, sport, dport }) = layer4 else {
         return Err(outer.malformed(Reason::NoProtocol));
     };
-    Ok(Direction {
-        tuple: Tuple {
-            src,
-            dst,
-            sport,
-            dport,
-        },
-        protocol,
-        zone,
-    })
+    Ok(Direction { tuple: Tuple { src, dst, sport, dport }, protocol, zone })
 }
 
 fn addresses_of(outer: Attribute<'_>) -> Result<(IpAddr, IpAddr), Malformed> {
@@ -325,11 +300,7 @@ fn layer4_of(outer: Attribute<'_>) -> Result<Layer4, Malformed> {
     }
     let protocol = protocol.ok_or(outer.malformed(Reason::NoProtocol))?;
     // A flow has a destination port or an ICMP type and code, never both.
-    Ok(Layer4 {
-        protocol,
-        sport,
-        dport: dport | u16::from_be_bytes([icmp_type, icmp_code]),
-    })
+    Ok(Layer4 { protocol, sport, dport: dport | u16::from_be_bytes([icmp_type, icmp_code]) })
 }
 
 fn counters(outer: Attribute<'_>) -> Result<(u64, u64), Malformed> {

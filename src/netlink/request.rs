@@ -87,11 +87,7 @@ pub fn delete(to: &mut Vec<u8>, original: &Tuple, protocol: u8, zone: u16) {
 pub fn split_first(requests: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = u32::from_ne_bytes(*requests.first_chunk()?);
     let length = usize::try_from(length).ok()?;
-    if length < NLMSG_HDRLEN {
-        None
-    } else {
-        requests.split_at_checked(aligned(length))
-    }
+    if length < NLMSG_HDRLEN { None } else { requests.split_at_checked(aligned(length)) }
 }
 
 /// Gives the message a sequence number, and says whether it is to be acknowledged if it succeeds.

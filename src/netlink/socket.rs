@@ -19,9 +19,7 @@ pub use requests::RequestSocket;
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The kernel has no netlink for netfilter.
-    #[error(
-        "this kernel has no netfilter netlink: modprobe nfnetlink, or use a kernel with CONFIG_NETFILTER_NETLINK"
-    )]
+    #[error("this kernel has no netfilter netlink: modprobe nfnetlink, or use a kernel with CONFIG_NETFILTER_NETLINK")]
     NoNetfilterNetlink,
     /// The kernel has it, but not for connection tracking.
     #[error(
@@ -70,9 +68,7 @@ fn errno(error: &io::Error) -> Errno {
 /// A socket of the netfilter family with a port id of its own.
 fn open() -> Result<Socket, OpenError> {
     let mut socket = Socket::new(NETLINK_NETFILTER).map_err(|source| OpenError::of_socket(source, "open"))?;
-    socket
-        .bind_auto()
-        .map_err(|source| OpenError::of_socket(source, "bind"))?;
+    socket.bind_auto().map_err(|source| OpenError::of_socket(source, "bind"))?;
     Ok(socket)
 }
 
@@ -84,27 +80,12 @@ mod tests {
     fn errors_say_what_to_do() {
         let of = |errno: Errno| io::Error::from(errno);
         let cases = [
-            (
-                OpenError::of_socket(of(Errno::EPROTONOSUPPORT), "open"),
-                "modprobe nfnetlink",
-            ),
-            (
-                OpenError::of_socket(of(Errno::EAFNOSUPPORT), "open"),
-                "modprobe nfnetlink",
-            ),
-            (
-                OpenError::of_probe(of(Errno::EINVAL)),
-                "modprobe nf_conntrack_netlink",
-            ),
-            (
-                OpenError::of_probe(of(Errno::EOPNOTSUPP)),
-                "modprobe nf_conntrack_netlink",
-            ),
+            (OpenError::of_socket(of(Errno::EPROTONOSUPPORT), "open"), "modprobe nfnetlink"),
+            (OpenError::of_socket(of(Errno::EAFNOSUPPORT), "open"), "modprobe nfnetlink"),
+            (OpenError::of_probe(of(Errno::EINVAL)), "modprobe nf_conntrack_netlink"),
+            (OpenError::of_probe(of(Errno::EOPNOTSUPP)), "modprobe nf_conntrack_netlink"),
             (OpenError::of_probe(of(Errno::EPERM)), "setcap cap_net_admin+ep"),
-            (
-                OpenError::of_socket(of(Errno::EMFILE), "open"),
-                "cannot open a netlink socket: Too many open files",
-            ),
+            (OpenError::of_socket(of(Errno::EMFILE), "open"), "cannot open a netlink socket: Too many open files"),
         ];
         for (error, advice) in cases {
             let line = error.to_string();

@@ -37,9 +37,7 @@ pub(super) struct Anchor {
 }
 
 /// A record as it stands in the file.
-pub(super) trait Entry:
-    FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Copy + 'static
-{
+pub(super) trait Entry: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Copy + 'static {
     /// Its length in bytes.
     const SIZE: usize = size_of::<Self>();
 
@@ -78,10 +76,7 @@ pub(super) struct Time {
 
 impl Time {
     fn of_second(seconds: u32) -> Self {
-        Self {
-            seconds: seconds.into(),
-            micros: 0.into(),
-        }
+        Self { seconds: seconds.into(), micros: 0.into() }
     }
 
     /// The time in ns since 1970-01-01T00:00:00Z, less what is below the microsecond; 0 is "not known".
@@ -89,10 +84,7 @@ impl Time {
     pub(super) fn from_ns(ns: u64) -> Option<Self> {
         let seconds = u32::try_from(ns / NS_PER_SECOND).ok()?;
         let micros = u32::try_from(ns % NS_PER_SECOND / NS_PER_MICRO).ok()?;
-        let time = Self {
-            seconds: seconds.into(),
-            micros: micros.into(),
-        };
+        let time = Self { seconds: seconds.into(), micros: micros.into() };
         (time.is_known() || ns == 0).then_some(time)
     }
 
@@ -121,23 +113,13 @@ pub(super) struct Tuple {
 
 impl From<&record::Tuple<V4>> for Tuple {
     fn from(tuple: &record::Tuple<V4>) -> Self {
-        Self {
-            src: tuple.src,
-            sport: tuple.sport.get().into(),
-            dst: tuple.dst,
-            dport: tuple.dport.get().into(),
-        }
+        Self { src: tuple.src, sport: tuple.sport.get().into(), dst: tuple.dst, dport: tuple.dport.get().into() }
     }
 }
 
 impl From<&Tuple> for record::Tuple<V4> {
     fn from(tuple: &Tuple) -> Self {
-        Self {
-            src: tuple.src,
-            dst: tuple.dst,
-            sport: tuple.sport.get().into(),
-            dport: tuple.dport.get().into(),
-        }
+        Self { src: tuple.src, dst: tuple.dst, sport: tuple.sport.get().into(), dport: tuple.dport.get().into() }
     }
 }
 
@@ -157,12 +139,7 @@ impl Event {
         let reply = if record.reply_seen() { REPLY_BIT } else { 0 };
         // Version 3 took over the numbers of these kinds.
         let kind = kind as u8 & KIND_BITS | reply;
-        Self {
-            kind,
-            time,
-            original: (&record.original).into(),
-            reply: (&record.reply).into(),
-        }
+        Self { kind, time, original: (&record.original).into(), reply: (&record.reply).into() }
     }
 }
 
@@ -184,21 +161,13 @@ impl Entry for Event {
     }
 
     fn sample(seconds: u32) -> Self {
-        Self {
-            kind: Kind::Start as u8,
-            time: Time::of_second(seconds),
-            ..Self::new_zeroed()
-        }
+        Self { kind: Kind::Start as u8, time: Time::of_second(seconds), ..Self::new_zeroed() }
     }
 
     fn to_record(&self, protocol: u8) -> Record<V4> {
         let kind = self.kind & KIND_BITS;
         let time = self.time.to_ns();
-        let (start, end) = if kind == Kind::End as u8 {
-            (0, time)
-        } else {
-            (time, 0)
-        };
+        let (start, end) = if kind == Kind::End as u8 { (0, time) } else { (time, 0) };
         Record {
             start: start.into(),
             end: end.into(),
@@ -206,11 +175,7 @@ impl Entry for Event {
             reply: (&self.reply).into(),
             kind,
             protocol,
-            flags: if self.kind & REPLY_BIT != 0 {
-                flags::REPLY_SEEN
-            } else {
-                0
-            },
+            flags: if self.kind & REPLY_BIT != 0 { flags::REPLY_SEEN } else { 0 },
             ..Record::new_zeroed()
         }
     }
@@ -229,12 +194,7 @@ pub(super) struct Combined {
 impl Combined {
     /// The flow of `record` with these times.
     pub(super) fn new(start: Time, end: Time, record: &Record<V4>) -> Self {
-        Self {
-            start,
-            end,
-            original: (&record.original).into(),
-            reply: (&record.reply).into(),
-        }
+        Self { start, end, original: (&record.original).into(), reply: (&record.reply).into() }
     }
 }
 
@@ -255,11 +215,7 @@ impl Entry for Combined {
     }
 
     fn sample(seconds: u32) -> Self {
-        Self {
-            start: Time::of_second(seconds),
-            end: Time::of_second(seconds),
-            ..Self::new_zeroed()
-        }
+        Self { start: Time::of_second(seconds), end: Time::of_second(seconds), ..Self::new_zeroed() }
     }
 
     fn to_record(&self, protocol: u8) -> Record<V4> {
@@ -284,20 +240,10 @@ const _: () = {
 mod tests {
     use super::*;
 
-    const ANCHOR: Anchor = Anchor {
-        started: 1_000_000,
-        previous: 2_000_000,
-    };
+    const ANCHOR: Anchor = Anchor { started: 1_000_000, previous: 2_000_000 };
 
     fn event(kind: u8, seconds: u32, micros: u32) -> Event {
-        Event {
-            kind,
-            time: Time {
-                seconds: seconds.into(),
-                micros: micros.into(),
-            },
-            ..Event::new_zeroed()
-        }
+        Event { kind, time: Time { seconds: seconds.into(), micros: micros.into() }, ..Event::new_zeroed() }
     }
 
     #[test]
@@ -334,10 +280,7 @@ mod tests {
     #[test]
     fn times_go_to_microseconds_and_back() {
         let there_and_back = |ns| Time::from_ns(ns).map(Time::to_ns);
-        assert_eq!(
-            there_and_back(1_795_209_124_602_998_999),
-            Some(1_795_209_124_602_998_000)
-        );
+        assert_eq!(there_and_back(1_795_209_124_602_998_999), Some(1_795_209_124_602_998_000));
         assert_eq!(there_and_back(0), Some(0));
         assert_eq!(there_and_back(999_999_999), None);
         let last = u64::from(u32::MAX) * NS_PER_SECOND;

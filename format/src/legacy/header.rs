@@ -161,13 +161,7 @@ impl Header {
         raw.tz = [self.tz_minutes_west.into(), self.tz_dst.into()];
         raw.utc_offset = self.utc_offset_seconds.into();
         raw.local_year = local.year_since_1900.into();
-        raw.local_rest = [
-            local.month_from_0,
-            local.day,
-            local.hour,
-            local.minute,
-            local.second,
-        ];
+        raw.local_rest = [local.month_from_0, local.day, local.hour, local.minute, local.second];
         zerocopy::transmute!(raw)
     }
 
@@ -201,14 +195,7 @@ impl Header {
             tz_minutes_west: raw.tz[0].get(),
             tz_dst: raw.tz[1].get(),
             utc_offset_seconds: raw.utc_offset.get(),
-            local_start: LocalTime {
-                year_since_1900: raw.local_year.get(),
-                month_from_0,
-                day,
-                hour,
-                minute,
-                second,
-            },
+            local_start: LocalTime { year_since_1900: raw.local_year.get(), month_from_0, day, hour, minute, second },
         })
     }
 
@@ -246,11 +233,7 @@ impl RawHeader {
 }
 
 fn content_of(flags: u32) -> Content {
-    if flags & (COMBINED | COMBINED_SWAPPED) != 0 {
-        Content::Combined
-    } else {
-        Content::Events
-    }
+    if flags & (COMBINED | COMBINED_SWAPPED) != 0 { Content::Combined } else { Content::Events }
 }
 
 #[cfg(test)]
@@ -268,14 +251,7 @@ mod tests {
 
     #[test]
     fn every_field_is_read() {
-        let local = LocalTime {
-            year_since_1900: 126,
-            month_from_0: 10,
-            day: 20,
-            hour: 22,
-            minute: 12,
-            second: 4,
-        };
+        let local = LocalTime { year_since_1900: 126, month_from_0: 10, day: 20, hour: 22, minute: 12, second: 4 };
         let expected = Header {
             content: Content::Combined,
             protocol: 17,
@@ -294,10 +270,7 @@ mod tests {
     #[test]
     fn what_is_no_version_2_header_is_told_apart() {
         assert_eq!(Header::decode(b""), Err(HeaderError::TooShort { length: 0 }));
-        assert_eq!(
-            Header::decode(&TCP[..255]),
-            Err(HeaderError::TooShort { length: 255 })
-        );
+        assert_eq!(Header::decode(&TCP[..255]), Err(HeaderError::TooShort { length: 255 }));
         assert_eq!(Header::decode(b"hello\n"), Err(HeaderError::Magic));
         assert_eq!(with(0, b'c'), Err(HeaderError::Magic));
         assert_eq!(with(7, 1), Err(HeaderError::NeverReleased));
@@ -306,10 +279,7 @@ mod tests {
         assert_eq!(with(11, 40), Err(HeaderError::EntryLength(40)));
         assert_eq!(with(13, 8), Err(HeaderError::FooterLength(8)));
         assert_eq!(with(14, 0x80), Err(HeaderError::Flags(0x8000_0000)));
-        assert_eq!(
-            HeaderError::Flags(4).to_string(),
-            "unknown flags 0x00000004 in the header"
-        );
+        assert_eq!(HeaderError::Flags(4).to_string(), "unknown flags 0x00000004 in the header");
     }
 
     #[test]
@@ -320,20 +290,11 @@ mod tests {
             let header = with(position, 1).unwrap();
             assert_eq!((header.content, header.flags), (Content::Combined, flags));
             assert_eq!(Header::decode(&header.encode()), Ok(header.clone()));
-            let events = Header {
-                content: Content::Events,
-                ..header
-            };
+            let events = Header { content: Content::Events, ..header };
             assert_eq!(events.encode(), plain.encode());
         }
-        let combined = Header {
-            content: Content::Combined,
-            ..plain
-        };
-        assert_eq!(
-            Header::decode(&combined.encode()).map(|header| header.flags),
-            Ok(0x0001_0000)
-        );
+        let combined = Header { content: Content::Combined, ..plain };
+        assert_eq!(Header::decode(&combined.encode()).map(|header| header.flags), Ok(0x0001_0000));
     }
 
     #[test]

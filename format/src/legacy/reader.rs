@@ -35,10 +35,7 @@ impl<'a> File<'a> {
     /// # Errors
     /// [`HeaderError`], if it does not begin with the header of a version 2 file. What follows is not looked at.
     pub fn open(bytes: &'a [u8]) -> Result<Self, HeaderError> {
-        Ok(Self {
-            bytes,
-            header: Header::decode(bytes)?,
-        })
+        Ok(Self { bytes, header: Header::decode(bytes)? })
     }
 
     /// What the file says of itself.
@@ -52,14 +49,8 @@ impl<'a> File<'a> {
         let started = self.header.started.0;
         let protocol = self.header.protocol;
         Pieces(match self.header.content {
-            Content::Events => Of::Events(Walk::new(
-                Stretches::new(self.bytes, Header::LENGTH, started),
-                protocol,
-            )),
-            Content::Combined => Of::Combined(Walk::new(
-                Stretches::new(self.bytes, Header::LENGTH, started),
-                protocol,
-            )),
+            Content::Events => Of::Events(Walk::new(Stretches::new(self.bytes, Header::LENGTH, started), protocol)),
+            Content::Combined => Of::Combined(Walk::new(Stretches::new(self.bytes, Header::LENGTH, started), protocol)),
         })
     }
 }
@@ -97,12 +88,7 @@ struct Walk<'a, T> {
 
 impl<'a, T: Entry> Walk<'a, T> {
     fn new(stretches: Stretches<'a, T>, protocol: u8) -> Self {
-        Self {
-            stretches,
-            protocol,
-            offset: 0,
-            entries: [].iter(),
-        }
+        Self { stretches, protocol, offset: 0, entries: [].iter() }
     }
 }
 
@@ -114,10 +100,7 @@ impl<T: Entry> Iterator for Walk<'_, T> {
             if let Some(entry) = self.entries.next() {
                 let offset = self.offset as u64;
                 self.offset += T::SIZE;
-                return Some(Piece::Record {
-                    offset,
-                    record: entry.to_record(self.protocol),
-                });
+                return Some(Piece::Record { offset, record: entry.to_record(self.protocol) });
             }
             match self.stretches.next()? {
                 Stretch::Records { offset, entries } => {

@@ -34,19 +34,12 @@ pub(super) struct Route {
 /// The likeliest way on from `from`, if a record is on it.
 pub(super) fn route<T: Entry>(bytes: &[u8], from: usize, anchor: Anchor) -> Option<Route> {
     let horizon = bytes.len().min(from + AHEAD * T::SIZE);
-    let mut ways = Ways::<T> {
-        bytes,
-        horizon,
-        nodes: Vec::new(),
-    };
+    let mut ways = Ways::<T> { bytes, horizon, nodes: Vec::new() };
     for place in (from..horizon).rev() {
         ways.add(place, anchor);
     }
     let first = ways.best(from, anchor).onto?;
-    Some(Route {
-        first: first.place,
-        next: first.next,
-    })
+    Some(Route { first: first.place, next: first.next })
 }
 
 /// Whether enough records follow each other from `place` on.
@@ -93,29 +86,15 @@ impl<'a, T: Entry> Ways<'a, T> {
             return;
         };
         if entry.is_sound() {
-            let best = self.best(
-                place + T::SIZE,
-                Anchor {
-                    previous: entry.seconds(),
-                    ..anchor
-                },
-            );
+            let best = self.best(place + T::SIZE, Anchor { previous: entry.seconds(), ..anchor });
             let next = best.onto.map(|node| node.place);
-            self.nodes.push(Node {
-                place,
-                entry,
-                cost: best.cost,
-                next,
-            });
+            self.nodes.push(Node { place, entry, cost: best.cost, next });
         }
     }
 
     /// The best way from `end`, where a record ended that `anchor` tells of.
     fn best(&self, end: usize, anchor: Anchor) -> Best<'_, 'a, T> {
-        let mut best = Best {
-            cost: self.cost_of_ending(end, anchor),
-            onto: None,
-        };
+        let mut best = Best { cost: self.cost_of_ending(end, anchor), onto: None };
         for node in self.nodes.iter().rev() {
             let Some(gap) = self.bytes.get(end..node.place) else {
                 continue;
@@ -123,10 +102,7 @@ impl<'a, T: Entry> Ways<'a, T> {
             let far = if node.entry.is_ordinary(anchor) { 0 } else { FAR };
             let cost = cost_of_gap::<T>(gap, anchor) + far + node.cost;
             if cost <= best.cost && (gap.is_empty() || is_chain::<T>(self.bytes, node.place)) {
-                best = Best {
-                    cost,
-                    onto: Some(node),
-                };
+                best = Best { cost, onto: Some(node) };
             }
         }
         best

@@ -44,16 +44,8 @@ pub(super) struct Stretches<'a, T> {
 impl<'a, T: Entry> Stretches<'a, T> {
     /// Goes through `bytes`, a whole file, from the end of its header on.
     pub(super) fn new(bytes: &'a [u8], header_length: usize, started: u32) -> Self {
-        let anchor = Anchor {
-            started,
-            previous: started,
-        };
-        Self {
-            bytes,
-            position: header_length,
-            anchor,
-            entry: PhantomData,
-        }
+        let anchor = Anchor { started, previous: started };
+        Self { bytes, position: header_length, anchor, entry: PhantomData }
     }
 
     /// The bytes not yet gone through.
@@ -74,11 +66,7 @@ impl<'a, T: Entry> Stretches<'a, T> {
             ordinary += 1;
         }
         let with_the_file = ordinary * T::SIZE == self.rest().len();
-        if with_the_file {
-            ordinary
-        } else {
-            ordinary.saturating_sub(1)
-        }
+        if with_the_file { ordinary } else { ordinary.saturating_sub(1) }
     }
 
     fn take_records(&mut self, count: usize) -> Stretch<'a, T> {
@@ -138,13 +126,7 @@ impl<'a, T: Entry> Stretches<'a, T> {
         let (entries, rest) = split::<T>(self.bytes.get(way.first..end).unwrap_or_default());
         match (entries, rest) {
             ([_], []) | ([_, _], []) => true,
-            ([record], rest) => can_begin::<T>(
-                rest,
-                Anchor {
-                    previous: record.seconds(),
-                    ..self.anchor
-                },
-            ),
+            ([record], rest) => can_begin::<T>(rest, Anchor { previous: record.seconds(), ..self.anchor }),
             _ => false,
         }
     }

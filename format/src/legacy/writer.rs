@@ -68,12 +68,7 @@ impl<W: Write> Writer<W> {
     /// Those of writing to `out`.
     pub fn new(mut out: W, header: &Header) -> io::Result<Self> {
         out.write_all(&header.encode())?;
-        Ok(Self {
-            out,
-            content: header.content,
-            protocol: header.protocol,
-            failed: false,
-        })
+        Ok(Self { out, content: header.content, protocol: header.protocol, failed: false })
     }
 
     /// Writes one record. An end is written with its end time, whatever its start.
@@ -86,10 +81,7 @@ impl<W: Write> Writer<W> {
             return Err(WriteError::Failed);
         }
         if record.protocol != self.protocol {
-            return Err(WriteError::Protocol {
-                record: record.protocol,
-                file: self.protocol,
-            });
+            return Err(WriteError::Protocol { record: record.protocol, file: self.protocol });
         }
         let written = match self.content {
             Content::Events => self.out.write_all(event(record)?.as_bytes()),
@@ -114,10 +106,7 @@ fn event(record: &Record<V4>) -> Result<Event, WriteError> {
         Some(kind @ (Kind::Start | Kind::Update)) => (kind, record.start.get()),
         Some(kind @ Kind::End) => (kind, record.end.get()),
         _ => {
-            return Err(WriteError::Kind {
-                kind: record.kind,
-                content: Content::Events,
-            });
+            return Err(WriteError::Kind { kind: record.kind, content: Content::Events });
         }
     };
     if ns == 0 {
@@ -128,10 +117,7 @@ fn event(record: &Record<V4>) -> Result<Event, WriteError> {
 
 fn combined(record: &Record<V4>) -> Result<Combined, WriteError> {
     if record.kind() != Some(Kind::Flow) {
-        return Err(WriteError::Kind {
-            kind: record.kind,
-            content: Content::Combined,
-        });
+        return Err(WriteError::Kind { kind: record.kind, content: Content::Combined });
     }
     let (start, end) = (record.start.get(), record.end.get());
     if start == 0 && end == 0 {

@@ -8,32 +8,20 @@ use super::made::{Made, event, file, files};
 use super::{COMBINED, EVENT, TCP, TCP_COMBINED, UDP, read, read_whole};
 
 fn damage(offset: usize, length: usize, fault: Fault, records_lost: Option<u64>) -> Damage {
-    Damage {
-        offset: offset as u64,
-        length: length as u64,
-        fault,
-        records_lost,
-    }
+    Damage { offset: offset as u64, length: length as u64, fault, records_lost }
 }
 
 /// Cuts every record but the last to every length: all others are read, and the damage is that record's rest.
 fn check_every_cut(made: &Made, index: usize) {
     for left in 1..made.size {
         let (records, damages) = read(&made.cut(index, left), made.size);
-        assert_eq!(
-            damages,
-            [damage(made.offset(index), left, Fault::OutOfStep, Some(1))]
-        );
+        assert_eq!(damages, [damage(made.offset(index), left, Fault::OutOfStep, Some(1))]);
         assert_eq!(records, made.records_without(&[index]));
     }
 }
 
 fn golden(bytes: &[u8], size: usize) -> Made {
-    Made {
-        bytes: bytes.to_vec(),
-        size,
-        records: read_whole(bytes, size),
-    }
+    Made { bytes: bytes.to_vec(), size, records: read_whole(bytes, size) }
 }
 
 #[test]
@@ -61,10 +49,7 @@ fn a_file_may_end_anywhere() {
 
 #[test]
 fn a_changed_byte_costs_at_most_its_record() {
-    for (bytes, size) in [
-        (UDP, EVENT),
-        (&TCP_COMBINED[..Header::LENGTH + 40 * COMBINED], COMBINED),
-    ] {
+    for (bytes, size) in [(UDP, EVENT), (&TCP_COMBINED[..Header::LENGTH + 40 * COMBINED], COMBINED)] {
         let all = read_whole(bytes, size);
         for position in Header::LENGTH..bytes.len() {
             for change in [0x01, 0x04, 0x10, 0x80, 0xff] {
@@ -74,10 +59,7 @@ fn a_changed_byte_costs_at_most_its_record() {
                 let hit = (position - Header::LENGTH) / size;
                 match damages.as_slice() {
                     [] => assert_eq!(records.len(), all.len()),
-                    [one] => assert_eq!(
-                        (one.offset, one.length),
-                        ((Header::LENGTH + hit * size) as u64, size as u64)
-                    ),
+                    [one] => assert_eq!((one.offset, one.length), ((Header::LENGTH + hit * size) as u64, size as u64)),
                     more => panic!("{more:?}"),
                 }
                 assert_eq!(records[..hit], all[..hit]);
@@ -113,23 +95,11 @@ fn a_zeroed_stretch_hides_no_record_after_it_and_shows_no_half_zeroed_one() {
         let next = (from + 512 - Header::LENGTH).div_ceil(EVENT);
         // What is left of the record hit may pass for one. Else the one in front is given up too: that no byte of
         // it is hit cannot be known.
-        let [
-            Damage {
-                offset,
-                length,
-                fault: Fault::OutOfStep,
-                records_lost: None,
-            },
-        ] = damages[..]
-        else {
+        let [Damage { offset, length, fault: Fault::OutOfStep, records_lost: None }] = damages[..] else {
             panic!("{damages:?}");
         };
         assert_eq!(offset + length, made.offset(next) as u64);
-        let first = if offset == made.offset(hit) as u64 {
-            hit
-        } else {
-            hit - 1
-        };
+        let first = if offset == made.offset(hit) as u64 { hit } else { hit - 1 };
         assert_eq!(offset, made.offset(first) as u64);
         assert_eq!(records, [&made.records[..first], &made.records[next..]].concat());
     }
@@ -143,21 +113,13 @@ fn a_file_that_ends_in_rubbish_says_so() {
     let (records, damages) = read(&bytes, EVENT);
     let all = read_whole(UDP, EVENT);
     assert_eq!(records, all[..all.len() - 1]);
-    assert_eq!(
-        damages,
-        [damage(whole - EVENT, EVENT + 4096, Fault::NoRecord, None)]
-    );
+    assert_eq!(damages, [damage(whole - EVENT, EVENT + 4096, Fault::NoRecord, None)]);
 }
 
 const START_S: u64 = 1_795_209_130;
 
 fn events_at(seconds: &[u64]) -> Made {
-    let tuple = Tuple {
-        src: [10, 0, 0, 1],
-        dst: [8, 8, 8, 8],
-        sport: 1024.into(),
-        dport: 53.into(),
-    };
+    let tuple = Tuple { src: [10, 0, 0, 1], dst: [8, 8, 8, 8], sport: 1024.into(), dport: 53.into() };
     let event_at = |&at: &u64| event(1, at * 1_000_000_000, [tuple, tuple]);
     file(Content::Events, seconds.iter().map(event_at).collect())
 }
@@ -184,10 +146,7 @@ fn a_single_record_at_an_impossible_time_is_damage() {
     seconds[7] += 1 << 30;
     let made = events_at(&seconds);
     let (records, damages) = read(&made.bytes, EVENT);
-    assert_eq!(
-        damages,
-        [damage(made.offset(7), EVENT, Fault::OutOfStep, Some(1))]
-    );
+    assert_eq!(damages, [damage(made.offset(7), EVENT, Fault::OutOfStep, Some(1))]);
     assert_eq!(records, made.records_without(&[7]));
 }
 

@@ -24,20 +24,7 @@ fn date(ns: u64, offset: u64) -> String {
         year += 1;
     }
     let mut month = 1;
-    for length in [
-        31,
-        28 + u64::from(leap(year)),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ] {
+    for length in [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
         if days < length {
             break;
         }
@@ -46,10 +33,7 @@ fn date(ns: u64, offset: u64) -> String {
     }
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     let micros = ns / 1_000 % 1_000_000;
-    format!(
-        "{year:04}.{month:02}.{:02} {hour:02}:{minute:02}:{second:02}.{micros:06}",
-        days + 1
-    )
+    format!("{year:04}.{month:02}.{:02} {hour:02}:{minute:02}:{second:02}.{micros:06}", days + 1)
 }
 
 fn tuples(record: &Record<V4>) -> String {
@@ -68,11 +52,7 @@ fn event_line(record: &Record<V4>, offset: u64) -> String {
     };
     assert!(record.start == 0 || record.end == 0);
     let reply = if record.reply_seen() { '+' } else { ' ' };
-    format!(
-        "{} {letter}{reply} {}\n",
-        date(time.get(), offset),
-        tuples(record)
-    )
+    format!("{} {letter}{reply} {}\n", date(time.get(), offset), tuples(record))
 }
 
 fn combined_line(record: &Record<V4>) -> String {
@@ -81,19 +61,11 @@ fn combined_line(record: &Record<V4>) -> String {
         0 => "-          -              ".to_owned(),
         ns => date(ns, 0),
     };
-    format!(
-        "{} {} {}\n",
-        side(record.start.get()),
-        side(record.end.get()),
-        tuples(record)
-    )
+    format!("{} {} {}\n", side(record.start.get()), side(record.end.get()), tuples(record))
 }
 
 fn list(bytes: &[u8], offset: u64) -> String {
-    read_whole(bytes, EVENT)
-        .iter()
-        .map(|record| event_line(record, offset))
-        .collect()
+    read_whole(bytes, EVENT).iter().map(|record| event_line(record, offset)).collect()
 }
 
 #[test]
@@ -101,10 +73,7 @@ fn events_are_what_the_c_program_listed() {
     let tcp = list(TCP, 0);
     assert_eq!(tcp, TCP_LIST);
     let with_8022 = tcp.lines().filter(|line| line.contains(":8022 "));
-    assert_eq!(
-        with_8022.collect::<Vec<_>>(),
-        TCP_LIST_8022.lines().collect::<Vec<_>>()
-    );
+    assert_eq!(with_8022.collect::<Vec<_>>(), TCP_LIST_8022.lines().collect::<Vec<_>>());
     assert_eq!(list(UDP, 0), UDP_LIST_29);
 }
 
@@ -116,10 +85,7 @@ fn the_header_knows_the_local_time() {
 
 #[test]
 fn combined_records_are_what_the_c_program_listed() {
-    let lines: String = read_whole(TCP_COMBINED, COMBINED)
-        .iter()
-        .map(combined_line)
-        .collect();
+    let lines: String = read_whole(TCP_COMBINED, COMBINED).iter().map(combined_line).collect();
     assert_eq!(lines, TCP_COMBINED_LIST);
 }
 
@@ -130,9 +96,9 @@ fn combined_udp_records_are_the_events_of_the_udp_file() {
     assert!(flows.len() >= 40);
     for flow in flows {
         let with = |kind, at| {
-            events.iter().any(|event| {
-                (event.kind(), event.event_time()) == (Some(kind), at) && event.original == flow.original
-            })
+            events
+                .iter()
+                .any(|event| (event.kind(), event.event_time()) == (Some(kind), at) && event.original == flow.original)
         };
         assert!(flow.start == 0 || with(Kind::Start, flow.start.get()));
         assert!(flow.end == 0 || with(Kind::End, flow.end.get()));
@@ -152,12 +118,7 @@ fn records_have_the_protocol_of_the_header_and_nothing_unknown() {
 
 #[test]
 fn every_file_is_written_again_byte_for_byte() {
-    for (bytes, size) in [
-        (TCP, EVENT),
-        (UDP, EVENT),
-        (TCP_COMBINED, COMBINED),
-        (UDP_COMBINED, COMBINED),
-    ] {
+    for (bytes, size) in [(TCP, EVENT), (UDP, EVENT), (TCP_COMBINED, COMBINED), (UDP_COMBINED, COMBINED)] {
         let header = File::open(bytes).unwrap().header().clone();
         let mut writer = Writer::new(Vec::new(), &header).unwrap();
         for record in read_whole(bytes, size) {

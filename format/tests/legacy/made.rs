@@ -32,42 +32,26 @@ impl Made {
     /// All records but those at `missing`.
     pub fn records_without(&self, missing: &[usize]) -> Vec<Record<V4>> {
         let all = self.records.iter().enumerate();
-        all.filter(|(index, _)| !missing.contains(index))
-            .map(|(_, record)| *record)
-            .collect()
+        all.filter(|(index, _)| !missing.contains(index)).map(|(_, record)| *record).collect()
     }
 }
 
 /// A made-up file of `records`.
 pub fn file(content: Content, records: Vec<Record<V4>>) -> Made {
-    let header = Header {
-        content,
-        ..File::open(UDP).unwrap().header().clone()
-    };
+    let header = Header { content, ..File::open(UDP).unwrap().header().clone() };
     let mut writer = Writer::new(Vec::new(), &header).unwrap();
     for record in &records {
         writer.push(record).unwrap();
     }
-    let size = if content == Content::Events {
-        EVENT
-    } else {
-        COMBINED
-    };
-    Made {
-        bytes: writer.finish().unwrap(),
-        size,
-        records,
-    }
+    let size = if content == Content::Events { EVENT } else { COMBINED };
+    Made { bytes: writer.finish().unwrap(), size, records }
 }
 
 /// Files of events or flows: a router's, with long silences and once a clock that was set.
 pub fn files(count: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Made> {
     let events = any::<bool>();
     let flows = prop::collection::vec((pauses(), tuples(), kinds(), 1..100_000_000u64), count);
-    let clock_set = (
-        any::<prop::sample::Index>(),
-        prop_oneof![3 => Just(0), 1 => 1..4_000_000_000u64],
-    );
+    let clock_set = (any::<prop::sample::Index>(), prop_oneof![3 => Just(0), 1 => 1..4_000_000_000u64]);
     (events, flows, clock_set).prop_map(|(events, flows, (set_at, set_to))| {
         let set_at = set_at.index(flows.len());
         let mut now = u64::from(File::open(UDP).unwrap().header().started.0) * SECOND;
@@ -79,20 +63,9 @@ pub fn files(count: impl Into<prop::collection::SizeRange>) -> impl Strategy<Val
             now += pause;
             // What the format does not keep would not come back.
             let now = now / 1_000 * 1_000;
-            records.push(if events {
-                event(kind, now, tuples)
-            } else {
-                flow(kind, now, micros, tuples)
-            });
+            records.push(if events { event(kind, now, tuples) } else { flow(kind, now, micros, tuples) });
         }
-        file(
-            if events {
-                Content::Events
-            } else {
-                Content::Combined
-            },
-            records,
-        )
+        file(if events { Content::Events } else { Content::Combined }, records)
     })
 }
 
@@ -113,39 +86,17 @@ fn kinds() -> impl Strategy<Value = u8> {
 fn tuples() -> impl Strategy<Value = [Tuple<V4>; 2]> {
     let anything = (any::<[V4; 4]>(), any::<[u16; 4]>());
     let inside = (0..4u8, 1..120u8).prop_map(|(net, host)| [10, 0, net, host]);
-    let outside = prop::sample::select(vec![
-        [8, 8, 8, 8],
-        [107, 0, 1, 2],
-        [1, 0, 0, 1],
-        [203, 0, 113, 10],
-    ]);
+    let outside = prop::sample::select(vec![[8, 8, 8, 8], [107, 0, 1, 2], [1, 0, 0, 1], [203, 0, 113, 10]]);
     let public = prop::sample::select(vec![[203, 0, 0, 1], [198, 51, 100, 7]]);
-    let ports = (
-        1..=u16::MAX,
-        prop::sample::select(vec![0, 1, 53, 256, 443, 27015]),
-    );
-    let translated =
-        (inside, outside, public, ports).prop_map(|(inside, outside, public, (sport, dport))| {
-            ([inside, outside, outside, public], [sport, dport, dport, sport])
-        });
+    let ports = (1..=u16::MAX, prop::sample::select(vec![0, 1, 53, 256, 443, 27015]));
+    let translated = (inside, outside, public, ports).prop_map(|(inside, outside, public, (sport, dport))| {
+        ([inside, outside, outside, public], [sport, dport, dport, sport])
+    });
     prop_oneof![1 => anything, 3 => translated].prop_map(|(addresses, ports)| {
         let [src, dst, reply_src, reply_dst] = addresses;
         let [sport, dport, reply_sport, reply_dport] = ports.map(Into::into);
-        let original = Tuple {
-            src,
-            dst,
-            sport,
-            dport,
-        };
-        [
-            original,
-            Tuple {
-                src: reply_src,
-                dst: reply_dst,
-                sport: reply_sport,
-                dport: reply_dport,
-            },
-        ]
+        let original = Tuple { src, dst, sport, dport };
+        [original, Tuple { src: reply_src, dst: reply_dst, sport: reply_sport, dport: reply_dport }]
     })
 }
 
@@ -175,10 +126,5 @@ fn flow(kind: u8, end: u64, micros: u64, tuples: [Tuple<V4>; 2]) -> Record<V4> {
         2 => (0, end),
         _ => (start, end),
     };
-    Record {
-        start: start.into(),
-        end: end.into(),
-        kind: Kind::Flow as u8,
-        ..event(1, 0, tuples)
-    }
+    Record { start: start.into(), end: end.into(), kind: Kind::Flow as u8, ..event(1, 0, tuples) }
 }

@@ -143,9 +143,7 @@ impl AsFd for EventSocket {
 fn probe() -> Result<(), OpenError> {
     let mut request = Vec::new();
     request::get_stats(&mut request);
-    RequestSocket::open()?
-        .execute(&request)
-        .map_err(OpenError::of_probe)
+    RequestSocket::open()?.execute(&request).map_err(OpenError::of_probe)
 }
 
 /// Returns what was got.

@@ -35,15 +35,8 @@ impl RequestSocket {
     pub fn open() -> Result<Self, OpenError> {
         let socket = open()?;
         // Answers to failed requests need not repeat them.
-        socket
-            .set_cap_ack(true)
-            .map_err(|source| OpenError::of_socket(source, "prepare"))?;
-        Ok(Self {
-            socket,
-            sequence: 0,
-            datagram: Vec::new(),
-            answer: vec![0; ANSWER].into(),
-        })
+        socket.set_cap_ack(true).map_err(|source| OpenError::of_socket(source, "prepare"))?;
+        Ok(Self { socket, sequence: 0, datagram: Vec::new(), answer: vec![0; ANSWER].into() })
     }
 
     /// Sends a request and waits until it is done. The error is the kernel's: EEXIST for a flow that is there
@@ -101,8 +94,7 @@ impl RequestSocket {
         let mut rest = requests;
         let mut last = 0;
         while !rest.is_empty() && self.datagram.len() < DATAGRAM {
-            let (request, others) =
-                request::split_first(rest).ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+            let (request, others) = request::split_first(rest).ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
             rest = others;
             last = self.datagram.len();
             self.datagram.extend_from_slice(request);
@@ -133,22 +125,14 @@ impl RequestSocket {
             if errno != 0 && outcome.is_ok() {
                 outcome = Err(io::Error::from_raw_os_error(errno));
             }
-            if sequence == last {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if sequence == last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         outcome
     }
 
     /// Hands the messages that answer the requests from number `first` on to `take`, until it breaks. Late answers to
     /// earlier requests, which came to an early end, are passed over.
-    fn answers(
-        &mut self,
-        first: u32,
-        mut take: impl FnMut(u32, Message) -> ControlFlow<()>,
-    ) -> io::Result<()> {
+    fn answers(&mut self, first: u32, mut take: impl FnMut(u32, Message) -> ControlFlow<()>) -> io::Result<()> {
         let span = self.sequence.wrapping_sub(first);
         loop {
             let length = match recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut self.answer) {
@@ -158,8 +142,7 @@ impl RequestSocket {
             };
             let mut found = messages(self.answer.get(..length).unwrap_or_default());
             while let Some(message) = found.next() {
-                let message =
-                    message.map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?;
+                let message = message.map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?;
                 let sequence = found.sequence();
                 if sequence.wrapping_sub(first) <= span && take(sequence, message).is_break() {
                     return Ok(());

@@ -1,0 +1,161 @@
+//! Classic text: what the C program listed, byte for byte, and the same for what it did not know (IPv6, open flows).
+//!
+//! ```text
+//! 2010.09.28 21:15:17.988012 S  src=88.1.1.1:1527 dst=194.1.1.1:25 src=192.168.1.100:25 dst=88.1.1.1:1527
+//! 2010.09.28 21:15:17.988012 2010.09.28 21:15:17.989960 src=88.1.1.1:1527 dst=194.1.1.1:80 ...
+//! ```
+
+use ctrecorder_format::{Address, Kind, Record};
+
+use super::digits::endpoint;
+use super::time::{self, Times};
+use super::zone::Zone;
+
+/// Stands where a time is not known: as long as a time.
+const UNKNOWN: [u8; time::LENGTH] = *b"-          -              ";
+
+/// Writes records as lines of classic text.
+#[derive(Clone, Debug)]
+pub struct Classic {
+    /// Where a line has one time, and for the start where it has two. Ends come in another order than starts: each has
+    /// its own, so that neither loses what it could use again.
+    first: Times,
+    second: Times,
+}
+
+impl Classic {
+    /// Times are written in this zone.
+    pub fn new(zone: Zone) -> Self {
+        Self { first: Times::new(zone.clone()), second: Times::new(zone) }
+    }
+
+    /// Appends the line of an event: its time, `S`, `U`, `E` or `O` (start, update, end, open), `+` if a reply was seen,
+    /// the two tuples. A flow has its squeezed line; a kind that this program does not know has `?`.
+    pub fn event<A: Address>(&mut self, out: &mut Vec<u8>, record: &Record<A>) {
+        let letter = match record.kind() {
+            Some(Kind::Start) => b'S',
+            Some(Kind::Update) => b'U',
+            Some(Kind::End) => b'E',
+            Some(Kind::Open) => b'O',
+            Some(Kind::Flow) => return self.squeezed(out, record),
+            None => b'?',
+        };
+        moment(&mut self.first, out, record.event_time());
+        let reply_seen = if record.reply_seen() { b'+' } else { b' ' };
+        out.extend_from_slice(&[b' ', letter, reply_seen]);
+        tuples(out, record);
+    }
+
+    /// Appends the squeezed line of a record: its start and its end, dashes for the one that is not known, the two tuples.
+    pub fn squeezed<A: Address>(&mut self, out: &mut Vec<u8>, record: &Record<A>) {
+        moment(&mut self.first, out, record.start.get());
+        out.push(b' ');
+        moment(&mut self.second, out, record.end.get());
+        tuples(out, record);
+    }
+}
+
+/// Appends a time, or what stands for one that is not known.
+fn moment(times: &mut Times, out: &mut Vec<u8>, ns: u64) {
+    match ns {
+        0 => out.extend_from_slice(&UNKNOWN),
+        ns => times.write(out, ns),
+    }
+}
+
+/// Appends the tuples and ends the line.
+fn tuples<A: Address>(out: &mut Vec<u8>, record: &Record<A>) {
+    for tuple in [&record.original, &record.reply] {
+        out.extend_from_slice(b" src=");
+        endpoint(out, tuple.src, tuple.sport.get());
+        out.extend_from_slice(b" dst=");
+        endpoint(out, tuple.dst, tuple.dport.get());
+    }
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+    use ctrecorder_format::record::flags::REPLY_SEEN;
+
+    use super::*;
+    use crate::query::{Filter, parse_network};
+    use crate::sample::{data, record, recorded};
+
+    const NS: u64 = 1_000_000_000;
+    const AT: u64 = 1_285_708_517 * NS + 988_012_345;
+    const V4_FLOW: [([u8; 4], u16); 4] =
+        [([88, 1, 1, 1], 1527), ([194, 1, 1, 1], 25), ([192, 168, 1, 100], 25), ([88, 1, 1, 1], 1527)];
+
+    fn listed<A: Address>(zone: Tz, records: &[Record<A>]) -> String {
+        let (mut classic, mut out) = (Classic::new(Zone::of(zone)), Vec::new());
+        for record in records {
+            classic.event(&mut out, record);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lists_are_the_c_programs_byte_for_byte() {
+        let all = Filter::default();
+        let host = Filter { network: parse_network("10.10.0.2").ok(), port: Some(8022) };
+        let network = Filter { network: parse_network("203.0.113.0/29").ok(), port: None };
+        for (file, zone, filter, list) in [
+            ("tcp.ct", Tz::UTC, all, "tcp.list.utc.txt"),
+            ("tcp.ct", Tz::UTC, host, "tcp.list.i-10.10.0.2.p-8022.utc.txt"),
+            ("udp.ct", Tz::Europe__Warsaw, all, "udp.list.warsaw.txt"),
+            ("udp.ct", Tz::UTC, network, "udp.list.i-203.0.113.0_29.utc.txt"),
+            ("tcp.combined.ct", Tz::UTC, all, "tcp.combined.list.utc.txt"),
+        ] {
+            let records: Vec<_> = recorded(file).into_iter().filter(|record| filter.matches(record)).collect();
+            let (ours, theirs) = (listed(zone, &records), String::from_utf8(data(list)).unwrap());
+            for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+                assert_eq!(ours, theirs, "{list}");
+            }
+            assert!(ours == theirs, "{list}: another number of lines");
+        }
+    }
+
+    #[test]
+    fn each_kind_has_its_letter() {
+        let tuples = "src=88.1.1.1:1527 dst=194.1.1.1:25 src=192.168.1.100:25 dst=88.1.1.1:1527";
+        for (kind, letter) in [(Kind::Start, 'S'), (Kind::Update, 'U'), (Kind::End, 'E'), (Kind::Open, 'O')] {
+            let mut record = record(kind, AT, AT, V4_FLOW);
+            assert_eq!(listed(Tz::UTC, &[record]), format!("2010.09.28 21:15:17.988012 {letter}  {tuples}\n"));
+            record.flags = REPLY_SEEN;
+            assert_eq!(listed(Tz::UTC, &[record]), format!("2010.09.28 21:15:17.988012 {letter}+ {tuples}\n"));
+        }
+        let mut unknown = record(Kind::Start, AT, 0, V4_FLOW);
+        unknown.kind = 200;
+        assert_eq!(listed(Tz::UTC, &[unknown]), format!("2010.09.28 21:15:17.988012 ?  {tuples}\n"));
+    }
+
+    #[test]
+    fn a_time_that_is_not_known_is_dashes() {
+        let tuples = "src=88.1.1.1:1527 dst=194.1.1.1:25 src=192.168.1.100:25 dst=88.1.1.1:1527\n";
+        let (time, none) = ("2010.09.28 21:15:17.988012", "-          -              ");
+        for (kind, start, end, expected) in [
+            (Kind::Flow, AT, AT + 1, format!("{time} {time} {tuples}")),
+            (Kind::Flow, AT, 0, format!("{time} {none} {tuples}")),
+            (Kind::Flow, 0, AT, format!("{none} {time} {tuples}")),
+            (Kind::Flow, 0, 0, format!("{none} {none} {tuples}")),
+            (Kind::Open, 0, 0, format!("{none} O  {tuples}")),
+            (Kind::End, AT, 0, format!("{none} E  {tuples}")),
+        ] {
+            assert_eq!(listed(Tz::UTC, &[record(kind, start, end, V4_FLOW)]), expected);
+        }
+        let mut out = Vec::new();
+        Classic::new(Zone::utc()).squeezed(&mut out, &record(Kind::Start, AT, 0, V4_FLOW));
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{time} {none} {tuples}"));
+    }
+
+    #[test]
+    fn ipv6_endpoints_stand_in_brackets() {
+        let host = |last| [0x20, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
+        let flow = record(Kind::End, 0, AT, [(host(1), 40_000), (host(2), 443), (host(2), 443), (host(3), 9)]);
+        let expected =
+            "2010.09.28 23:15:17.988012 E  src=[2001::1]:40000 dst=[2001::2]:443 src=[2001::2]:443 dst=[2001::3]:9\n";
+        assert_eq!(listed(Tz::Europe__Warsaw, &[flow]), expected);
+    }
+}

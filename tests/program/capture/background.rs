@@ -1,0 +1,104 @@
+//! The daemon: pid file, second instance, and errors that reach the caller.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::capture::recorder::make_flows;
+use crate::lab::{Namespace, wait_until};
+use crate::program::{Answer, answer, ctrecorder};
+
+/// A daemon by its pid file, killed when dropped.
+struct Daemon {
+    pid_file: std::path::PathBuf,
+    pid: Pid,
+}
+
+impl Daemon {
+    fn of(pid_file: &Path) -> Self {
+        let text = fs::read_to_string(pid_file).unwrap();
+        Self { pid_file: pid_file.to_path_buf(), pid: Pid::from_raw(text.trim().parse().unwrap()) }
+    }
+
+    fn is_alive(&self) -> bool {
+        kill(self.pid, None).is_ok()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It is the daemon's own number as long as its pid file is there.
+        if self.pid_file.exists() {
+            let _ = kill(self.pid, Signal::SIGKILL);
+        }
+    }
+}
+
+fn capture(namespace: &Namespace, arguments: &[&str], segment: &Path, pid_file: &Path) -> Answer {
+    namespace.enter(|| answer(ctrecorder().args(["-C", "-f"]).arg(segment).arg("-P").arg(pid_file).args(arguments)))
+}
+
+#[test]
+fn it_records_in_the_background_until_told_to_end_and_removes_its_pid_file() {
+    let (namespace, directory) = (Namespace::new("daemon"), TempDir::new().unwrap());
+    let (segment, pid_file) = (directory.path().join("ct"), directory.path().join("pid"));
+    let started = capture(&namespace, &[], &segment, &pid_file);
+    assert_eq!(started, Answer { status: 0, stdout: String::new(), stderr: String::new() });
+    let daemon = Daemon::of(&pid_file);
+    assert!(daemon.is_alive());
+    assert_eq!(fs::read_link(format!("/proc/{}/cwd", daemon.pid)).unwrap(), Path::new("/"));
+    make_flows(&namespace, 0..20, true);
+    kill(daemon.pid, Signal::SIGTERM).unwrap();
+    wait_until("the daemon to end", || !daemon.is_alive());
+    assert!(!pid_file.exists());
+    assert_eq!(answer(ctrecorder().args(["-L", "-f"]).arg(&segment)).stdout.lines().count(), 40);
+    assert_eq!(answer(ctrecorder().arg("test").arg(&segment)).status, 0);
+}
+
+#[test]
+fn a_second_one_with_the_same_pid_file_does_not_start() {
+    let (namespace, directory) = (Namespace::new("second"), TempDir::new().unwrap());
+    let (segment, pid_file) = (directory.path().join("ct"), directory.path().join("pid"));
+    assert_eq!(capture(&namespace, &[], &segment, &pid_file).status, 0);
+    let daemon = Daemon::of(&pid_file);
+    for arguments in [&[][..], &["-F"]] {
+        let second = capture(&namespace, arguments, &directory.path().join("other"), &pid_file);
+        assert_eq!(second.status, 5);
+        let expected = format!("a recorder is running already (process {})", daemon.pid);
+        assert!(second.stderr.contains(&expected), "{}", second.stderr);
+        assert!(!directory.path().join("other").exists());
+    }
+    kill(daemon.pid, Signal::SIGTERM).unwrap();
+    wait_until("the daemon to end", || !daemon.is_alive());
+}
+
+#[test]
+fn a_stale_pid_file_is_taken_over() {
+    let (namespace, directory) = (Namespace::new("stale"), TempDir::new().unwrap());
+    let (segment, pid_file) = (directory.path().join("ct"), directory.path().join("pid"));
+    fs::write(&pid_file, "4194304000 left by a crash, and longer than a pid\n").unwrap();
+    assert_eq!(capture(&namespace, &[], &segment, &pid_file).status, 0);
+    let daemon = Daemon::of(&pid_file);
+    assert!(daemon.is_alive());
+    kill(daemon.pid, Signal::SIGTERM).unwrap();
+    wait_until("the daemon to end", || !daemon.is_alive());
+}
+
+#[test]
+fn errors_of_the_start_reach_the_caller() {
+    let (namespace, directory) = (Namespace::new("errors"), TempDir::new().unwrap());
+    let segment = directory.path().join("ct");
+    fs::write(&segment, "mine").unwrap();
+    let exists = capture(&namespace, &[], &segment, &directory.path().join("pid"));
+    assert_eq!(exists.status, 5);
+    assert!(exists.stderr.contains("exists, and is never overwritten"), "{}", exists.stderr);
+    assert_eq!(fs::read_to_string(&segment).unwrap(), "mine");
+    assert!(!directory.path().join("pid").exists(), "no pid file is left behind");
+
+    let lost = capture(&namespace, &[], &directory.path().join("no/such/ct"), &directory.path().join("pid"));
+    assert_eq!(lost.status, 5);
+    assert!(lost.stderr.contains("no such directory"), "{}", lost.stderr);
+}

@@ -1,0 +1,99 @@
+//! A disk that is full, and then is not: a small tmpfs of the test's own.
+
+use std::fs;
+use std::process::Command;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::capture::recorder::{Recorder, make_flows};
+use crate::lab::{Namespace, wait_until};
+use crate::program::{answer, ctrecorder};
+
+/// A tmpfs of 1 MiB over a temporary directory, unmounted when dropped.
+struct SmallDisk(Option<TempDir>);
+
+impl SmallDisk {
+    fn mount() -> (Self, TempDir) {
+        let around = TempDir::new().unwrap();
+        let inside = tempfile::Builder::new().tempdir_in(around.path()).unwrap();
+        mount(Some("none"), inside.path(), Some("tmpfs"), MsFlags::empty(), Some("size=1m")).unwrap();
+        (Self(Some(around)), inside)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let around = self.0.take().unwrap();
+        for entry in fs::read_dir(around.path()).unwrap() {
+            let _ = umount2(&entry.unwrap().path(), MntFlags::MNT_DETACH);
+        }
+    }
+}
+
+#[test]
+fn what_fits_is_whole_what_waits_is_kept_the_rest_is_counted_and_it_goes_on_in_step() {
+    let (disk, inside) = SmallDisk::mount();
+    let namespace = Namespace::new("full");
+    let ballast = inside.path().join("ballast");
+    fs::write(&ballast, vec![0; 900 * 1024]).unwrap();
+    let mut recorder = Recorder::start_in(inside, &namespace, "ct.%s", &["-B", "3000"]);
+
+    // 8000 events are about 460 KB: 120 KB fit, 3000 wait, the others are lost.
+    for first in (0..4000).step_by(500) {
+        make_flows(&namespace, first..first + 500, true);
+    }
+    wait_until("the recorder to say that the disk is full", || recorder.log().contains("No space left on device"));
+    for first in (4000..8000).step_by(500) {
+        make_flows(&namespace, first..first + 500, true);
+    }
+    wait_until("losses to be counted", || {
+        recorder.signal(Signal::SIGUSR1);
+        recorder.log().contains("received 8000 starts, 8000 ends") && lost(&recorder) > 0
+    });
+    let while_full = answer(ctrecorder().args(["list", "-H"]).arg(&recorder.segments()[1]));
+    assert!(while_full.stdout.lines().count() > 500, "what fits is whole: {}", while_full.stderr);
+
+    fs::remove_file(&ballast).unwrap();
+    wait_until("the recorder to go on", || recorder.log().contains("takes data again"));
+    make_flows(&namespace, 8000..8010, true);
+    recorder.stop();
+
+    let listed = answer(ctrecorder().args(["list", "-H"]).arg(recorder.directory()));
+    assert_eq!(listed.status, 0, "{}", listed.stderr);
+    let records = listed.stdout.lines().count() as u64;
+    assert_eq!(records + lost(&recorder), 16_020, "every event is recorded or counted");
+    let gap = listed.stderr.lines().find(|line| line.contains("disk full")).expect("a gap is told");
+    assert!(gap.contains(&lost(&recorder).to_string()), "{gap}");
+    let tested = recorder.test();
+    assert_eq!(tested.status, 0, "{}", tested.stdout);
+    drop(recorder);
+    drop(disk);
+}
+
+/// The number of events lost in the queue, from the last statistics in the log.
+fn lost(recorder: &Recorder) -> u64 {
+    let log = recorder.log();
+    let line = log.lines().rfind(|line| line.contains("received")).expect("statistics");
+    let (before, _) = line.split_once(" in the queue").expect("losses in the queue are told");
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+#[test]
+fn a_disk_too_full_for_a_header_is_a_clear_error_and_leaves_no_file() {
+    let (disk, inside) = SmallDisk::mount();
+    let full = Command::new("dd")
+        .args(["if=/dev/zero", "bs=4096", "status=none"])
+        .arg(format!("of={}", inside.path().join("ballast").display()))
+        .status()
+        .unwrap();
+    assert!(!full.success(), "dd stops when the disk is full");
+    let namespace = Namespace::new("fuller");
+    let segment = inside.path().join("ct");
+    let refused = namespace.enter(|| answer(ctrecorder().args(["-C", "-F", "-f"]).arg(&segment)));
+    assert_eq!(refused.status, 5, "{}", refused.stderr);
+    assert!(refused.stderr.contains("No space left on device"), "{}", refused.stderr);
+    assert!(!segment.exists());
+    drop(disk);
+}

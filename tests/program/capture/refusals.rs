@@ -1,0 +1,110 @@
+//! Starts that cannot be: one clear line, and the right exit status.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::libc;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+use tempfile::TempDir;
+
+use crate::lab::Namespace;
+use crate::program::{self, Answer, answer, ctrecorder};
+
+/// Runs `ctrecorder -C -F -f SEGMENT` with these arguments in a namespace of its own; nothing may be left behind.
+fn refused(arguments: &[&str]) -> Answer {
+    let (namespace, directory) = (Namespace::new("refusal"), TempDir::new().unwrap());
+    let segment = directory.path().join("ct");
+    let answer = namespace.enter(|| answer(ctrecorder().args(["capture", "-F", "-f"]).arg(segment).args(arguments)));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{arguments:?} left a file behind");
+    answer
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_usage_errors_that_name_them() {
+    for (arguments, words) in [
+        (&["-t", "abc"][..], "abc"),
+        (&["-t", "-5"], "-5"),
+        (&["-p", "tcp,nonsense"], "nonsense"),
+        (&["-p", "256"], "256"),
+        (&["--family", "ipx"], "ipx"),
+        (&["-b", "0"], "0"),
+        (&["-B", "0"], "0"),
+        (&["-t", "60"], "gives the same name"),
+    ] {
+        let answer = refused(arguments);
+        assert_eq!(answer.status, 2, "{arguments:?}: {}", answer.stderr);
+        assert!(answer.stderr.contains(words), "{arguments:?}: {}", answer.stderr);
+    }
+}
+
+#[test]
+fn the_classic_spelling_says_1_for_usage() {
+    let classic = answer(ctrecorder().args(["-C", "-F", "-f", "/tmp/never", "-t", "abc"]));
+    assert_eq!(classic.status, 1, "{}", classic.stderr);
+    assert!(classic.stderr.contains("abc"), "{}", classic.stderr);
+    assert_eq!(answer(ctrecorder().args(["-C", "-F"])).status, 1);
+}
+
+#[test]
+fn unknown_users_and_groups_are_named() {
+    for (arguments, words) in
+        [(&["-U", "no-such-user"][..], "no-such-user: no such user"), (&["-G", "no-such-group"], "no-such-group: no such group")]
+    {
+        let answer = refused(arguments);
+        assert_eq!(answer.status, 5);
+        assert!(answer.stderr.contains(words), "{}", answer.stderr);
+    }
+}
+
+/// A directory and in it a copy of the program that every user may run, wherever the build's own lies.
+fn program_for_all() -> (TempDir, PathBuf) {
+    let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o777)).tempdir().unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+    let copy = directory.path().join("ctrecorder");
+    fs::copy(program::PATH, &copy).unwrap();
+    (directory, copy)
+}
+
+#[test]
+fn without_permission_it_says_what_to_do() {
+    let (namespace, (directory, program)) = (Namespace::new("nobody"), program_for_all());
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program).args(["-C", "-F", "-f"]);
+    command.arg(directory.path().join("ct"));
+    let output = namespace.enter(|| command.output().unwrap());
+    assert_eq!(output.status.code(), Some(5));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("CAP_NET_ADMIN") && stderr.contains("root"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(!directory.path().join("ct").exists());
+}
+
+/// A kernel without netfilter's netlink refuses the socket with EPROTONOSUPPORT; a seccomp filter makes this one do so.
+#[test]
+fn without_netfilter_netlink_it_says_which_module_is_missing() {
+    let equals = |argument, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap();
+    let (family, protocol) = (libc::AF_NETLINK as u64, libc::NETLINK_NETFILTER as u64);
+    let rule = SeccompRule::new(vec![equals(0, family), equals(2, protocol)]).unwrap();
+    let filter = SeccompFilter::new(
+        [(libc::SYS_socket, vec![rule])].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EPROTONOSUPPORT as u32),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let filter: BpfProgram = filter.unwrap().try_into().unwrap();
+    let directory = TempDir::new().unwrap();
+    let mut command = Command::new(program::PATH);
+    command.args(["-C", "-F", "-f"]).arg(directory.path().join("ct"));
+    // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(std::io::Error::other)) };
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("modprobe nfnetlink"), "{stderr}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}

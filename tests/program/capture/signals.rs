@@ -1,0 +1,53 @@
+//! What each signal does.
+
+use nix::sys::signal::Signal;
+
+use crate::capture::recorder::{Recorder, make_flows, text};
+use crate::lab::{Namespace, wait_until};
+
+#[test]
+fn each_signal_to_end_writes_everything_and_the_footer() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
+        let namespace = Namespace::new("signals");
+        let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+        make_flows(&namespace, 0..500, true);
+        let status = recorder.end(signal);
+        assert!(status.success(), "{signal}: {status}");
+        assert_eq!(recorder.list().len(), 1000, "{signal}");
+        let tested = recorder.test();
+        assert_eq!(tested.status, 0, "{signal}: {}", tested.stdout);
+        assert!(recorder.log().contains("received 500 starts, 500 ends"), "{signal}: {}", recorder.log());
+    }
+}
+
+#[test]
+fn sighup_begins_a_new_file_and_nothing_is_lost() {
+    let namespace = Namespace::new("sighup");
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+    make_flows(&namespace, 0..100, false);
+    // The name tells seconds: within the same second the old file would be gone on with, and the new one tried again.
+    recorder.wait_for_records(100);
+    recorder.signal(Signal::SIGHUP);
+    let segments = recorder.wait_for_segments(2);
+    make_flows(&namespace, 100..200, false);
+    recorder.stop();
+    assert_eq!(recorder.segments(), segments);
+    let starts: Vec<_> = recorder.list().iter().map(|line| line[30..].to_owned()).collect();
+    assert_eq!(starts, (0..200).map(text).collect::<Vec<_>>());
+    let tested = recorder.test();
+    assert_eq!(tested.status, 0, "{}", tested.stdout);
+}
+
+#[test]
+fn sigusr1_writes_what_there_is_and_logs_statistics() {
+    let namespace = Namespace::new("sigusr1");
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+    make_flows(&namespace, 0..3, true);
+    wait_until("statistics of all six events", || {
+        recorder.signal(Signal::SIGUSR1);
+        recorder.log().contains("received 3 starts, 3 ends")
+    });
+    assert_eq!(recorder.list().len(), 6);
+    recorder.stop();
+    assert_eq!(recorder.list().len(), 6);
+}
