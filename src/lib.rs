@@ -1,1 +1,7 @@
 //! ctrecorder: records the NAT translations of a Linux router and answers questions about them.
+
+pub mod cli;
+pub mod journal;
+pub mod output;
+pub mod protocol;
+pub mod query;
