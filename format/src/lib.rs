@@ -14,6 +14,7 @@ mod filter;
 mod footer;
 pub mod header;
 mod le;
+pub mod legacy;
 pub mod note;
 pub mod record;
 mod segment;

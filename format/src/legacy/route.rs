@@ -1,0 +1,156 @@
+//! The likeliest way through bytes that are not simply one ordinary record after the other.
+//!
+//! Every place ahead where a record could stand is a node. A way goes from record to record, in step or over a gap,
+//! and what would have to have happened for it to be true adds to its cost. The way of least cost tells what
+//! happened; of equal ones, that which shows fewer of the bytes in question.
+
+use zerocopy::FromBytes;
+
+use crate::legacy::entry::{Anchor, Entry, can_begin};
+
+/// How far to look, in records. More than a sector of a disk holds none of, so that one overwritten is seen as such.
+const AHEAD: usize = 12;
+
+/// How many records must follow each other where the step is found again; fewer only where the file ends.
+pub(super) const CHAIN: usize = 3;
+
+// What must have happened. Their order matters: a jump in time is believed only if no cut explains it; a record at
+// an impossible time is rather one damaged record than two jumps; but of two jumps onward neither is dropped.
+const CUT: u32 = 2;
+const FAR: u32 = 3;
+const LOST: u32 = 4;
+const RUBBISH: u32 = 5;
+const _: () = assert!(CUT < FAR && FAR < LOST && LOST < 2 * FAR);
+
+/// The beginning of a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    /// Where the first record begins.
+    pub first: usize,
+    /// Where the record after it begins, if one was seen.
+    pub next: Option<usize>,
+}
+
+/// The likeliest way on from `from`, if a record is on it.
+pub(super) fn route<T: Entry>(bytes: &[u8], from: usize, anchor: Anchor) -> Option<Route> {
+    let horizon = bytes.len().min(from + AHEAD * T::SIZE);
+    let mut ways = Ways::<T> {
+        bytes,
+        horizon,
+        nodes: Vec::new(),
+    };
+    for place in (from..horizon).rev() {
+        ways.add(place, anchor);
+    }
+    let first = ways.best(from, anchor).onto?;
+    Some(Route {
+        first: first.place,
+        next: first.next,
+    })
+}
+
+/// Whether enough records follow each other from `place` on.
+pub(super) fn is_chain<T: Entry>(bytes: &[u8], place: usize) -> bool {
+    let (entries, _) = split::<T>(bytes.get(place..).unwrap_or_default());
+    !entries.is_empty() && entries.iter().take(CHAIN).all(T::is_sound)
+}
+
+/// As many records as there are in `bytes`, and what is left.
+pub(super) fn split<T: Entry>(bytes: &[u8]) -> (&[T], &[u8]) {
+    // It fails for types that have an alignment or no size only: entries have neither.
+    <[T]>::ref_from_prefix(bytes).unwrap_or((&[], bytes))
+}
+
+/// All ways from each place up to the horizon.
+struct Ways<'a, T> {
+    bytes: &'a [u8],
+    horizon: usize,
+    /// From the horizon back.
+    nodes: Vec<Node<'a, T>>,
+}
+
+/// A place where a record could stand.
+struct Node<'a, T> {
+    place: usize,
+    entry: &'a T,
+    /// Of the best way from here on.
+    cost: u32,
+    /// Where that way has its next record.
+    next: Option<usize>,
+}
+
+/// The best way from some place.
+struct Best<'w, 'a, T> {
+    cost: u32,
+    onto: Option<&'w Node<'a, T>>,
+}
+
+impl<'a, T: Entry> Ways<'a, T> {
+    /// Adds `place`, if a record could stand there. Those after it have been added.
+    fn add(&mut self, place: usize, anchor: Anchor) {
+        let window = self.bytes.get(place..self.horizon).unwrap_or_default();
+        let Ok((entry, _)) = T::ref_from_prefix(window) else {
+            return;
+        };
+        if entry.is_sound() {
+            let best = self.best(
+                place + T::SIZE,
+                Anchor {
+                    previous: entry.seconds(),
+                    ..anchor
+                },
+            );
+            let next = best.onto.map(|node| node.place);
+            self.nodes.push(Node {
+                place,
+                entry,
+                cost: best.cost,
+                next,
+            });
+        }
+    }
+
+    /// The best way from `end`, where a record ended that `anchor` tells of.
+    fn best(&self, end: usize, anchor: Anchor) -> Best<'_, 'a, T> {
+        let mut best = Best {
+            cost: self.cost_of_ending(end, anchor),
+            onto: None,
+        };
+        for node in self.nodes.iter().rev() {
+            let Some(gap) = self.bytes.get(end..node.place) else {
+                continue;
+            };
+            let far = if node.entry.is_ordinary(anchor) { 0 } else { FAR };
+            let cost = cost_of_gap::<T>(gap, anchor) + far + node.cost;
+            if cost <= best.cost && (gap.is_empty() || is_chain::<T>(self.bytes, node.place)) {
+                best = Best {
+                    cost,
+                    onto: Some(node),
+                };
+            }
+        }
+        best
+    }
+
+    /// Of having no further record up to the horizon.
+    fn cost_of_ending(&self, end: usize, anchor: Anchor) -> u32 {
+        let left = self.bytes.get(end..self.horizon).unwrap_or_default();
+        let is_file_end = self.horizon == self.bytes.len();
+        match left.len() {
+            0 => 0,
+            length if length >= T::SIZE => cost_of_gap::<T>(left, anchor) + RUBBISH,
+            _ if !is_file_end => 0,
+            // More than a cut in the middle: with that one, the file ends with a whole record.
+            _ => CUT + cost_of_gap::<T>(left, anchor),
+        }
+    }
+}
+
+fn cost_of_gap<T: Entry>(gap: &[u8], anchor: Anchor) -> u32 {
+    let records = u32::try_from(gap.len() / T::SIZE).unwrap_or(u32::MAX / LOST);
+    match gap.len() % T::SIZE {
+        0 => records * LOST,
+        _ if records == 0 && can_begin::<T>(gap, anchor) => CUT,
+        _ => (records * LOST).saturating_add(RUBBISH),
+    }
+}
