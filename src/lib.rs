@@ -5,3 +5,5 @@ pub mod journal;
 pub mod output;
 pub mod protocol;
 pub mod query;
+#[cfg(test)]
+mod sample;

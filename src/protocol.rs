@@ -40,17 +40,15 @@ impl fmt::Display for Protocol {
 pub enum Protocols {
     /// All there are.
     All,
-    /// These, by their numbers, each once. An empty list comes from no text; it is written as `all` is.
+    /// These, by their numbers, each once. No text is read as an empty list; one made by hand means all, as in a header.
     These(Vec<u8>),
 }
 
 impl Protocols {
     /// Whether this protocol is among them.
     pub fn contains(&self, protocol: u8) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(numbers) => numbers.contains(&protocol),
-        }
+        let numbers = self.numbers();
+        numbers.is_empty() || numbers.contains(&protocol)
     }
 
     /// Their numbers as a segment's header keeps them ([`ctrecorder_format::Header::protocols`]): none means all.

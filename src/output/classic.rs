@@ -73,3 +73,89 @@ fn tuples<A: Address>(out: &mut Vec<u8>, record: &Record<A>) {
     }
     out.push(b'\n');
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+    use ctrecorder_format::record::flags::REPLY_SEEN;
+
+    use super::*;
+    use crate::query::{Filter, parse_network};
+    use crate::sample::{data, record, recorded};
+
+    const NS: u64 = 1_000_000_000;
+    const AT: u64 = 1_285_708_517 * NS + 988_012_345;
+    const V4_FLOW: [([u8; 4], u16); 4] =
+        [([88, 1, 1, 1], 1527), ([194, 1, 1, 1], 25), ([192, 168, 1, 100], 25), ([88, 1, 1, 1], 1527)];
+
+    fn listed<A: Address>(zone: Tz, records: &[Record<A>]) -> String {
+        let (mut classic, mut out) = (Classic::new(Zone::of(zone)), Vec::new());
+        for record in records {
+            classic.event(&mut out, record);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lists_are_the_c_programs_byte_for_byte() {
+        let all = Filter::default();
+        let host = Filter { network: parse_network("10.10.0.2").ok(), port: Some(8022) };
+        let network = Filter { network: parse_network("203.0.113.0/29").ok(), port: None };
+        for (file, zone, filter, list) in [
+            ("tcp.ct", Tz::UTC, all, "tcp.list.utc.txt"),
+            ("tcp.ct", Tz::UTC, host, "tcp.list.i-10.10.0.2.p-8022.utc.txt"),
+            ("udp.ct", Tz::Europe__Warsaw, all, "udp.list.warsaw.txt"),
+            ("udp.ct", Tz::UTC, network, "udp.list.i-203.0.113.0_29.utc.txt"),
+            ("tcp.combined.ct", Tz::UTC, all, "tcp.combined.list.utc.txt"),
+        ] {
+            let records: Vec<_> = recorded(file).into_iter().filter(|record| filter.matches(record)).collect();
+            let (ours, theirs) = (listed(zone, &records), String::from_utf8(data(list)).unwrap());
+            for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+                assert_eq!(ours, theirs, "{list}");
+            }
+            assert!(ours == theirs, "{list}: another number of lines");
+        }
+    }
+
+    #[test]
+    fn each_kind_has_its_letter() {
+        let tuples = "src=88.1.1.1:1527 dst=194.1.1.1:25 src=192.168.1.100:25 dst=88.1.1.1:1527";
+        for (kind, letter) in [(Kind::Start, 'S'), (Kind::Update, 'U'), (Kind::End, 'E'), (Kind::Open, 'O')] {
+            let mut record = record(kind, AT, AT, V4_FLOW);
+            assert_eq!(listed(Tz::UTC, &[record]), format!("2010.09.28 21:15:17.988012 {letter}  {tuples}\n"));
+            record.flags = REPLY_SEEN;
+            assert_eq!(listed(Tz::UTC, &[record]), format!("2010.09.28 21:15:17.988012 {letter}+ {tuples}\n"));
+        }
+        let mut unknown = record(Kind::Start, AT, 0, V4_FLOW);
+        unknown.kind = 200;
+        assert_eq!(listed(Tz::UTC, &[unknown]), format!("2010.09.28 21:15:17.988012 ?  {tuples}\n"));
+    }
+
+    #[test]
+    fn a_time_that_is_not_known_is_dashes() {
+        let tuples = "src=88.1.1.1:1527 dst=194.1.1.1:25 src=192.168.1.100:25 dst=88.1.1.1:1527\n";
+        let (time, none) = ("2010.09.28 21:15:17.988012", "-          -              ");
+        for (kind, start, end, expected) in [
+            (Kind::Flow, AT, AT + 1, format!("{time} {time} {tuples}")),
+            (Kind::Flow, AT, 0, format!("{time} {none} {tuples}")),
+            (Kind::Flow, 0, AT, format!("{none} {time} {tuples}")),
+            (Kind::Flow, 0, 0, format!("{none} {none} {tuples}")),
+            (Kind::Open, 0, 0, format!("{none} O  {tuples}")),
+            (Kind::End, AT, 0, format!("{none} E  {tuples}")),
+        ] {
+            assert_eq!(listed(Tz::UTC, &[record(kind, start, end, V4_FLOW)]), expected);
+        }
+        let mut out = Vec::new();
+        Classic::new(Zone::utc()).squeezed(&mut out, &record(Kind::Start, AT, 0, V4_FLOW));
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{time} {none} {tuples}"));
+    }
+
+    #[test]
+    fn ipv6_endpoints_stand_in_brackets() {
+        let host = |last| [0x20, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last];
+        let flow = record(Kind::End, 0, AT, [(host(1), 40_000), (host(2), 443), (host(2), 443), (host(3), 9)]);
+        let expected =
+            "2010.09.28 23:15:17.988012 E  src=[2001::1]:40000 dst=[2001::2]:443 src=[2001::2]:443 dst=[2001::3]:9\n";
+        assert_eq!(listed(Tz::Europe__Warsaw, &[flow]), expected);
+    }
+}

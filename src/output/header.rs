@@ -2,14 +2,44 @@
 
 use std::fmt::{Display, Write};
 
-use ctrecorder_format::{Clock, Closing, Content, Family, Footer, Header, header};
+use ctrecorder_format::{Clock, Closing, Content, Family, Footer, Header, header, legacy};
 
 use super::time::Times;
 use super::zone::Zone;
-use crate::protocol::Protocols;
+use crate::protocol::{Protocol, Protocols};
 
 /// Stands for what is not known.
 const UNKNOWN: &str = "-";
+
+/// The header of a version 2 file. Times are in `zone`, but for `.startd`, which is the recorder's own local time.
+///
+/// Byte for byte the C program's text but for the month of `.startd`, which that wrote one too low.
+pub fn v2(header: &legacy::Header, zone: &Zone) -> String {
+    let mut times = Times::new(zone.clone());
+    let mut moment =
+        |(seconds, micros): (u32, u32)| times.text(u64::from(seconds) * 1_000_000_000 + u64::from(micros) * 1000);
+    let mut text = Lines::of_version(2);
+    text.line("flags", format_args!("0x{:08x}", legacy_flags(header.flags)));
+    text.line("proto", format_args!("0x{:02x} ({})", header.protocol, Protocol(header.protocol)));
+    text.line("hostname", printable(&header.host));
+    text.line("start", moment(header.started));
+    text.line("startd", local_start(&header.local_start));
+    text.line("end", moment(header.ended));
+    text.line("tz", format_args!("{}.{}", header.tz_minutes_west, header.tz_dst));
+    text.line("utc_offset", header.utc_offset_seconds);
+    text.0
+}
+
+/// The flags as they were meant: little-endian hosts wrote them with their two halves swapped.
+fn legacy_flags(stored: u32) -> u32 {
+    (stored >> 16) | (stored & 0xffff)
+}
+
+fn local_start(local: &legacy::LocalTime) -> String {
+    let legacy::LocalTime { year_since_1900, month_from_0, day, hour, minute, second } = *local;
+    let (year, month) = (u32::from(year_since_1900) + 1900, u32::from(month_from_0) + 1);
+    format!("{year:04}.{month:02}.{day:02} {hour:02}:{minute:02}:{second:02}")
+}
 
 /// The header of a version 3 segment, and its footer's totals if it has one. Times are in `zone`.
 ///
@@ -140,4 +170,146 @@ fn printable(text: &str) -> String {
         }
         shown
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+    use ctrecorder_format::Totals;
+
+    use super::*;
+    use crate::sample::data;
+
+    const NS: u64 = 1_000_000_000;
+
+    #[test]
+    fn version_2_is_the_c_programs_text_but_for_its_wrong_month() {
+        let bytes = data("tcp.ct");
+        let file = legacy::File::open(&bytes).unwrap();
+        let theirs = String::from_utf8(data("tcp.header.utc.txt")).unwrap();
+        let wrong = ".startd: 2026.10.20 21:12:04";
+        assert!(theirs.contains(wrong));
+        assert_eq!(v2(file.header(), &Zone::utc()), theirs.replace(wrong, ".startd: 2026.11.20 21:12:04"));
+    }
+
+    #[test]
+    fn version_2_tells_the_recorders_local_time_and_the_readers() {
+        let bytes = data("udp.combined.ct");
+        let file = legacy::File::open(&bytes).unwrap();
+        let text = v2(file.header(), &Zone::of(Tz::Asia__Kathmandu));
+        assert!(text.contains(".flags: 0x00000001\n.proto: 0x11 (udp)\n"), "{text}");
+        assert!(text.contains(".start: 2026.11.21 02:57:04.601974\n.startd: 2026.11.20 22:12:04\n"), "{text}");
+        assert!(text.contains(".end: 1970.01.01 05:30:00.000000\n"), "{text}");
+    }
+
+    /// Every field at its greatest: nothing in a header that was read makes it panic.
+    #[test]
+    fn version_2_may_hold_nonsense() {
+        let mut bytes = data("tcp.ct")[..256].to_vec();
+        bytes[18..].fill(0xff);
+        let text = v2(&legacy::Header::decode(&bytes).unwrap(), &Zone::utc());
+        assert!(text.contains(".startd: 67435.256.255 255:255:255\n"), "{text}");
+        assert!(text.contains(".proto: 0xff (255)\n") && text.contains(".utc_offset: -1\n"), "{text}");
+    }
+
+    fn header() -> Header {
+        Header {
+            tag: 1,
+            counters: true,
+            software: "ctrecorder 0.1.0".into(),
+            content: Content::Events,
+            host: "nat1".into(),
+            boot_id: std::array::from_fn(|index| index as u8 * 17),
+            recorder_started: 1_285_708_517 * NS + 988_012_345,
+            segment_number: 7,
+            created: 1_285_709_400 * NS,
+            time_zone: "Europe/Warsaw".into(),
+            utc_offset_seconds: 7200,
+            families: 3,
+            protocols: vec![6, 17, 99],
+            namespace: 4_026_531_840,
+            filters: String::new(),
+            clock: Clock::Kernel,
+            previous: Some([0xab; 32]),
+        }
+    }
+
+    #[test]
+    fn version_3_tells_all_it_knows() {
+        let totals = Totals {
+            closed: 1_285_709_401 * NS,
+            starts: 1,
+            ends: 2,
+            flows: 3,
+            opens: 4,
+            ipv4: 5,
+            ipv6: 6,
+            notes: 7,
+            lost: 8,
+            closing: Closing::WentOn,
+            ..Totals::default()
+        };
+        let footer = Footer { offset: 0, totals, directory: &[], digest: [0x0c; 32] };
+        let expected = format!(
+            "\
+.magic: 0x43544e4c
+.version: 0x00000003
+.software: ctrecorder 0.1.0
+.hostname: nat1
+.boot_id: 00112233-4455-6677-8899-aabbccddeeff
+.recorder_start: 2010.09.28 23:15:17.988012
+.segment: 7
+.start: 2010.09.28 23:30:00.000000
+.zone: Europe/Warsaw
+.utc_offset: 7200
+.previous: {}
+.content: events
+.families: ipv4,ipv6
+.protocols: tcp,udp,99
+.filters: -
+.namespace: 4026531840
+.clock: kernel
+.accounting: yes
+.closed: 2010.09.28 23:30:01.000000
+.closing: went on
+.starts: 1
+.ends: 2
+.flows: 3
+.opens: 4
+.ipv4: 5
+.ipv6: 6
+.notes: 7
+.lost: 8
+.digest: {}
+",
+            "ab".repeat(32),
+            "0c".repeat(32)
+        );
+        assert_eq!(v3(&header(), Some(&footer), &Zone::of(Tz::Europe__Warsaw)), expected);
+    }
+
+    #[test]
+    fn what_version_3_does_not_know_is_a_dash() {
+        let header = Header {
+            boot_id: [0; 16],
+            time_zone: String::new(),
+            families: 0,
+            protocols: Vec::new(),
+            namespace: 0,
+            previous: None,
+            ..header()
+        };
+        let text = v3(&header, None, &Zone::utc());
+        for name in ["boot_id", "zone", "families", "filters", "namespace", "previous", "closed"] {
+            assert!(text.contains(&format!("\n.{name}: -\n")), "{name} in {text}");
+        }
+        assert!(text.contains("\n.protocols: all\n") && text.ends_with("\n.closed: -\n"));
+    }
+
+    #[test]
+    fn texts_of_a_file_cannot_forge_lines() {
+        let host = "nat1\n.digest: 00\u{202e}\u{1b}[2J \"b\\'".to_owned();
+        let text = v3(&Header { host, ..header() }, None, &Zone::utc());
+        assert!(text.contains("\n.hostname: nat1\\n.digest: 00\\u{202e}\\u{1b}[2J \"b\\\\'\n"), "{text}");
+    }
 }
