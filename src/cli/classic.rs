@@ -234,7 +234,8 @@ mod tests {
             "-L -s -H -i 10.0.0.0/8 -p 80 -f x",
             "list --squeezed --no-header --address=10.0.0.0/8 --port=80 -- x",
         );
-        assert_words("-LsHp80fx", "list --squeezed --no-header --port=80 -- x");
+        assert_words("-LsHfx -p80", "list --squeezed --no-header --port=80 -- x");
+        assert_words("-Lp80fx -f y", "list --port=80fx -- y");
         assert_words("-H -f x", "header -- x");
         assert_words("-Tfx", "test -- x");
         assert_words("-S -o y -f x", "squeeze --output=y -- x");

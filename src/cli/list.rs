@@ -31,7 +31,7 @@ pub struct Arguments {
     address: Option<IpNetwork>,
 
     /// Only flows with this port
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = parse_port)]
     port: Option<u16>,
 
     /// One line for each flow, with the times of its start and its end
@@ -66,6 +66,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         ControlFlow::Continue(()) => Ok(list.finish()?),
         ControlFlow::Break(error) => Err(error.into()),
     }
+}
+
+fn parse_port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("{text} is not a port, which is a number up to 65535"))
 }
 
 /// Starts and ends of both families on the way to flows.

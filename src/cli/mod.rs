@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use report::Report;
-use status::Status;
+use status::{Misuse, Status};
 
 /// Records the NAT translations of a Linux router, and answers who used an address and port at a given time.
 #[derive(Parser)]
@@ -37,8 +37,8 @@ enum Command {
 const AFTER_HELP: &str = "\
 The spelling of the C program is understood as well: -C, -L, -H, -T, -S; its usage is shown without any argument.
 
-Exit status: 0 done; 1 a file failed the test; 2 wrong usage (1 in the C program's spelling); 5 a file could not be read
-or is damaged, or anything else failed. What can be read is always shown.";
+Exit status: 0 done; 1 a file failed the test; 2 wrong usage (1 in the C program's spelling); \
+5 a file could not be read or is damaged, or anything else failed. What can be read is always shown.";
 
 /// The version, and whether this build can record.
 const fn version() -> &'static str {
@@ -74,7 +74,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Understands the arguments and does what they say. `usage` is how the program ends if it cannot understand them.
 fn parse(arguments: &[OsString], usage: Status) -> Status {
     match Program::try_parse_from(arguments) {
-        Ok(program) => run(program.command),
+        Ok(program) => run(program.command, usage),
         Err(error) => {
             // If nobody reads it, nobody needs it.
             let _ = error.print();
@@ -83,7 +83,7 @@ fn parse(arguments: &[OsString], usage: Status) -> Status {
     }
 }
 
-fn run(command: Command) -> Status {
+fn run(command: Command, usage: Status) -> Status {
     let done = match command {
         Command::List(arguments) => list::run(arguments),
         Command::Header(arguments) => header::run(arguments),
@@ -95,7 +95,7 @@ fn run(command: Command) -> Status {
             return Status::Done;
         }
         say(&format!("ctrecorder: {error:#}\n"));
-        Status::Failed
+        if error.is::<Misuse>() { usage } else { Status::Failed }
     })
 }
 

@@ -27,3 +27,8 @@ impl From<Status> for ExitCode {
         })
     }
 }
+
+/// The command line makes no sense, as only the command itself can tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misuse(pub String);

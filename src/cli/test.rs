@@ -4,10 +4,9 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::Closing;
-
 use super::{Report, Status};
 use crate::journal::{Condition, Examined, Examiner, Journal, Member, Shown};
+use crate::output::header;
 
 /// Test whether files are as they were written
 ///
@@ -101,21 +100,19 @@ impl<W: Write> Line<'_, W> {
 
 /// The line of a file that is as it was written.
 fn ok(out: &mut impl Write, path: &Path, examined: &Examined) -> io::Result<()> {
-    write!(out, "{}: ok, version {}, {} records", Shown(path), examined.version, examined.records)?;
+    let records = counted(examined.records, "record");
+    let blocks = counted(examined.blocks, "block");
+    write!(out, "{}: ok, version {}, {records}", Shown(path), examined.version)?;
     match examined.condition {
         Condition::Legacy => writeln!(out),
-        Condition::BeingWritten | Condition::Open => writeln!(out, ", {} blocks, still being written", examined.blocks),
+        Condition::BeingWritten | Condition::Open => writeln!(out, ", {blocks}, still being written"),
         Condition::Closed(closing, digest) => {
-            let closing = match closing {
-                Closing::WentOn => "the recorder went on",
-                Closing::Stopped => "stopped",
-                Closing::Complete => "complete",
-            };
-            write!(out, ", {} blocks, closed: {closing}, digest ", examined.blocks)?;
-            for byte in digest {
-                write!(out, "{byte:02x}")?;
-            }
-            writeln!(out)
+            let (closing, digest) = (header::closing(closing), header::hex(&digest));
+            writeln!(out, ", {blocks}, closed: {closing}, digest {digest}")
         }
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -68,27 +68,18 @@ const fn offset_of(refusal: &HeaderError) -> u64 {
     }
 }
 
-/// A path for a person's eyes: control characters and those that turn the direction of writing are escaped, so that a
-/// file's name plays no tricks on a terminal.
+/// A path for a person's eyes: what could play tricks on a terminal is escaped.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a>(pub &'a Path);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.to_string_lossy().chars() {
-            if character.is_control() || is_bidirectional(character) {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                f.write_char(character)?;
-            }
-        }
-        Ok(())
+        self.0.to_string_lossy().chars().try_for_each(|character| match character {
+            // These need no escape outside quotes, and a backslash parts names on Windows.
+            '"' | '\'' | '\\' => f.write_char(character),
+            _ => write!(f, "{}", character.escape_debug()),
+        })
     }
-}
-
-/// Unicode's explicit marks of direction (UAX #9, section 2).
-const fn is_bidirectional(character: char) -> bool {
-    matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

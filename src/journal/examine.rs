@@ -84,8 +84,8 @@ pub struct Examiner {
 
 impl Examiner {
     /// Examines a file: header, blocks and their sequence, footer, totals, directory, digest, and that it follows the
-    /// segment of the same recorder that was examined before. Each finding is told to `found`, and to `passed` each time
-    /// how many further bytes are done: every byte once when read, and once more for the digest.
+    /// segment of the same recorder that was examined before. Each finding is told to `found`, and to `passed` how many
+    /// further bytes are done.
     pub fn examine(
         &mut self,
         source: &Source,

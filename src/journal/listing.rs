@@ -4,10 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ctrecorder_format::Segment;
-
 use super::source::{Source, Version, read};
-use super::{Error, NS_PER_SECOND, NS_PER_US, Reason};
+use super::{Error, Reason};
 
 /// The files named by some paths, in the order in which they are read: that of the paths, and within a directory that of
 /// time.
@@ -117,20 +115,10 @@ fn add_directory(directory: &Path, files: &mut Vec<Member>, failed: &mut impl Fn
 /// When a segment was begun (ns since the epoch) and its number; and its length in bytes.
 fn begun(path: &Path) -> Result<((u64, u64), u64), Error> {
     let source = Source::open(path)?;
-    let begun = match source.parse()? {
-        Version::Two(file) => {
-            let (seconds, us) = file.header().started;
-            (u64::from(seconds) * NS_PER_SECOND + u64::from(us) * NS_PER_US, 0)
-        }
-        Version::Three(segment) => match segment.header() {
-            Ok(header) => (header.created, header.segment_number),
-            Err(_) => (first_event(&segment), 0),
-        },
+    let version = source.parse()?;
+    let number = match &version {
+        Version::Two(_) => 0,
+        Version::Three(segment) => segment.header().map_or(0, |header| header.segment_number),
     };
-    Ok((begun, source.length()))
-}
-
-/// When the first event of a segment without a header arrived: the next best to when it was created.
-fn first_event(segment: &Segment<'_>) -> u64 {
-    segment.heads().find_map(|head| Some(head.ok()?.header.first_event.get())).unwrap_or(0)
+    Ok(((version.begun(), number), source.length()))
 }

@@ -21,6 +21,3 @@ pub use keyframe::OpenRecords;
 pub use listing::{Journal, Member};
 pub use scan::{Everything, Scan, Select, Sink};
 pub use source::{Source, Version};
-
-const NS_PER_SECOND: u64 = 1_000_000_000;
-const NS_PER_US: u64 = 1_000;

@@ -10,6 +10,9 @@ use memmap2::Mmap;
 
 use super::Error;
 
+const NS_PER_SECOND: u64 = 1_000_000_000;
+const NS_PER_US: u64 = 1_000;
+
 /// A file whose bytes are at hand: mapped, or read where that is not possible.
 #[derive(Debug)]
 pub struct Source {
@@ -33,6 +36,24 @@ pub enum Version<'a> {
     Two(legacy::File<'a>),
     /// Version 3.
     Three(Segment<'a>),
+}
+
+impl Version<'_> {
+    /// When the file was begun, in ns since the epoch. Of a segment whose header is damaged, when its first event arrived.
+    pub fn begun(&self) -> u64 {
+        match self {
+            Self::Two(file) => {
+                let (seconds, us) = file.header().started;
+                u64::from(seconds) * NS_PER_SECOND + u64::from(us) * NS_PER_US
+            }
+            Self::Three(segment) => segment.header().map_or_else(|_| first_event(segment), |header| header.created),
+        }
+    }
+}
+
+/// When the first event of a segment arrived, as its first block says; 0 if it has none.
+fn first_event(segment: &Segment<'_>) -> u64 {
+    segment.heads().find_map(|head| Some(head.ok()?.header.first_event.get())).unwrap_or(0)
 }
 
 impl Source {

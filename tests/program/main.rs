@@ -8,8 +8,5 @@
 mod lab;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 mod lab_works;
-#[expect(
-    dead_code,
-    reason = "the program does nothing yet that could be asked for; goes with its first command"
-)]
 mod program;
+mod readers;

@@ -4,14 +4,13 @@ mod output;
 mod plan;
 mod stream;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Address, Family, Head, Record};
 
-use super::{Report, Status};
+use super::{Misuse, Report, Status};
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
 use output::Output;
@@ -81,7 +80,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if arguments.output.is_none()
         && let Some(directory) = arguments.paths.iter().find(|path| path.is_dir())
     {
-        bail!("{}: the segments of a directory become one file: say which with -o", Shown(directory));
+        let what = format!("{}: the segments of a directory become one file: say which with -o", Shown(directory));
+        bail!(Misuse(what));
     }
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let mut report = Report::new(journal.length(), true);
@@ -138,7 +138,7 @@ fn beside(input: &Path) -> PathBuf {
     name.push(".sq");
     if let Some(suffix) = input.extension() {
         name.push(".");
-        name.push::<&OsString>(&suffix.to_os_string());
+        name.push(suffix);
     }
     input.with_file_name(name)
 }

@@ -48,9 +48,9 @@ impl Plan {
         }
     }
 
-    fn for_file(file: &Version<'_>) -> Self {
-        let (header, legacy) = match file {
-            Version::Two(file) => (modern(file.header()), Some(file.header().clone())),
+    fn for_file(version: &Version<'_>) -> Self {
+        let (header, legacy) = match version {
+            Version::Two(file) => (modern(file.header(), version.begun()), Some(file.header().clone())),
             Version::Three(segment) => (header_of(segment), None),
         };
         Self { protocols: header.protocols.clone(), header, legacy }
@@ -91,6 +91,7 @@ impl Plan {
     /// The header of a version 3 output.
     pub(super) fn header(&self) -> Header {
         Header {
+            // The standard library seeds its hashers at random.
             tag: RandomState::new().build_hasher().finish() as u32,
             software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
             content: Content::Flows,
@@ -144,9 +145,7 @@ fn blank() -> Header {
 }
 
 /// What a version 2 header says, as one of version 3.
-fn modern(header: &legacy::Header) -> Header {
-    let (seconds, us) = header.started;
-    let started = u64::from(seconds) * NS_PER_SECOND + u64::from(us) * NS_PER_US;
+fn modern(header: &legacy::Header, started: u64) -> Header {
     Header {
         host: header.host.clone(),
         recorder_started: started,
