@@ -24,7 +24,10 @@ pub struct Answer {
 /// It is killed, and the test fails, if it has not ended after a minute: no answer takes that long.
 pub fn ctrecorder() -> Command {
     let mut command = Command::new(PATH);
-    command.env("TZ", "UTC").env_remove("RUST_BACKTRACE").timeout(Duration::from_secs(60));
+    command
+        .env("TZ", "UTC")
+        .env_remove("RUST_BACKTRACE")
+        .timeout(Duration::from_secs(60));
     command
 }
 
@@ -34,7 +37,10 @@ pub fn ctrecorder() -> Command {
 pub fn answer(command: &mut Command) -> Answer {
     let output = command.output().expect("the program was built");
     Answer {
-        status: output.status.code().unwrap_or_else(|| panic!("{command:?}: ended by {}", output.status)),
+        status: output
+            .status
+            .code()
+            .unwrap_or_else(|| panic!("{command:?}: ended by {}", output.status)),
         stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
         stderr: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
     }

@@ -39,7 +39,10 @@ impl Conntrack {
         let text = self.0.stdout();
         // What follows the last line feed is a line that is being written.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole.lines().map(|line| parse(line).unwrap_or_else(|| panic!("not understood: {line}"))).collect()
+        whole
+            .lines()
+            .map(|line| parse(line).unwrap_or_else(|| panic!("not understood: {line}")))
+            .collect()
     }
 
     /// Waits until it has seen each of these flows start and end, and returns the two events of each.
@@ -52,14 +55,20 @@ impl Conntrack {
 }
 
 fn start_and_end(events: &[Event], flow: &Flow) -> Option<(Event, Event)> {
-    let find = |happening| events.iter().find(|event| event.flow == *flow && event.happening == happening);
+    let find = |happening| {
+        events
+            .iter()
+            .find(|event| event.flow == *flow && event.happening == happening)
+    };
     Some((find(Happening::Start)?.clone(), find(Happening::End)?.clone()))
 }
 
 /// Reads a line such as
 /// `[1.2] [NEW] tcp 6 120 SYN_SENT src=A dst=B sport=1 dport=2 [UNREPLIED] src=B dst=C sport=2 dport=3 id=4`.
 fn parse(line: &str) -> Option<Event> {
-    let mut words = line.split_whitespace().skip_while(|word| !word.ends_with(']') || word.contains('.'));
+    let mut words = line
+        .split_whitespace()
+        .skip_while(|word| !word.ends_with(']') || word.contains('.'));
     let happening = match words.next()? {
         "[NEW]" => Happening::Start,
         "[DESTROY]" => Happening::End,
@@ -70,18 +79,34 @@ fn parse(line: &str) -> Option<Event> {
     let original = parse_tuple(&mut pairs)?;
     let reply = parse_tuple(&mut pairs)?;
     let id = pairs.find(|(key, _)| *key == "id")?.1.parse().ok()?;
-    Some(Event { happening, flow: Flow { protocol, original, reply }, id })
+    Some(Event {
+        happening,
+        flow: Flow {
+            protocol,
+            original,
+            reply,
+        },
+        id,
+    })
 }
 
 fn parse_tuple<'a>(pairs: &mut impl Iterator<Item = (&'a str, &'a str)>) -> Option<Tuple> {
-    let mut value = |wanted: &str| pairs.next().filter(|(key, _)| *key == wanted).map(|(_, value)| value);
+    let mut value = |wanted: &str| {
+        pairs
+            .next()
+            .filter(|(key, _)| *key == wanted)
+            .map(|(_, value)| value)
+    };
     let src: IpAddr = value("src")?.parse().ok()?;
     let dst: IpAddr = value("dst")?.parse().ok()?;
     match pairs.next()? {
         ("sport", sport) => {
             let (_, dport) = pairs.next().filter(|(key, _)| *key == "dport")?;
             let endpoint = |address, port: &str| Some(SocketAddr::new(address, port.parse().ok()?));
-            Some(Tuple { src: endpoint(src, sport)?, dst: endpoint(dst, dport)? })
+            Some(Tuple {
+                src: endpoint(src, sport)?,
+                dst: endpoint(dst, dport)?,
+            })
         }
         ("type", kind) => {
             // code, then id

@@ -16,7 +16,10 @@ pub struct Tuple {
 impl Tuple {
     /// The tuple of an echo request or reply between two addresses.
     pub fn icmp(src: IpAddr, dst: IpAddr, id: u16, kind: u8) -> Self {
-        Self { src: SocketAddr::new(src, id), dst: SocketAddr::new(dst, u16::from(kind) << 8) }
+        Self {
+            src: SocketAddr::new(src, id),
+            dst: SocketAddr::new(dst, u16::from(kind) << 8),
+        }
     }
 }
 

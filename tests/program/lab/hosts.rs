@@ -17,14 +17,25 @@ pub struct Host {
 }
 
 /// The client, on the inside.
-pub const CLIENT: Host = Host { v4: Ipv4Addr::new(10, 10, 0, 2), v6: Ipv6Addr::new(0xfd00, 0x10, 0, 0, 0, 0, 0, 2) };
+pub const CLIENT: Host = Host {
+    v4: Ipv4Addr::new(10, 10, 0, 2),
+    v6: Ipv6Addr::new(0xfd00, 0x10, 0, 0, 0, 0, 0, 2),
+};
 /// The router's side of the client's cable.
-pub const ROUTER_INSIDE: Host =
-    Host { v4: Ipv4Addr::new(10, 10, 0, 1), v6: Ipv6Addr::new(0xfd00, 0x10, 0, 0, 0, 0, 0, 1) };
+pub const ROUTER_INSIDE: Host = Host {
+    v4: Ipv4Addr::new(10, 10, 0, 1),
+    v6: Ipv6Addr::new(0xfd00, 0x10, 0, 0, 0, 0, 0, 1),
+};
 /// The router's public addresses.
-pub const ROUTER: Host = Host { v4: Ipv4Addr::new(203, 0, 113, 1), v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1) };
+pub const ROUTER: Host = Host {
+    v4: Ipv4Addr::new(203, 0, 113, 1),
+    v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
+};
 /// The server, on the outside. It has no route to the inside.
-pub const SERVER: Host = Host { v4: Ipv4Addr::new(203, 0, 113, 2), v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2) };
+pub const SERVER: Host = Host {
+    v4: Ipv4Addr::new(203, 0, 113, 2),
+    v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2),
+};
 
 impl Host {
     /// Its address of one family, with a port; port 0 asks for any that is free.

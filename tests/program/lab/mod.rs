@@ -2,7 +2,12 @@
 //!
 //! [`Lab`] is a client, a NAT router and a server on two cables; [`Namespace`] alone is a kernel with an empty
 //! connection-tracking table, enough for flows made by ctnetlink. All of it goes when the test ends or panics.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod conntrack;
 mod flow;

@@ -38,12 +38,17 @@ impl Namespace {
             setns(&self.handle, CloneFlags::CLONE_NEWNET).expect("only root may enter a network namespace");
             work()
         };
-        thread::scope(|scope| scope.spawn(inside).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        thread::scope(|scope| scope.spawn(inside).join())
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// Runs `ip` on this namespace; `arguments` are separated by spaces.
     pub fn ip(&self, arguments: &str) {
-        succeed(Command::new("ip").args(["-n", &self.name]).args(arguments.split(' ')));
+        succeed(
+            Command::new("ip")
+                .args(["-n", &self.name])
+                .args(arguments.split(' ')),
+        );
     }
 
     /// Runs a program inside to its end and returns its standard output. Panics if it fails.
@@ -69,8 +74,14 @@ impl Drop for Namespace {
 
 /// Runs `command` and returns its standard output. Panics with its standard error unless it succeeds.
 fn succeed(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}: {stderr}", output.status);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}: {stderr}",
+        output.status
+    );
     String::from_utf8(output.stdout).expect("what these programs print is UTF-8")
 }

@@ -22,7 +22,11 @@ impl Process {
         let output = TempDir::new().unwrap();
         let file = |name: &str| fs::File::create(output.path().join(name)).unwrap();
         command.stdout(file("stdout")).stderr(file("stderr"));
-        let child = namespace.enter(|| command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")));
+        let child = namespace.enter(|| {
+            command
+                .spawn()
+                .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+        });
         Self { child, output }
     }
 
@@ -95,5 +99,11 @@ fn inodes_of_sockets(id: u32) -> Vec<String> {
 }
 
 fn inode_of_socket(target: &Path) -> Option<String> {
-    Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+    Some(
+        target
+            .to_str()?
+            .strip_prefix("socket:[")?
+            .strip_suffix(']')?
+            .to_owned(),
+    )
 }

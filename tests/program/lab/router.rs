@@ -63,11 +63,14 @@ impl Lab {
         lab.router.sysctl("ipv6/conf/all/forwarding", 1);
         lab.lay_cable("inside", ROUTER_INSIDE, &lab.client, CLIENT);
         lab.lay_cable("outside", ROUTER, &lab.server, SERVER);
-        lab.client.ip(&format!("route add default via {}", ROUTER_INSIDE.v4));
-        lab.client.ip(&format!("route add default via {}", ROUTER_INSIDE.v6));
+        lab.client
+            .ip(&format!("route add default via {}", ROUTER_INSIDE.v4));
+        lab.client
+            .ip(&format!("route add default via {}", ROUTER_INSIDE.v6));
         lab.router.run(Command::new("nft").arg(RULES));
         for (timeout, seconds) in TIMEOUTS {
-            lab.router.sysctl(&format!("netfilter/nf_conntrack_{timeout}"), seconds);
+            lab.router
+                .sysctl(&format!("netfilter/nf_conntrack_{timeout}"), seconds);
         }
         lab
     }
@@ -75,7 +78,9 @@ impl Lab {
     /// Joins the router's `device` to the only one of `peer`.
     fn lay_cable(&self, device: &str, router: Host, peer: &Namespace, host: Host) {
         let peer_name = peer.name();
-        self.router.ip(&format!("link add {device} type veth peer name cable netns {peer_name}"));
+        self.router.ip(&format!(
+            "link add {device} type veth peer name cable netns {peer_name}"
+        ));
         for (namespace, device, host) in [(&self.router, device, router), (peer, "cable", host)] {
             namespace.ip(&format!("address add {}/24 dev {device}", host.v4));
             namespace.ip(&format!("address add {}/64 dev {device}", host.v6));
@@ -89,8 +94,13 @@ impl Lab {
     /// ends those it comes across.
     pub fn wait_for_silence(&self) {
         wait_until("the router's flows to end", || {
-            self.router.run(Command::new("conntrack").args(["-L", "-f", "ipv4"])).is_empty()
-                && self.router.run(Command::new("conntrack").args(["-L", "-f", "ipv6"])).is_empty()
+            self.router
+                .run(Command::new("conntrack").args(["-L", "-f", "ipv4"]))
+                .is_empty()
+                && self
+                    .router
+                    .run(Command::new("conntrack").args(["-L", "-f", "ipv6"]))
+                    .is_empty()
         });
     }
 }

@@ -30,20 +30,38 @@ impl OpenTcp {
     fn new(caller: &Namespace, dialled: SocketAddr, host: &Namespace, bound: SocketAddr) -> Self {
         let listener = host.enter(|| TcpListener::bind(bound).unwrap());
         let bound = listener.local_addr().unwrap();
-        let dialled = if dialled.port() == 0 { SocketAddr::new(dialled.ip(), bound.port()) } else { dialled };
+        let dialled = if dialled.port() == 0 {
+            SocketAddr::new(dialled.ip(), bound.port())
+        } else {
+            dialled
+        };
         let caller = caller.enter(|| TcpStream::connect_timeout(&dialled, PATIENCE).unwrap());
         let (called, seen) = listener.accept().unwrap();
         for stream in [&caller, &called] {
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
         }
-        let original = Tuple { src: caller.local_addr().unwrap(), dst: dialled };
-        let flow = Flow { protocol: TCP, original, reply: Tuple { src: bound, dst: seen } };
+        let original = Tuple {
+            src: caller.local_addr().unwrap(),
+            dst: dialled,
+        };
+        let flow = Flow {
+            protocol: TCP,
+            original,
+            reply: Tuple {
+                src: bound,
+                dst: seen,
+            },
+        };
         Self { flow, caller, called }
     }
 
     /// Sends a little both ways and closes both sides in order.
     pub fn close(self) -> Flow {
-        let Self { flow, mut caller, mut called } = self;
+        let Self {
+            flow,
+            mut caller,
+            mut called,
+        } = self;
         let mut heard = String::new();
         caller.write_all(b"question").unwrap();
         caller.shutdown(Shutdown::Write).unwrap();
@@ -90,8 +108,12 @@ impl Lab {
     }
 
     fn udp_question(&self, family: Family) -> (Flow, UdpSocket, UdpSocket) {
-        let called = self.server.enter(|| UdpSocket::bind(SERVER.at(family, 0)).unwrap());
-        let caller = self.client.enter(|| UdpSocket::bind(CLIENT.at(family, 0)).unwrap());
+        let called = self
+            .server
+            .enter(|| UdpSocket::bind(SERVER.at(family, 0)).unwrap());
+        let caller = self
+            .client
+            .enter(|| UdpSocket::bind(CLIENT.at(family, 0)).unwrap());
         for socket in [&caller, &called] {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
         }
@@ -99,8 +121,22 @@ impl Lab {
         caller.connect(bound).unwrap();
         caller.send(b"question").unwrap();
         let (_, seen) = called.recv_from(&mut [0; 16]).unwrap();
-        let original = Tuple { src: caller.local_addr().unwrap(), dst: bound };
-        (Flow { protocol: UDP, original, reply: Tuple { src: bound, dst: seen } }, caller, called)
+        let original = Tuple {
+            src: caller.local_addr().unwrap(),
+            dst: bound,
+        };
+        (
+            Flow {
+                protocol: UDP,
+                original,
+                reply: Tuple {
+                    src: bound,
+                    dst: seen,
+                },
+            },
+            caller,
+            called,
+        )
     }
 
     /// An echo request with this `id` from the client to the server, and its reply.
@@ -110,12 +146,17 @@ impl Lab {
         let [here, there, public] = [CLIENT, SERVER, ROUTER].map(|host| host.at(family, 0).ip());
         let id_argument = id.to_string();
         let mut ping = Command::new("ping");
-        self.client.run(ping.args(["-c", "1", "-W", "30", "-e", &id_argument, &there.to_string()]));
+        self.client
+            .run(ping.args(["-c", "1", "-W", "30", "-e", &id_argument, &there.to_string()]));
         let (protocol, request, reply) = match family {
             Family::V4 => (ICMP, 8, 0),
             Family::V6 => (ICMPV6, 128, 129),
         };
         let original = Tuple::icmp(here, there, id, request);
-        Flow { protocol, original, reply: Tuple::icmp(there, public, id, reply) }
+        Flow {
+            protocol,
+            original,
+            reply: Tuple::icmp(there, public, id, reply),
+        }
     }
 }

@@ -14,7 +14,11 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited {} s in vain for {what}", LIMIT.as_secs());
+        assert!(
+            Instant::now() < deadline,
+            "waited {} s in vain for {what}",
+            LIMIT.as_secs()
+        );
         thread::sleep(PAUSE);
     }
 }
