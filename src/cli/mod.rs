@@ -1,4 +1,4 @@
-//! The command line: one file a command, and [`classic`] for the C program's letters.
+//! The command line: one file a command, and `classic.rs` for the C program's letters.
 
 mod classic;
 mod header;

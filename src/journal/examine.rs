@@ -167,3 +167,97 @@ fn examine_segment(
     }
     Examined { version: header::VERSION, records: count.totals.records(), blocks: count.blocks, condition }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ctrecorder_format::{Cause, Clock, Content, Header, Kind, Note, V4, V6, Writer};
+
+    use super::*;
+    use crate::sample::record;
+
+    const NS: u64 = 1_000_000_000;
+
+    /// A closed segment with blocks of every kind.
+    fn segment() -> Vec<u8> {
+        let header = Header {
+            tag: 0xfeed_beef,
+            counters: true,
+            software: "ctrecorder".into(),
+            content: Content::Events,
+            host: "nat1".into(),
+            boot_id: [7; 16],
+            recorder_started: NS,
+            segment_number: 0,
+            created: NS,
+            time_zone: "UTC".into(),
+            utc_offset_seconds: 0,
+            families: 3,
+            protocols: vec![6],
+            namespace: 0,
+            filters: String::new(),
+            clock: Clock::Kernel,
+            previous: None,
+        };
+        let mut writer = Writer::new(Vec::new(), &header).unwrap();
+        for number in 0..12 {
+            let port = 1000 + number as u16;
+            let v4: [(V4, u16); 4] =
+                [([10, 0, 0, 1], port), ([192, 0, 2, 1], 80), ([192, 0, 2, 1], 80), ([3; 4], port)];
+            let v6: [(V6, u16); 4] = v4.map(|(address, port)| ([address[0]; 16], port));
+            let time = (number + 2) * NS;
+            writer.push(&record(Kind::Start, time, 0, v4), None, time);
+            writer.push(&record(Kind::Flow, time, time + 1, v6), None, time);
+        }
+        writer.note(&Note::gap(20 * NS, 21 * NS, 3, Cause::KernelOverrun));
+        writer.finish(Closing::Stopped, 30 * NS).unwrap();
+        writer.write_out().unwrap();
+        writer.output().clone()
+    }
+
+    /// What is found in these bytes; a refusal counts as one finding.
+    fn findings(bytes: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        let source = Source::in_memory(Path::new("x"), bytes.into());
+        let examined =
+            Examiner::default().examine(&source, &mut |finding| found.push(finding.to_string()), &mut |_| ());
+        found.extend(examined.err().map(|error| error.to_string()));
+        found
+    }
+
+    #[test]
+    fn a_whole_segment_has_no_findings() {
+        assert_eq!(findings(&segment()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        let whole = segment();
+        for at in 0..whole.len() {
+            for bit in [0x01, 0x80] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= bit;
+                assert!(!findings(&bytes).is_empty(), "byte {at}, bit {bit:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_cut_goes_unnoticed() {
+        let whole = segment();
+        for length in 0..whole.len() {
+            assert!(!findings(&whole[..length]).is_empty(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_footer_is_damage_and_the_footer_is_not_missing() {
+        let mut bytes = segment();
+        let length = bytes.len();
+        bytes.extend_from_slice(b"what is this?");
+        let found = findings(&bytes);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("offset {length}: ")), "{found:?}");
+    }
+}
