@@ -2,6 +2,8 @@
 
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub mod capture;
+pub mod cli;
+pub mod journal;
 pub mod netlink;
 pub mod output;
 pub mod protocol;

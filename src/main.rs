@@ -1,3 +1,5 @@
 //! The `ctrecorder` program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    ctrecorder::cli::main(std::env::args_os())
+}

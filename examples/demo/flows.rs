@@ -57,10 +57,12 @@ fn straight(protocol: u8, from: &str, to: &str) -> Flow {
     }
 }
 
+#[expect(clippy::expect_used, reason = "all of them stand above")]
 fn address(text: &str) -> IpAddr {
     text.parse().expect("the addresses above are addresses")
 }
 
+#[expect(clippy::expect_used, reason = "all of them stand above")]
 fn endpoint(text: &str) -> (IpAddr, u16) {
     let endpoint: std::net::SocketAddr = text.parse().expect("the endpoints above are endpoints");
     (endpoint.ip(), endpoint.port())

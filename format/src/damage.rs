@@ -49,8 +49,8 @@ pub enum Fault {
     /// The file ends within a block or a record.
     #[error("cut off: the file ends in the middle of a {0}")]
     CutOff(&'static str),
-    /// The records are shifted after a failed write (version 2).
-    #[error("out of step after a write error")]
+    /// The bytes are no whole record, and records go on behind them, as after a failed write (version 2).
+    #[error("no whole record here: a write failed, or the file is damaged")]
     OutOfStep,
     /// The bytes cannot be a record, and none follows (version 2).
     #[error("not a record, and no further one to the end")]

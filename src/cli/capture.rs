@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Failure;
+use super::status::Status;
 use crate::protocol::Protocols;
 
 /// Record connection-tracking events into files, until a signal ends it.
@@ -12,7 +12,7 @@ use crate::protocol::Protocols;
 /// SIGHUP begins a new file, SIGUSR1 flushes and logs statistics; SIGTERM, SIGINT and SIGQUIT write everything and end.
 /// Messages go to syslog, or to standard error with --foreground.
 #[derive(Args, Clone, Debug)]
-pub struct Capture {
+pub struct Arguments {
     /// Where to write: a path with strftime conversions in local time, e.g. /var/log/ct/%Y%m%d-%H%M.ct
     #[arg(short, long, value_name = "PATTERN")]
     file: String,
@@ -67,35 +67,54 @@ enum Family {
     Ipv6,
 }
 
+pub use recorder::run;
+
 #[cfg(all(target_os = "linux", feature = "capture"))]
-impl Capture {
-    /// Records.
-    pub(super) fn run(&self) -> Result<(), Failure> {
-        use std::time::{SystemTime, UNIX_EPOCH};
+mod recorder {
+    use std::time::{SystemTime, UNIX_EPOCH};
 
-        use ctrecorder_format::Family as Recorded;
+    use ctrecorder_format::Family;
 
-        use crate::capture::{Options, Pattern, run};
+    use super::super::status::Misuse;
+    use super::{Arguments, Status};
+    use crate::capture::{self, Options, Pattern};
 
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
-        let pattern = Pattern::new(&self.file, self.rotate, now).map_err(|error| Failure::Usage(error.to_string()))?;
-        let families = match self.family {
-            Some(Family::Ipv4) => vec![Recorded::Ipv4],
-            Some(Family::Ipv6) => vec![Recorded::Ipv6],
-            None => vec![Recorded::Ipv4, Recorded::Ipv6],
-        };
-        let options = Options {
+    /// Records until told to stop; in the background, returns when the recorder runs.
+    pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+        capture::run(&options(arguments)?)?;
+        Ok(Status::Done)
+    }
+
+    fn options(arguments: Arguments) -> anyhow::Result<Options> {
+        let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
+        let pattern =
+            Pattern::new(&arguments.file, arguments.rotate, now).map_err(|error| Misuse(error.to_string()))?;
+        Ok(Options {
             pattern,
-            protocols: self.protocol.clone(),
-            families,
-            socket_buffer: self.socket_buffer as usize * 1024,
-            queue: self.queue as usize,
-            nice: self.nice,
-            user: self.user.clone(),
-            group: self.group.clone(),
-            pid_file: self.pid_file.clone(),
-            foreground: self.foreground,
-        };
-        Ok(run(&options)?)
+            protocols: arguments.protocol,
+            families: match arguments.family {
+                Some(super::Family::Ipv4) => vec![Family::Ipv4],
+                Some(super::Family::Ipv6) => vec![Family::Ipv6],
+                None => vec![Family::Ipv4, Family::Ipv6],
+            },
+            socket_buffer: arguments.socket_buffer as usize * 1024,
+            queue: arguments.queue as usize,
+            nice: arguments.nice,
+            user: arguments.user,
+            group: arguments.group,
+            pid_file: arguments.pid_file,
+            foreground: arguments.foreground,
+        })
+    }
+}
+
+#[cfg(not(all(target_os = "linux", feature = "capture")))]
+mod recorder {
+    use super::{Arguments, Status};
+
+    /// Says that this build cannot record.
+    pub fn run(_: Arguments) -> anyhow::Result<Status> {
+        let why = if cfg!(target_os = "linux") { "at compile time" } else { "since this is not Linux" };
+        anyhow::bail!("capture was left out of this build {why}; reading works: see ctrecorder help")
     }
 }

@@ -108,13 +108,8 @@ impl Lines {
     /// What was counted when it was closed.
     fn footer(&mut self, footer: &Footer<'_>, times: &mut Times) {
         let totals = &footer.totals;
-        let closing = match totals.closing {
-            Closing::WentOn => "went on",
-            Closing::Stopped => "stopped",
-            Closing::Complete => "complete",
-        };
         self.line("closed", times.text(totals.closed));
-        self.line("closing", closing);
+        self.line("closing", closing(totals.closing));
         for (name, count) in [
             ("starts", totals.starts),
             ("ends", totals.ends),
@@ -152,7 +147,17 @@ fn boot_id(bytes: [u8; 16]) -> String {
     [group(0..8), group(8..12), group(12..16), group(16..20), group(20..32)].join("-")
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Why a segment was closed, in words.
+pub const fn closing(closing: Closing) -> &'static str {
+    match closing {
+        Closing::WentOn => "went on",
+        Closing::Stopped => "stopped",
+        Closing::Complete => "complete",
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
 }
 

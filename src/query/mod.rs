@@ -3,6 +3,7 @@
 pub mod filter;
 pub mod network;
 pub mod pair;
+mod select;
 
 pub use filter::Filter;
 pub use network::{NetworkError, parse_network};

@@ -3,10 +3,13 @@
 //! One binary for all of them, so that the program is linked once. The tests run in parallel and in any order:
 //! each has temporary directories and network namespaces of its own.
 
+/// The recorder on a real kernel's events.
+#[cfg(all(target_os = "linux", feature = "capture"))]
+mod capture;
 /// The network laboratory. The tests that use it need Linux, root and the packages that tests/run installs.
 #[cfg(all(target_os = "linux", feature = "capture"))]
 mod lab;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 mod lab_works;
-#[expect(dead_code, reason = "the program does nothing yet that could be asked for; goes with its first command")]
 mod program;
+mod readers;

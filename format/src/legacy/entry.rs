@@ -21,11 +21,9 @@ const REPLY_BIT: u8 = 0b100;
 const EVENT_BACK_S: u32 = 3_600;
 const EVENT_ON_S: u32 = 86_400;
 
-/// How far the time of a combined record usually lies from those around it: unmatched starts stand in no order.
-const COMBINED_APART_S: u32 = 400 * 86_400;
-
-/// How long a flow usually lasts at most.
-const LASTING_S: u32 = 32 * 86_400;
+/// How far the time of a combined record usually lies from those around it, since unmatched starts stand in no
+/// order; and how long a flow usually lasts at most.
+const COMBINED_S: u32 = 32 * 86_400;
 
 /// Times to judge a record's times by, in seconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +42,18 @@ pub(super) trait Entry: FromBytes + IntoBytes + KnownLayout + Immutable + Unalig
     /// Whether the bytes can be a record at all.
     fn is_sound(&self) -> bool;
 
-    /// Whether they are what is expected here: sound, with a time that is near those known.
-    fn is_ordinary(&self, anchor: Anchor) -> bool;
+    /// Whether its two times, if it has two, are of one flow.
+    fn is_coherent(&self) -> bool {
+        true
+    }
+
+    /// Whether its time is near those known.
+    fn is_near(&self, anchor: Anchor) -> bool;
+
+    /// Whether the bytes are what is expected here.
+    fn is_ordinary(&self, anchor: Anchor) -> bool {
+        self.is_sound() && self.is_coherent() && self.is_near(anchor)
+    }
 
     /// Its time in seconds since 1970-01-01T00:00:00Z: the latest, if it has two.
     fn seconds(&self) -> u32;
@@ -57,13 +65,13 @@ pub(super) trait Entry: FromBytes + IntoBytes + KnownLayout + Immutable + Unalig
     fn to_record(&self, protocol: u8) -> Record<V4>;
 }
 
-/// Whether a record can begin with `bytes`, which are fewer than a whole one.
-pub(super) fn can_begin<T: Entry>(bytes: &[u8], anchor: Anchor) -> bool {
+/// The record that begins with `bytes`, which are fewer than a whole one; `None` if none can.
+pub(super) fn beginning<T: Entry>(bytes: &[u8], anchor: Anchor) -> Option<T> {
     let mut whole = T::sample(anchor.previous);
     for (to, from) in whole.as_mut_bytes().iter_mut().zip(bytes) {
         *to = *from;
     }
-    whole.is_sound()
+    whole.is_sound().then_some(whole)
 }
 
 /// A time: 8 bytes.
@@ -151,9 +159,9 @@ impl Entry for Event {
             && self.time.is_sound()
     }
 
-    fn is_ordinary(&self, anchor: Anchor) -> bool {
+    fn is_near(&self, anchor: Anchor) -> bool {
         let since = self.seconds().wrapping_sub(anchor.previous);
-        self.is_sound() && since.wrapping_add(EVENT_BACK_S) <= EVENT_BACK_S + EVENT_ON_S
+        since.wrapping_add(EVENT_BACK_S) <= EVENT_BACK_S + EVENT_ON_S
     }
 
     fn seconds(&self) -> u32 {
@@ -203,11 +211,14 @@ impl Entry for Combined {
         (self.start.is_known() || self.end.is_known()) && self.start.is_sound() && self.end.is_sound()
     }
 
-    fn is_ordinary(&self, anchor: Anchor) -> bool {
-        let near = |other: u32| self.seconds().abs_diff(other) <= COMBINED_APART_S;
+    fn is_coherent(&self) -> bool {
         let lasted = self.end.seconds.get().wrapping_sub(self.start.seconds.get());
-        let is_half = !(self.start.is_known() && self.end.is_known());
-        self.is_sound() && (is_half || lasted <= LASTING_S) && (near(anchor.previous) || near(anchor.started))
+        !self.start.is_known() || !self.end.is_known() || lasted <= COMBINED_S
+    }
+
+    fn is_near(&self, anchor: Anchor) -> bool {
+        let near = |other: u32| self.seconds().abs_diff(other) <= COMBINED_S;
+        near(anchor.previous) || near(anchor.started)
     }
 
     fn seconds(&self) -> u32 {
@@ -272,8 +283,8 @@ mod tests {
         assert!(combined(1, 0).is_sound() && combined(0, 1).is_sound() && combined(1, 1).is_sound());
         assert!(!combined(0, 0).is_sound());
         let ordinary = |start, end| combined(start, end).is_ordinary(ANCHOR);
-        assert!(ordinary(0, 2_000_000 + COMBINED_APART_S) && !ordinary(0, 2_000_001 + COMBINED_APART_S));
-        assert!(ordinary(1_000_000, 1_000_000 + LASTING_S) && !ordinary(1_000_000, 1_000_001 + LASTING_S));
+        assert!(ordinary(0, 2_000_000 + COMBINED_S) && !ordinary(0, 2_000_001 + COMBINED_S));
+        assert!(ordinary(1_000_000, 1_000_000 + COMBINED_S) && !ordinary(1_000_000, 1_000_001 + COMBINED_S));
         assert!(!ordinary(2_000_000, 1_999_999));
     }
 
@@ -290,11 +301,14 @@ mod tests {
 
     #[test]
     fn a_beginning_is_judged_by_the_fields_it_has() {
-        assert!(can_begin::<Event>(&[], ANCHOR));
-        assert!(can_begin::<Event>(&[7, 0x6b], ANCHOR));
-        assert!(!can_begin::<Event>(&[8], ANCHOR));
-        assert!(!can_begin::<Event>(&[1, 0, 0, 0, 1, 1], ANCHOR));
-        assert!(can_begin::<Combined>(&[0; 8], ANCHOR));
-        assert!(!can_begin::<Combined>(&[0; 16], ANCHOR));
+        fn can_begin<T: Entry>(bytes: &[u8]) -> bool {
+            beginning::<T>(bytes, ANCHOR).is_some()
+        }
+        assert!(can_begin::<Event>(&[]));
+        assert!(can_begin::<Event>(&[7, 0x6b]));
+        assert!(!can_begin::<Event>(&[8]));
+        assert!(!can_begin::<Event>(&[1, 0, 0, 0, 1, 1]));
+        assert!(can_begin::<Combined>(&[0; 8]));
+        assert!(!can_begin::<Combined>(&[0; 16]));
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! Every place ahead where a record could stand is a node. A way goes from record to record, in step or over a gap,
 //! and what would have to have happened for it to be true adds to its cost. The way of least cost tells what
-//! happened; of equal ones, that which shows fewer of the bytes in question.
+//! happened; of equal ones, that which resumes later.
+//!
+//! It can be wrong where addresses and ports look like types and current times, just where a record was cut: the
+//! bytes then fit both ways. The kinds of traffic that would do it are rare.
 
 use zerocopy::FromBytes;
 
-use crate::legacy::entry::{Anchor, Entry, can_begin};
+use crate::legacy::entry::{Anchor, Entry, beginning};
 
 /// How far to look, in records. More than a sector of a disk holds none of, so that one overwritten is seen as such.
 const AHEAD: usize = 12;
@@ -14,13 +17,18 @@ const AHEAD: usize = 12;
 /// How many records must follow each other where the step is found again; fewer only where the file ends.
 pub(super) const CHAIN: usize = 3;
 
-// What must have happened. Their order matters: a jump in time is believed only if no cut explains it; a record at
-// an impossible time is rather one damaged record than two jumps; but of two jumps onward neither is dropped.
+/// From how far on a time is rather none: seconds from that of the record before.
+const ABSURD_S: u32 = 32 * 86_400;
+
+// What must have happened, each with its cost. Their order matters: a jump in time is believed only if no cut
+// explains it; a record far from both its neighbours in time is rather damaged than a jump to and fro; but of
+// two jumps onward neither is dropped.
 const CUT: u32 = 2;
 const FAR: u32 = 3;
-const LOST: u32 = 4;
-const RUBBISH: u32 = 5;
-const _: () = assert!(CUT < FAR && FAR < LOST && LOST < 2 * FAR);
+const ABSURD: u32 = 4;
+const LOST: u32 = 5;
+const RUBBISH: u32 = 6;
+const _: () = assert!(CUT < FAR && FAR < ABSURD && ABSURD < LOST && LOST < 2 * FAR);
 
 /// The beginning of a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +107,7 @@ impl<'a, T: Entry> Ways<'a, T> {
             let Some(gap) = self.bytes.get(end..node.place) else {
                 continue;
             };
-            let far = if node.entry.is_ordinary(anchor) { 0 } else { FAR };
-            let cost = cost_of_gap::<T>(gap, anchor) + far + node.cost;
+            let cost = cost_of_gap::<T>(gap, anchor) + cost_of_time(node.entry, anchor) + node.cost;
             if cost <= best.cost && (gap.is_empty() || is_chain::<T>(self.bytes, node.place)) {
                 best = Best { cost, onto: Some(node) };
             }
@@ -112,21 +119,41 @@ impl<'a, T: Entry> Ways<'a, T> {
     fn cost_of_ending(&self, end: usize, anchor: Anchor) -> u32 {
         let left = self.bytes.get(end..self.horizon).unwrap_or_default();
         let is_file_end = self.horizon == self.bytes.len();
-        match left.len() {
-            0 => 0,
-            length if length >= T::SIZE => cost_of_gap::<T>(left, anchor) + RUBBISH,
-            _ if !is_file_end => 0,
-            // More than a cut in the middle: with that one, the file ends with a whole record.
-            _ => CUT + cost_of_gap::<T>(left, anchor),
+        if left.is_empty() || !is_file_end && left.len() < T::SIZE {
+            return 0;
         }
+        let of_gap = cost_of_gap::<T>(left, anchor);
+        if !is_file_end {
+            return of_gap;
+        }
+        // More than a cut in the middle: with that one, the file ends with a whole record.
+        let begun = if left.len() < T::SIZE { beginning::<T>(left, anchor) } else { None };
+        CUT + of_gap + begun.map_or(0, |begun| cost_of_time(&begun, anchor))
     }
 }
 
+/// Of a record having this time after those that `anchor` tells of.
+fn cost_of_time<T: Entry>(entry: &T, anchor: Anchor) -> u32 {
+    let of_distance = match entry.seconds().abs_diff(anchor.previous) {
+        _ if entry.is_near(anchor) => 0,
+        apart if apart <= ABSURD_S => FAR,
+        _ => ABSURD,
+    };
+    of_distance + if entry.is_coherent() { 0 } else { FAR }
+}
+
+/// Of `gap` standing between two records.
 fn cost_of_gap<T: Entry>(gap: &[u8], anchor: Anchor) -> u32 {
-    let records = u32::try_from(gap.len() / T::SIZE).unwrap_or(u32::MAX / LOST);
-    match gap.len() % T::SIZE {
-        0 => records * LOST,
-        _ if records == 0 && can_begin::<T>(gap, anchor) => CUT,
-        _ => (records * LOST).saturating_add(RUBBISH),
+    // No more than AHEAD.
+    let records = (gap.len() / T::SIZE) as u32;
+    let is_in_step = gap.len().is_multiple_of(T::SIZE);
+    let is_cut = || {
+        let begun = beginning::<T>(gap, anchor);
+        records == 0 && begun.is_some_and(|begun| cost_of_time(&begun, anchor) < ABSURD)
+    };
+    match () {
+        () if is_in_step => records * LOST,
+        () if is_cut() => CUT,
+        () => records * LOST + RUBBISH,
     }
 }

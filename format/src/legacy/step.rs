@@ -13,7 +13,7 @@
 use std::marker::PhantomData;
 
 use crate::damage::{Damage, Fault};
-use crate::legacy::entry::{Anchor, Entry, can_begin};
+use crate::legacy::entry::{Anchor, Entry, beginning};
 use crate::legacy::route::{Route, is_chain, route, split};
 
 /// How many records are checked before they are handed out: few enough to be still in the nearest cache.
@@ -95,7 +95,7 @@ impl<'a, T: Entry> Stretches<'a, T> {
     /// Whether `length` bytes from here on are what is left of one record, damaged in its place or cut short.
     fn is_one_record(&self, length: usize) -> bool {
         let bytes = self.rest().get(..length).unwrap_or_default();
-        length == T::SIZE || length < T::SIZE && can_begin::<T>(bytes, self.anchor)
+        length == T::SIZE || length < T::SIZE && beginning::<T>(bytes, self.anchor).is_some()
     }
 
     /// What comes where records do not simply follow each other. At least one record's length is left.
@@ -126,7 +126,10 @@ impl<'a, T: Entry> Stretches<'a, T> {
         let (entries, rest) = split::<T>(self.bytes.get(way.first..end).unwrap_or_default());
         match (entries, rest) {
             ([_], []) | ([_, _], []) => true,
-            ([record], rest) => can_begin::<T>(rest, Anchor { previous: record.seconds(), ..self.anchor }),
+            ([record], rest) => {
+                let anchor = Anchor { previous: record.seconds(), ..self.anchor };
+                beginning::<T>(rest, anchor).is_some()
+            }
             _ => false,
         }
     }

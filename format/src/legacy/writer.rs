@@ -129,3 +129,80 @@ fn combined(record: &Record<V4>) -> Result<Combined, WriteError> {
 fn time(ns: u64) -> Result<Time, WriteError> {
     Time::from_ns(ns).ok_or(WriteError::Time { ns })
 }
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::legacy::{File, Piece};
+
+    const TCP: &[u8] = include_bytes!("../../../tests/data/v2/tcp.ct");
+    const TCP_COMBINED: &[u8] = include_bytes!("../../../tests/data/v2/tcp.combined.ct");
+    const NOW: u64 = 1_795_209_130_000_001_000;
+
+    fn writer(like: &[u8]) -> Writer<Vec<u8>> {
+        Writer::new(Vec::new(), &Header::decode(like).unwrap()).unwrap()
+    }
+
+    fn record(kind: Kind, start: u64, end: u64) -> Record<V4> {
+        let (start, end) = (start.into(), end.into());
+        Record { start, end, kind: kind as u8, protocol: 6, ..Record::new_zeroed() }
+    }
+
+    fn written(like: &[u8], record: &Record<V4>) -> Vec<Piece> {
+        let mut writer = writer(like);
+        writer.push(record).unwrap();
+        File::open(&writer.finish().unwrap()).unwrap().pieces().collect()
+    }
+
+    #[test]
+    fn an_end_is_written_with_its_end_time() {
+        let pieces = written(TCP, &record(Kind::End, NOW - 5_000_000_000, NOW + 1));
+        assert_eq!(pieces, [Piece::Record { offset: 256, record: record(Kind::End, 0, NOW) }]);
+    }
+
+    #[test]
+    fn half_flows_keep_the_half_that_is_known() {
+        for flow in [record(Kind::Flow, NOW, 0), record(Kind::Flow, 0, NOW)] {
+            let pieces = written(TCP_COMBINED, &flow);
+            assert_eq!(pieces, [Piece::Record { offset: 256, record: flow }]);
+        }
+    }
+
+    #[test]
+    fn what_the_file_cannot_hold_is_refused_and_not_written() {
+        let refused = |like, record: Record<V4>| {
+            let mut writer = writer(like);
+            let error = writer.push(&record).unwrap_err();
+            assert_eq!(writer.finish().unwrap().len(), Header::LENGTH);
+            error
+        };
+        let past = (u64::from(u32::MAX) + 1) * 1_000_000_000;
+        for kind in [Kind::Flow, Kind::Open] {
+            assert!(matches!(refused(TCP, record(kind, NOW, NOW)), WriteError::Kind { .. }));
+        }
+        for kind in [Kind::Start, Kind::Update, Kind::End, Kind::Open] {
+            assert!(matches!(refused(TCP_COMBINED, record(kind, NOW, NOW)), WriteError::Kind { .. }));
+        }
+        assert!(matches!(refused(TCP, record(Kind::End, NOW, 0)), WriteError::NoTime));
+        assert!(matches!(refused(TCP_COMBINED, record(Kind::Flow, 0, 0)), WriteError::NoTime));
+        assert!(matches!(refused(TCP, record(Kind::Start, past, 0)), WriteError::Time { ns } if ns == past));
+        assert!(matches!(refused(TCP_COMBINED, record(Kind::Flow, 7, NOW)), WriteError::Time { ns: 7 }));
+        let udp = Record { protocol: 17, ..record(Kind::Start, NOW, 0) };
+        assert!(matches!(refused(TCP, udp), WriteError::Protocol { record: 17, file: 6 }));
+    }
+
+    #[test]
+    fn nothing_follows_a_failed_write() {
+        // Room for the header, one record, and 10 bytes of another.
+        let mut room = [0; 256 + 33 + 10];
+        let mut writer = Writer::new(&mut room[..], &Header::decode(TCP).unwrap()).unwrap();
+        let start = record(Kind::Start, NOW, 0);
+        writer.push(&start).unwrap();
+        assert!(matches!(writer.push(&start), Err(WriteError::Io(_))));
+        assert!(matches!(writer.push(&start), Err(WriteError::Failed)));
+        let pieces: Vec<_> = File::open(&room).unwrap().pieces().collect();
+        assert!(matches!(pieces[..], [Piece::Record { .. }, Piece::Damage(_)]));
+    }
+}

@@ -91,7 +91,8 @@ fn who_had_this_port_is_answered_by_address_and_port() {
     let public = flows[2].reply.dst;
     let mut command = crate::program::ctrecorder();
     command.args(["-L", "-f"]).arg(&recorder.segments()[0]);
-    let found = crate::program::answer(command.args(["-H", "-i", &public.ip().to_string(), "-p", &public.port().to_string()]));
+    let found =
+        crate::program::answer(command.args(["-H", "-i", &public.ip().to_string(), "-p", &public.port().to_string()]));
     assert_eq!(found.status, 0, "{}", found.stderr);
     let lines: Vec<_> = found.stdout.lines().collect();
     assert_eq!(lines.len(), 2, "{lines:?}");

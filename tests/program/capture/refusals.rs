@@ -52,9 +52,10 @@ fn the_classic_spelling_says_1_for_usage() {
 
 #[test]
 fn unknown_users_and_groups_are_named() {
-    for (arguments, words) in
-        [(&["-U", "no-such-user"][..], "no-such-user: no such user"), (&["-G", "no-such-group"], "no-such-group: no such group")]
-    {
+    for (arguments, words) in [
+        (&["-U", "no-such-user"][..], "no-such-user: no such user"),
+        (&["-G", "no-such-group"], "no-such-group: no such group"),
+    ] {
         let answer = refused(arguments);
         assert_eq!(answer.status, 5);
         assert!(answer.stderr.contains(words), "{}", answer.stderr);
@@ -87,7 +88,8 @@ fn without_permission_it_says_what_to_do() {
 /// A kernel without netfilter's netlink refuses the socket with EPROTONOSUPPORT; a seccomp filter makes this one do so.
 #[test]
 fn without_netfilter_netlink_it_says_which_module_is_missing() {
-    let equals = |argument, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap();
+    let equals =
+        |argument, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap();
     let (family, protocol) = (libc::AF_NETLINK as u64, libc::NETLINK_NETFILTER as u64);
     let rule = SeccompRule::new(vec![equals(0, family), equals(2, protocol)]).unwrap();
     let filter = SeccompFilter::new(

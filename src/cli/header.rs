@@ -1,0 +1,65 @@
+//! `ctrecorder header`: what files say of themselves.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::{Report, Status};
+use crate::journal::{Error, Journal, Member, Shown, Version};
+use crate::output::{Zone, header};
+
+/// Show what files say of themselves
+///
+/// Who recorded, where, when and what, one line each; of several files, each after a line with its name.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Segments, files of the C program, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// Shows the headers the arguments ask for.
+pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    let mut report = Report::new(0, false);
+    let journal = Journal::find(&arguments.paths, |error| report.failure(error));
+    let mut out = io::stdout().lock();
+    let with_names = journal.files().len() > 1;
+    for file in journal.files() {
+        match show(file, with_names, &mut out, &mut report)? {
+            Ok(()) => {}
+            Err(error) => report.failure(error),
+        }
+    }
+    out.flush()?;
+    Ok(report.status())
+}
+
+fn show(file: &Member, with_name: bool, out: &mut impl Write, report: &mut Report) -> io::Result<Result<(), Error>> {
+    let source = match file.open() {
+        Ok(source) => source,
+        Err(error) => return Ok(Err(error)),
+    };
+    let version = match source.parse() {
+        Ok(version) => version,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Version::Three(segment) = &version
+        && let Err(damage) = segment.header()
+    {
+        report.damage(file.path(), damage);
+    }
+    if with_name {
+        writeln!(out, "{}:", Shown(file.path()))?;
+    }
+    if let Some(text) = text(&version) {
+        out.write_all(text.as_bytes())?;
+    }
+    Ok(Ok(()))
+}
+
+/// The header of a file as text; `None` if it is damaged.
+pub fn text(file: &Version<'_>) -> Option<String> {
+    match file {
+        Version::Two(file) => Some(header::v2(file.header(), &Zone::local())),
+        Version::Three(segment) => Some(header::v3(segment.header().ok()?, segment.footer(), &Zone::local())),
+    }
+}

@@ -1,0 +1,183 @@
+//! `ctrecorder list`: records as classic text.
+
+use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use ctrecorder_format::{Counters, Damage, Note, Record, V4, V6};
+use ipnetwork::IpNetwork;
+
+use super::{Report, Status, header};
+use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
+use crate::output::{Classic, Zone};
+use crate::query::{Filter, Pairing, parse_network};
+
+/// Text is written when there is this much of it.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// List records, one line each
+///
+/// Times are in the local time zone (TZ). Standard output has records only: headers, gaps and damage go to standard
+/// error. A line with S is a flow's start, E its end, O a flow that was open when the segment began, U a change; + means
+/// that an answer was seen.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Segments, files of the C program, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Only flows with an address in this network; MASK is a prefix length or a dotted mask
+    #[arg(short = 'i', long, value_name = "IP[/MASK]", value_parser = parse_network)]
+    address: Option<IpNetwork>,
+
+    /// Only flows with this port
+    #[arg(short, long, value_parser = parse_port)]
+    port: Option<u16>,
+
+    /// One line for each flow, with the times of its start and its end
+    #[arg(short, long)]
+    squeezed: bool,
+
+    /// Do not show the headers of the files
+    #[arg(short = 'H', long)]
+    no_header: bool,
+}
+
+/// Lists what the arguments ask for.
+pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    let mut failures = Vec::new();
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let stdout = io::stdout();
+    let mut list = List {
+        // A bar and lines on one terminal would be in each other's way.
+        report: Report::new(journal.length(), !stdout.is_terminal()),
+        out: stdout.lock(),
+        text: Vec::with_capacity(2 * CHUNK_BYTES),
+        classic: Classic::new(Zone::local()),
+        pairs: arguments.squeezed.then(Pairs::default),
+        with_header: !arguments.no_header,
+    };
+    for failure in failures {
+        list.report.failure(failure);
+    }
+    let filter = Filter { network: arguments.address, port: arguments.port };
+    let open_records = if arguments.squeezed { OpenRecords::All } else { OpenRecords::New };
+    match Scan::new(filter, open_records).run(&journal, &mut list) {
+        ControlFlow::Continue(()) => Ok(list.finish()?),
+        ControlFlow::Break(error) => Err(error.into()),
+    }
+}
+
+fn parse_port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("{text} is not a port, which is a number up to 65535"))
+}
+
+/// Starts and ends of both families on the way to flows.
+#[derive(Default)]
+struct Pairs {
+    ipv4: Pairing<V4>,
+    ipv6: Pairing<V6>,
+}
+
+/// Writes what a journal holds as text.
+struct List<W> {
+    report: Report,
+    out: W,
+    /// Lines on their way out.
+    text: Vec<u8>,
+    classic: Classic,
+    /// If flows are wanted rather than events.
+    pairs: Option<Pairs>,
+    with_header: bool,
+}
+
+impl<W: Write> List<W> {
+    /// Writes what there is, if it is worth it.
+    fn spill(&mut self) -> ControlFlow<io::Error> {
+        if self.text.len() < CHUNK_BYTES {
+            return ControlFlow::Continue(());
+        }
+        self.write_out()
+    }
+
+    /// Writes what there is, so that what is said next on standard error stands behind it on a terminal.
+    fn write_out(&mut self) -> ControlFlow<io::Error> {
+        let done = self.out.write_all(&self.text).and_then(|()| self.out.flush());
+        self.text.clear();
+        match done {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    /// Lists the flows that have no end, and writes the rest.
+    fn finish(mut self) -> io::Result<Status> {
+        if let Some(pairs) = self.pairs.take() {
+            pairs.ipv4.finish(&mut |flow, _| self.classic.squeezed(&mut self.text, &flow));
+            pairs.ipv6.finish(&mut |flow, _| self.classic.squeezed(&mut self.text, &flow));
+        }
+        match self.write_out() {
+            ControlFlow::Continue(()) => Ok(self.report.status()),
+            ControlFlow::Break(error) => Err(error),
+        }
+    }
+}
+
+impl<W: Write> Sink for List<W> {
+    type Stop = io::Error;
+
+    fn begin(&mut self, _path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
+        if !self.with_header {
+            return ControlFlow::Continue(());
+        }
+        self.write_out()?;
+        if let Some(text) = header::text(file) {
+            self.report.text(&text);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
+        match &mut self.pairs {
+            None => self.classic.event(&mut self.text, record),
+            Some(pairs) => {
+                let emit = &mut |flow, _| self.classic.squeezed(&mut self.text, &flow);
+                pairs.ipv4.push(record, counters, emit);
+            }
+        }
+        self.spill()
+    }
+
+    fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
+        match &mut self.pairs {
+            None => self.classic.event(&mut self.text, record),
+            Some(pairs) => {
+                let emit = &mut |flow, _| self.classic.squeezed(&mut self.text, &flow);
+                pairs.ipv6.push(record, counters, emit);
+            }
+        }
+        self.spill()
+    }
+
+    fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<io::Error> {
+        self.write_out()?;
+        self.report.gap(path, note);
+        ControlFlow::Continue(())
+    }
+
+    fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<io::Error> {
+        self.write_out()?;
+        self.report.damage(path, damage);
+        ControlFlow::Continue(())
+    }
+
+    fn error(&mut self, error: Error) -> ControlFlow<io::Error> {
+        self.write_out()?;
+        self.report.failure(error);
+        ControlFlow::Continue(())
+    }
+
+    fn passed(&mut self, bytes: u64) {
+        self.report.passed(bytes);
+    }
+}

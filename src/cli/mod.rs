@@ -1,0 +1,123 @@
+//! The command line: one file a command, and `classic.rs` for the C program's letters.
+
+mod capture;
+mod classic;
+mod header;
+mod list;
+mod report;
+mod squeeze;
+mod status;
+mod test;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use report::Report;
+use status::{Misuse, Status};
+
+/// Records the NAT translations of a Linux router, and answers who used an address and port at a given time.
+#[derive(Parser)]
+#[command(name = "ctrecorder", version = version(), after_help = AFTER_HELP)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Everything the program can do.
+#[derive(Subcommand)]
+enum Command {
+    Capture(capture::Arguments),
+    List(list::Arguments),
+    Header(header::Arguments),
+    Test(test::Arguments),
+    Squeeze(squeeze::Arguments),
+}
+
+const AFTER_HELP: &str = "\
+The spelling of the C program is understood as well: -C, -L, -H, -T, -S; its usage is shown without any argument.
+
+Exit status: 0 done; 1 a file failed the test; 2 wrong usage (1 in the C program's spelling); \
+5 a file could not be read or is damaged, or anything else failed. What can be read is always shown.";
+
+/// The version, and whether this build can record.
+const fn version() -> &'static str {
+    macro_rules! with_capture {
+        ($state:literal) => {
+            concat!(env!("CARGO_PKG_VERSION"), "\ncapture: ", $state)
+        };
+    }
+    if cfg!(not(target_os = "linux")) {
+        with_capture!("left out (Linux only)")
+    } else if cfg!(feature = "capture") {
+        with_capture!("built in")
+    } else {
+        with_capture!("left out at compile time")
+    }
+}
+
+/// Runs the program with these arguments, the first of which is its name. Everything it has to say is said when this
+/// returns.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let status = match classic::rewrite(&arguments) {
+        Ok(None) => parse(&arguments, Status::Usage),
+        Ok(Some(words)) => parse(&words, Status::ClassicUsage),
+        Err(error) => {
+            say(&format!("ctrecorder: {error}\n{}", classic::USAGE));
+            Status::ClassicUsage
+        }
+    };
+    status.into()
+}
+
+/// Understands the arguments and does what they say. `usage` is how the program ends if it cannot understand them.
+fn parse(arguments: &[OsString], usage: Status) -> Status {
+    match Program::try_parse_from(arguments) {
+        Ok(program) => run(program.command, usage),
+        Err(error) => {
+            // If nobody reads it, nobody needs it.
+            let _ = error.print();
+            if error.use_stderr() { usage } else { Status::Done }
+        }
+    }
+}
+
+fn run(command: Command, usage: Status) -> Status {
+    let done = match command {
+        Command::Capture(arguments) => capture::run(arguments),
+        Command::List(arguments) => list::run(arguments),
+        Command::Header(arguments) => header::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Squeeze(arguments) => squeeze::run(arguments),
+    };
+    done.unwrap_or_else(|error| {
+        if is_closed_output(&error) {
+            return Status::Done;
+        }
+        say(&format!("ctrecorder: {error:#}\n"));
+        if error.is::<Misuse>() { usage } else { Status::Failed }
+    })
+}
+
+/// Whether whoever read our standard output has had enough, as `head` does.
+fn is_closed_output(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Writes to standard error. If that is closed there is nobody to tell.
+fn say(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Program::command().debug_assert();
+    }
+}

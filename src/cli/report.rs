@@ -1,0 +1,111 @@
+//! What is said on standard error while a command works: lines, and how far it is.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use ctrecorder_format::{Damage, Note};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Status;
+use crate::journal::Shown;
+use crate::output::Zone;
+use crate::output::time::Times;
+
+/// Shorter work shows no progress.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Says things on standard error, and remembers whether one of them was a failure.
+pub struct Report {
+    progress: Progress,
+    times: Times,
+    status: Status,
+}
+
+impl Report {
+    /// A report on work through so many bytes. Without `with_progress` no progress is shown, however long it takes.
+    pub fn new(bytes: u64, with_progress: bool) -> Self {
+        let progress = Progress::new(bytes, with_progress && io::stderr().is_terminal());
+        Self { progress, times: Times::new(Zone::local()), status: Status::Done }
+    }
+
+    /// Says that something failed.
+    pub fn failure(&mut self, what: impl Display) {
+        self.status = Status::Failed;
+        self.line(what);
+    }
+
+    /// Says that something in a file could not be read.
+    pub fn damage(&mut self, path: &Path, damage: &Damage) {
+        self.failure(format_args!("{}: {damage}", Shown(path)));
+    }
+
+    /// Says that events may be missing, if that is what the note tells.
+    pub fn gap(&mut self, path: &Path, note: &Note) {
+        if !note.is_gap() {
+            return;
+        }
+        let (from, to) = (self.times.text(note.from.get()), self.times.text(note.to.get()));
+        let cause = note.cause().map_or("cause not known to this program", |cause| cause.text());
+        let lost = match note.lost() {
+            Some(1) => "1 event lost".to_owned(),
+            Some(count) => format!("{count} events lost"),
+            None => "number of events lost not known".to_owned(),
+        };
+        self.line(format_args!("{}: gap from {from} to {to}: {cause}, {lost}", Shown(path)));
+    }
+
+    /// Says something that is no failure, on a line of its own.
+    pub fn line(&self, what: impl Display) {
+        self.text(&format!("ctrecorder: {what}\n"));
+    }
+
+    /// Writes a text to standard error. If that is closed there is nobody to tell.
+    pub fn text(&self, text: &str) {
+        self.progress.bar.suspend(|| {
+            let _ = io::stderr().write_all(text.as_bytes());
+        });
+    }
+
+    /// So many further bytes are done.
+    pub fn passed(&mut self, bytes: u64) {
+        self.progress.passed(bytes);
+    }
+
+    /// How the command ended: done, or with failures.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+}
+
+/// A bar that shows itself only when it is worth it.
+struct Progress {
+    bar: ProgressBar,
+    /// When it shows itself; `None`: never, or it does already.
+    shows_at: Option<Instant>,
+}
+
+impl Progress {
+    fn new(bytes: u64, wanted: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
+        Self { bar, shows_at: wanted.then(|| Instant::now() + QUIET) }
+    }
+
+    fn passed(&mut self, bytes: u64) {
+        self.bar.inc(bytes);
+        if self.shows_at.is_some_and(|at| Instant::now() >= at) {
+            self.shows_at = None;
+            if let Ok(style) = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} left") {
+                self.bar.set_style(style);
+            }
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,162 @@
+//! `ctrecorder squeeze`: starts and ends become flows, in a file of their own.
+
+mod output;
+mod plan;
+mod stream;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::ValueEnum;
+use ctrecorder_format::{Address, Family, Head, Record};
+
+use super::{Misuse, Report, Status};
+use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
+use crate::protocol::Protocols;
+use output::Output;
+use plan::Plan;
+use stream::Stream;
+
+/// Merge starts and ends into flows
+///
+/// Each flow becomes one record with its start and its end; where one of them is missing, half a flow. Inputs are never
+/// changed, and nothing is overwritten. Without -o each input has its output beside it: tcp.sq.ct for tcp.ct.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Segments, files of the C program, or, with -o, directories of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// The file to write; all inputs together become this one
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Write a file of the C program (version 2); it holds IPv4 flows of one protocol
+    #[arg(long)]
+    legacy: bool,
+
+    /// Only flows of these protocols: names or numbers with commas between
+    #[arg(long, value_name = "PROTOCOL", default_value = "all")]
+    protocol: Protocols,
+
+    /// Only flows of this family
+    #[arg(long)]
+    family: Option<FamilyName>,
+}
+
+/// An address family as it is typed.
+#[derive(Clone, Copy, ValueEnum)]
+enum FamilyName {
+    Ipv4,
+    Ipv6,
+}
+
+/// Which flows go into the output.
+#[derive(Clone, Debug)]
+struct Choice {
+    protocols: Protocols,
+    family: Option<Family>,
+}
+
+impl Choice {
+    fn has_family(&self, family: Family) -> bool {
+        self.family.is_none_or(|chosen| chosen == family)
+    }
+}
+
+impl Select for &Choice {
+    fn rules_out(&self, _head: &Head<'_>) -> bool {
+        false
+    }
+
+    fn matches<A: Address>(&self, record: &Record<A>) -> bool {
+        self.has_family(A::FAMILY) && self.protocols.contains(record.protocol)
+    }
+}
+
+/// Squeezes what the arguments name.
+pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    let mut failures = Vec::new();
+    if arguments.output.is_none()
+        && let Some(directory) = arguments.paths.iter().find(|path| path.is_dir())
+    {
+        let what = format!("{}: the segments of a directory become one file: say which with -o", Shown(directory));
+        bail!(Misuse(what));
+    }
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let mut report = Report::new(journal.length(), true);
+    for failure in failures {
+        report.failure(failure);
+    }
+    let choice = Choice {
+        protocols: arguments.protocol,
+        family: arguments.family.map(|name| match name {
+            FamilyName::Ipv4 => Family::Ipv4,
+            FamilyName::Ipv6 => Family::Ipv6,
+        }),
+    };
+    if let Some(path) = &arguments.output {
+        squeeze(&journal, path, &choice, arguments.legacy, &mut report);
+    } else {
+        for journal in journal.split() {
+            for path in journal.files().iter().map(|file| beside(file.path())) {
+                squeeze(&journal, &path, &choice, arguments.legacy, &mut report);
+            }
+        }
+    }
+    Ok(report.status())
+}
+
+/// Makes one output of a journal, or says why not. An input that cannot be read at all is left out.
+fn squeeze(journal: &Journal, path: &Path, choice: &Choice, legacy: bool, report: &mut Report) {
+    if let Err(error) = try_squeeze(journal, path, choice, legacy, report) {
+        report.failure(format_args!("{}: not written: {error:#}", Shown(path)));
+    }
+}
+
+fn try_squeeze(
+    journal: &Journal,
+    path: &Path,
+    choice: &Choice,
+    legacy: bool,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let Some(plan) = Plan::for_journal(journal, choice, report) else {
+        bail!("there is nothing to squeeze");
+    };
+    let output = if legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
+    let mut stream = Stream::new(output, report);
+    if let std::ops::ControlFlow::Break(error) = Scan::new(choice, OpenRecords::All).run(journal, &mut stream) {
+        return Err(error);
+    }
+    stream.finish()
+}
+
+/// The path of an input's output: `.sq` before the suffix.
+fn beside(input: &Path) -> PathBuf {
+    let mut name = input.file_stem().unwrap_or_default().to_os_string();
+    name.push(".sq");
+    if let Some(suffix) = input.extension() {
+        name.push(".");
+        name.push(suffix);
+    }
+    input.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_has_sq_before_the_suffix() {
+        for (input, output) in [
+            ("tcp.ct", "tcp.sq.ct"),
+            ("tcp", "tcp.sq"),
+            ("/var/ct.d/tcp", "/var/ct.d/tcp.sq"),
+            ("a/tcp.2026-11-20.ct", "a/tcp.2026-11-20.sq.ct"),
+            (".ct", ".ct.sq"),
+        ] {
+            assert_eq!(beside(Path::new(input)), Path::new(output));
+        }
+    }
+}

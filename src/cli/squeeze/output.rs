@@ -1,0 +1,146 @@
+//! The file that a squeeze writes: whole, or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use ctrecorder_format::{Closing, Counters, Note, Record, V4, V6, Writer, legacy};
+use tempfile::TempPath;
+
+use super::plan::Plan;
+
+/// Sealed blocks are written when there is this much of them.
+const CHUNK_BYTES: usize = 1024 * 1024;
+
+/// A file on its way: under another name until it is whole.
+pub(super) struct Output {
+    path: PathBuf,
+    temporary: TempPath,
+    format: Format,
+}
+
+/// The formats that flows can be written in.
+enum Format {
+    Segment(Box<Writer<File>>),
+    Legacy(legacy::Writer<BufWriter<File>>),
+}
+
+impl Output {
+    /// An output of version 3.
+    pub(super) fn segment(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
+        let (file, temporary) = create(path)?;
+        let writer = Writer::new(file, &plan.header())?;
+        Ok(Self { path: path.to_path_buf(), temporary, format: Format::Segment(Box::new(writer)) })
+    }
+
+    /// An output of version 2, combined.
+    pub(super) fn legacy(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
+        let header = plan.legacy_header()?;
+        let (file, temporary) = create(path)?;
+        let writer = legacy::Writer::new(BufWriter::new(file), &header)?;
+        Ok(Self { path: path.to_path_buf(), temporary, format: Format::Legacy(writer) })
+    }
+
+    /// Takes a flow.
+    pub(super) fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) -> anyhow::Result<()> {
+        match &mut self.format {
+            Format::Segment(writer) => {
+                writer.push(flow, Some(counters), flow.event_time());
+                Ok(write_out(writer)?)
+            }
+            Format::Legacy(writer) => match writer.push(flow) {
+                Err(legacy::WriteError::Protocol { .. }) => {
+                    bail!("a file of version 2 holds one protocol, and here are several: choose one with --protocol")
+                }
+                done => Ok(done?),
+            },
+        }
+    }
+
+    /// Takes a flow.
+    pub(super) fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) -> anyhow::Result<()> {
+        match &mut self.format {
+            Format::Segment(writer) => {
+                writer.push(flow, Some(counters), flow.event_time());
+                Ok(write_out(writer)?)
+            }
+            Format::Legacy(_) => {
+                bail!("a file of version 2 holds IPv4 only, and here are IPv6 flows: leave them out with --family ipv4")
+            }
+        }
+    }
+
+    /// Takes a note. Returns whether the output holds it.
+    pub(super) fn note(&mut self, note: &Note) -> anyhow::Result<bool> {
+        match &mut self.format {
+            Format::Segment(writer) => {
+                writer.note(note);
+                write_out(writer)?;
+                Ok(true)
+            }
+            Format::Legacy(_) => Ok(false),
+        }
+    }
+
+    /// What follows stands behind everything taken up to now: a reader will not merge the two.
+    pub(super) fn part(&mut self) {
+        if let Format::Segment(writer) = &mut self.format {
+            writer.seal();
+        }
+    }
+
+    /// Ends the file and gives it its name. Whatever fails, there is no half file under that name.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        match self.format {
+            Format::Segment(mut writer) => {
+                writer.finish(Closing::Complete, now())?;
+                writer.write_out()?;
+                writer.output().sync_all()?;
+            }
+            Format::Legacy(writer) => {
+                writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            }
+        }
+        self.temporary.persist_noclobber(&self.path).map_err(|error| error.error).context("cannot give it its name")
+    }
+}
+
+/// Writes what is sealed, if it is worth it.
+fn write_out<W: Write>(writer: &mut Writer<W>) -> io::Result<()> {
+    if writer.waiting() < CHUNK_BYTES { Ok(()) } else { writer.write_out() }
+}
+
+/// The file while it is not whole: in the same directory, readable for the group whatever the umask says.
+fn create(path: &Path) -> anyhow::Result<(File, TempPath)> {
+    if path.symlink_metadata().is_ok() {
+        bail!("it exists already, and nothing is overwritten");
+    }
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let file = tempfile::Builder::new().prefix(".ctrecorder-").tempfile_in(directory)?;
+    set_mode(file.as_file())?;
+    Ok(file.into_parts())
+}
+
+/// Files are for their owner, and for the group to read.
+#[cfg(unix)]
+fn set_mode(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o640))
+}
+
+/// Where files have no mode they have what their directory gives them.
+#[cfg(not(unix))]
+fn set_mode(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// The present time in ns since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,185 @@
+//! What the header of the output says, from the headers of the inputs.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Datelike, Timelike};
+use ctrecorder_format::block::flags;
+use ctrecorder_format::header::family_bit;
+use ctrecorder_format::{Clock, Content, Family, Header, Segment, legacy};
+
+use super::Choice;
+use crate::cli::Report;
+use crate::journal::{Journal, Version};
+
+const NS_PER_SECOND: u64 = 1_000_000_000;
+const NS_PER_US: u64 = 1_000;
+
+/// The header of an output. What only one input can say (who, where and when) is taken from the first one, what they
+/// hold is that of all together.
+#[derive(Debug)]
+pub(super) struct Plan {
+    header: Header,
+    /// The first input's header, if it is of version 2: then a version 2 output has the same.
+    legacy: Option<legacy::Header>,
+    /// Which protocols the output may hold.
+    protocols: Vec<u8>,
+}
+
+impl Plan {
+    /// Reads the headers of a journal's files. `None` if none of its files can be read: why not is said to `report`.
+    pub(super) fn for_journal(journal: &Journal, choice: &Choice, report: &mut Report) -> Option<Self> {
+        let mut plan: Option<Self> = None;
+        let mut failures = Vec::new();
+        for file in journal.files() {
+            let next = file.open().and_then(|source| Ok(Self::for_file(&source.parse()?)));
+            match (next, &mut plan) {
+                (Ok(next), Some(plan)) => plan.add(&next),
+                (Ok(next), None) => plan = Some(next),
+                (Err(error), _) => failures.push(error),
+            }
+        }
+        match plan {
+            Some(plan) => Some(plan.narrowed(choice)),
+            None => {
+                failures.into_iter().for_each(|failure| report.failure(failure));
+                None
+            }
+        }
+    }
+
+    fn for_file(version: &Version<'_>) -> Self {
+        let (header, legacy) = match version {
+            Version::Two(file) => (modern(file.header(), version.begun()), Some(file.header().clone())),
+            Version::Three(segment) => (header_of(segment), None),
+        };
+        Self { protocols: header.protocols.clone(), header, legacy }
+    }
+
+    /// Adds what another input holds.
+    fn add(&mut self, other: &Self) {
+        let header = &mut self.header;
+        header.counters |= other.header.counters;
+        header.families |= other.header.families;
+        // No protocols means all of them.
+        if header.protocols.is_empty() || other.header.protocols.is_empty() {
+            header.protocols.clear();
+        } else {
+            let new = other.header.protocols.iter().filter(|protocol| !self.protocols.contains(protocol));
+            header.protocols.extend(new);
+        }
+        self.protocols.clone_from(&header.protocols);
+    }
+
+    /// Leaves out what is not chosen.
+    fn narrowed(mut self, choice: &Choice) -> Self {
+        let header = &mut self.header;
+        for family in [Family::Ipv4, Family::Ipv6] {
+            if !choice.has_family(family) {
+                header.families &= !family_bit(family);
+            }
+        }
+        if header.protocols.is_empty() {
+            header.protocols = choice.protocols.numbers().to_vec();
+        } else {
+            header.protocols.retain(|protocol| choice.protocols.contains(*protocol));
+        }
+        self.protocols.clone_from(&header.protocols);
+        self
+    }
+
+    /// The header of a version 3 output.
+    pub(super) fn header(&self) -> Header {
+        Header {
+            // The standard library seeds its hashers at random.
+            tag: RandomState::new().build_hasher().finish() as u32,
+            software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
+            content: Content::Flows,
+            previous: None,
+            ..self.header.clone()
+        }
+    }
+
+    /// The header of a version 2 output.
+    pub(super) fn legacy_header(&self) -> anyhow::Result<legacy::Header> {
+        let [protocol] = self.protocols[..] else {
+            bail!("a file of version 2 holds one protocol, and here are several: choose one with --protocol");
+        };
+        Ok(match &self.legacy {
+            Some(header) => legacy::Header { content: legacy::Content::Combined, protocol, ..header.clone() },
+            None => ancient(&self.header, protocol)?,
+        })
+    }
+}
+
+/// The header of a segment, or what can be said of one whose header is damaged.
+fn header_of(segment: &Segment<'_>) -> Header {
+    segment.header().cloned().unwrap_or_else(|_| Header {
+        counters: segment.heads().any(|head| head.is_ok_and(|head| head.header.has(flags::COUNTERS))),
+        families: family_bit(Family::Ipv4) | family_bit(Family::Ipv6),
+        ..blank()
+    })
+}
+
+/// A header that says nothing.
+fn blank() -> Header {
+    Header {
+        tag: 0,
+        counters: false,
+        software: String::new(),
+        content: Content::Flows,
+        host: String::new(),
+        boot_id: [0; 16],
+        recorder_started: 0,
+        segment_number: 0,
+        created: 0,
+        time_zone: String::new(),
+        utc_offset_seconds: 0,
+        families: 0,
+        protocols: Vec::new(),
+        namespace: 0,
+        filters: String::new(),
+        clock: Clock::Arrival,
+        previous: None,
+    }
+}
+
+/// What a version 2 header says, as one of version 3.
+fn modern(header: &legacy::Header, started: u64) -> Header {
+    Header {
+        host: header.host.clone(),
+        recorder_started: started,
+        created: started,
+        utc_offset_seconds: header.utc_offset_seconds,
+        families: family_bit(Family::Ipv4),
+        protocols: vec![header.protocol],
+        ..blank()
+    }
+}
+
+/// What a version 3 header says, as one of version 2, for flows of one protocol.
+fn ancient(header: &Header, protocol: u8) -> anyhow::Result<legacy::Header> {
+    let seconds = header.created / NS_PER_SECOND;
+    let started = u32::try_from(seconds).context("a file of version 2 cannot hold times after 2106")?;
+    let local = i64::from(started) + i64::from(header.utc_offset_seconds);
+    let local = DateTime::from_timestamp(local, 0).context("its offset from UTC makes no sense")?;
+    Ok(legacy::Header {
+        content: legacy::Content::Combined,
+        protocol,
+        host: header.host.clone(),
+        flags: 0,
+        started: (started, (header.created % NS_PER_SECOND / NS_PER_US) as u32),
+        ended: (0, 0),
+        tz_minutes_west: 0,
+        tz_dst: 0,
+        utc_offset_seconds: header.utc_offset_seconds,
+        local_start: legacy::LocalTime {
+            year_since_1900: u16::try_from(local.year() - 1900).unwrap_or(0),
+            month_from_0: local.month0() as u8,
+            day: local.day() as u8,
+            hour: local.hour() as u8,
+            minute: local.minute() as u8,
+            second: local.second() as u8,
+        },
+    })
+}

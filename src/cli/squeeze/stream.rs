@@ -1,0 +1,94 @@
+//! From the records of a journal to the flows of an output.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use ctrecorder_format::{Counters, Damage, Note, Record, V4, V6};
+
+use super::output::Output;
+use crate::cli::Report;
+use crate::journal::{Error, Sink, Version};
+use crate::query::Pairing;
+
+/// Pairs what comes in, and writes the flows.
+pub(super) struct Stream<'r> {
+    output: Output,
+    report: &'r mut Report,
+    ipv4: Pairing<V4>,
+    ipv6: Pairing<V6>,
+}
+
+impl<'r> Stream<'r> {
+    pub(super) fn new(output: Output, report: &'r mut Report) -> Self {
+        Self { output, report, ipv4: Pairing::new(), ipv6: Pairing::new() }
+    }
+
+    /// Writes the flows that have no end, and ends the output.
+    pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        self.output.part();
+        let mut done = Ok(());
+        self.ipv4.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters)));
+        self.ipv6.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters)));
+        done?;
+        self.output.finish()
+    }
+}
+
+impl Sink for Stream<'_> {
+    type Stop = anyhow::Error;
+
+    fn begin(&mut self, _path: &Path, _file: &Version<'_>) -> ControlFlow<anyhow::Error> {
+        ControlFlow::Continue(())
+    }
+
+    fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
+        let mut done = Ok(());
+        let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters));
+        self.ipv4.push(record, counters, emit);
+        flow_of(done)
+    }
+
+    fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
+        let mut done = Ok(());
+        let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters));
+        self.ipv6.push(record, counters, emit);
+        flow_of(done)
+    }
+
+    fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
+        let done = self.output.note(note).map(|kept| {
+            if !kept {
+                self.report.gap(path, note);
+            }
+        });
+        flow_of(done)
+    }
+
+    fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
+        self.report.damage(path, damage);
+        ControlFlow::Continue(())
+    }
+
+    fn error(&mut self, error: Error) -> ControlFlow<anyhow::Error> {
+        self.report.failure(error);
+        ControlFlow::Continue(())
+    }
+
+    fn passed(&mut self, bytes: u64) {
+        self.report.passed(bytes);
+    }
+}
+
+/// Does the next step unless one before it failed.
+fn keep(done: &mut anyhow::Result<()>, step: impl FnOnce() -> anyhow::Result<()>) {
+    if done.is_ok() {
+        *done = step();
+    }
+}
+
+fn flow_of(done: anyhow::Result<()>) -> ControlFlow<anyhow::Error> {
+    match done {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}

@@ -1,0 +1,34 @@
+//! What the program's exit status says: the one list of them.
+
+use std::process::ExitCode;
+
+/// How a run of the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Done,
+    /// Done, and the answer is "no": a file failed `test`.
+    No,
+    /// The command line makes no sense.
+    Usage,
+    /// The classic command line makes no sense. The C program ended so, and scripts know it.
+    ClassicUsage,
+    /// A file could not be read or is damaged, or anything else failed.
+    Failed,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(match status {
+            Status::Done => 0,
+            Status::No | Status::ClassicUsage => 1,
+            Status::Usage => 2,
+            Status::Failed => 5,
+        })
+    }
+}
+
+/// The command line makes no sense, as only the command itself can tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misuse(pub String);

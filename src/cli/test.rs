@@ -1,0 +1,118 @@
+//! `ctrecorder test`: are files as they were written?
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Report, Status};
+use crate::journal::{Condition, Examined, Examiner, Journal, Member, Shown};
+use crate::output::header;
+
+/// Test whether files are as they were written
+///
+/// Every checksum, the order of blocks, the footer with its totals, directory and digest, and the chain of digests from
+/// one segment to the next among those given. One line for each file; the exit status is 1 if one of them fails.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Segments, files of the C program, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// Tests the files the arguments name.
+pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    let mut failures = Vec::new();
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let stdout = io::stdout();
+    let with_progress = !stdout.is_terminal();
+    let mut test = Test {
+        report: Report::new(journal.length(), with_progress),
+        out: BufWriter::new(stdout.lock()),
+        examiner: Examiner::default(),
+        failed: false,
+    };
+    for failure in failures {
+        test.report.failure(failure);
+    }
+    for file in journal.files() {
+        test.file(file)?;
+    }
+    Ok(match test.report.status() {
+        Status::Done if test.failed => Status::No,
+        status => status,
+    })
+}
+
+/// Tests one file after the other.
+struct Test<W> {
+    report: Report,
+    out: W,
+    examiner: Examiner,
+    /// Whether some file is not as it was written.
+    failed: bool,
+}
+
+impl<W: Write> Test<W> {
+    fn file(&mut self, file: &Member) -> io::Result<()> {
+        let mut line = Line { out: &mut self.out, path: file.path(), failed: false, done: Ok(()) };
+        let examined = file.open().and_then(|source| {
+            let mut passed = |bytes| self.report.passed(bytes);
+            self.examiner.examine(&source, &mut |finding| line.finding(&finding), &mut passed)
+        });
+        match examined {
+            Ok(examined) if !line.failed => line.ok(&examined),
+            Err(error) if error.is_not_a_segment() => line.finding(&error.reason),
+            Err(error) => self.report.failure(error),
+            Ok(_) => {}
+        }
+        self.failed |= line.failed;
+        line.end()?;
+        self.out.flush()
+    }
+}
+
+/// The line of one file, written as its findings come in: there may be more of them than memory should hold.
+struct Line<'a, W> {
+    out: &'a mut W,
+    path: &'a Path,
+    failed: bool,
+    done: io::Result<()>,
+}
+
+impl<W: Write> Line<'_, W> {
+    fn finding(&mut self, what: impl Display) {
+        let (path, first) = (Shown(self.path), !self.failed);
+        self.failed = true;
+        if self.done.is_ok() {
+            self.done = if first { write!(self.out, "{path}: FAILED: {what}") } else { write!(self.out, "; {what}") };
+        }
+    }
+
+    fn ok(&mut self, examined: &Examined) {
+        self.done = ok(self.out, self.path, examined);
+    }
+
+    fn end(self) -> io::Result<()> {
+        self.done?;
+        if self.failed { writeln!(self.out) } else { Ok(()) }
+    }
+}
+
+/// The line of a file that is as it was written.
+fn ok(out: &mut impl Write, path: &Path, examined: &Examined) -> io::Result<()> {
+    let records = counted(examined.records, "record");
+    let blocks = counted(examined.blocks, "block");
+    write!(out, "{}: ok, version {}, {records}", Shown(path), examined.version)?;
+    match examined.condition {
+        Condition::Legacy => writeln!(out),
+        Condition::BeingWritten | Condition::Open => writeln!(out, ", {blocks}, still being written"),
+        Condition::Closed(closing, digest) => {
+            let (closing, digest) = (header::closing(closing), header::hex(&digest));
+            writeln!(out, ", {blocks}, closed: {closing}, digest {digest}")
+        }
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

@@ -1,0 +1,263 @@
+//! Says of a file whether it is as it was written: `ctrecorder test`.
+
+use ctrecorder_format::legacy::{self, Piece};
+use ctrecorder_format::{BlockKind, Closing, Damage, Digest, Fault, Segment, header};
+
+use super::chain::{Broken, Chain};
+use super::count::Count;
+use super::{Error, Source, Version};
+
+/// Something in a file that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// Some bytes could not be read as what they should be.
+    #[error("{0}")]
+    Damage(Damage),
+    /// The segment was not closed in order.
+    #[error("offset {offset}: no footer: cut off, or still being written")]
+    NoFooter {
+        /// The file's length, where the footer should begin.
+        offset: u64,
+    },
+    /// The footer's totals are not those of the blocks.
+    #[error("offset {offset}: the footer says {said} {what}, and there are {counted}")]
+    Total {
+        /// Where the footer begins.
+        offset: u64,
+        /// What is counted.
+        what: &'static str,
+        /// How many the footer says there are.
+        said: u64,
+        /// How many there are.
+        counted: u64,
+    },
+    /// The footer's directory is not that of the blocks.
+    #[error("offset {offset}: entry {entry} of the directory is not that of its blocks")]
+    Directory {
+        /// Where the footer begins.
+        offset: u64,
+        /// The number of the entry, from 0.
+        entry: usize,
+    },
+    /// The digest in the footer is not that of the segment.
+    #[error("offset {offset}: the digest in the footer is not that of the segment")]
+    Digest {
+        /// Where the footer begins.
+        offset: u64,
+    },
+    /// The segment does not follow the one before.
+    #[error("{0}")]
+    Chain(Broken),
+}
+
+/// How a file that was examined ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// In order; so says its footer.
+    Closed(Closing, Digest),
+    /// A recorder is writing it.
+    BeingWritten,
+    /// Without a footer, which a finding tells of.
+    Open,
+    /// As every file of version 2: with the last record.
+    Legacy,
+}
+
+/// What was found in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// The version of its format.
+    pub version: u32,
+    /// Whole records.
+    pub records: u64,
+    /// Whole blocks, the footer among them; 0 in version 2, which has none.
+    pub blocks: u64,
+    /// How it ends.
+    pub condition: Condition,
+}
+
+/// Examines files, one after the other.
+#[derive(Default)]
+pub struct Examiner {
+    chain: Chain,
+}
+
+impl Examiner {
+    /// Examines a file: header, blocks and their sequence, footer, totals, directory, digest, and that it follows the
+    /// segment of the same recorder that was examined before. Each finding is told to `found`, and to `passed` how many
+    /// further bytes are done.
+    pub fn examine(
+        &mut self,
+        source: &Source,
+        found: &mut dyn FnMut(Finding),
+        passed: &mut dyn FnMut(u64),
+    ) -> Result<Examined, Error> {
+        match source.parse()? {
+            Version::Two(file) => Ok(examine_legacy(&file, found)),
+            Version::Three(segment) => {
+                let examined = examine_segment(&segment, source, found, passed);
+                if let Ok(header) = segment.header() {
+                    let digest = segment.footer().map(|footer| footer.digest);
+                    if let Some(broken) = self.chain.follow(source.path(), header, digest) {
+                        found(Finding::Chain(broken));
+                    }
+                }
+                Ok(examined)
+            }
+        }
+    }
+}
+
+fn examine_legacy(file: &legacy::File<'_>, found: &mut dyn FnMut(Finding)) -> Examined {
+    let mut records = 0;
+    for piece in file.pieces() {
+        match piece {
+            Piece::Record { .. } => records += 1,
+            Piece::Damage(damage) => found(Finding::Damage(damage)),
+        }
+    }
+    Examined { version: 2, records, blocks: 0, condition: Condition::Legacy }
+}
+
+fn examine_segment(
+    segment: &Segment<'_>,
+    source: &Source,
+    found: &mut dyn FnMut(Finding),
+    passed: &mut dyn FnMut(u64),
+) -> Examined {
+    let being_written = segment.footer().is_none() && source.is_being_written();
+    let mut count = Count::new(segment);
+    let mut damaged = false;
+    let mut damage = |damage: Damage| {
+        // A segment that is being written may end anywhere.
+        if !(being_written && matches!(damage.fault, Fault::CutOff(_))) {
+            damaged = true;
+            found(Finding::Damage(damage));
+        }
+    };
+    if let Err(header) = segment.header() {
+        damage(header.clone());
+    }
+    for head in segment.heads() {
+        match head {
+            Ok(head) => {
+                passed(head.header.length());
+                count.has_footer |= head.header.kind() == Some(BlockKind::Footer);
+                head.verify().map_or_else(&mut damage, |block| count.block(&block));
+            }
+            Err(between) => damage(between),
+        }
+    }
+    let condition = match segment.footer() {
+        Some(footer) => Condition::Closed(footer.totals.closing, footer.digest),
+        None if being_written => Condition::BeingWritten,
+        None => Condition::Open,
+    };
+    // What is damaged is missing in the count as well: that would be no second finding.
+    if !damaged {
+        count.hold_against(segment, found);
+    }
+    if condition == Condition::Open && !count.has_footer {
+        found(Finding::NoFooter { offset: segment.length() });
+    }
+    if let Some(footer) = segment.footer()
+        && segment.digest() != Some(footer.digest)
+    {
+        found(Finding::Digest { offset: footer.offset });
+    }
+    Examined { version: header::VERSION, records: count.totals.records(), blocks: count.blocks, condition }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ctrecorder_format::{Cause, Clock, Content, Header, Kind, Note, V4, V6, Writer};
+
+    use super::*;
+    use crate::sample::record;
+
+    const NS: u64 = 1_000_000_000;
+
+    /// A closed segment with blocks of every kind.
+    fn segment() -> Vec<u8> {
+        let header = Header {
+            tag: 0xfeed_beef,
+            counters: true,
+            software: "ctrecorder".into(),
+            content: Content::Events,
+            host: "nat1".into(),
+            boot_id: [7; 16],
+            recorder_started: NS,
+            segment_number: 0,
+            created: NS,
+            time_zone: "UTC".into(),
+            utc_offset_seconds: 0,
+            families: 3,
+            protocols: vec![6],
+            namespace: 0,
+            filters: String::new(),
+            clock: Clock::Kernel,
+            previous: None,
+        };
+        let mut writer = Writer::new(Vec::new(), &header).unwrap();
+        for number in 0..12 {
+            let port = 1000 + number as u16;
+            let v4: [(V4, u16); 4] =
+                [([10, 0, 0, 1], port), ([192, 0, 2, 1], 80), ([192, 0, 2, 1], 80), ([3; 4], port)];
+            let v6: [(V6, u16); 4] = v4.map(|(address, port)| ([address[0]; 16], port));
+            let time = (number + 2) * NS;
+            writer.push(&record(Kind::Start, time, 0, v4), None, time);
+            writer.push(&record(Kind::Flow, time, time + 1, v6), None, time);
+        }
+        writer.note(&Note::gap(20 * NS, 21 * NS, 3, Cause::KernelOverrun));
+        writer.finish(Closing::Stopped, 30 * NS).unwrap();
+        writer.write_out().unwrap();
+        writer.output().clone()
+    }
+
+    /// What is found in these bytes; a refusal counts as one finding.
+    fn findings(bytes: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        let source = Source::in_memory(Path::new("x"), bytes.into());
+        let examined =
+            Examiner::default().examine(&source, &mut |finding| found.push(finding.to_string()), &mut |_| ());
+        found.extend(examined.err().map(|error| error.to_string()));
+        found
+    }
+
+    #[test]
+    fn a_whole_segment_has_no_findings() {
+        assert_eq!(findings(&segment()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        let whole = segment();
+        for at in 0..whole.len() {
+            for bit in [0x01, 0x80] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= bit;
+                assert!(!findings(&bytes).is_empty(), "byte {at}, bit {bit:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_cut_goes_unnoticed() {
+        let whole = segment();
+        for length in 0..whole.len() {
+            assert!(!findings(&whole[..length]).is_empty(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_footer_is_damage_and_the_footer_is_not_missing() {
+        let mut bytes = segment();
+        let length = bytes.len();
+        bytes.extend_from_slice(b"what is this?");
+        let found = findings(&bytes);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("offset {length}: ")), "{found:?}");
+    }
+}

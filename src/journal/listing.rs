@@ -1,0 +1,124 @@
+//! From paths to the files of a journal, in the order in which they are read.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::source::{Source, Version, read};
+use super::{Error, Reason};
+
+/// The files named by some paths, in the order in which they are read: that of the paths, and within a directory that of
+/// time.
+#[derive(Debug, Default)]
+pub struct Journal {
+    files: Vec<Member>,
+}
+
+/// One file of a [`Journal`].
+#[derive(Debug)]
+pub struct Member {
+    path: PathBuf,
+    length: u64,
+    /// The content of what can be read only once, a pipe.
+    held: Option<Arc<[u8]>>,
+}
+
+impl Journal {
+    /// The files at these paths. A directory stands for the segments in it (not in directories below), by the time they
+    /// were begun, then their number, then their name; what else is in it is passed over. What cannot be had is told to
+    /// `failed`, and the rest goes on.
+    pub fn find(paths: &[PathBuf], mut failed: impl FnMut(Error)) -> Self {
+        let mut files = Vec::new();
+        for path in paths {
+            if let Err(error) = add(path, &mut files, &mut failed) {
+                failed(error);
+            }
+        }
+        Self { files }
+    }
+
+    /// The files, in order.
+    pub fn files(&self) -> &[Member] {
+        &self.files
+    }
+
+    /// Bytes in all of them.
+    pub fn length(&self) -> u64 {
+        self.files.iter().map(|file| file.length).sum()
+    }
+
+    /// Each file as a journal of its own.
+    pub fn split(self) -> impl Iterator<Item = Self> {
+        self.files.into_iter().map(|file| Self { files: vec![file] })
+    }
+}
+
+impl Member {
+    /// The path, as it was given or found.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it; this may be done more than once.
+    pub fn open(&self) -> Result<Source, Error> {
+        match &self.held {
+            Some(bytes) => Ok(Source::in_memory(&self.path, Arc::clone(bytes))),
+            None => Source::open(&self.path),
+        }
+    }
+}
+
+/// Adds what one path stands for.
+fn add(path: &Path, files: &mut Vec<Member>, failed: &mut impl FnMut(Error)) -> Result<(), Error> {
+    let metadata = fs::metadata(path).map_err(Error::at(path))?;
+    if metadata.is_dir() {
+        return add_directory(path, files, failed);
+    }
+    let held = if metadata.is_file() {
+        None
+    } else {
+        let bytes = File::open(path).and_then(|mut pipe| read(&mut pipe));
+        Some(bytes.map_err(Error::at(path))?)
+    };
+    let length = held.as_ref().map_or(metadata.len(), |bytes| bytes.len() as u64);
+    files.push(Member { path: path.to_path_buf(), length, held });
+    Ok(())
+}
+
+/// Adds the segments in a directory.
+fn add_directory(directory: &Path, files: &mut Vec<Member>, failed: &mut impl FnMut(Error)) -> Result<(), Error> {
+    let mut found = Vec::new();
+    let mut failures = 0;
+    for entry in fs::read_dir(directory).map_err(Error::at(directory))? {
+        let path = entry.map_err(Error::at(directory))?.path();
+        // Neither directories nor pipes, which would not end.
+        if !path.is_file() {
+            continue;
+        }
+        match begun(&path) {
+            Ok((begun, length)) => found.push((begun, Member { path, length, held: None })),
+            Err(error) if error.is_not_a_segment() => {}
+            Err(error) => {
+                failures += 1;
+                failed(error);
+            }
+        }
+    }
+    if found.is_empty() && failures == 0 {
+        return Err(Error::at(directory)(Reason::NoSegments));
+    }
+    found.sort_by(|(a, a_file), (b, b_file)| a.cmp(b).then_with(|| a_file.path.cmp(&b_file.path)));
+    files.extend(found.into_iter().map(|(_, file)| file));
+    Ok(())
+}
+
+/// When a segment was begun (ns since the epoch) and its number; and its length in bytes.
+fn begun(path: &Path) -> Result<((u64, u64), u64), Error> {
+    let source = Source::open(path)?;
+    let version = source.parse()?;
+    let number = match &version {
+        Version::Two(_) => 0,
+        Version::Three(segment) => segment.header().map_or(0, |header| header.segment_number),
+    };
+    Ok(((version.begun(), number), source.length()))
+}

@@ -1,0 +1,23 @@
+//! Many segments as one thing to read.
+//!
+//! [`Journal::find`] makes files of paths, [`Scan`] hands their records to a [`Sink`] in order, and [`Examiner`] says of
+//! each file whether it is as it was written. Files are mapped, never loaded; memory does not grow with the journal.
+
+mod chain;
+mod count;
+mod directory;
+mod error;
+mod examine;
+mod keyframe;
+mod listing;
+mod merge;
+mod scan;
+mod source;
+
+pub use chain::Broken;
+pub use error::{Error, Reason, Shown};
+pub use examine::{Condition, Examined, Examiner, Finding};
+pub use keyframe::OpenRecords;
+pub use listing::{Journal, Member};
+pub use scan::{Everything, Scan, Select, Sink};
+pub use source::{Source, Version};

@@ -1,0 +1,138 @@
+//! One file, open for reading, of any version.
+
+use std::fs::{File, TryLockError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ctrecorder_format::{Refusal, Segment, legacy};
+use memmap2::Mmap;
+
+use super::Error;
+
+const NS_PER_SECOND: u64 = 1_000_000_000;
+const NS_PER_US: u64 = 1_000;
+
+/// A file whose bytes are at hand: mapped, or read where that is not possible.
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    bytes: Bytes,
+    /// Kept for its lock; `None` for what is no regular file.
+    file: Option<File>,
+}
+
+/// The bytes of a file.
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Read(Arc<[u8]>),
+}
+
+/// A file as what its version makes of it.
+#[derive(Debug)]
+pub enum Version<'a> {
+    /// Version 2, the C program's.
+    Two(legacy::File<'a>),
+    /// Version 3.
+    Three(Segment<'a>),
+}
+
+impl Version<'_> {
+    /// When the file was begun, in ns since the epoch. Of a segment whose header is damaged, when its first event arrived.
+    pub fn begun(&self) -> u64 {
+        match self {
+            Self::Two(file) => {
+                let (seconds, us) = file.header().started;
+                u64::from(seconds) * NS_PER_SECOND + u64::from(us) * NS_PER_US
+            }
+            Self::Three(segment) => segment.header().map_or_else(|_| first_event(segment), |header| header.created),
+        }
+    }
+}
+
+/// When the first event of a segment arrived, as its first block says; 0 if it has none.
+fn first_event(segment: &Segment<'_>) -> u64 {
+    segment.heads().find_map(|head| Some(head.ok()?.header.first_event.get())).unwrap_or(0)
+}
+
+impl Source {
+    /// Opens a regular file by mapping it. Anything else (a pipe, a terminal) is read to its end.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let failed = Error::at(path);
+        let mut file = File::open(path).map_err(&failed)?;
+        if !file.metadata().map_err(&failed)?.is_file() {
+            return Ok(Self::in_memory(path, read(&mut file).map_err(&failed)?));
+        }
+        let bytes = match map(&file) {
+            Ok(map) => Bytes::Mapped(map),
+            Err(_) => Bytes::Read(read(&mut file).map_err(&failed)?),
+        };
+        Ok(Self { path: path.to_path_buf(), bytes, file: Some(file) })
+    }
+
+    /// A file that was read already.
+    pub(super) fn in_memory(path: &Path, bytes: Arc<[u8]>) -> Self {
+        Self { path: path.to_path_buf(), bytes: Bytes::Read(bytes), file: None }
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is in it.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Mapped(map) => map,
+            Bytes::Read(bytes) => bytes,
+        }
+    }
+
+    /// Length in bytes when it was opened; a segment that is being written has grown since.
+    pub fn length(&self) -> u64 {
+        self.bytes().len() as u64
+    }
+
+    /// Finds out the version, and reads the header.
+    pub fn parse(&self) -> Result<Version<'_>, Error> {
+        match Segment::open(self.bytes()) {
+            Ok(segment) => Ok(Version::Three(segment)),
+            // The reader of version 2 also knows what to say of version 1.
+            Err(Refusal::Version(1 | 2)) => {
+                legacy::File::open(self.bytes()).map(Version::Two).map_err(Error::at(&self.path))
+            }
+            Err(refusal) => Err(Error::at(&self.path)(refusal)),
+        }
+    }
+
+    /// Whether a recorder holds the file's lock: then it has no footer yet, and may end in the middle of a block.
+    pub fn is_being_written(&self) -> bool {
+        let Some(file) = &self.file else { return false };
+        match file.try_lock_shared() {
+            Ok(()) => {
+                // Nothing to be done if this fails; closing the file gives the lock back, too.
+                let _ = file.unlock();
+                false
+            }
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Error(_)) => false,
+        }
+    }
+}
+
+/// Maps a whole file.
+fn map(file: &File) -> std::io::Result<Mmap> {
+    // SAFETY: the bytes of a map must not change while they are borrowed. A recorder appends to its segments and never
+    // changes or shortens what it has written, and nothing here writes to an input. Someone else may: then blocks fail
+    // their checksums, and if the file shrinks, touching a page that is gone ends the process (SIGBUS). That is the price
+    // of not copying every file, the same that grep-like programs pay; who cannot have it may read through a pipe.
+    unsafe { Mmap::map(file) }
+}
+
+/// Reads to the end.
+pub(super) fn read(from: &mut impl Read) -> std::io::Result<Arc<[u8]>> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}

@@ -1,0 +1,118 @@
+//! What the C program recorded is listed as it listed it, byte for byte.
+
+use super::sample::{golden, run};
+use crate::program::{Answer, answer, ctrecorder};
+
+/// Asserts that these arguments list what stands in a golden file.
+fn assert_lists(zone: &str, arguments: &[&str], file: &str, expected: &str) {
+    for classic in [true, false] {
+        let mut command = ctrecorder();
+        command.env("TZ", zone);
+        if classic {
+            command.args(["-L", "-f"]).arg(golden(file)).args(arguments);
+        } else {
+            command.arg("list").args(arguments).arg(golden(file));
+        }
+        let expected = std::fs::read_to_string(golden(expected)).unwrap();
+        let Answer { status, stdout, stderr } = answer(&mut command);
+        assert_eq!((status, stdout), (0, expected), "{arguments:?} {file}");
+        assert_eq!(stderr.is_empty(), arguments.contains(&"-H"), "{stderr}");
+    }
+}
+
+#[test]
+fn lists_are_those_of_the_c_program() {
+    assert_lists("UTC", &["-H"], "tcp.ct", "tcp.list.utc.txt");
+    assert_lists("UTC", &[], "tcp.combined.ct", "tcp.combined.list.utc.txt");
+    assert_lists("Europe/Warsaw", &["-H"], "udp.ct", "udp.list.warsaw.txt");
+    assert_lists("UTC", &["-i", "203.0.113.0/29"], "udp.ct", "udp.list.i-203.0.113.0_29.utc.txt");
+    assert_lists("UTC", &["-i", "203.0.113.1/255.255.255.248"], "udp.ct", "udp.list.i-203.0.113.0_29.utc.txt");
+    assert_lists("UTC", &["-i", "10.10.0.2", "-p", "8022"], "tcp.ct", "tcp.list.i-10.10.0.2.p-8022.utc.txt");
+}
+
+#[test]
+fn the_header_is_that_of_the_c_program_but_for_its_wrong_month() {
+    let expected = std::fs::read_to_string(golden("tcp.header.utc.txt")).unwrap();
+    let expected = expected.replace(".startd: 2026.10.20", ".startd: 2026.11.20");
+    let file = golden("tcp.ct").into_os_string();
+    for arguments in [["-H".into(), "-f".into(), file.clone()].as_slice(), &["header".into(), file.clone()]] {
+        assert_eq!(run(arguments), Answer { status: 0, stdout: expected.clone(), stderr: String::new() });
+    }
+    let listed = run(["-L".into(), "-f".into(), file, "-p".into(), "1".into()]);
+    assert_eq!(listed, Answer { status: 0, stdout: String::new(), stderr: expected });
+}
+
+/// The C program's squeeze dropped some starts whose end it had not seen; here they are, at the end.
+#[test]
+fn a_squeezed_list_has_every_line_of_the_c_programs() {
+    for name in ["tcp", "udp"] {
+        let listed = run(["list".into(), "-sH".into(), golden(&format!("{name}.ct")).into_os_string()]);
+        let combined = run(["list".into(), "-H".into(), golden(&format!("{name}.combined.ct")).into_os_string()]);
+        assert_eq!((listed.status, combined.status), (0, 0));
+        let mut left: Vec<_> = listed.stdout.lines().collect();
+        for line in combined.stdout.lines() {
+            let at = left.iter().position(|own| *own == line).unwrap_or_else(|| panic!("{name}: {line}"));
+            left.remove(at);
+        }
+        assert!(left.iter().all(|line| line[27..].starts_with("-          -")), "{left:?}");
+    }
+}
+
+#[test]
+fn a_pipe_is_read_as_a_file_is() {
+    let bytes = std::fs::read(golden("tcp.ct")).unwrap();
+    let piped = answer(ctrecorder().args(["list", "-H", "/dev/stdin"]).write_stdin(bytes));
+    let expected = std::fs::read_to_string(golden("tcp.list.utc.txt")).unwrap();
+    assert_eq!(piped, Answer { status: 0, stdout: expected, stderr: String::new() });
+}
+
+#[test]
+fn usage_in_the_classic_spelling_ends_with_1() {
+    for line in [&[][..], &["-L"], &["-f", "x"], &["-L", "-f", "x", "-z"], &["-S", "-f", "a", "b"]] {
+        let answer = run(line);
+        assert_eq!((answer.status, answer.stdout.as_str()), (1, ""), "{line:?}");
+        assert!(answer.stderr.contains("\n  ctrecorder -L -f FILE [-i IP[/MASK]] [-p PORT] [-s] [-H]\n"), "{line:?}");
+    }
+    assert_eq!(run(["nonsense"]).status, 2);
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    for line in [&["-h"][..], &["--help"], &["help"], &["list", "--help"]] {
+        let answer = run(line);
+        assert_eq!((answer.status, answer.stderr.as_str()), (0, ""), "{line:?}");
+        assert!(answer.stdout.contains("Usage: ctrecorder"), "{line:?}");
+    }
+    let capture = match (cfg!(target_os = "linux"), cfg!(feature = "capture")) {
+        (true, true) => "built in",
+        (true, false) => "left out at compile time",
+        (false, _) => "left out (Linux only)",
+    };
+    for option in ["-V", "--version"] {
+        let expected = format!("ctrecorder {}\ncapture: {capture}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(run([option]), Answer { status: 0, stdout: expected, stderr: String::new() });
+    }
+}
+
+/// `head` is gone before the program has written all.
+#[test]
+fn an_output_that_is_closed_ends_it_quietly() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    // More than a pipe holds, which is 64 KiB: the program is still writing when we go.
+    let files = vec![golden("tcp.ct"); 40];
+    let mut child = Command::new(crate::program::PATH)
+        .args(["list", "-H"])
+        .args(files)
+        .env("TZ", "UTC")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("2026.11.20 21:12:05.798620 S "), "{line}");
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+}

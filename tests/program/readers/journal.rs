@@ -1,0 +1,162 @@
+//! Many segments, listed as one journal.
+
+use std::fs;
+
+use ctrecorder_format::{Cause, Closing, Kind, Note};
+use tempfile::TempDir;
+
+use super::sample::{BEGIN, NS, Segment, golden, header, line4, line6, run, v4, v6};
+
+#[test]
+fn both_families_are_listed_in_order_of_arrival() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("a.ct");
+    let mut end = v6(Kind::End, 1, 5);
+    end.flags = ctrecorder_format::record::flags::REPLY_SEEN;
+    let segment = Segment::new(&header(0, None))
+        .push(&v4(Kind::Start, 1, 0))
+        .push(&v6(Kind::Start, 1, 1))
+        .push(&v4(Kind::Start, 2, 2))
+        .push(&v6(Kind::Start, 2, 2))
+        .push(&v4(Kind::End, 1, 4))
+        .push(&end)
+        .seal()
+        .push(&v6(Kind::End, 2, 6));
+    fs::write(&path, segment.stopped()).unwrap();
+    let listed = run(["-LHf".as_ref(), path.as_os_str()]);
+    let expected = [
+        line4("08:00:00", "S ", 1),
+        line6("08:00:01", "S ", 1),
+        line4("08:00:02", "S ", 2),
+        line6("08:00:02", "S ", 2),
+        line4("08:00:04", "E ", 1),
+        line6("08:00:05", "E+", 1),
+        line6("08:00:06", "E ", 2),
+    ];
+    assert_eq!((listed.status, listed.stdout, listed.stderr.as_str()), (0, expected.concat(), ""));
+
+    let only = |arguments: &[&str]| {
+        let listed = run(["list", "-H"].iter().chain(arguments).map(AsRef::as_ref).chain([path.as_os_str()]));
+        assert_eq!((listed.status, listed.stderr.as_str()), (0, ""));
+        listed.stdout
+    };
+    assert_eq!(only(&["-i", "fd00::/8", "-p", "2"]), [&*expected[3], &expected[6]].concat());
+    assert_eq!(only(&["-i", "[fd00::1]", "-p", "1"]), [&*expected[1], &expected[5]].concat());
+    assert_eq!(only(&["-i", "10.0.0.1", "-p", "1"]), [&*expected[0], &expected[4]].concat());
+    assert_eq!(only(&["-i", "10.0.0.2"]), "");
+}
+
+#[test]
+fn a_directory_is_its_segments_in_order_of_time() {
+    let directory = TempDir::new().unwrap();
+    let segment = |number: u16| {
+        Segment::new(&header(number.into(), None)).push(&v4(Kind::Start, number, u64::from(number) * 600)).stopped()
+    };
+    // By name they would be in another order.
+    for (name, number) in [("c.ct", 0), ("a.ct", 1), ("b.ct", 2)] {
+        fs::write(directory.path().join(name), segment(number)).unwrap();
+    }
+    fs::write(directory.path().join("notes.txt"), "no segment\n").unwrap();
+    fs::write(directory.path().join("empty"), "").unwrap();
+    fs::create_dir(directory.path().join("below")).unwrap();
+    fs::write(directory.path().join("below/d.ct"), segment(3)).unwrap();
+    fs::copy(golden("udp.ct"), directory.path().join("z.ct")).unwrap();
+    let listed = run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
+    let udp = run(["list".as_ref(), "-H".as_ref(), golden("udp.ct").as_os_str()]);
+    let new = [line4("08:00:00", "S ", 0), line4("08:10:00", "S ", 1), line4("08:20:00", "S ", 2)].concat();
+    assert_eq!((listed.status, listed.stdout, listed.stderr.as_str()), (0, udp.stdout + &new, ""));
+
+    let headers = run(["header".as_ref(), directory.path().as_os_str()]);
+    let names: Vec<_> = headers.stdout.lines().filter(|line| line.ends_with(".ct:")).collect();
+    let expected = ["z.ct", "c.ct", "a.ct", "b.ct"].map(|name| format!("{}:", directory.path().join(name).display()));
+    assert_eq!((headers.status, names), (0, expected.iter().map(String::as_str).collect()));
+}
+
+/// Open records that repeat what was listed are left out: those of a segment that follows the one before.
+#[test]
+fn open_flows_are_listed_once() {
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.into_os_string()
+    };
+    let (first, digest) = Segment::new(&header(0, None))
+        .push(&v4(Kind::Open, 1, 0))
+        .seal()
+        .push(&v4(Kind::Start, 2, 10))
+        .closed(Closing::WentOn);
+    let (second, digest) = Segment::new(&header(1, Some(digest)))
+        .push(&v4(Kind::Open, 1, 0))
+        .push(&v4(Kind::Open, 2, 10))
+        .seal()
+        .push(&v4(Kind::End, 2, 610))
+        .note(&Note::gap(BEGIN + 620 * NS, BEGIN + 630 * NS, 4, Cause::KernelOverrun))
+        .push(&v4(Kind::Open, 3, 625))
+        .closed(Closing::WentOn);
+    let (third, digest) = Segment::new(&header(2, Some(digest)))
+        .push(&v4(Kind::Open, 1, 0))
+        .push(&v4(Kind::Open, 3, 625))
+        .seal()
+        .note(&Note::gap(BEGIN + 1790 * NS, BEGIN + 1800 * NS, Note::LOST_UNKNOWN, Cause::DiskFull))
+        .closed(Closing::WentOn);
+    let (fourth, _) = Segment::new(&header(3, Some(digest))).push(&v4(Kind::Open, 4, 1795)).closed(Closing::Stopped);
+    let files = [("a", &first), ("b", &second), ("c", &third), ("d", &fourth)].map(|(name, bytes)| file(name, bytes));
+
+    let all = run(["list".into(), "-H".into()].into_iter().chain(files.clone()));
+    let expected = [
+        line4("08:00:00", "O ", 1),
+        line4("08:00:10", "S ", 2),
+        line4("08:10:10", "E ", 2),
+        line4("08:10:25", "O ", 3),
+        line4("08:29:55", "O ", 4),
+    ];
+    assert_eq!((all.status, all.stdout), (0, expected.concat()));
+    let gaps = format!(
+        "ctrecorder: {}: gap from 2027.01.15 08:10:20.000000 to 2027.01.15 08:10:30.000000: socket buffer full, \
+         4 events lost\n\
+         ctrecorder: {}: gap from 2027.01.15 08:29:50.000000 to 2027.01.15 08:30:00.000000: disk full, \
+         number of events lost not known\n",
+        files[1].display(),
+        files[2].display()
+    );
+    assert_eq!(all.stderr, gaps);
+
+    let later = run(["list".into(), "-H".into()].into_iter().chain(files[1..2].iter().cloned()));
+    let opens = [line4("08:00:00", "O ", 1), line4("08:00:10", "O ", 2)].concat();
+    assert!(later.stdout.starts_with(&opens), "{}", later.stdout);
+
+    let squeezed = run(["list".into(), "-sH".into()].into_iter().chain(files));
+    assert_eq!(squeezed.status, 0);
+    let flows: Vec<_> = squeezed.stdout.lines().map(|line| &line[11..53]).collect();
+    let half = |start: &str| format!("{start}.000000 -          -              ");
+    assert_eq!(
+        flows,
+        ["08:00:10.000000 2027.01.15 08:10:10.000000", &half("08:00:00"), &half("08:10:25"), &half("08:29:55")]
+    );
+}
+
+/// The recorder holds the lock of the segment it writes; what is whole is listed, and nothing is wrong.
+#[test]
+fn a_segment_that_is_being_written_is_read_to_its_last_whole_block() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("now.ct");
+    let mut bytes =
+        Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 0)).seal().push(&v4(Kind::End, 1, 1)).cut_off();
+    bytes.truncate(bytes.len() - 10);
+    fs::write(&path, bytes).unwrap();
+    let lines = line4("08:00:00", "S ", 1);
+
+    let cut = run(["list".as_ref(), "-H".as_ref(), path.as_os_str()]);
+    assert_eq!((cut.status, &cut.stdout), (5, &lines));
+    assert!(cut.stderr.contains(": cut off: the file ends in the middle of a block, "), "{}", cut.stderr);
+    assert_eq!(run(["test".as_ref(), path.as_os_str()]).status, 1);
+
+    let recorder = fs::File::open(&path).unwrap();
+    recorder.lock().unwrap();
+    let listed = run(["list".as_ref(), "-H".as_ref(), path.as_os_str()]);
+    assert_eq!((listed.status, listed.stdout, listed.stderr.as_str()), (0, lines, ""));
+    let tested = run(["test".as_ref(), path.as_os_str()]);
+    let expected = format!("{}: ok, version 3, 1 record, 1 block, still being written\n", path.display());
+    assert_eq!((tested.status, tested.stdout, tested.stderr.as_str()), (0, expected, ""));
+}

@@ -1,0 +1,10 @@
+//! The commands that read, run on files: those of the C program, and segments written here.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod golden;
+mod journal;
+mod sample;
+mod squeeze;
+mod test;

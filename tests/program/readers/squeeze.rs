@@ -1,0 +1,201 @@
+//! `ctrecorder squeeze`: flows in a file of their own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
+use ctrecorder_format::{Cause, Closing, Counters, Kind, Note, Segment as Read, record::flags};
+use tempfile::TempDir;
+
+use super::sample::{BEGIN, NS, Segment, golden, header, run, v4, v6};
+use crate::program::Answer;
+
+fn done() -> Answer {
+    Answer { status: 0, stdout: String::new(), stderr: String::new() }
+}
+
+/// What a file lists as, without header.
+fn list(options: &str, path: &Path) -> String {
+    let listed = run(["list".as_ref(), OsStr::new(options), path.as_os_str()]);
+    assert_eq!((listed.status, listed.stderr.as_str()), (0, ""));
+    listed.stdout
+}
+
+#[test]
+fn version_2_becomes_version_3_and_version_2_again() {
+    for name in ["tcp", "udp"] {
+        let directory = TempDir::new().unwrap();
+        let input = directory.path().join("in.ct");
+        fs::copy(golden(&format!("{name}.ct")), &input).unwrap();
+        assert_eq!(run(["-S".as_ref(), "-f".as_ref(), input.as_os_str()]), done());
+        let squeezed = directory.path().join("in.sq.ct");
+        assert_eq!(list("-H", &squeezed), list("-sH", &input));
+        assert_eq!(run(["test".as_ref(), squeezed.as_os_str()]).status, 0);
+
+        let old = directory.path().join("old");
+        let words = ["squeeze".as_ref(), "--legacy".as_ref(), "-o".as_ref(), old.as_os_str(), squeezed.as_os_str()];
+        assert_eq!(run(words), done());
+        assert_eq!(list("-H", &old), list("-sH", &input));
+        // The order of the lines apart, this has all that the C program's own squeeze has.
+        let header = |path: &Path| run(["header".as_ref(), path.as_os_str()]).stdout;
+        assert_eq!(header(&old), header(&golden(&format!("{name}.combined.ct"))));
+        assert_eq!(fs::read(&input).unwrap(), fs::read(golden(&format!("{name}.ct"))).unwrap());
+    }
+}
+
+/// Two segments with both families, counters, a gap, and flows that are not whole.
+fn journal(directory: &Path) {
+    let counters = Counters { original_bytes: 500.into(), ..Counters::default() };
+    let mut first = header(0, None);
+    first.counters = true;
+    let (bytes, digest) = Segment::new(&first)
+        .push(&v4(Kind::Open, 1, 0))
+        .push(&v6(Kind::Start, 1, 1))
+        .push(&v4(Kind::Start, 2, 2))
+        .counted(&v4(Kind::End, 1, 3), &counters)
+        .note(&Note::gap(BEGIN + 4 * NS, BEGIN + 5 * NS, 12, Cause::QueueFull))
+        .push(&v4(Kind::End, 9, 6))
+        .closed(Closing::WentOn);
+    fs::write(directory.join("1.ct"), bytes).unwrap();
+    let second = Segment::new(&header(1, Some(digest)))
+        .push(&v4(Kind::Open, 2, 2))
+        .push(&v6(Kind::Open, 1, 1))
+        .seal()
+        .push(&v6(Kind::End, 1, 601))
+        .push(&v4(Kind::Start, 3, 602));
+    fs::write(directory.join("2.ct"), second.stopped()).unwrap();
+}
+
+#[test]
+fn a_journal_becomes_one_file_with_its_gaps_and_counters() {
+    let directory = TempDir::new().unwrap();
+    let segments = directory.path().join("segments");
+    fs::create_dir(&segments).unwrap();
+    journal(&segments);
+
+    let refused = run(["squeeze".as_ref(), segments.as_os_str()]);
+    assert_eq!(refused.status, 2);
+    assert!(refused.stderr.contains("say which with -o"), "{}", refused.stderr);
+
+    let output = directory.path().join("all.ct");
+    assert_eq!(run(["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), segments.as_os_str()]), done());
+    let sorted = |text: String| {
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let [flows, segments_squeezed] =
+        [&output, &segments].map(|path| run(["list".as_ref(), "-sH".as_ref(), path.as_os_str()]));
+    assert_eq!(sorted(flows.stdout), sorted(segments_squeezed.stdout));
+    assert!(flows.stderr.contains("all.ct: gap from 2027.01.15 08:00:04.000000 to "), "{}", flows.stderr);
+
+    let bytes = fs::read(&output).unwrap();
+    let segment = Read::open(&bytes).unwrap();
+    let (header, totals) = (segment.header().unwrap(), segment.footer().unwrap().totals);
+    assert_eq!((header.host.as_str(), header.counters, header.previous), ("nat1", true, None));
+    assert_eq!((totals.flows, totals.ipv4, totals.ipv6, totals.records()), (5, 4, 1, 5));
+    assert_eq!((totals.notes, totals.lost, totals.closing), (1, 12, Closing::Complete));
+    let counted = segment.blocks().any(|block| match block.unwrap().body {
+        ctrecorder_format::Body::Ipv4(records) => records
+            .iter()
+            .any(|(flow, counters)| flow.original.sport.get() == 1 && counters.unwrap().original_bytes.get() == 500),
+        _ => false,
+    });
+    assert!(counted);
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&output).unwrap().permissions().mode() & 0o7777, 0o640);
+    }
+}
+
+#[test]
+fn what_version_2_cannot_hold_is_refused() {
+    let directory = TempDir::new().unwrap();
+    journal(directory.path());
+    let output = directory.path().join("old");
+    let squeeze = |options: &[&str]| {
+        let words = ["squeeze", "--legacy"].iter().chain(options).map(AsRef::as_ref);
+        let inputs = [directory.path().join("1.ct"), directory.path().join("2.ct")];
+        run(words.chain(["-o".as_ref(), output.as_os_str(), inputs[0].as_os_str(), inputs[1].as_os_str()]))
+    };
+    let refused = squeeze(&[]);
+    let said = format!(
+        "ctrecorder: {}: not written: a file of version 2 holds IPv4 only, and here are IPv6 flows: \
+         leave them out with --family ipv4\n",
+        output.display()
+    );
+    assert_eq!(refused.status, 5);
+    assert!(refused.stderr.ends_with(&said), "{}", refused.stderr);
+    assert!(!output.exists());
+    // Nothing else was left behind.
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+
+    // It cannot hold the gap either: that is said.
+    let squeezed = squeeze(&["--family", "ipv4"]);
+    assert_eq!(squeezed.status, 0);
+    assert!(squeezed.stderr.contains("1.ct: gap from "), "{}", squeezed.stderr);
+    assert_eq!(list("-H", &output).lines().count(), 4);
+
+    let mut mixed = header(0, None);
+    mixed.protocols = vec![];
+    let mut udp = v4(Kind::Start, 2, 2);
+    udp.protocol = 17;
+    let mixed = Segment::new(&mixed).push(&v4(Kind::Start, 1, 1)).push(&udp).stopped();
+    let mixed_path = directory.path().join("mixed");
+    fs::write(&mixed_path, mixed).unwrap();
+    let refused = run(["squeeze".as_ref(), "--legacy".as_ref(), mixed_path.as_os_str()]);
+    assert_eq!(refused.status, 5);
+    assert!(refused.stderr.contains("choose one with --protocol"), "{}", refused.stderr);
+    let words = ["squeeze", "--legacy", "--protocol", "udp"].iter().map(AsRef::as_ref);
+    assert_eq!(run(words.chain([mixed_path.as_os_str()])), done());
+    let header = run(["header".as_ref(), directory.path().join("mixed.sq").as_os_str()]);
+    assert!(header.stdout.contains("\n.proto: 0x11 (udp)\n"), "{}", header.stdout);
+    assert_eq!(list("-H", &directory.path().join("mixed.sq")).lines().count(), 1);
+}
+
+#[test]
+fn nothing_is_ever_overwritten() {
+    let directory = TempDir::new().unwrap();
+    let input = directory.path().join("in.ct");
+    let bytes = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).stopped();
+    fs::write(&input, &bytes).unwrap();
+    let output = directory.path().join("in.sq.ct");
+    fs::write(&output, "precious").unwrap();
+    for words in [
+        &["squeeze".as_ref(), input.as_os_str()][..],
+        &["-S".as_ref(), "-f".as_ref(), input.as_os_str(), "-o".as_ref(), output.as_os_str()],
+        &["squeeze".as_ref(), "-o".as_ref(), input.as_os_str(), input.as_os_str()],
+    ] {
+        let refused = run(words);
+        assert_eq!(refused.status, 5);
+        assert!(refused.stderr.ends_with(": not written: it exists already, and nothing is overwritten\n"));
+    }
+    assert_eq!(fs::read(&input).unwrap(), bytes);
+    assert_eq!(fs::read(&output).unwrap(), b"precious");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+/// The rest of a damaged input is squeezed; the flow whose start was lost is in the next keyframe.
+#[test]
+fn a_damaged_input_is_squeezed_as_far_as_it_goes() {
+    let directory = TempDir::new().unwrap();
+    let (mut first, digest) = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).closed(Closing::WentOn);
+    let block = super::sample::blocks(&first)[0];
+    first[block + 70] ^= 1;
+    let mut open = v4(Kind::Open, 1, 1);
+    open.flags = flags::REPLY_SEEN;
+    let second = Segment::new(&header(1, Some(digest))).push(&open).seal().push(&v4(Kind::End, 1, 700)).stopped();
+    let [a, b] = ["a", "b"].map(|name| directory.path().join(name));
+    fs::write(&a, first).unwrap();
+    fs::write(&b, second).unwrap();
+    let output = directory.path().join("out");
+    let words = ["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), a.as_os_str(), b.as_os_str()];
+    let squeezed = run(words);
+    assert_eq!(squeezed.status, 5);
+    assert!(squeezed.stderr.contains("block 0 does not match its checksum"), "{}", squeezed.stderr);
+    let listed = list("-H", &output);
+    assert!(listed.starts_with("2027.01.15 08:00:01.000000 2027.01.15 08:11:40.000000 src=10.0.0.1:1 "), "{listed}");
+    assert_eq!(listed.lines().count(), 1);
+}
