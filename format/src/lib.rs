@@ -34,6 +34,11 @@ pub use record::{Counters, Kind, Record, Tuple};
 pub use segment::{Block, Body, Head, Heads, Records, Segment};
 pub use writer::{BLOCK_BYTES, Writer};
 
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// The header and every block begin at a multiple of this many bytes.
 pub(crate) const ALIGNMENT: usize = 64;
 
