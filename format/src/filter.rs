@@ -198,11 +198,16 @@ mod tests {
         assert!(Filter::new(&[0; 31]).is_none());
     }
 
-    /// A filter made by another implementation of the same definition (Python's xxhash and integers).
+    /// The example of docs/format.md; the numbers were computed by another implementation (Python's `xxhash`).
     #[test]
-    fn the_hash_is_xxh64_with_seed_zero() {
-        assert_eq!(Key::address([203, 0, 113, 1]).0, xxh64(&[203, 0, 113, 1], 0));
-        assert_eq!(Key::endpoint([203, 0, 113, 1], 443).0, xxh64(&[203, 0, 113, 1, 1, 187], 0));
-        assert_eq!(xxh64(b"", 0), 0xef46_db37_51d8_e999);
+    fn keys_are_hashed_and_placed_as_elsewhere() {
+        let address = Key::address([203, 0, 113, 6]);
+        assert_eq!(address.0, 0xf32c_6e8e_ca93_c536);
+        assert_eq!(address.place(128), (121, [15, 27, 9, 15, 26, 18, 24].map(|bit| 1 << bit)));
+        let endpoint = Key::endpoint([203, 0, 113, 6], 36782);
+        assert_eq!(endpoint.0, 0x7c27_f059_1e9c_cc08);
+        assert_eq!(endpoint.place(128), (62, [19, 31, 25, 5, 16, 28, 31].map(|bit| 1 << bit)));
+        let ipv6 = [0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+        assert_eq!(Key::endpoint(ipv6, 5353).0, 0x6e03_59b9_2b31_5694);
     }
 }

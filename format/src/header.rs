@@ -21,7 +21,7 @@ pub const VERSION: u32 = 3;
 pub(crate) const PREFIX: [u8; 8] = *b"CTNL\0\0\0\x03";
 
 /// No header is longer than this.
-const LENGTH_MAX: usize = 64 * 1024;
+pub(crate) const LENGTH_MAX: usize = 64 * 1024;
 
 /// Incompatible features that this reader understands: none exist yet.
 const INCOMPATIBLE_KNOWN: u64 = 0;
@@ -32,18 +32,18 @@ pub type Digest = [u8; 32];
 /// The fixed part of the header, 64 bytes.
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-struct Preamble {
-    prefix: [u8; 8],
-    header_length: U32,
-    body_length: U32,
-    compatible: U64,
-    incompatible: U64,
-    ipv4_record_size: U16,
-    ipv6_record_size: U16,
-    reserved: U32,
-    tag: U32,
-    reserved_too: [u8; 16],
-    crc: U32,
+pub(crate) struct Preamble {
+    pub(crate) prefix: [u8; 8],
+    pub(crate) header_length: U32,
+    pub(crate) body_length: U32,
+    pub(crate) compatible: U64,
+    pub(crate) incompatible: U64,
+    pub(crate) ipv4_record_size: U16,
+    pub(crate) ipv6_record_size: U16,
+    pub(crate) reserved: U32,
+    pub(crate) tag: U32,
+    pub(crate) reserved_too: [u8; 16],
+    pub(crate) crc: U32,
 }
 
 const PREAMBLE: usize = size_of::<Preamble>();

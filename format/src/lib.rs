@@ -13,6 +13,8 @@ mod encode;
 mod filter;
 mod footer;
 pub mod header;
+#[cfg(test)]
+mod layout;
 mod le;
 pub mod legacy;
 pub mod note;

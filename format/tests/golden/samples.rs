@@ -35,7 +35,7 @@ pub fn example() -> (Vec<u8>, Digest) {
     let mut writer = writer(&header());
     writer.note(&Note::at(CREATED, Cause::Started));
     let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
-    let start = Record { start: (CREATED + NS / 2).into(), flags: 0, ..translated(Kind::Start, TCP, web, 36782) };
+    let start = Record { start: (CREATED + NS / 2).into(), ..translated(Kind::Start, TCP, web, 36782) };
     let end = Record { end: (CREATED + NS / 4 * 3).into(), ..translated(Kind::End, TCP, web, 36782) };
     writer.push(&start, None, CREATED + NS / 2);
     writer.push(&end, None, CREATED + NS / 4 * 3);
@@ -181,21 +181,27 @@ fn tuple(src: V4, sport: u16, dst: V4, dport: u16) -> Tuple<V4> {
     Tuple { src, dst, sport: sport.into(), dport: dport.into() }
 }
 
-/// A flow from `original` to the world, behind the public address 203.0.113.6 and this port of it.
+/// A flow from `original` to the world, behind the public address 203.0.113.6 and this port of it. What began just now
+/// has no reply yet; what ended was reset.
 fn translated(kind: Kind, protocol: u8, original: Tuple<V4>, public_port: u16) -> Record<V4> {
+    let (status, tcp_state, flags) = match kind {
+        Kind::Start => (0x198, 1, 0),
+        Kind::Open => (0x19e, 3, flags::REPLY_SEEN),
+        _ => (0x19e, 8, flags::REPLY_SEEN),
+    };
     Record {
         start: 0.into(),
         end: 0.into(),
         original,
-        reply: Tuple { src: original.dst, dst: [203, 0, 113, 6], sport: original.dport, dport: public_port.into() },
+        reply: tuple(original.dst, original.dport.get(), [203, 0, 113, 6], public_port),
         id: 0x2a00_0001.into(),
         mark: 0.into(),
         zone: 0.into(),
         kind: kind as u8,
         protocol,
-        status: 0x18e.into(),
-        tcp_state: if protocol == TCP { 3 } else { 0 },
-        flags: flags::REPLY_SEEN,
+        status: status.into(),
+        tcp_state: if protocol == TCP { tcp_state } else { 0 },
+        flags,
     }
 }
 
