@@ -62,7 +62,12 @@ struct State {
 impl Queue {
     /// A queue for at most `limit` events.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), wake_at: WAKE_AT.min(limit / 2).max(1), state: Mutex::default(), wake: Condvar::new() }
+        Self {
+            limit: limit.max(1),
+            wake_at: WAKE_AT.min(limit / 2).max(1),
+            state: Mutex::default(),
+            wake: Condvar::new(),
+        }
     }
 
     /// Adds events; returns how many of them, the last ones, found no room and are counted in a gap.
