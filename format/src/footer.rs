@@ -122,7 +122,8 @@ const _: () = assert!(size_of::<DirectoryEntry>() == 56);
 const _: () = assert!(ENTRIES_MAX * size_of::<DirectoryEntry>() + 1024 < block::PAYLOAD_MAX as usize);
 
 impl DirectoryEntry {
-    fn of(offset: u64, block: &BlockHeader) -> Self {
+    /// The entry of one block that begins at `offset`.
+    pub fn of(offset: u64, block: &BlockHeader) -> Self {
         Self {
             offset: U64::new(offset),
             first_event: block.first_event,
@@ -138,7 +139,7 @@ impl DirectoryEntry {
     }
 
     /// This entry and its right neighbour as one.
-    fn joined(&self, next: &Self) -> Self {
+    pub fn joined(&self, next: &Self) -> Self {
         Self {
             offset: self.offset,
             first_event: self.first_event.min(next.first_event),

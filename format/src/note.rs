@@ -25,6 +25,8 @@ pub enum Cause {
     Malformed = 8,
     /// Gap: the disk refused for another reason than being full, and then the queue was.
     DiskError = 9,
+    /// Gap: the files that this one was made from were damaged there.
+    Damaged = 10,
 }
 
 impl Cause {
@@ -40,6 +42,7 @@ impl Cause {
             7 => Self::NotRunning,
             8 => Self::Malformed,
             9 => Self::DiskError,
+            10 => Self::Damaged,
             _ => return None,
         })
     }
@@ -53,7 +56,8 @@ impl Cause {
             | Self::DiskFull
             | Self::NotRunning
             | Self::Malformed
-            | Self::DiskError => true,
+            | Self::DiskError
+            | Self::Damaged => true,
         }
     }
 
@@ -69,6 +73,7 @@ impl Cause {
             Self::NotRunning => "recorder not running",
             Self::Malformed => "messages not understood",
             Self::DiskError => "disk error",
+            Self::Damaged => "source damaged",
         }
     }
 }

@@ -11,7 +11,7 @@ use ctrecorder_format::{Cause, Note};
 
 use super::convert::Captured;
 
-/// The writing side is woken early when so many events wait; else it wakes by its own clock.
+/// The writing side is woken early when so many events wait, or the queue is half full; else it wakes by its own clock.
 const WAKE_AT: usize = 4096;
 
 /// What the writing side takes from the queue, in order of arrival.
@@ -45,6 +45,7 @@ pub(super) struct Taken {
 #[derive(Debug)]
 pub(super) struct Queue {
     limit: usize,
+    wake_at: usize,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -61,7 +62,12 @@ struct State {
 impl Queue {
     /// A queue for at most `limit` events.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), state: Mutex::default(), wake: Condvar::new() }
+        Self {
+            limit: limit.max(1),
+            wake_at: WAKE_AT.min(limit / 2).max(1),
+            state: Mutex::default(),
+            wake: Condvar::new(),
+        }
     }
 
     /// Adds events; returns how many of them, the last ones, found no room and are counted in a gap.
@@ -79,7 +85,7 @@ impl Queue {
         if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
             state.lose(first.arrived, last.arrived, lost.len() as u64);
         }
-        let wake = state.events >= WAKE_AT && state.stalled.is_none();
+        let wake = state.events >= self.wake_at && state.stalled.is_none();
         drop(state);
         if wake {
             self.wake.notify_one();
@@ -103,7 +109,7 @@ impl Queue {
     pub(super) fn take(&self, deadline: Instant, stalled: Option<Cause>) -> Taken {
         let mut state = self.state();
         state.stalled = stalled;
-        while state.commands.is_empty() && (stalled.is_some() || state.events < WAKE_AT) {
+        while state.commands.is_empty() && (stalled.is_some() || state.events < self.wake_at) {
             let Some(rest) = deadline.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) else {
                 break;
             };
@@ -185,6 +191,16 @@ mod tests {
         assert_eq!(queue.push(events(0..5)), 2);
         assert!(queue.take(Instant::now(), Some(Cause::DiskFull)).elements.is_empty());
         assert_eq!(summary(&queue.take(Instant::now(), None).elements), ["0..=2", "Some(DiskFull) 2 3-4"]);
+    }
+
+    #[test]
+    fn a_small_queue_wakes_the_writing_side_before_it_is_full() {
+        let queue = Queue::new(10);
+        std::thread::scope(|scope| {
+            scope.spawn(|| queue.push(events(0..6)));
+            let taken = queue.take(Instant::now() + Duration::from_secs(60), None);
+            assert_eq!(summary(&taken.elements), ["0..=5"]);
+        });
     }
 
     #[test]

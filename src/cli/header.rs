@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use anyhow::Context;
+
 use super::{Report, Status};
 use crate::journal::{Error, Journal, Member, Shown, Version};
 use crate::output::{Zone, header};
@@ -24,12 +26,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut out = io::stdout().lock();
     let with_names = journal.files().len() > 1;
     for file in journal.files() {
-        match show(file, with_names, &mut out, &mut report)? {
+        match show(file, with_names, &mut out, &mut report).context("standard output")? {
             Ok(()) => {}
             Err(error) => report.failure(error),
         }
     }
-    out.flush()?;
+    out.flush().context("standard output")?;
     Ok(report.status())
 }
 

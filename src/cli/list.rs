@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use ctrecorder_format::{Counters, Damage, Note, Record, V4, V6};
 use ipnetwork::IpNetwork;
 
@@ -63,9 +64,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let filter = Filter { network: arguments.address, port: arguments.port };
     let open_records = if arguments.squeezed { OpenRecords::All } else { OpenRecords::New };
     match Scan::new(filter, open_records).run(&journal, &mut list) {
-        ControlFlow::Continue(()) => Ok(list.finish()?),
-        ControlFlow::Break(error) => Err(error.into()),
+        ControlFlow::Continue(()) => list.finish(),
+        ControlFlow::Break(error) => Err(error),
     }
+    .context("standard output")
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
+
 use super::{Report, Status};
 use crate::journal::{Condition, Examined, Examiner, Journal, Member, Shown};
 use crate::output::header;
@@ -35,7 +37,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         test.report.failure(failure);
     }
     for file in journal.files() {
-        test.file(file)?;
+        test.file(file).context("standard output")?;
     }
     Ok(match test.report.status() {
         Status::Done if test.failed => Status::No,

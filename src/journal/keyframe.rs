@@ -47,6 +47,11 @@ impl Keyframes {
         self.shown
     }
 
+    /// Whether there was a gap, and no open record since.
+    pub(super) const fn are_awaited(&self) -> bool {
+        self.waiting
+    }
+
     /// The segment is at its end.
     pub(super) fn end(&mut self, segment: &Segment<'_>) {
         if let Some(footer) = segment.footer() {

@@ -1,5 +1,6 @@
 //! From paths to the files of a journal, in the order in which they are read.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +26,8 @@ pub struct Member {
 
 impl Journal {
     /// The files at these paths. A directory stands for the segments in it (not in directories below), by the time they
-    /// were begun, then their number, then their name; what else is in it is passed over. What cannot be had is told to
+    /// were begun, then their number, then their name. What else is in it is passed over: files that are no segments,
+    /// hidden ones, and squeezed ones whose source is still beside them, for their flows would be there twice. What cannot be had is told to
     /// `failed`, and the rest goes on.
     pub fn find(paths: &[PathBuf], mut failed: impl FnMut(Error)) -> Self {
         let mut files = Vec::new();
@@ -91,8 +93,8 @@ fn add_directory(directory: &Path, files: &mut Vec<Member>, failed: &mut impl Fn
     let mut failures = 0;
     for entry in fs::read_dir(directory).map_err(Error::at(directory))? {
         let path = entry.map_err(Error::at(directory))?.path();
-        // Neither directories nor pipes, which would not end.
-        if !path.is_file() {
+        // Neither directories, nor pipes, which would not end, nor what a squeeze is still writing.
+        if !path.is_file() || is_hidden(&path) {
             continue;
         }
         match begun(&path) {
@@ -104,12 +106,29 @@ fn add_directory(directory: &Path, files: &mut Vec<Member>, failed: &mut impl Fn
             }
         }
     }
+    let doubled: HashSet<_> = found.iter().map(|(_, file)| squeezed_beside(&file.path)).collect();
+    found.retain(|(_, file)| !doubled.contains(&file.path));
     if found.is_empty() && failures == 0 {
         return Err(Error::at(directory)(Reason::NoSegments));
     }
     found.sort_by(|(a, a_file), (b, b_file)| a.cmp(b).then_with(|| a_file.path.cmp(&b_file.path)));
     files.extend(found.into_iter().map(|(_, file)| file));
     Ok(())
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// The path of a file's squeezed form unless another one is asked for: beside it, with `.sq` before the suffix.
+pub fn squeezed_beside(input: &Path) -> PathBuf {
+    let mut name = input.file_stem().unwrap_or_default().to_os_string();
+    name.push(".sq");
+    if let Some(suffix) = input.extension() {
+        name.push(".");
+        name.push(suffix);
+    }
+    input.with_file_name(name)
 }
 
 /// When a segment was begun (ns since the epoch) and its number; and its length in bytes.
@@ -121,4 +140,22 @@ fn begun(path: &Path) -> Result<((u64, u64), u64), Error> {
         Version::Three(segment) => segment.header().map_or(0, |header| header.segment_number),
     };
     Ok(((version.begun(), number), source.length()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_squeezed_file_has_sq_before_the_suffix() {
+        for (input, output) in [
+            ("tcp.ct", "tcp.sq.ct"),
+            ("tcp", "tcp.sq"),
+            ("/var/ct.d/tcp", "/var/ct.d/tcp.sq"),
+            ("a/tcp.2026-11-20.ct", "a/tcp.2026-11-20.sq.ct"),
+            (".ct", ".ct.sq"),
+        ] {
+            assert_eq!(squeezed_beside(Path::new(input)), Path::new(output));
+        }
+    }
 }

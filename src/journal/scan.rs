@@ -164,7 +164,9 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
             self.hand_on(batch)?;
         }
         batch.joined_by(head.header);
-        let body = if self.scan.select.rules_out(head) { Ok(Body::Unknown) } else { head.verify().map(|b| b.body) };
+        // The open records behind a gap are looked for whatever is wanted: the next keyframe depends on them.
+        let skip = !self.scan.keyframes.are_awaited() && self.scan.select.rules_out(head);
+        let body = if skip { Ok(Body::Unknown) } else { head.verify().map(|block| block.body) };
         match body {
             Ok(Body::Ipv4(records)) if batch.ipv4.is_none() => batch.ipv4 = Some(records),
             Ok(Body::Ipv6(records)) if batch.ipv6.is_none() => batch.ipv6 = Some(records),

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use ctrecorder_format::{Address, Family, Head, Record};
 
 use super::{Misuse, Report, Status};
-use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
+use crate::journal::{Journal, OpenRecords, Scan, Select, Shown, squeezed_beside};
 use crate::protocol::Protocols;
 use output::Output;
 use plan::Plan;
@@ -99,7 +99,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         squeeze(&journal, path, &choice, arguments.legacy, &mut report);
     } else {
         for journal in journal.split() {
-            for path in journal.files().iter().map(|file| beside(file.path())) {
+            for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
                 squeeze(&journal, &path, &choice, arguments.legacy, &mut report);
             }
         }
@@ -130,33 +130,4 @@ fn try_squeeze(
         return Err(error);
     }
     stream.finish()
-}
-
-/// The path of an input's output: `.sq` before the suffix.
-fn beside(input: &Path) -> PathBuf {
-    let mut name = input.file_stem().unwrap_or_default().to_os_string();
-    name.push(".sq");
-    if let Some(suffix) = input.extension() {
-        name.push(".");
-        name.push(suffix);
-    }
-    input.with_file_name(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_output_has_sq_before_the_suffix() {
-        for (input, output) in [
-            ("tcp.ct", "tcp.sq.ct"),
-            ("tcp", "tcp.sq"),
-            ("/var/ct.d/tcp", "/var/ct.d/tcp.sq"),
-            ("a/tcp.2026-11-20.ct", "a/tcp.2026-11-20.sq.ct"),
-            (".ct", ".ct.sq"),
-        ] {
-            assert_eq!(beside(Path::new(input)), Path::new(output));
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use ctrecorder_format::{Counters, Damage, Note, Record, V4, V6};
+use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::output::Output;
 use crate::cli::Report;
@@ -16,15 +16,30 @@ pub(super) struct Stream<'r> {
     report: &'r mut Report,
     ipv4: Pairing<V4>,
     ipv6: Pairing<V6>,
+    /// The time of the last record, or of the first file's begin, in ns since the epoch.
+    reached: u64,
+    /// Damage since then, and how many records it cost where that is known: a gap that ends with the next record.
+    damaged: Option<Option<u64>>,
 }
 
 impl<'r> Stream<'r> {
     pub(super) fn new(output: Output, report: &'r mut Report) -> Self {
-        Self { output, report, ipv4: Pairing::new(), ipv6: Pairing::new() }
+        Self { output, report, ipv4: Pairing::new(), ipv6: Pairing::new(), reached: 0, damaged: None }
+    }
+
+    /// Notes that a record of this time comes next.
+    fn reach(&mut self, time: u64) -> anyhow::Result<()> {
+        if let Some(lost) = self.damaged.take() {
+            let lost = lost.unwrap_or(Note::LOST_UNKNOWN);
+            self.output.note(&Note::gap(self.reached, time.max(self.reached), lost, Cause::Damaged))?;
+        }
+        self.reached = self.reached.max(time);
+        Ok(())
     }
 
     /// Writes the flows that have no end, and ends the output.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        self.reach(self.reached)?;
         self.output.part();
         let mut done = Ok(());
         self.ipv4.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters)));
@@ -37,19 +52,22 @@ impl<'r> Stream<'r> {
 impl Sink for Stream<'_> {
     type Stop = anyhow::Error;
 
-    fn begin(&mut self, _path: &Path, _file: &Version<'_>) -> ControlFlow<anyhow::Error> {
+    fn begin(&mut self, _path: &Path, file: &Version<'_>) -> ControlFlow<anyhow::Error> {
+        if self.reached == 0 {
+            self.reached = file.begun();
+        }
         ControlFlow::Continue(())
     }
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
-        let mut done = Ok(());
+        let mut done = self.reach(record.event_time());
         let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters));
         self.ipv4.push(record, counters, emit);
         flow_of(done)
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
-        let mut done = Ok(());
+        let mut done = self.reach(record.event_time());
         let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters));
         self.ipv6.push(record, counters, emit);
         flow_of(done)
@@ -66,6 +84,8 @@ impl Sink for Stream<'_> {
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
+        let before = self.damaged.unwrap_or(Some(0));
+        self.damaged = Some(before.zip(damage.records_lost).map(|(before, more)| before + more));
         ControlFlow::Continue(())
     }
 

@@ -64,8 +64,13 @@ fn what_fits_is_whole_what_waits_is_kept_the_rest_is_counted_and_it_goes_on_in_s
     assert_eq!(listed.status, 0, "{}", listed.stderr);
     let records = listed.stdout.lines().count() as u64;
     assert_eq!(records + lost(&recorder), 16_020, "every event is recorded or counted");
-    let gap = listed.stderr.lines().find(|line| line.contains("disk full")).expect("a gap is told");
-    assert!(gap.contains(&lost(&recorder).to_string()), "{gap}");
+    let in_gaps = listed.stderr.lines().map(|line| {
+        // Bursts this fast may overrun so short a queue even while the disk takes data.
+        assert!(line.contains("disk full") || line.contains("queue full"), "{line}");
+        before(line, " events lost")
+    });
+    assert!(listed.stderr.contains("disk full"), "{}", listed.stderr);
+    assert_eq!(in_gaps.sum::<u64>(), lost(&recorder), "{}", listed.stderr);
     let tested = recorder.test();
     assert_eq!(tested.status, 0, "{}", tested.stdout);
     drop(recorder);
@@ -76,7 +81,12 @@ fn what_fits_is_whole_what_waits_is_kept_the_rest_is_counted_and_it_goes_on_in_s
 fn lost(recorder: &Recorder) -> u64 {
     let log = recorder.log();
     let line = log.lines().rfind(|line| line.contains("received")).expect("statistics");
-    let (before, _) = line.split_once(" in the queue").expect("losses in the queue are told");
+    before(line, " in the queue")
+}
+
+/// The number that stands before these words.
+fn before(line: &str, words: &str) -> u64 {
+    let (before, _) = line.split_once(words).unwrap_or_else(|| panic!("no \"{words}\" in: {line}"));
     before.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }
 

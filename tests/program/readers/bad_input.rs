@@ -187,7 +187,10 @@ fn a_version_2_file_is_read_on_where_it_is_in_step_again() {
     let listed = run(["list".as_ref(), "-H".as_ref(), shifted.as_os_str()]);
     let expected = [&lines[..100], &lines[101..]].concat().concat();
     assert_eq!((listed.status, listed.stdout), (5, expected));
-    let said = format!("ctrecorder: {}: offset {at}: out of step after a write error, 20 bytes", shifted.display());
+    let said = format!(
+        "ctrecorder: {}: offset {at}: no whole record here: a write failed, or the file is damaged, 20 bytes",
+        shifted.display()
+    );
     assert!(listed.stderr.starts_with(&said), "{}", listed.stderr);
 }
 

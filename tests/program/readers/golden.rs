@@ -116,3 +116,17 @@ fn an_output_that_is_closed_ends_it_quietly() {
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
 }
+
+/// Nothing that was asked for is lost in silence.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_is_full_is_a_failure() {
+    for words in [&["list", "-H"][..], &["header"], &["test"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(crate::program::PATH);
+        let output = command.args(words).arg(golden("tcp.ct")).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{words:?}");
+        assert_eq!(said, "ctrecorder: standard output: No space left on device (os error 28)\n");
+    }
+}

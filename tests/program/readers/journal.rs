@@ -136,6 +136,29 @@ fn open_flows_are_listed_once() {
     );
 }
 
+/// A filter lists the lines that the whole list has, no more: also where it spares the blocks behind a gap.
+#[test]
+fn a_filter_does_not_bring_back_open_flows() {
+    let directory = TempDir::new().unwrap();
+    let (first, digest) = Segment::new(&header(0, None)).push(&v6(Kind::Open, 1, 0)).closed(Closing::WentOn);
+    let (second, digest) = Segment::new(&header(1, Some(digest)))
+        .push(&v6(Kind::Open, 1, 0))
+        .note(&Note::gap(BEGIN + 620 * NS, BEGIN + 630 * NS, 4, Cause::KernelOverrun))
+        .push(&v4(Kind::Open, 3, 625))
+        .closed(Closing::WentOn);
+    let third = Segment::new(&header(2, Some(digest))).push(&v6(Kind::Open, 1, 0)).push(&v4(Kind::Open, 3, 625));
+    for (name, bytes) in [("a", first), ("b", second), ("c", third.stopped())] {
+        fs::write(directory.path().join(name), bytes).unwrap();
+    }
+    let list = |address: &str| {
+        let listed = run(["list".as_ref(), "-Hi".as_ref(), address.as_ref(), directory.path().as_os_str()]);
+        assert_eq!(listed.status, 0);
+        listed.stdout
+    };
+    assert_eq!(list("fd00::/8"), line6("08:00:00", "O ", 1));
+    assert_eq!(list("10.0.0.1"), line4("08:10:25", "O ", 3));
+}
+
 /// The recorder holds the lock of the segment it writes; what is whole is listed, and nothing is wrong.
 #[test]
 fn a_segment_that_is_being_written_is_read_to_its_last_whole_block() {

@@ -195,7 +195,24 @@ fn a_damaged_input_is_squeezed_as_far_as_it_goes() {
     let squeezed = run(words);
     assert_eq!(squeezed.status, 5);
     assert!(squeezed.stderr.contains("block 0 does not match its checksum"), "{}", squeezed.stderr);
-    let listed = list("-H", &output);
-    assert!(listed.starts_with("2027.01.15 08:00:01.000000 2027.01.15 08:11:40.000000 src=10.0.0.1:1 "), "{listed}");
-    assert_eq!(listed.lines().count(), 1);
+    let listed = run(["list".as_ref(), "-H".as_ref(), output.as_os_str()]);
+    let flow = "2027.01.15 08:00:01.000000 2027.01.15 08:11:40.000000 src=10.0.0.1:1 ";
+    assert!(listed.stdout.starts_with(flow), "{}", listed.stdout);
+    assert_eq!((listed.status, listed.stdout.lines().count()), (0, 1));
+    // What was lost with the damage is not forgotten.
+    let gap = "gap from 2027.01.15 08:00:00.000000 to 2027.01.15 08:00:01.000000: source damaged, 1 event lost\n";
+    assert!(listed.stderr.ends_with(gap), "{}", listed.stderr);
+}
+
+#[test]
+fn in_a_directory_a_squeezed_file_beside_its_source_is_not_counted_again() {
+    let directory = TempDir::new().unwrap();
+    let input = directory.path().join("in.ct");
+    fs::write(&input, Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).stopped()).unwrap();
+    assert_eq!(run(["squeeze".as_ref(), input.as_os_str()]), done());
+    assert_eq!(list("-H", directory.path()), list("-H", &input));
+    // Without its source it is all there is.
+    let squeezed = list("-H", &directory.path().join("in.sq.ct"));
+    fs::remove_file(&input).unwrap();
+    assert_eq!(list("-H", directory.path()), squeezed);
 }
