@@ -1,8 +1,8 @@
 //! The bytes of ctrecorder's files, and nothing else: no clock, no file names, no sockets, no threads.
 //!
 //! A file of version 3 is a *segment*: a header, blocks of records, a footer. [`Writer`] makes one, [`Segment`] reads
-//! one, whole or damaged. Files of version 2, the C program's, are in [`legacy`](crate::legacy). docs/format.md is the
-//! normative text for both.
+//! one, whole or damaged. Files of version 2, the C program's, are in [`legacy`]. docs/format.md is the normative text for
+//! both.
 //!
 //! No input makes a reader here panic, or allocate out of proportion to its length.
 
