@@ -64,6 +64,7 @@ impl<'a> Segment<'a> {
             position: self.blocks,
             searched_from: self.blocks,
             sequence: 0,
+            closed: false,
             done: self.blocks == self.bytes.len(),
         }
     }
@@ -147,6 +148,8 @@ pub struct Heads<'s, 'a> {
     /// Where to look for the next block if none begins at `position`: within the payload before it, which may have lost bytes.
     searched_from: usize,
     sequence: u32,
+    /// The footer was handed out: nothing that follows belongs to the segment.
+    closed: bool,
     done: bool,
 }
 
@@ -161,6 +164,9 @@ impl<'a> Iterator for Heads<'_, 'a> {
         if self.position >= bytes.len() {
             self.done = true;
             return None;
+        }
+        if self.closed {
+            return Some(Err(self.end()));
         }
         match self.at(self.position) {
             Some(header) if header.sequence.get() == self.sequence => self.take(self.position, header).map(Ok),
@@ -186,6 +192,7 @@ impl<'a> Heads<'_, 'a> {
     /// Hands out the block and goes on behind it.
     fn take(&mut self, position: usize, header: &'a BlockHeader) -> Option<Head<'a>> {
         self.tag = Some(header.tag.get());
+        self.closed = header.kind() == Some(BlockKind::Footer);
         self.sequence = header.sequence.get().wrapping_add(1);
         self.searched_from = position + block::HEADER;
         self.position = usize::try_from(position as u64 + header.length()).ok()?;
@@ -228,8 +235,8 @@ impl<'a> Heads<'_, 'a> {
     fn end(&mut self) -> Damage {
         self.done = true;
         let rest = &self.segment.bytes[self.position..];
-        let begun = BlockHeader::parse(rest);
-        let cut = rest.len() < block::HEADER || begun.is_some();
+        let begun = BlockHeader::parse(rest).filter(|_| !self.closed);
+        let cut = begun.is_some() || (rest.len() < block::HEADER && !self.closed);
         Damage {
             offset: self.position as u64,
             length: rest.len() as u64,

@@ -298,7 +298,7 @@ impl Sealer {
         self.directory.push(self.position, &header);
         self.digest.update(&out[begin..]);
         self.position += header.length();
-        self.sequence += 1;
+        self.sequence = self.sequence.wrapping_add(1);
         header
     }
 
@@ -360,7 +360,7 @@ impl Sealer {
             span: Span { first: totals.first_event, last: totals.last_event, ..Span::default() },
         };
         self.position += self.head(&content, begin, out).length();
-        self.sequence += 1;
+        self.sequence = self.sequence.wrapping_add(1);
         Ok(digest)
     }
 }

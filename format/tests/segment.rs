@@ -283,6 +283,16 @@ fn a_block_of_another_segment_is_not_taken_for_ones_own() {
 }
 
 #[test]
+fn nothing_behind_the_footer_is_taken_for_part_of_the_segment() {
+    let bytes = write(2, 40, false, true);
+    let segment = Segment::open(&bytes).unwrap();
+    let last = segment.heads().last().unwrap().unwrap();
+    let longer = [&bytes[..], &bytes[bytes.len() - 40..], &bytes[last.offset as usize - 1000..]].concat();
+    let (blocks, damage) = read(&longer);
+    assert_eq!((blocks, damage), (read(&bytes).0, vec![Fault::NoBlock]));
+}
+
+#[test]
 fn damage_says_how_many_records_were_lost() {
     let mut bytes = write(4, 40, false, true);
     let second = Segment::open(&bytes).unwrap().heads().nth(2).unwrap().unwrap().offset as usize;
