@@ -118,6 +118,22 @@ impl Note {
         }
     }
 
+    /// A note that the wall clock was set by `step_ns` (forward positive), and stood at `moment` afterwards.
+    pub fn clock_step(moment: u64, step_ns: i64) -> Self {
+        Self { value: I64::new(step_ns), ..Self::at(moment, Cause::ClockStep) }
+    }
+
+    /// This gap and a later one of the same cause as one.
+    pub fn joined(&self, later: &Self) -> Self {
+        let lost = self.lost().zip(later.lost()).map_or(Self::LOST_UNKNOWN, |(lost, more)| lost.saturating_add(more));
+        Self {
+            from: U64::new(self.from.get().min(later.from.get())),
+            to: U64::new(self.to.get().max(later.to.get())),
+            lost: U64::new(lost),
+            ..*self
+        }
+    }
+
     /// Why it was made; `None` for a cause of a later version.
     pub const fn cause(&self) -> Option<Cause> {
         Cause::from_number(self.cause.get())

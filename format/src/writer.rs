@@ -4,6 +4,7 @@
 //! hands them on. When the output fails in the middle of a block (a full disk), the rest waits, and the next call
 //! goes on at exactly that byte; so a segment is in step however often writing failed.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use sha2::{Digest as _, Sha256};
@@ -33,6 +34,8 @@ pub struct Writer<W> {
     /// Sealed bytes; those before `written` are in the output already.
     waiting: Vec<u8>,
     written: usize,
+    /// Where each block in `waiting` ends, and how many events it tells of.
+    ends: VecDeque<(usize, u64)>,
     blocks: Sealer,
     ipv4: Gathering,
     ipv6: Gathering,
@@ -51,6 +54,7 @@ impl<W: Write> Writer<W> {
             out,
             waiting,
             written: 0,
+            ends: VecDeque::new(),
             blocks: Sealer {
                 tag: header.tag,
                 sequence: 0,
@@ -94,6 +98,7 @@ impl<W: Write> Writer<W> {
         };
         let header = self.blocks.seal(&block, |_, _| (), &mut self.waiting);
         self.totals.count_block(&header);
+        self.ends.push_back((self.waiting.len(), note.lost().unwrap_or(0)));
     }
 
     /// Ends the blocks that are being gathered, so that the next [`Writer::write_out`] writes all that was pushed.
@@ -102,18 +107,18 @@ impl<W: Write> Writer<W> {
     pub fn seal(&mut self) {
         let both = self.ipv4.count > 0 && self.ipv6.count > 0;
         let continues = if both { flags::CONTINUES } else { 0 };
-        for (header, gathering) in [
+        for header in [
             self.ipv4.seal::<V4>(continues, &mut self.blocks, &mut self.waiting),
             self.ipv6.seal::<V6>(0, &mut self.blocks, &mut self.waiting),
         ]
         .into_iter()
-        .zip([&mut self.ipv4, &mut self.ipv6])
+        .flatten()
         {
-            gathering.clear();
-            if let Some(header) = header {
-                self.totals.count_block(&header);
-            }
+            self.totals.count_block(&header);
+            self.ends.push_back((self.waiting.len(), header.count.get().into()));
         }
+        self.ipv4.clear();
+        self.ipv6.clear();
     }
 
     /// Writes what is sealed. After an error the rest still waits, and a later call goes on where this one failed.
@@ -121,7 +126,12 @@ impl<W: Write> Writer<W> {
         while self.written < self.waiting.len() {
             match self.out.write(&self.waiting[self.written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => self.written += count,
+                Ok(count) => {
+                    self.written += count;
+                    while self.ends.front().is_some_and(|(end, _)| *end <= self.written) {
+                        self.ends.pop_front();
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -134,6 +144,13 @@ impl<W: Write> Writer<W> {
     /// Sealed bytes that are not in the output yet.
     pub fn waiting(&self) -> usize {
         self.waiting.len() - self.written
+    }
+
+    /// Events that the output does not tell of yet: records that are not in it with their whole block, and the losses
+    /// that such a note counts.
+    pub fn unwritten_events(&self) -> u64 {
+        let gathered = u64::from(self.ipv4.count) + u64::from(self.ipv6.count);
+        self.ends.iter().fold(gathered, |sum, (_, events)| sum.saturating_add(*events))
     }
 
     /// Whether records were pushed that are not sealed yet.

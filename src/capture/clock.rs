@@ -1,6 +1,8 @@
-//! The wall clock.
+//! The wall clock, and whether it was set.
 
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// Nanoseconds in a second.
 pub(super) const SECOND: u64 = 1_000_000_000;
@@ -8,4 +10,54 @@ pub(super) const SECOND: u64 = 1_000_000_000;
 /// Now, in ns since the epoch, UTC. 0 for a clock that stands before 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// A step of the wall clock is worth a note from this size on; less is what time daemons correct as they go.
+const STEP_MIN_NS: i64 = SECOND as i64;
+
+/// Compares the wall clock with one that nobody sets and that goes on while the machine sleeps.
+#[derive(Debug)]
+pub(super) struct StepWatch {
+    wall: u64,
+    steady: u64,
+}
+
+impl StepWatch {
+    pub(super) fn begin() -> Self {
+        Self { wall: now(), steady: steady() }
+    }
+
+    /// By how many ns the wall clock was set since the last call, forward positive, if by over a second.
+    pub(super) fn step(&mut self) -> Option<i64> {
+        self.step_to(now(), steady())
+    }
+
+    fn step_to(&mut self, wall: u64, steady: u64) -> Option<i64> {
+        let went = wall.wrapping_sub(self.wall) as i64;
+        let should = steady.wrapping_sub(self.steady) as i64;
+        *self = Self { wall, steady };
+        Some(went.saturating_sub(should)).filter(|step| step.saturating_abs() > STEP_MIN_NS)
+    }
+}
+
+/// Nanoseconds since the machine was started, its sleep included.
+fn steady() -> u64 {
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .map_or(0, |time| (time.tv_sec() as u64).wrapping_mul(SECOND).wrapping_add(time.tv_nsec() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_what_the_wall_clock_went_more_or_less_than_the_steady_one() {
+        let mut watch = StepWatch { wall: 1000 * SECOND, steady: 5 * SECOND };
+        assert_eq!(watch.step_to(1001 * SECOND, 6 * SECOND), None);
+        assert_eq!(watch.step_to(1062 * SECOND, 7 * SECOND), Some(60 * STEP_MIN_NS));
+        assert_eq!(watch.step_to(1063 * SECOND + 900_000_000, 8 * SECOND), None);
+        assert_eq!(watch.step_to(100 * SECOND, 9 * SECOND), Some(-964 * STEP_MIN_NS - 900_000_000));
+        assert_eq!(watch.step_to(101 * SECOND, 10 * SECOND), None);
+        assert!(watch.step_to(u64::MAX, 11 * SECOND).is_some());
+    }
 }

@@ -4,7 +4,7 @@
 //! terminal and exit status.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Write, stderr};
 
 use daemonize::{Daemonize, Outcome};
 use nix::fcntl::OFlag;
@@ -12,8 +12,8 @@ use nix::unistd::pipe2;
 
 use super::error::StartError;
 
-/// What the background process writes when its start went well. An error's text never begins with it.
-const STARTED: &[u8] = b"\0";
+/// What ends the background process' word when its start went well, behind its warnings. No text has it.
+const STARTED: u8 = 0;
 
 /// Which process this is now.
 pub(super) enum Side {
@@ -28,10 +28,11 @@ pub(super) enum Side {
 pub(super) struct Report(File);
 
 impl Report {
-    /// Tells the caller that all is well.
-    pub(super) fn started(mut self) {
+    /// Tells the caller that the recorder runs, and what it should know all the same, a line each.
+    pub(super) fn started(mut self, warnings: &[String]) {
+        let lines = warnings.iter().map(|warning| format!("ctrecorder: {warning}\n")).collect::<String>();
         // A caller that is gone does not want to know.
-        let _ = self.0.write_all(STARTED);
+        let _ = self.0.write_all(&[lines.as_bytes(), &[STARTED]].concat());
     }
 
     /// Tells the caller why not.
@@ -68,7 +69,11 @@ fn wait(mut reader: File) -> Result<Side, StartError> {
     let mut word = Vec::new();
     reader.read_to_end(&mut word).map_err(StartError::system("cannot hear from the background process"))?;
     match word.as_slice() {
-        STARTED => Ok(Side::Caller),
+        [warnings @ .., STARTED] => {
+            // If standard error is closed there is nobody to tell.
+            let _ = stderr().write_all(warnings);
+            Ok(Side::Caller)
+        }
         [] => Err(StartError::Background("the background process ended without a word".into())),
         text => Err(StartError::Background(String::from_utf8_lossy(text).into_owned())),
     }

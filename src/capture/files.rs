@@ -9,10 +9,21 @@ use std::path::Path;
 const MODE: u32 = 0o640;
 
 /// Creates a file that did not exist, with mode 0640 whatever the umask, and holds a lock on it, by which a reader
-/// can tell a segment that is being written from one that was cut off.
+/// can tell a segment that is being written from one that was cut off. Where there are no locks it goes without.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
-    file.set_permissions(Permissions::from_mode(MODE))?;
-    file.try_lock()?;
+    file.set_permissions(Permissions::from_mode(MODE)).inspect_err(|_| remove(path))?;
+    if let Err(error) = file.try_lock() {
+        tracing::warn!(
+            "{}: cannot be locked ({error}): test will take it for cut off until it is closed",
+            path.display()
+        );
+    }
     Ok(file)
+}
+
+/// Removes a file that was created for nothing, and would be in the way of the next try.
+pub(super) fn remove(path: &Path) {
+    // Whoever comes here has a better error to tell than this one.
+    let _ = std::fs::remove_file(path);
 }

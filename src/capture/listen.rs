@@ -23,12 +23,19 @@ const BATCH: usize = 512;
 /// So many system calls are made at most before the signals are looked at again.
 const ROUNDS: usize = 4096;
 
-/// The signals that a recorder understands, blocked and turned into a file to poll.
+/// Even where nothing happens the draining side looks about so often, in ms: a gap then begins no earlier than this
+/// before it was noticed.
+const QUIET_MS: u16 = 1000;
+
+/// The signals that a recorder understands, blocked and turned into a file to poll. SIGXFSZ is blocked, too: a file that
+/// may not grow is an error of its write like any other.
 pub(super) fn signals() -> Result<SignalFd, StartError> {
     let wanted: SigSet =
         [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT].into_iter().collect();
     let failed = "cannot wait for signals";
-    wanted.thread_block().map_err(StartError::system(failed))?;
+    let mut blocked = wanted;
+    blocked.add(Signal::SIGXFSZ);
+    blocked.thread_block().map_err(StartError::system(failed))?;
     SignalFd::with_flags(&wanted, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).map_err(StartError::system(failed))
 }
 
@@ -46,6 +53,10 @@ pub(super) struct Listener<'a> {
     wanted: Wanted,
     queue: &'a Queue,
     statistics: &'a Statistics,
+    /// What is on the way from the socket to the queue.
+    batch: Vec<Captured>,
+    /// The kernel had no room for events, and its queue has not been empty since.
+    overrun: bool,
     /// The socket's counters when they were last looked at.
     drops: u64,
     foreign: u64,
@@ -63,7 +74,20 @@ impl<'a> Listener<'a> {
         statistics: &'a Statistics,
     ) -> Self {
         let whole_until = clock::now();
-        Self { socket, signals, wanted, queue, statistics, drops: 0, foreign: 0, truncated: 0, whole_until }
+        let batch = Vec::with_capacity(2 * BATCH);
+        Self {
+            socket,
+            signals,
+            wanted,
+            queue,
+            statistics,
+            batch,
+            overrun: false,
+            drops: 0,
+            foreign: 0,
+            truncated: 0,
+            whole_until,
+        }
     }
 
     /// Drains until a signal says to stop; then what the kernel has delivered by that moment is drained, too.
@@ -73,7 +97,9 @@ impl<'a> Listener<'a> {
                 PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             ];
-            match poll(&mut ready, PollTimeout::NONE) {
+            match poll(&mut ready, PollTimeout::from(QUIET_MS)) {
+                // Nothing came, so nothing is missing up to now.
+                Ok(0) => self.whole_until = clock::now(),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(StartError::system("cannot wait for events")(error)),
             }
@@ -90,27 +116,39 @@ impl<'a> Listener<'a> {
 
     /// Takes all that the socket holds, or, under a load that never ends, enough to look at the signals again.
     fn drain(&mut self) -> Result<(), StartError> {
-        let mut batch = Batch { events: Vec::with_capacity(BATCH), malformed: 0 };
-        let mut overrun = false;
+        let mut malformed = 0;
+        let mut emptied = false;
         for _ in 0..ROUNDS {
-            let received = self.receive(&mut batch)?;
-            if batch.events.len() >= BATCH || received == Received::Nothing {
-                let events = std::mem::replace(&mut batch.events, Vec::with_capacity(BATCH));
-                self.statistics.lost_in_queue.add(self.queue.push(events) as u64);
+            let received = self.receive(&mut malformed)?;
+            if self.batch.len() >= BATCH || received == Received::Nothing {
+                self.hand_over();
             }
             match received {
                 Received::Datagrams(_) => {}
-                Received::Nothing => break,
-                Received::Overrun => overrun = true,
+                Received::Nothing => {
+                    emptied = true;
+                    break;
+                }
+                Received::Overrun => self.overrun = true,
             }
         }
-        self.statistics.lost_in_queue.add(self.queue.push(batch.events) as u64);
-        self.account(overrun, batch.malformed)
+        self.hand_over();
+        self.account(malformed)?;
+        // Until its queue is empty the kernel may drop more without saying so again.
+        self.overrun &= !emptied;
+        Ok(())
+    }
+
+    /// Gives what was received to the writing side.
+    fn hand_over(&mut self) {
+        if !self.batch.is_empty() {
+            self.statistics.lost_in_queue.add(self.queue.push(&mut self.batch));
+        }
     }
 
     /// One system call's worth of events.
-    fn receive(&mut self, batch: &mut Batch) -> Result<Received, StartError> {
-        let (wanted, statistics) = (&self.wanted, self.statistics);
+    fn receive(&mut self, malformed: &mut u64) -> Result<Received, StartError> {
+        let (wanted, statistics, batch) = (&self.wanted, self.statistics, &mut self.batch);
         let take = |datagram: &[u8]| {
             let arrived = clock::now();
             for message in messages(datagram) {
@@ -118,13 +156,13 @@ impl<'a> Listener<'a> {
                     Ok(Message::Event(event)) => match Captured::new(&event, arrived) {
                         Some(captured) if wanted.holds(&captured, event.protocol) => {
                             statistics.count(event.change);
-                            batch.events.push(captured);
+                            batch.push(captured);
                         }
                         Some(_) => statistics.passed_over.add(1),
                         None => {}
                     },
                     Ok(_) => {}
-                    Err(_) => batch.malformed += 1,
+                    Err(_) => *malformed += 1,
                 }
             }
         };
@@ -132,15 +170,16 @@ impl<'a> Listener<'a> {
     }
 
     /// Notes what was lost since the last time.
-    fn account(&mut self, overrun: bool, malformed: u64) -> Result<(), StartError> {
+    fn account(&mut self, malformed: u64) -> Result<(), StartError> {
         let now = clock::now();
-        if overrun {
+        if self.overrun {
             let drops = self.socket.drops().map_err(StartError::system("cannot read the socket's drop counter"))?;
             let lost = drops - self.drops;
             self.drops = drops;
             self.statistics.lost_in_kernel.add(lost);
+            // The kernel may also report an overrun that it does not count, for want of memory.
+            let lost = if lost == 0 { Note::LOST_UNKNOWN } else { lost };
             self.queue.note(Note::gap(self.whole_until, now, lost, Cause::KernelOverrun));
-            tracing::warn!("{lost} events lost: the socket's buffer was full (see -b)");
         }
         let truncated = self.socket.truncated();
         let malformed = malformed + (truncated - self.truncated);
@@ -148,19 +187,12 @@ impl<'a> Listener<'a> {
         if malformed > 0 {
             self.statistics.malformed.add(malformed);
             self.queue.note(Note::gap(self.whole_until, now, malformed, Cause::Malformed));
-            tracing::warn!("{malformed} messages of the kernel were not understood");
         }
         let foreign = self.socket.foreign();
         self.statistics.forged.add(foreign - self.foreign);
         (self.foreign, self.whole_until) = (foreign, now);
         Ok(())
     }
-}
-
-/// What is on the way from the socket to the queue.
-struct Batch {
-    events: Vec<Captured>,
-    malformed: u64,
 }
 
 impl Wanted {

@@ -13,8 +13,9 @@ pub(super) fn to_stderr() {
     let _ = tracing::subscriber::set_global_default(subscriber.finish());
 }
 
-/// Sends messages to syslog.
+/// Sends messages to syslog, and those of a panic, too, which would find no terminal.
 pub(super) fn to_syslog() {
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}; this is a defect")));
     if let Some(syslog) = Syslog::new(c"ctrecorder", Options::LOG_PID, Facility::Daemon) {
         let subscriber = tracing_subscriber::fmt().with_target(false).with_ansi(false).without_time().with_level(false);
         let _ = tracing::subscriber::set_global_default(subscriber.with_level(false).with_writer(syslog).finish());

@@ -1,5 +1,6 @@
 //! File names by strftime, and the moments of rotation.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use chrono::format::{Item, StrftimeItems};
@@ -29,7 +30,7 @@ pub enum PatternError {
     Invalid(String),
     /// Two segments would have one name.
     #[error(
-        "{text}: gives the same name ({}) again after {minutes} minutes; add conversions that tell the segments apart, such as %H%M",
+        "{text}: rotation every {minutes} minutes would come to the same name ({}) twice; add conversions such as %Y%m%d-%H%M",
         name.display()
     )]
     Repeats {
@@ -49,12 +50,10 @@ impl Pattern {
         if text.is_empty() {
             return Err(PatternError::Empty);
         }
-        let invalid = StrftimeItems::new(text).any(|item| matches!(item, Item::Error));
-        let absolute = std::path::absolute(text).ok().and_then(|path| path.into_os_string().into_string().ok());
-        let text = match absolute {
-            Some(absolute) if !invalid => absolute,
-            _ => return Err(PatternError::Invalid(text.into())),
-        };
+        if StrftimeItems::new(text).any(|item| matches!(item, Item::Error)) {
+            return Err(PatternError::Invalid(text.into()));
+        }
+        let text = absolute(text).ok_or_else(|| PatternError::Invalid(text.into()))?;
         let pattern = Self { text, rotate_minutes };
         pattern.names_differ(now)?;
         Ok(pattern)
@@ -84,22 +83,32 @@ impl Pattern {
         self.name(moment).parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
     }
 
+    /// Holds the names of the next days against each other.
     fn names_differ(&self, now: u64) -> Result<(), PatternError> {
-        let mut last = self.name(now);
+        let mut names = HashSet::from([self.name(now)]);
         let mut moment = now;
-        for _ in 0..STEPS_MAX {
+        for step in 0..STEPS_MAX {
             let Some(next) = self.next_rotation(moment) else { break };
-            if next > now.saturating_add(LOOK_AHEAD_SECONDS * SECOND) && moment != now {
+            if step > 0 && next > now.saturating_add(LOOK_AHEAD_SECONDS * SECOND) {
                 break;
             }
             let name = self.name(next);
-            if name == last {
+            if !names.insert(name.clone()) {
                 return Err(PatternError::Repeats { text: self.text.clone(), name, minutes: self.rotate_minutes });
             }
-            (last, moment) = (name, next);
+            moment = next;
         }
         Ok(())
     }
+}
+
+/// The pattern from the root on. The present directory's name is no pattern, whatever is in it.
+fn absolute(pattern: &str) -> Option<String> {
+    if pattern.starts_with('/') {
+        return Some(pattern.to_owned());
+    }
+    let here = std::env::current_dir().ok()?.into_os_string().into_string().ok()?;
+    Some(format!("{}/{pattern}", here.trim_end_matches('/').replace('%', "%%")))
 }
 
 #[cfg(test)]
@@ -134,8 +143,17 @@ mod tests {
     }
 
     #[test]
+    fn the_present_directory_is_no_pattern() {
+        let escaped = "/50%%/ct.%H";
+        let pattern = Pattern { text: escaped.into(), rotate_minutes: 0 };
+        assert_eq!(pattern.name_in(&Utc, at(13, 5)), "/50%/ct.13");
+    }
+
+    #[test]
     fn names_that_repeat_are_refused_whatever_the_hour_of_the_start() {
-        for (text, minutes) in [("/ct", 60), ("/ct.%Y%m%d", 60), ("/ct.%Y%m%d-%H", 30), ("/ct.%Y", 1440)] {
+        for (text, minutes) in
+            [("/ct", 60), ("/ct.%Y%m%d", 60), ("/ct.%Y%m%d-%H", 30), ("/ct.%Y", 1440), ("/ct.%H", 60)]
+        {
             for now in [at(0, 1), at(13, 5), at(23, 50)] {
                 assert!(
                     matches!(Pattern::new(text, minutes, now), Err(PatternError::Repeats { .. })),

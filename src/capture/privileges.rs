@@ -1,11 +1,13 @@
 //! Gives up root, keeping the one capability that a recorder needs.
 
+use std::ffi::CString;
 use std::path::Path;
 
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{
-    AccessFlags, Gid, Group, Uid, User, faccessat, getegid, geteuid, setegid, seteuid, setgroups, setresgid, setresuid,
+    AccessFlags, Gid, Group, Uid, User, faccessat, getegid, geteuid, initgroups, setegid, seteuid, setgroups,
+    setresgid, setresuid,
 };
 
 use super::error::StartError;
@@ -14,6 +16,8 @@ use super::error::StartError;
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     user: Option<Uid>,
+    /// The user's name in the system's list, which knows of further groups.
+    account: Option<CString>,
     group: Option<Gid>,
     name: String,
 }
@@ -25,7 +29,12 @@ impl Identity {
         let own_group = account.as_ref().map(|account| account.gid);
         let group_id = group.map(find_group).transpose()?.or(own_group);
         let name = user.or(group).map(str::to_owned);
-        Ok(name.map(|name| Self { user: account.map(|account| account.uid), group: group_id, name }))
+        Ok(name.map(|name| Self {
+            user: account.as_ref().map(|account| account.uid),
+            account: account.and_then(|account| CString::new(account.name).ok()),
+            group: group_id,
+            name,
+        }))
     }
 
     /// The user's number, if it is to change.
@@ -47,7 +56,7 @@ impl Identity {
     fn change(&self) -> Result<(), String> {
         let text = |error: nix::Error| error.desc().to_owned();
         if let Some(group) = self.group {
-            setgroups(&[group]).map_err(text)?;
+            self.set_groups(group).map_err(text)?;
             setresgid(group, group, group).map_err(text)?;
         }
         if let Some(user) = self.user {
@@ -61,13 +70,21 @@ impl Identity {
         nix::sys::prctl::set_no_new_privs().map_err(text)
     }
 
+    /// Takes on this group and, with a user, those that the user has besides.
+    fn set_groups(&self, group: Gid) -> nix::Result<()> {
+        match &self.account {
+            Some(account) => initgroups(account, group),
+            None => setgroups(&[group]),
+        }
+    }
+
     /// Whether this user and group may create files in `directory`, which rotation needs. Asked as them, and before
     /// anything is created that would then be in the way.
     pub(super) fn check_directory(&self, directory: &Path) -> Result<(), StartError> {
         let failed = |error: nix::Error| StartError::Privileges { user: self.name.clone(), error: error.desc().into() };
         let (root, root_group) = (geteuid(), getegid());
         if let Some(group) = self.group {
-            setgroups(&[group]).and_then(|()| setegid(group)).map_err(failed)?;
+            self.set_groups(group).and_then(|()| setegid(group)).map_err(failed)?;
         }
         seteuid(self.user.unwrap_or(root)).map_err(failed)?;
         let wanted = AccessFlags::W_OK | AccessFlags::X_OK;

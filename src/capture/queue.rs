@@ -14,6 +14,9 @@ use super::convert::Captured;
 /// The writing side is woken early when so many events wait, or the queue is half full; else it wakes by its own clock.
 const WAKE_AT: usize = 4096;
 
+/// A vector of waiting events takes no more once it has so many.
+const CHUNK: usize = 4096;
+
 /// What the writing side takes from the queue, in order of arrival.
 #[derive(Debug)]
 pub(super) enum Element {
@@ -70,32 +73,31 @@ impl Queue {
         }
     }
 
-    /// Adds events; returns how many of them, the last ones, found no room and are counted in a gap.
-    pub(super) fn push(&self, mut events: Vec<Captured>) -> usize {
-        if events.is_empty() {
-            return 0;
-        }
+    /// Adds the events, and empties their vector for the next ones; returns how many of them, the last ones, found no
+    /// room and are counted in a gap.
+    pub(super) fn push(&self, events: &mut Vec<Captured>) -> u64 {
         let mut state = self.state();
-        let room = self.limit.saturating_sub(state.events);
-        let lost = events.split_off(room.min(events.len()));
-        state.events += events.len();
-        if !events.is_empty() {
-            state.elements.push_back(Element::Events(events));
+        let room = self.limit.saturating_sub(state.events).min(events.len());
+        let lost = &events[room..];
+        let count = lost.len() as u64;
+        let span = lost.first().zip(lost.last()).map(|(first, last)| (first.arrived, last.arrived));
+        state.append(events.drain(..room));
+        if let Some((from, to)) = span {
+            let cause = state.stalled.unwrap_or(Cause::QueueFull);
+            state.note(Note::gap(from, to, count, cause));
         }
-        if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
-            state.lose(first.arrived, last.arrived, lost.len() as u64);
-        }
+        events.clear();
         let wake = state.events >= self.wake_at && state.stalled.is_none();
         drop(state);
         if wake {
             self.wake.notify_one();
         }
-        lost.len()
+        count
     }
 
-    /// Adds a note behind the events that wait. Notes are few and always find room.
+    /// Adds a note behind the events that wait.
     pub(super) fn note(&self, note: Note) {
-        self.state().elements.push_back(Element::Note(note));
+        self.state().note(note);
     }
 
     /// Tells the writing side to do something at once.
@@ -138,15 +140,27 @@ impl Queue {
 }
 
 impl State {
-    /// Counts lost events into the gap at the end of the queue.
-    fn lose(&mut self, from: u64, to: u64, count: u64) {
-        let cause = self.stalled.unwrap_or(Cause::QueueFull);
-        if let Some(Element::Note(gap)) = self.elements.back_mut()
-            && gap.cause() == Some(cause)
-        {
-            *gap = Note::gap(gap.from.get(), to, gap.lost.get().saturating_add(count), cause);
-        } else {
-            self.elements.push_back(Element::Note(Note::gap(from, to, count, cause)));
+    /// Adds events to the last vector there, so that few and large ones wait, whatever they came in.
+    fn append(&mut self, events: std::vec::Drain<'_, Captured>) {
+        self.events += events.len();
+        match self.elements.back_mut() {
+            Some(Element::Events(last)) if last.len() < CHUNK => last.extend(events),
+            _ if events.len() == 0 => {}
+            _ => self.elements.push_back(Element::Events(events.collect())),
+        }
+    }
+
+    /// Adds a note, or widens the gap of the same cause that waits already with no event behind it: so there are never
+    /// more notes than events and causes.
+    fn note(&mut self, note: Note) {
+        let mut behind_events = self.elements.iter_mut().rev().map_while(|element| match element {
+            Element::Note(waiting) => Some(waiting),
+            Element::Events(_) => None,
+        });
+        let same = behind_events.find(|waiting| waiting.is_gap() && waiting.cause == note.cause);
+        match same {
+            Some(waiting) => *waiting = waiting.joined(&note),
+            None => self.elements.push_back(Element::Note(note)),
         }
     }
 }
@@ -175,12 +189,12 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_a_gap_in_its_place() {
         let queue = Queue::new(10);
-        assert_eq!(queue.push(events(0..6)), 0);
-        assert_eq!(queue.push(events(6..14)), 4);
-        assert_eq!(queue.push(events(14..20)), 6);
+        assert_eq!(queue.push(&mut events(0..6)), 0);
+        assert_eq!(queue.push(&mut events(6..14)), 4);
+        assert_eq!(queue.push(&mut events(14..20)), 6);
         let taken = queue.take(Instant::now(), None);
-        assert_eq!(summary(&taken.elements), ["0..=5", "6..=9", "Some(QueueFull) 10 10-19"]);
-        assert_eq!(queue.push(events(20..22)), 0);
+        assert_eq!(summary(&taken.elements), ["0..=9", "Some(QueueFull) 10 10-19"]);
+        assert_eq!(queue.push(&mut events(20..22)), 0);
         assert_eq!(summary(&queue.take_all()), ["20..=21"]);
     }
 
@@ -188,7 +202,7 @@ mod tests {
     fn while_the_disk_is_full_events_stay_and_losses_are_put_down_to_it() {
         let queue = Queue::new(3);
         assert!(queue.take(Instant::now(), Some(Cause::DiskFull)).elements.is_empty());
-        assert_eq!(queue.push(events(0..5)), 2);
+        assert_eq!(queue.push(&mut events(0..5)), 2);
         assert!(queue.take(Instant::now(), Some(Cause::DiskFull)).elements.is_empty());
         assert_eq!(summary(&queue.take(Instant::now(), None).elements), ["0..=2", "Some(DiskFull) 2 3-4"]);
     }
@@ -197,10 +211,40 @@ mod tests {
     fn a_small_queue_wakes_the_writing_side_before_it_is_full() {
         let queue = Queue::new(10);
         std::thread::scope(|scope| {
-            scope.spawn(|| queue.push(events(0..6)));
+            scope.spawn(|| queue.push(&mut events(0..6)));
             let taken = queue.take(Instant::now() + Duration::from_secs(60), None);
             assert_eq!(summary(&taken.elements), ["0..=5"]);
         });
+    }
+
+    #[test]
+    fn events_that_come_one_by_one_wait_in_little_memory() {
+        let queue = Queue::new(100_000);
+        let mut batch = Vec::with_capacity(512);
+        for time in 0..10_000 {
+            batch.push(captured(time));
+            queue.push(&mut batch);
+        }
+        let room = |element: &Element| match element {
+            Element::Events(events) => events.capacity(),
+            Element::Note(_) => 0,
+        };
+        let elements = queue.take_all();
+        assert!(elements.iter().map(room).sum::<usize>() <= 20_000);
+        assert_eq!(summary(&elements), ["0..=4095", "4096..=8191", "8192..=9999"]);
+    }
+
+    #[test]
+    fn gaps_of_one_cause_are_one_until_an_event_follows() {
+        let queue = Queue::new(3);
+        queue.take(Instant::now(), Some(Cause::DiskFull));
+        queue.push(&mut events(0..3));
+        for time in 3..100 {
+            queue.push(&mut events(time..time + 1));
+            queue.note(Note::gap(time, time + 1, 2, Cause::KernelOverrun));
+        }
+        let expected = ["0..=2", "Some(DiskFull) 97 3-99", "Some(KernelOverrun) 194 3-100"];
+        assert_eq!(summary(&queue.take_all()), expected);
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
 /// A recorder that has everything it needs and no second thread yet.
 struct Recorder {
     pid_file: Option<PidFile>,
+    warnings: Vec<String>,
     signals: SignalFd,
     socket: EventSocket,
     segments: Segments,
@@ -87,19 +88,21 @@ impl Recorder {
         let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
         be_nice(options.nice)?;
         let socket = EventSocket::open(options.socket_buffer)?;
-        say_what_was_got(&socket, options.socket_buffer);
+        let warnings = warnings(&socket, options.socket_buffer);
         let now = clock::now();
-        if let (Some(identity), Some(moment)) = (&identity, options.pattern.next_rotation(now)) {
-            identity.check_directory(&options.pattern.directory(moment))?;
+        if let Some(identity) = &identity {
+            let next = options.pattern.next_rotation(now).unwrap_or(now);
+            identity.check_directory(&options.pattern.directory(next))?;
         }
         let header = header::first(&options.families, &options.protocols, now);
         let segments = Segments::create(options.pattern.clone(), header)?;
         if let Some(identity) = identity {
-            hand_over(&identity, &segments, pid_file.as_ref()).inspect_err(|_| segments.abandon())?;
+            hand_over(&identity, &segments).inspect_err(|_| segments.abandon())?;
         }
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         tracing::info!("{}: recording", segments.path().display());
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
-        Ok(Self { pid_file, signals, socket, segments, wanted, queue: options.queue })
+        Ok(Self { pid_file, warnings, signals, socket, segments, wanted, queue: options.queue })
     }
 
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.
@@ -117,10 +120,12 @@ impl Recorder {
                 })
                 .map_err(StartError::system("cannot start a thread"))?;
             if let Some(report) = report {
-                report.started();
+                report.started(&self.warnings);
             }
-            let listened = listener.run();
-            queue.command(Command::Stop);
+            let listened = {
+                let _guard = StopWriting(&queue);
+                listener.run()
+            };
             let written = writing.join().unwrap_or_else(|_| {
                 let error = std::io::Error::other("it panicked; this is a defect");
                 Err(StartError::System { what: "the writing thread ended early", error })
@@ -142,13 +147,19 @@ impl Drop for EndTogether {
     }
 }
 
-/// Gives files and process to the user that the recorder becomes.
-fn hand_over(identity: &Identity, segments: &Segments, pid_file: Option<&PidFile>) -> Result<(), StartError> {
-    let (user, group) = (identity.user(), identity.group());
-    fchown(segments.file(), user, group).map_err(StartError::system("cannot change the owner of the first segment"))?;
-    if let Some(pid_file) = pid_file {
-        pid_file.give_to(user, group)?;
+/// Ends the writing thread when the draining one ends, however it does: nothing more comes.
+struct StopWriting<'a>(&'a Queue);
+
+impl Drop for StopWriting<'_> {
+    fn drop(&mut self) {
+        self.0.command(Command::Stop);
     }
+}
+
+/// Gives the first segment and the process to the user that the recorder becomes.
+fn hand_over(identity: &Identity, segments: &Segments) -> Result<(), StartError> {
+    fchown(segments.file(), identity.user(), identity.group())
+        .map_err(StartError::system("cannot change the owner of the first segment"))?;
     identity.assume()
 }
 
@@ -159,13 +170,15 @@ fn be_nice(increment: i32) -> Result<(), StartError> {
     rustix::process::nice(increment).map(drop).map_err(StartError::system("cannot change the nice value"))
 }
 
-/// Says what could cost events, now that it can still be mended.
-fn say_what_was_got(socket: &EventSocket, wanted: usize) {
+/// What could cost events, now that it can still be mended.
+fn warnings(socket: &EventSocket, wanted: usize) -> Vec<String> {
+    let mut warnings = Vec::new();
     let got = socket.receive_buffer();
     if got < wanted {
-        tracing::warn!("socket buffer: {got} bytes instead of {wanted}; CAP_NET_ADMIN goes beyond net.core.rmem_max");
+        warnings.push(format!("socket buffer: {got} bytes instead of {wanted}: see net.core.rmem_max"));
     }
     if header::sysctl("nf_conntrack_events") == Some(0) {
-        tracing::warn!("the kernel reports no events here: sysctl net.netfilter.nf_conntrack_events=1");
+        warnings.push("the kernel reports no events here: sysctl net.netfilter.nf_conntrack_events=1".into());
     }
+    warnings
 }

@@ -4,21 +4,31 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Closing, CodecError, Header, Writer};
+use ctrecorder_format::{Cause, Closing, CodecError, Header, Note, Writer};
 
 use super::error::StartError;
 use super::pattern::Pattern;
 use super::{clock, files, header};
 
-/// The segment being written, and those before it that are not quite.
+/// How often the rest of a closed segment is tried, once a second, if its disk refuses for another reason than being full.
+const TRIES: u32 = 10;
+
+/// The segment being written, and the one before it while that is not quite.
 #[derive(Debug)]
 pub(super) struct Segments {
     pattern: Pattern,
     header: Header,
     path: PathBuf,
     writer: Writer<File>,
-    /// The last segment, if a full disk did not take its footer yet.
-    closing: Option<Writer<File>>,
+    closing: Option<Closed>,
+}
+
+/// A closed segment whose footer is not in its file yet.
+#[derive(Debug)]
+struct Closed {
+    path: PathBuf,
+    writer: Writer<File>,
+    tries: u32,
 }
 
 /// Why the recorder goes on in the old segment.
@@ -28,10 +38,15 @@ pub(super) enum RotateError {
     Exists(PathBuf),
     #[error("{}: cannot be created: {error}", path.display())]
     Create { path: PathBuf, error: io::Error },
-    #[error("{}: waits for room on the disk", .0.display())]
+    #[error("{}: cannot be closed yet", .0.display())]
     Waiting(PathBuf),
     #[error("{0}")]
     Header(#[from] CodecError),
+}
+
+/// Whether a disk refuses only as long as it is full.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl Segments {
@@ -45,18 +60,13 @@ impl Segments {
         })?;
         let failed = |error| StartError::File { path: path.clone(), what: "cannot write the header", error };
         let mut writer = Writer::new(file, &header).map_err(|error| failed(io::Error::other(error)))?;
-        if let Err(error) = writer.write_out() {
-            // A file without a whole header is of no use to anyone.
-            let _ = std::fs::remove_file(&path);
-            return Err(failed(error));
-        }
+        writer.write_out().map_err(failed).inspect_err(|_| files::remove(&path))?;
         Ok(Self { pattern, header, path, writer, closing: None })
     }
 
-    /// Removes a first segment whose recorder does not start after all: it would be in the way of the next try.
+    /// Removes a first segment whose recorder does not start after all.
     pub(super) fn abandon(&self) {
-        // Whoever cannot start has a better error to tell than this one.
-        let _ = std::fs::remove_file(&self.path);
+        files::remove(&self.path);
     }
 
     /// The current segment.
@@ -81,24 +91,50 @@ impl Segments {
 
     /// Sealed bytes that are not in the files yet.
     pub(super) fn waiting(&self) -> u64 {
-        (self.writer.waiting() + self.closing.as_ref().map_or(0, Writer::waiting)) as u64
+        (self.writer.waiting() + self.closing.as_ref().map_or(0, |closed| closed.writer.waiting())) as u64
     }
 
-    /// Writes what is sealed, the last segment's rest first.
+    /// Events that were received and that no file tells of yet.
+    pub(super) fn unwritten_events(&self) -> u64 {
+        self.writer.unwritten_events() + self.closing.as_ref().map_or(0, |closed| closed.writer.unwritten_events())
+    }
+
+    /// Writes what is sealed, the last segment's rest first. That one may only hold up the current segment while the disk
+    /// is full; if its file refuses for good, its rest becomes a gap in the current one.
     pub(super) fn write_out(&mut self) -> io::Result<()> {
-        if let Some(closing) = &mut self.closing {
-            closing.write_out()?;
-            self.closing = None;
+        if let Some(closed) = &mut self.closing {
+            match closed.writer.write_out() {
+                Ok(()) => self.closing = None,
+                Err(error) if is_full(&error) => return Err(error),
+                Err(error) => self.try_again_or_give_up(&error),
+            }
         }
         self.writer.write_out()
     }
 
-    /// Closes the current segment and goes on in the one named by `moment`. On an error nothing has changed.
+    fn try_again_or_give_up(&mut self, error: &io::Error) {
+        let Some(closed) = self.closing.as_mut() else { return };
+        closed.tries += 1;
+        if closed.tries < TRIES {
+            return;
+        }
+        let events = closed.writer.unwritten_events();
+        tracing::error!("{}: given up: {error}; {events} events of its end are lost", closed.path.display());
+        let now = clock::now();
+        let from = match closed.writer.totals().last_event {
+            0 => now,
+            last => last,
+        };
+        self.writer.note(&Note::gap(from.min(now), now, events, Cause::DiskError));
+        self.closing = None;
+    }
+
+    /// Closes the current segment and goes on in the one named by `moment`. If there is none, nothing has changed.
     ///
     /// The new file is created first, so that the old segment is only closed when there is a place to go.
     pub(super) fn rotate(&mut self, moment: u64) -> Result<(), RotateError> {
-        if self.closing.is_some() {
-            return Err(RotateError::Waiting(self.path.clone()));
+        if let Some(closed) = &self.closing {
+            return Err(RotateError::Waiting(closed.path.clone()));
         }
         let path = self.pattern.name(moment);
         let file = files::create(&path).map_err(|error| match error.kind() {
@@ -108,10 +144,16 @@ impl Segments {
         let now = clock::now();
         let digest = self.writer.finish(Closing::WentOn, now)?;
         self.header = header::next(&self.header, digest, now);
-        let next = Writer::new(file, &self.header)?;
-        self.closing = Some(std::mem::replace(&mut self.writer, next));
-        self.path = path;
+        let writer = std::mem::replace(&mut self.writer, Writer::new(file, &self.header)?);
+        let path = std::mem::replace(&mut self.path, path);
+        self.closing = Some(Closed { path, writer, tries: 0 });
         Ok(())
+    }
+
+    /// Whether the current segment was begun less than a second ago under the very name that this moment gives: who
+    /// wants a new one has it.
+    pub(super) fn has_just_begun(&self, moment: u64) -> bool {
+        moment.saturating_sub(self.header.created) < clock::SECOND && self.pattern.name(moment) == self.path
     }
 
     /// Adds the footer to the current segment.

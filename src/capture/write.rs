@@ -4,19 +4,23 @@
 //! at most a second after its event. While the disk refuses, events stay in the queue up to its bound; what is sealed
 //! waits in the segment's writer, which goes on at the very byte where it was stopped.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
 use ctrecorder_format::{Cause, Note};
 
-use super::clock;
+use super::clock::{self, StepWatch};
 use super::error::StartError;
 use super::queue::{Command, Element, Queue};
-use super::segments::Segments;
+use super::segments::{Segments, is_full};
 use super::statistics::Statistics;
 
 /// How long an event waits for its block at most, and how often a refusing disk is tried again.
 const TICK: Duration = Duration::from_secs(1);
+
+/// Losses are logged no more often than this, in sum.
+const LOSSES_LOGGED: Duration = Duration::from_secs(10);
 
 /// The writing side.
 pub(super) struct Recording<'a> {
@@ -26,19 +30,20 @@ pub(super) struct Recording<'a> {
     next_rotation: Option<u64>,
     /// A new segment is wanted and could not be had yet.
     overdue: bool,
-    /// What the disk last said, while it refuses.
-    refusal: Option<io::ErrorKind>,
-    /// Events taken from the queue, and how many of them were in the file when nothing waited.
-    taken: u64,
-    safe: u64,
+    /// What the disk last said, while it refuses, and what losses are put down to.
+    refusal: Option<(io::ErrorKind, Cause)>,
+    clock: StepWatch,
+    losses: Losses,
 }
 
 impl<'a> Recording<'a> {
     pub(super) fn new(mut segments: Segments, queue: &'a Queue, statistics: &'a Statistics) -> Self {
-        let next_rotation = segments.next_rotation(clock::now());
+        let now = clock::now();
+        let next_rotation = segments.next_rotation(now);
         statistics.segments.add(1);
-        segments.writer().note(&Note::at(clock::now(), Cause::Started));
-        Self { queue, statistics, segments, next_rotation, overdue: false, refusal: None, taken: 0, safe: 0 }
+        segments.writer().note(&Note::at(now, Cause::Started));
+        let (clock, losses) = (StepWatch::begin(), Losses::default());
+        Self { queue, statistics, segments, next_rotation, overdue: false, refusal: None, clock, losses }
     }
 
     /// Writes until told to stop.
@@ -50,12 +55,13 @@ impl<'a> Recording<'a> {
             let ticked = Instant::now() >= tick;
             if ticked {
                 tick = Instant::now() + TICK;
-                self.segments.writer().seal();
+                self.tick();
             }
             for command in taken.commands {
                 match command {
                     Command::Stop => return self.stop(),
                     Command::Flush => self.flush(),
+                    Command::NewSegment if self.segments.has_just_begun(clock::now()) => {}
                     Command::NewSegment => self.rotate(clock::now()),
                 }
             }
@@ -75,21 +81,28 @@ impl<'a> Recording<'a> {
 
     /// What losses are put down to while the disk refuses.
     fn cause(&self) -> Option<Cause> {
-        self.refusal.map(|kind| match kind {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Cause::DiskFull,
-            _ => Cause::DiskError,
-        })
+        self.refusal.map(|(_, cause)| cause)
+    }
+
+    /// What is done once a second.
+    fn tick(&mut self) {
+        if let Some(step) = self.clock.step() {
+            tracing::warn!("the wall clock was set by {:.3} s", step as f64 / clock::SECOND as f64);
+            self.segments.writer().note(&Note::clock_step(clock::now(), step));
+        }
+        self.segments.writer().seal();
+        self.losses.log();
     }
 
     fn write(&mut self, elements: impl IntoIterator<Item = Element>) {
         let writer = self.segments.writer();
         for element in elements {
             match element {
-                Element::Events(events) => {
-                    self.taken += events.len() as u64;
-                    events.iter().for_each(|event| event.write(writer));
+                Element::Events(events) => events.iter().for_each(|event| event.write(writer)),
+                Element::Note(note) => {
+                    self.losses.count(&note);
+                    writer.note(&note);
                 }
-                Element::Note(note) => writer.note(&note),
             }
         }
     }
@@ -98,7 +111,7 @@ impl<'a> Recording<'a> {
     fn write_out(&mut self) {
         let before = self.segments.waiting();
         let result = self.segments.write_out();
-        self.statistics.bytes.add(before - self.segments.waiting());
+        self.statistics.bytes.add(before.saturating_sub(self.segments.waiting()));
         let path = self.segments.path().display();
         match (result, self.refusal) {
             (Ok(()), None) => {}
@@ -107,14 +120,14 @@ impl<'a> Recording<'a> {
                 self.refusal = None;
             }
             (Err(error), refusal) => {
-                if refusal != Some(error.kind()) {
+                if refusal.map(|(kind, _)| kind) != Some(error.kind()) {
                     tracing::error!("{path}: {error}; events wait in memory, what finds no room there will be counted");
                 }
-                self.refusal = Some(error.kind());
+                let full = is_full(&error);
+                self.refusal = Some((error.kind(), if full { Cause::DiskFull } else { Cause::DiskError }));
+                // What ails this file may not ail another one.
+                self.overdue |= !full;
             }
-        }
-        if self.refusal.is_none() && !self.segments.writer().is_gathering() {
-            self.safe = self.taken;
         }
     }
 
@@ -137,6 +150,9 @@ impl<'a> Recording<'a> {
     fn rotate(&mut self, moment: u64) {
         // The old segment gets its rest first, so that it can be closed at once.
         self.segments.writer().seal();
+        if self.refusal.is_none() {
+            self.write_out();
+        }
         match self.segments.rotate(moment) {
             Ok(()) => {
                 self.overdue = false;
@@ -151,11 +167,15 @@ impl<'a> Recording<'a> {
         }
     }
 
+    /// Writes all there is, and logs what was counted.
     fn flush(&mut self) {
-        let waiting = self.queue.take(Instant::now(), self.cause());
-        self.write(waiting.elements);
-        self.segments.writer().seal();
-        self.write_out();
+        // While the disk refuses, what waits in the queue stays there: its bound is the queue's.
+        if self.refusal.is_none() {
+            let waiting = self.queue.take_all();
+            self.write(waiting);
+            self.segments.writer().seal();
+            self.write_out();
+        }
         tracing::info!("{}", self.statistics);
     }
 
@@ -163,17 +183,53 @@ impl<'a> Recording<'a> {
     fn stop(mut self) -> Result<(), StartError> {
         let rest = self.queue.take_all();
         self.write(rest);
-        let now = clock::now();
-        self.segments.writer().note(&Note::at(now, Cause::Stopped));
+        self.losses.log_now();
+        self.segments.writer().note(&Note::at(clock::now(), Cause::Stopped));
         let result = self.segments.finish().and_then(|()| {
             let before = self.segments.waiting();
             let written = self.segments.write_out();
-            self.statistics.bytes.add(before - self.segments.waiting());
+            self.statistics.bytes.add(before.saturating_sub(self.segments.waiting()));
             written.and_then(|()| self.segments.file().sync_all())
         });
         tracing::info!("{}", self.statistics);
-        let path = self.segments.path().to_path_buf();
-        let events = self.taken - self.safe;
-        result.map_err(|error| StartError::Unwritten { path, events, error })
+        let (path, events) = (self.segments.path().to_path_buf(), self.segments.unwritten_events());
+        match result {
+            Err(error) => Err(StartError::Unwritten { path, events, error }),
+            Ok(()) if events > 0 => {
+                let error = io::Error::other("the segment before it could not be closed");
+                Err(StartError::Unwritten { path, events, error })
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// Losses on their way to the log: the thread that counts them has no time for it.
+#[derive(Default)]
+struct Losses {
+    /// Events lost by cause; a cause whose number is not known counts as none.
+    events: BTreeMap<&'static str, u64>,
+    logged: Option<Instant>,
+}
+
+impl Losses {
+    fn count(&mut self, note: &Note) {
+        if let Some(cause) = note.cause().filter(|cause| cause.is_gap()) {
+            *self.events.entry(cause.text()).or_default() += note.lost().unwrap_or(0);
+        }
+    }
+
+    /// Logs what there is, unless it did so just now.
+    fn log(&mut self) {
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOSSES_LOGGED) {
+            self.log_now();
+        }
+    }
+
+    fn log_now(&mut self) {
+        for (cause, events) in std::mem::take(&mut self.events) {
+            self.logged = Some(Instant::now());
+            tracing::warn!("{events} events lost: {cause}");
+        }
     }
 }

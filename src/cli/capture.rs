@@ -30,7 +30,7 @@ pub struct Arguments {
     family: Option<Family>,
 
     /// Size of the socket's receive buffer in KiB
-    #[arg(short = 'b', long, value_name = "KBYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    #[arg(short = 'b', long, value_name = "KBYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=1_048_575))]
     socket_buffer: u32,
 
     /// How many events may wait in memory to be written; what comes beyond is counted as lost

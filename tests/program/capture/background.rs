@@ -23,8 +23,10 @@ impl Daemon {
         Self { pid_file: pid_file.to_path_buf(), pid: Pid::from_raw(text.trim().parse().unwrap()) }
     }
 
+    /// Whether it runs: a process that ended stays in the table until its parent looks.
     fn is_alive(&self) -> bool {
-        kill(self.pid, None).is_ok()
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
     }
 }
 
@@ -101,4 +103,30 @@ fn errors_of_the_start_reach_the_caller() {
     let lost = capture(&namespace, &[], &directory.path().join("no/such/ct"), &directory.path().join("pid"));
     assert_eq!(lost.status, 5);
     assert!(lost.stderr.contains("no such directory"), "{}", lost.stderr);
+}
+
+#[test]
+fn warnings_of_the_start_reach_the_caller() {
+    let (namespace, directory) = (Namespace::new("warning"), TempDir::new().unwrap());
+    namespace.sysctl("netfilter/nf_conntrack_events", 0);
+    let pid_file = directory.path().join("pid");
+    let started = capture(&namespace, &[], &directory.path().join("ct"), &pid_file);
+    let daemon = Daemon::of(&pid_file);
+    kill(daemon.pid, Signal::SIGTERM).unwrap();
+    wait_until("the daemon to end", || !daemon.is_alive());
+    let advice = "ctrecorder: the kernel reports no events here: sysctl net.netfilter.nf_conntrack_events=1\n";
+    assert_eq!((started.status, started.stderr.as_str()), (0, advice));
+}
+
+#[test]
+fn a_pid_file_that_was_replaced_is_not_removed() {
+    let (namespace, directory) = (Namespace::new("replaced"), TempDir::new().unwrap());
+    let (segment, pid_file) = (directory.path().join("ct"), directory.path().join("pid"));
+    assert_eq!(capture(&namespace, &[], &segment, &pid_file).status, 0);
+    let daemon = Daemon::of(&pid_file);
+    fs::remove_file(&pid_file).unwrap();
+    fs::write(&pid_file, "another's").unwrap();
+    kill(daemon.pid, Signal::SIGTERM).unwrap();
+    wait_until("the daemon to end", || !daemon.is_alive());
+    assert_eq!(fs::read_to_string(&pid_file).unwrap(), "another's");
 }

@@ -91,6 +91,49 @@ fn before(line: &str, words: &str) -> u64 {
 }
 
 #[test]
+fn stopped_while_the_disk_is_full_it_says_how_many_events_are_in_no_file() {
+    let (disk, inside) = SmallDisk::mount();
+    let namespace = Namespace::new("stopped");
+    fs::write(inside.path().join("ballast"), vec![0; 900 * 1024]).unwrap();
+    let mut recorder = Recorder::start_in(inside, &namespace, "ct.%s", &["-B", "3000"]);
+    for first in (0..8000).step_by(500) {
+        make_flows(&namespace, first..first + 500, true);
+    }
+    wait_until("the recorder to say that the disk is full", || recorder.log().contains("No space left on device"));
+    assert_eq!(recorder.end(Signal::SIGTERM).code(), Some(5));
+
+    let log = recorder.log();
+    let said = log.lines().last().expect("an error");
+    let unwritten = before(said, " events could not be written at the end: No space left on device");
+    let listed = answer(ctrecorder().args(["list", "-H"]).arg(&recorder.segments()[1]));
+    let gaps: u64 =
+        listed.stderr.lines().filter(|line| line.contains("gap")).map(|line| before(line, " events lost")).sum();
+    assert_eq!(listed.stdout.lines().count() as u64 + gaps + unwritten, 16_000, "{log}");
+    drop(recorder);
+    drop(disk);
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_left_for_a_new_one_and_what_it_cost_is_counted() {
+    let namespace = Namespace::new("efbig");
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+    let limit = nix::libc::rlimit { rlim_cur: 20_000, rlim_max: 20_000 };
+    let id = recorder.id() as nix::libc::pid_t;
+    // SAFETY: the limit is a local variable, and the old one is not asked for.
+    let set = unsafe { nix::libc::prlimit(id, nix::libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };
+    assert_eq!(set, 0);
+    make_flows(&namespace, 0..500, true);
+    wait_until("the recorder to give the old file up", || recorder.log().contains("given up"));
+    make_flows(&namespace, 500..510, true);
+    recorder.stop();
+    let listed = answer(ctrecorder().args(["list", "-H"]).arg(recorder.directory()));
+    let gaps: u64 =
+        listed.stderr.lines().filter(|line| line.contains("disk error")).map(|line| before(line, " events lost")).sum();
+    assert!(gaps > 0, "{}", listed.stderr);
+    assert_eq!(listed.stdout.lines().count() as u64 + gaps, 1020, "{}", listed.stderr);
+}
+
+#[test]
 fn a_disk_too_full_for_a_header_is_a_clear_error_and_leaves_no_file() {
     let (disk, inside) = SmallDisk::mount();
     let full = Command::new("dd")

@@ -4,6 +4,7 @@
 mod background;
 mod crash;
 mod disk_full;
+mod overrun;
 mod privileges;
 mod recorder;
 mod recording;

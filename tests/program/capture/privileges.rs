@@ -30,7 +30,7 @@ fn status_line(id: u32, name: &str) -> String {
 }
 
 #[test]
-fn as_another_user_only_cap_net_admin_is_kept_and_recording_and_rotation_go_on() {
+fn as_another_user_only_cap_net_admin_is_kept_and_recording_goes_on_in_new_files_too() {
     const CAP_NET_ADMIN: &str = "0000000000001000";
     let (namespace, (user, group)) = (Namespace::new("nobody"), nobody());
     let mut recorder = Recorder::start_in(directory_of_nobody(), &namespace, "ct.%s", &["-U", "nobody", "-t", "5"]);
@@ -43,6 +43,9 @@ fn as_another_user_only_cap_net_admin_is_kept_and_recording_and_rotation_go_on()
         assert_eq!(status_line(task, "Groups:"), group.to_string());
         for set in ["CapPrm:", "CapEff:", "CapBnd:"] {
             assert_eq!(status_line(task, set), CAP_NET_ADMIN, "{set}");
+        }
+        for set in ["CapInh:", "CapAmb:"] {
+            assert_eq!(status_line(task, set), "0000000000000000", "{set}");
         }
         assert_eq!(status_line(task, "NoNewPrivs:"), "1");
     }
@@ -73,11 +76,14 @@ fn a_group_alone_may_be_changed() {
 fn a_directory_that_the_user_may_not_write_to_is_refused_before_anything_is_made() {
     let (namespace, directory) = (Namespace::new("refused"), TempDir::new().unwrap());
     let pattern = directory.path().join("ct.%s");
-    let refused =
-        namespace.enter(|| answer(ctrecorder().args(["-C", "-F", "-t", "5", "-U", "nobody", "-f"]).arg(&pattern)));
-    assert_eq!(refused.status, 5);
-    assert!(refused.stderr.contains("user nobody may not create files there"), "{}", refused.stderr);
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    for rotate in ["5", "0"] {
+        let mut command = ctrecorder();
+        command.args(["-C", "-F", "-t", rotate, "-U", "nobody", "-f"]).arg(&pattern);
+        let refused = namespace.enter(|| answer(&mut command));
+        assert_eq!(refused.status, 5);
+        assert!(refused.stderr.contains("user nobody may not create files there"), "{}", refused.stderr);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
 }
 
 #[test]
@@ -90,6 +96,9 @@ fn a_pid_file_that_the_user_may_not_remove_is_emptied() {
         "ct",
         &["-U", "nobody", "-P", pid_file.to_str().unwrap()],
     );
+    // It stays root's: whoever signals the process that it names must be able to trust it.
+    assert_eq!(fs::metadata(&pid_file).unwrap().uid(), 0);
+    assert_eq!(fs::metadata(&pid_file).unwrap().mode() & 0o7777, 0o644);
     assert_eq!(fs::read_to_string(&pid_file).unwrap().trim(), recorder.id().to_string());
     recorder.stop();
     assert_eq!(fs::read_to_string(&pid_file).unwrap(), "");

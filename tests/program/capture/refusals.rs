@@ -34,7 +34,7 @@ fn arguments_that_make_no_sense_are_usage_errors_that_name_them() {
         (&["--family", "ipx"], "ipx"),
         (&["-b", "0"], "0"),
         (&["-B", "0"], "0"),
-        (&["-t", "60"], "gives the same name"),
+        (&["-t", "60"], "come to the same name"),
     ] {
         let answer = refused(arguments);
         assert_eq!(answer.status, 2, "{arguments:?}: {}", answer.stderr);
@@ -44,10 +44,15 @@ fn arguments_that_make_no_sense_are_usage_errors_that_name_them() {
 
 #[test]
 fn the_classic_spelling_says_1_for_usage() {
-    let classic = answer(ctrecorder().args(["-C", "-F", "-f", "/tmp/never", "-t", "abc"]));
+    let (namespace, directory) = (Namespace::new("classic"), TempDir::new().unwrap());
+    let segment = directory.path().join("ct");
+    let mut command = ctrecorder();
+    let classic = namespace.enter(|| answer(command.args(["-C", "-F", "-t", "abc", "-f"]).arg(&segment)));
     assert_eq!(classic.status, 1, "{}", classic.stderr);
     assert!(classic.stderr.contains("abc"), "{}", classic.stderr);
-    assert_eq!(answer(ctrecorder().args(["-C", "-F"])).status, 1);
+    let without_file = namespace.enter(|| answer(ctrecorder().args(["-C", "-F"])));
+    assert_eq!(without_file.status, 1);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -99,12 +104,12 @@ fn without_netfilter_netlink_it_says_which_module_is_missing() {
         std::env::consts::ARCH.try_into().unwrap(),
     );
     let filter: BpfProgram = filter.unwrap().try_into().unwrap();
-    let directory = TempDir::new().unwrap();
+    let (namespace, directory) = (Namespace::new("no-netlink"), TempDir::new().unwrap());
     let mut command = Command::new(program::PATH);
     command.args(["-C", "-F", "-f"]).arg(directory.path().join("ct"));
     // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
     unsafe { command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(std::io::Error::other)) };
-    let output = command.output().unwrap();
+    let output = namespace.enter(|| command.output().unwrap());
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(5), "{stderr}");
     assert!(stderr.contains("modprobe nfnetlink"), "{stderr}");

@@ -43,7 +43,7 @@ fn files_are_0640_whatever_the_umask() {
         let command = format!("umask {umask}; exec {} capture -F -f {}", program::PATH, pattern.display());
         let mut process = Process::start(&namespace, Command::new("sh").args(["-c", &command]));
         process.wait_until_listening();
-        wait_until("the segment", || pattern.exists());
+        wait_until("the recorder to record", || process.stderr().contains("recording"));
         assert_eq!(fs::metadata(&pattern).unwrap().permissions().mode() & 0o7777, 0o640, "umask {umask}");
     }
 }
@@ -54,6 +54,8 @@ fn an_existing_file_is_never_overwritten_and_the_old_one_goes_on() {
     // Without conversions, the next name is always that of the present file.
     let mut recorder = Recorder::start(&namespace, "ct", &[]);
     make_flows(&namespace, 0..10, false);
+    // A wish within the file's first second would be met by it.
+    recorder.wait_for_records(10);
     recorder.signal(Signal::SIGHUP);
     wait_until("a warning", || recorder.log().contains("exists, and is never overwritten; going on in"));
     make_flows(&namespace, 10..20, false);

@@ -51,3 +51,33 @@ fn sigusr1_writes_what_there_is_and_logs_statistics() {
     recorder.stop();
     assert_eq!(recorder.list().len(), 6);
 }
+
+/// Once, a command that arrived while another one was being carried out was lost, and the recorder never ended.
+#[test]
+fn a_signal_right_behind_another_one_is_not_lost() {
+    for _ in 0..20 {
+        let namespace = Namespace::new("both");
+        let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+        make_flows(&namespace, 0..2000, true);
+        recorder.signal(Signal::SIGUSR1);
+        recorder.stop();
+        assert_eq!(recorder.list().len(), 4000);
+    }
+}
+
+#[test]
+fn two_wishes_for_a_new_file_within_a_second_are_one() {
+    let namespace = Namespace::new("twice");
+    let mut recorder = Recorder::start(&namespace, "ct.%Y%m%d-%H%M%S", &[]);
+    make_flows(&namespace, 0..10, false);
+    recorder.wait_for_records(10);
+    recorder.signal(Signal::SIGHUP);
+    recorder.wait_for_segments(2);
+    recorder.signal(Signal::SIGHUP);
+    make_flows(&namespace, 10..20, false);
+    recorder.wait_for_records(20);
+    recorder.stop();
+    // Unless the second one came in the next second, which is a wish of its own.
+    let warned = recorder.log().contains("exists");
+    assert!(!warned, "{}", recorder.log());
+}
