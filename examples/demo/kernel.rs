@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getegid, geteuid};
 
-use super::{ctrecorder, flows, say};
+use super::{ctrecorder, flows, print, say};
 
 /// Nothing in the demo takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ pub fn record(directory: &Path) -> Result<PathBuf> {
     let namespace = std::fs::metadata("/proc/self/ns/net")?.ino();
     say(&format!("The recorder, in the foreground, in network namespace {namespace}:"));
     let arguments = ["-C", "-f", "demo-%Y%m%d-%H%M%S.ct", "-p", "all", "-F"];
-    println!("$ ctrecorder {} &", arguments.join(" "));
+    print(&format!("$ ctrecorder {} &\n", arguments.join(" ")));
     let mut recorder = ctrecorder(directory, &arguments)?.spawn()?;
     let recorded = make_flows(directory, &mut recorder);
     kill(Pid::from_raw(recorder.id().try_into()?), Signal::SIGTERM)?;

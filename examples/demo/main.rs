@@ -5,6 +5,7 @@
 //! table, and taken out again. Where the kernel has no connection tracking it says so, and generated records serve.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -78,12 +79,20 @@ fn ctrecorder(directory: &Path, arguments: &[&str]) -> Result<Command> {
 
 /// Prints a command as it would be typed, and runs it.
 fn show(directory: &Path, arguments: &[&str]) -> Result<()> {
-    println!("$ ctrecorder {}", arguments.join(" "));
+    print(&format!("$ ctrecorder {}\n", arguments.join(" ")));
     let status = ctrecorder(directory, arguments)?.status()?;
     ensure!(status.success(), "that ended with {status}");
     Ok(())
 }
 
+/// Prints a line, unless whoever read them has had enough.
 fn say(text: &str) {
-    println!("\n# {text}");
+    print(&format!("\n# {text}\n"));
+}
+
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
 }

@@ -25,7 +25,7 @@ pub enum Cause {
     Malformed = 8,
     /// Gap: the disk refused for another reason than being full, and then the queue was.
     DiskError = 9,
-    /// Gap: the files that this one was made from were damaged there.
+    /// Gap: the files that this one was made from were damaged or not complete there.
     Damaged = 10,
 }
 
@@ -73,7 +73,7 @@ impl Cause {
             Self::NotRunning => "recorder not running",
             Self::Malformed => "messages not understood",
             Self::DiskError => "disk error",
-            Self::Damaged => "source damaged",
+            Self::Damaged => "source damaged or incomplete",
         }
     }
 }

@@ -5,9 +5,11 @@
 
 use std::fs::File;
 use std::io::{Read, Write, stderr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use daemonize::{Daemonize, Outcome};
 use nix::fcntl::OFlag;
+use nix::libc;
 use nix::unistd::pipe2;
 
 use super::error::StartError;
@@ -51,6 +53,8 @@ pub(super) fn detach() -> Result<Side, StartError> {
             wait(File::from(reader))
         }
         Outcome::Child(result) => {
+            drop(reader);
+            close_all_but(writer.as_fd());
             let report = Report(File::from(writer));
             match result {
                 Ok(_) => Ok(Side::Background(report)),
@@ -60,6 +64,19 @@ pub(super) fn detach() -> Result<Side, StartError> {
                     Err(error)
                 }
             }
+        }
+    }
+}
+
+/// Closes what the caller had open, but for the standard streams and one more: whoever waits for the end of the caller's
+/// pipes would wait for the recorder's.
+fn close_all_but(kept: BorrowedFd<'_>) {
+    let Ok(kept) = u32::try_from(kept.as_raw_fd()) else { return };
+    for (first, last) in [(3, kept.saturating_sub(1)), (kept.saturating_add(1).max(3), u32::MAX)] {
+        if first <= last {
+            // SAFETY: the recorder has opened nothing yet, and what the caller of `detach` has open it does not use in
+            // the background. A kernel without this system call (before 5.9) leaves all open, as it was.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
         }
     }
 }

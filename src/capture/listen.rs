@@ -27,14 +27,16 @@ const ROUNDS: usize = 4096;
 /// before it was noticed.
 const QUIET_MS: u16 = 1000;
 
-/// The signals that a recorder understands, blocked and turned into a file to poll. SIGXFSZ is blocked, too: a file that
-/// may not grow is an error of its write like any other.
+/// The signals that a recorder understands, blocked and turned into a file to poll. Two more are blocked and never looked
+/// at: SIGXFSZ, for a file that may not grow is an error of its write like any other, and SIGUSR2, a neighbour of SIGUSR1
+/// that would end the recorder at once.
 pub(super) fn signals() -> Result<SignalFd, StartError> {
     let wanted: SigSet =
         [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT].into_iter().collect();
     let failed = "cannot wait for signals";
     let mut blocked = wanted;
     blocked.add(Signal::SIGXFSZ);
+    blocked.add(Signal::SIGUSR2);
     blocked.thread_block().map_err(StartError::system(failed))?;
     SignalFd::with_flags(&wanted, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).map_err(StartError::system(failed))
 }

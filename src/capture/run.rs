@@ -178,7 +178,7 @@ fn warnings(socket: &EventSocket, wanted: usize) -> Vec<String> {
         warnings.push(format!("socket buffer: {got} bytes instead of {wanted}: see net.core.rmem_max"));
     }
     if header::sysctl("nf_conntrack_events") == Some(0) {
-        warnings.push("the kernel reports no events here: sysctl net.netfilter.nf_conntrack_events=1".into());
+        warnings.push("the kernel reports no events here; set sysctl -w net.netfilter.nf_conntrack_events=1".into());
     }
     warnings
 }

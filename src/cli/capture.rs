@@ -102,7 +102,8 @@ mod recorder {
             nice: arguments.nice,
             user: arguments.user,
             group: arguments.group,
-            pid_file: arguments.pid_file,
+            // The background process leaves the present directory.
+            pid_file: arguments.pid_file.map(std::path::absolute).transpose()?,
             foreground: arguments.foreground,
         })
     }

@@ -27,7 +27,7 @@ pub enum UsageError {
     #[error("the first argument must be one of -C, -L, -H, -T, -S, -h and -V, or a command in words")]
     NoMode,
     /// The mode has no such option.
-    #[error("-{mode} has no option -{letter}")]
+    #[error("-{mode} has no option {}{letter}", if letter.starts_with('-') { "" } else { "-" })]
     Unknown {
         /// The mode's letter.
         mode: char,
@@ -121,7 +121,7 @@ pub fn rewrite(arguments: &[OsString]) -> Result<Option<Vec<OsString>>, UsageErr
         Some(Err(_)) | None => return Err(UsageError::NoMode),
     };
     let mode = MODES.iter().find(|mode| mode.letter == letter).ok_or(UsageError::NoMode)?;
-    let mut words = Words { mode, options: Vec::new(), files: Vec::new() };
+    let mut words = Words { mode, options: Vec::new(), files: Vec::new(), help: false };
     words.letters(letters, &raw, &mut cursor)?;
     words.rest(&raw, &mut cursor)?;
     words.finish(program).map(Some)
@@ -132,6 +132,8 @@ struct Words {
     mode: &'static Mode,
     options: Vec<OsString>,
     files: Vec<OsString>,
+    /// Help is asked for: whatever else is there or missing does not matter.
+    help: bool,
 }
 
 impl Words {
@@ -142,6 +144,8 @@ impl Words {
                 self.files.extend(raw.remaining(cursor).map(OsStr::to_os_string));
             } else if let Some(letters) = argument.to_short() {
                 self.letters(letters, raw, cursor)?;
+            } else if argument.to_value_os() == "--help" {
+                self.help = true;
             } else if argument.is_long() {
                 let letter = argument.to_value_os().to_string_lossy().into_owned();
                 return Err(UsageError::Unknown { mode: self.mode.letter, letter });
@@ -182,6 +186,9 @@ impl Words {
     }
 
     fn finish(self, program: &OsStr) -> Result<Vec<OsString>, UsageError> {
+        if self.help {
+            return Ok(vec![program.to_os_string(), self.mode.command.into(), "--help".into()]);
+        }
         let file = self.files.first().ok_or(UsageError::NoFile)?;
         if let (Some(second), false) = (self.files.get(1), self.mode.files == Files::Many) {
             let file = second.to_string_lossy().into_owned();
@@ -244,6 +251,7 @@ mod tests {
             "capture --rotate=60 --protocol=udp --socket-buffer=2048 --queue=1000 --nice=-5 --user=nobody \
              --group=nogroup --pid-file=/run/p --foreground --file=%H.ct",
         );
+        assert_words("-L --help", "list --help");
         assert_words("-Cf path", "capture --file=path");
         assert_words("-CFfpath", "capture --foreground --file=path");
     }

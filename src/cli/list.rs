@@ -9,7 +9,7 @@ use ctrecorder_format::{Counters, Damage, Note, Record, V4, V6};
 use ipnetwork::IpNetwork;
 
 use super::{Report, Status, header};
-use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
+use crate::journal::{Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
 use crate::output::{Classic, Zone};
 use crate::query::{Filter, Pairing, parse_network};
 
@@ -27,11 +27,12 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Only flows with an address in this network; MASK is a prefix length or a dotted mask
+    /// Only flows with an address in this network, on either side of either direction; MASK is a prefix length or a
+    /// dotted mask
     #[arg(short = 'i', long, value_name = "IP[/MASK]", value_parser = parse_network)]
     address: Option<IpNetwork>,
 
-    /// Only flows with this port
+    /// Only flows with this port, be it of the same address or of another one
     #[arg(short, long, value_parser = parse_port)]
     port: Option<u16>,
 
@@ -57,6 +58,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         classic: Classic::new(Zone::local()),
         pairs: arguments.squeezed.then(Pairs::default),
         with_header: !arguments.no_header,
+        with_names: journal.files().len() > 1,
     };
     for failure in failures {
         list.report.failure(failure);
@@ -91,6 +93,8 @@ struct List<W> {
     /// If flows are wanted rather than events.
     pairs: Option<Pairs>,
     with_header: bool,
+    /// Several headers are told apart by the names of their files.
+    with_names: bool,
 }
 
 impl<W: Write> List<W> {
@@ -128,12 +132,15 @@ impl<W: Write> List<W> {
 impl<W: Write> Sink for List<W> {
     type Stop = io::Error;
 
-    fn begin(&mut self, _path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
+    fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
         if !self.with_header {
             return ControlFlow::Continue(());
         }
         self.write_out()?;
         if let Some(text) = header::text(file) {
+            if self.with_names {
+                self.report.text(&format!("{}:\n", Shown(path)));
+            }
             self.report.text(&text);
         }
         ControlFlow::Continue(())

@@ -13,7 +13,8 @@ use crate::output::header;
 /// Test whether files are as they were written
 ///
 /// Every checksum, the order of blocks, the footer with its totals, directory and digest, and the chain of digests from
-/// one segment to the next among those given. One line for each file; the exit status is 1 if one of them fails.
+/// one segment to the next among those given. One line for each file, and then one for each file of a directory that is no
+/// segment, and for each end at which the recorder wrote more than what is given; the exit status is 1 if a file fails.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or directories of them
@@ -39,6 +40,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     for file in journal.files() {
         test.file(file).context("standard output")?;
     }
+    test.finish(&journal).context("standard output")?;
     Ok(match test.report.status() {
         Status::Done if test.failed => Status::No,
         status => status,
@@ -55,6 +57,17 @@ struct Test<W> {
 }
 
 impl<W: Write> Test<W> {
+    /// Says what was not tested, and what else there must have been.
+    fn finish(&mut self, journal: &Journal) -> io::Result<()> {
+        for error in journal.passed_over() {
+            writeln!(self.out, "{}: passed over: {}", Shown(&error.path), error.reason)?;
+        }
+        for end in std::mem::take(&mut self.examiner).loose_ends() {
+            writeln!(self.out, "{end}")?;
+        }
+        self.out.flush()
+    }
+
     fn file(&mut self, file: &Member) -> io::Result<()> {
         let mut line = Line { out: &mut self.out, path: file.path(), failed: false, done: Ok(()) };
         let examined = file.open().and_then(|source| {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Content, Digest, Header};
+use ctrecorder_format::{Closing, Content, Digest, Segment};
 
 use super::Shown;
 
@@ -56,18 +56,48 @@ struct Last {
     number: u64,
     /// `None` if it has no footer: then nobody can name its digest.
     digest: Option<Digest>,
+    /// By its footer the recorder went on in another segment.
+    went_on: bool,
+}
+
+/// An end of a chain at which there was more than what is given. That is no defect of what is given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LooseEnd {
+    /// The first segment given is not the recorder's first.
+    #[error("{}: {} not among those given", Shown(path), count(*missing))]
+    Begin {
+        /// The first segment given.
+        path: PathBuf,
+        /// How many the recorder had written before it.
+        missing: u64,
+    },
+    /// After the last segment given, the recorder went on.
+    #[error("{}: the recorder went on in a segment that is not among those given", Shown(path))]
+    End {
+        /// The last segment given.
+        path: PathBuf,
+    },
+}
+
+fn count(segments: u64) -> String {
+    match segments {
+        1 => "the recorder wrote a segment before it that is".into(),
+        _ => format!("the recorder wrote {segments} segments before it that are"),
+    }
 }
 
 /// Follows the segments of some recorders, which may be mixed.
 #[derive(Default)]
-pub(super) struct Chain {
+pub struct Chain {
     last: HashMap<Recorder, Last>,
+    begins: Vec<LooseEnd>,
 }
 
 impl Chain {
     /// Says how a segment does not follow the last one given of the same recorder. The first one given need not be the
     /// first there was.
-    pub(super) fn follow(&mut self, path: &Path, header: &Header, digest: Option<Digest>) -> Option<Broken> {
+    pub fn follow(&mut self, path: &Path, segment: &Segment<'_>) -> Option<Broken> {
+        let header = segment.header().ok()?;
         // Squeezed segments have the header of their first input, and no place in its chain.
         if header.content == Content::Flows {
             return None;
@@ -75,7 +105,18 @@ impl Chain {
         let recorder =
             Recorder { host: header.host.clone(), boot_id: header.boot_id, started: header.recorder_started };
         let number = header.segment_number;
-        let last = self.last.insert(recorder, Last { path: path.to_path_buf(), number, digest })?;
+        let this = Last {
+            path: path.to_path_buf(),
+            number,
+            digest: segment.footer().map(|footer| footer.digest),
+            went_on: segment.footer().is_some_and(|footer| footer.totals.closing == Closing::WentOn),
+        };
+        let Some(last) = self.last.insert(recorder, this) else {
+            if number > 0 {
+                self.begins.push(LooseEnd::Begin { path: path.to_path_buf(), missing: number });
+            }
+            return None;
+        };
         if number <= last.number {
             Some(Broken::OutOfOrder { number, before_number: last.number, before: last.path })
         } else if number > last.number + 1 {
@@ -84,6 +125,22 @@ impl Chain {
             Some(Broken::Digest { before: last.path })
         } else {
             None
+        }
+    }
+
+    /// The ends at which there was more, by path.
+    pub fn loose_ends(self) -> Vec<LooseEnd> {
+        let ends = self.last.into_values().filter(|last| last.went_on).map(|last| LooseEnd::End { path: last.path });
+        let mut all: Vec<_> = self.begins.into_iter().chain(ends).collect();
+        all.sort_by(|a, b| a.path().cmp(b.path()));
+        all
+    }
+}
+
+impl LooseEnd {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Begin { path, .. } | Self::End { path } => path,
         }
     }
 }

@@ -28,6 +28,9 @@ pub enum Reason {
     /// It is a directory without a file of any version.
     #[error("no segments in this directory")]
     NoSegments,
+    /// It is a device: it may never come to an end.
+    #[error("neither a file nor a pipe")]
+    Device,
     /// It is no file that this program reads.
     #[error("{0}")]
     Refused(#[from] Refusal),
@@ -46,7 +49,7 @@ impl Error {
     /// nothing can be said about its content: it is out of reach, or of a version that this program does not know.
     pub const fn is_not_a_segment(&self) -> bool {
         match &self.reason {
-            Reason::Io(_) | Reason::NoSegments => false,
+            Reason::Io(_) | Reason::NoSegments | Reason::Device => false,
             Reason::Refused(refusal) => !matches!(refusal, Refusal::Version(_) | Refusal::Features(_)),
             Reason::Legacy(refusal) => {
                 !matches!(refusal, HeaderError::NeverReleased | HeaderError::Version(_) | HeaderError::Flags(_))

@@ -3,7 +3,7 @@
 use ctrecorder_format::legacy::{self, Piece};
 use ctrecorder_format::{BlockKind, Closing, Damage, Digest, Fault, Segment, header};
 
-use super::chain::{Broken, Chain};
+use super::chain::{Broken, Chain, LooseEnd};
 use super::count::Count;
 use super::{Error, Source, Version};
 
@@ -96,15 +96,17 @@ impl Examiner {
             Version::Two(file) => Ok(examine_legacy(&file, found)),
             Version::Three(segment) => {
                 let examined = examine_segment(&segment, source, found, passed);
-                if let Ok(header) = segment.header() {
-                    let digest = segment.footer().map(|footer| footer.digest);
-                    if let Some(broken) = self.chain.follow(source.path(), header, digest) {
-                        found(Finding::Chain(broken));
-                    }
+                if let Some(broken) = self.chain.follow(source.path(), &segment) {
+                    found(Finding::Chain(broken));
                 }
                 Ok(examined)
             }
         }
+    }
+
+    /// Where the segments examined are not all that their recorders wrote.
+    pub fn loose_ends(self) -> Vec<LooseEnd> {
+        self.chain.loose_ends()
     }
 }
 

@@ -13,6 +13,7 @@ use super::{Error, Reason};
 #[derive(Debug, Default)]
 pub struct Journal {
     files: Vec<Member>,
+    passed_over: Vec<Error>,
 }
 
 /// One file of a [`Journal`].
@@ -30,13 +31,18 @@ impl Journal {
     /// hidden ones, and squeezed ones whose source is still beside them, for their flows would be there twice. What cannot be had is told to
     /// `failed`, and the rest goes on.
     pub fn find(paths: &[PathBuf], mut failed: impl FnMut(Error)) -> Self {
-        let mut files = Vec::new();
+        let mut journal = Self::default();
         for path in paths {
-            if let Err(error) = add(path, &mut files, &mut failed) {
+            if let Err(error) = journal.add(path, &mut failed) {
                 failed(error);
             }
         }
-        Self { files }
+        journal
+    }
+
+    /// What is in the directories and no segment, and why.
+    pub fn passed_over(&self) -> &[Error] {
+        &self.passed_over
     }
 
     /// The files, in order.
@@ -51,7 +57,7 @@ impl Journal {
 
     /// Each file as a journal of its own.
     pub fn split(self) -> impl Iterator<Item = Self> {
-        self.files.into_iter().map(|file| Self { files: vec![file] })
+        self.files.into_iter().map(|file| Self { files: vec![file], passed_over: Vec::new() })
     }
 }
 
@@ -70,50 +76,68 @@ impl Member {
     }
 }
 
-/// Adds what one path stands for.
-fn add(path: &Path, files: &mut Vec<Member>, failed: &mut impl FnMut(Error)) -> Result<(), Error> {
-    let metadata = fs::metadata(path).map_err(Error::at(path))?;
-    if metadata.is_dir() {
-        return add_directory(path, files, failed);
-    }
-    let held = if metadata.is_file() {
-        None
-    } else {
-        let bytes = File::open(path).and_then(|mut pipe| read(&mut pipe));
-        Some(bytes.map_err(Error::at(path))?)
-    };
-    let length = held.as_ref().map_or(metadata.len(), |bytes| bytes.len() as u64);
-    files.push(Member { path: path.to_path_buf(), length, held });
-    Ok(())
-}
-
-/// Adds the segments in a directory.
-fn add_directory(directory: &Path, files: &mut Vec<Member>, failed: &mut impl FnMut(Error)) -> Result<(), Error> {
-    let mut found = Vec::new();
-    let mut failures = 0;
-    for entry in fs::read_dir(directory).map_err(Error::at(directory))? {
-        let path = entry.map_err(Error::at(directory))?.path();
-        // Neither directories, nor pipes, which would not end, nor what a squeeze is still writing.
-        if !path.is_file() || is_hidden(&path) {
-            continue;
+impl Journal {
+    /// Adds what one path stands for.
+    fn add(&mut self, path: &Path, failed: &mut impl FnMut(Error)) -> Result<(), Error> {
+        let metadata = fs::metadata(path).map_err(Error::at(path))?;
+        if metadata.is_dir() {
+            return self.add_directory(path, failed);
         }
-        match begun(&path) {
-            Ok((begun, length)) => found.push((begun, Member { path, length, held: None })),
-            Err(error) if error.is_not_a_segment() => {}
-            Err(error) => {
-                failures += 1;
-                failed(error);
+        let held = if metadata.is_file() {
+            None
+        } else if is_endless(&metadata) {
+            return Err(Error::at(path)(Reason::Device));
+        } else {
+            let bytes = File::open(path).and_then(|mut pipe| read(&mut pipe));
+            Some(bytes.map_err(Error::at(path))?)
+        };
+        let length = held.as_ref().map_or(metadata.len(), |bytes| bytes.len() as u64);
+        self.files.push(Member { path: path.to_path_buf(), length, held });
+        Ok(())
+    }
+
+    /// Adds the segments in a directory.
+    fn add_directory(&mut self, directory: &Path, failed: &mut impl FnMut(Error)) -> Result<(), Error> {
+        let mut found = Vec::new();
+        let mut failures = 0;
+        for entry in fs::read_dir(directory).map_err(Error::at(directory))? {
+            let path = entry.map_err(Error::at(directory))?.path();
+            // Neither directories, nor pipes, which would not end, nor what a squeeze is still writing.
+            if !path.is_file() || is_hidden(&path) {
+                continue;
+            }
+            match begun(&path) {
+                Ok((begun, length)) => found.push((begun, Member { path, length, held: None })),
+                Err(error) if error.is_not_a_segment() => self.passed_over.push(error),
+                Err(error) => {
+                    failures += 1;
+                    failed(error);
+                }
             }
         }
+        let doubled: HashSet<_> = found.iter().map(|(_, file)| squeezed_beside(&file.path)).collect();
+        found.retain(|(_, file)| !doubled.contains(&file.path));
+        if found.is_empty() && failures == 0 {
+            return Err(Error::at(directory)(Reason::NoSegments));
+        }
+        found.sort_by(|(a, a_file), (b, b_file)| a.cmp(b).then_with(|| a_file.path.cmp(&b_file.path)));
+        self.files.extend(found.into_iter().map(|(_, file)| file));
+        Ok(())
     }
-    let doubled: HashSet<_> = found.iter().map(|(_, file)| squeezed_beside(&file.path)).collect();
-    found.retain(|(_, file)| !doubled.contains(&file.path));
-    if found.is_empty() && failures == 0 {
-        return Err(Error::at(directory)(Reason::NoSegments));
-    }
-    found.sort_by(|(a, a_file), (b, b_file)| a.cmp(b).then_with(|| a_file.path.cmp(&b_file.path)));
-    files.extend(found.into_iter().map(|(_, file)| file));
-    Ok(())
+}
+
+/// Whether something that is no regular file is a device, which may never come to an end, and not a pipe.
+#[cfg(unix)]
+fn is_endless(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = metadata.file_type();
+    !kind.is_fifo() && !kind.is_socket()
+}
+
+/// Elsewhere there are no devices among files.
+#[cfg(not(unix))]
+fn is_endless(_metadata: &fs::Metadata) -> bool {
+    false
 }
 
 fn is_hidden(path: &Path) -> bool {

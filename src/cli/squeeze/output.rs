@@ -5,11 +5,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use ctrecorder_format::{Closing, Counters, Note, Record, V4, V6, Writer, legacy};
 use tempfile::TempPath;
 
 use super::plan::Plan;
+use crate::journal::Shown;
 
 /// Sealed blocks are written when there is this much of them.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -121,7 +122,11 @@ fn create(path: &Path) -> anyhow::Result<(File, TempPath)> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let file = tempfile::Builder::new().prefix(".ctrecorder-").tempfile_in(directory)?;
+    // The error names a temporary file that nobody asked for.
+    let file = tempfile::Builder::new()
+        .prefix(".ctrecorder-")
+        .tempfile_in(directory)
+        .map_err(|error| anyhow!("no file can be created in {}: {}", Shown(directory), error.kind()))?;
     set_mode(file.as_file())?;
     Ok(file.into_parts())
 }

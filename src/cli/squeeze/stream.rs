@@ -7,7 +7,7 @@ use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::output::Output;
 use crate::cli::Report;
-use crate::journal::{Error, Sink, Version};
+use crate::journal::{Chain, Error, Shown, Sink, Version};
 use crate::query::Pairing;
 
 /// Pairs what comes in, and writes the flows.
@@ -18,18 +18,30 @@ pub(super) struct Stream<'r> {
     ipv6: Pairing<V6>,
     /// The time of the last record, or of the first file's begin, in ns since the epoch.
     reached: u64,
-    /// Damage since then, and how many records it cost where that is known: a gap that ends with the next record.
-    damaged: Option<Option<u64>>,
+    /// Something is missing since then, and how many records where that is known: a gap that ends with the next record.
+    missing: Option<Option<u64>>,
+    /// The present file has no footer, so that nobody knows what came behind it.
+    unfinished: bool,
+    chain: Chain,
 }
 
 impl<'r> Stream<'r> {
     pub(super) fn new(output: Output, report: &'r mut Report) -> Self {
-        Self { output, report, ipv4: Pairing::new(), ipv6: Pairing::new(), reached: 0, damaged: None }
+        Self {
+            output,
+            report,
+            ipv4: Pairing::new(),
+            ipv6: Pairing::new(),
+            reached: 0,
+            missing: None,
+            unfinished: false,
+            chain: Chain::default(),
+        }
     }
 
     /// Notes that a record of this time comes next.
     fn reach(&mut self, time: u64) -> anyhow::Result<()> {
-        if let Some(lost) = self.damaged.take() {
+        if let Some(lost) = self.missing.take() {
             let lost = lost.unwrap_or(Note::LOST_UNKNOWN);
             self.output.note(&Note::gap(self.reached, time.max(self.reached), lost, Cause::Damaged))?;
         }
@@ -37,8 +49,22 @@ impl<'r> Stream<'r> {
         Ok(())
     }
 
+    /// Notes that something is missing here.
+    fn miss(&mut self, lost: Option<u64>) {
+        let before = self.missing.unwrap_or(Some(0));
+        self.missing = Some(before.zip(lost).map(|(before, more)| before.saturating_add(more)));
+    }
+
+    /// A file has come to its end.
+    fn end_file(&mut self) {
+        if std::mem::take(&mut self.unfinished) {
+            self.miss(None);
+        }
+    }
+
     /// Writes the flows that have no end, and ends the output.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        self.end_file();
         self.reach(self.reached)?;
         self.output.part();
         let mut done = Ok(());
@@ -52,7 +78,18 @@ impl<'r> Stream<'r> {
 impl Sink for Stream<'_> {
     type Stop = anyhow::Error;
 
-    fn begin(&mut self, _path: &Path, file: &Version<'_>) -> ControlFlow<anyhow::Error> {
+    fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<anyhow::Error> {
+        self.end_file();
+        if let Version::Three(segment) = file {
+            if let Some(broken) = self.chain.follow(path, segment) {
+                self.report.line(format_args!("{}: {broken}", Shown(path)));
+                self.miss(None);
+            }
+            if segment.footer().is_none() {
+                self.report.line(format_args!("{}: no footer: cut off, or still being written", Shown(path)));
+                self.unfinished = true;
+            }
+        }
         if self.reached == 0 {
             self.reached = file.begun();
         }
@@ -84,8 +121,7 @@ impl Sink for Stream<'_> {
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
-        let before = self.damaged.unwrap_or(Some(0));
-        self.damaged = Some(before.zip(damage.records_lost).map(|(before, more)| before + more));
+        self.miss(damage.records_lost);
         ControlFlow::Continue(())
     }
 

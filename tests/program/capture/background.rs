@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -114,7 +115,7 @@ fn warnings_of_the_start_reach_the_caller() {
     let daemon = Daemon::of(&pid_file);
     kill(daemon.pid, Signal::SIGTERM).unwrap();
     wait_until("the daemon to end", || !daemon.is_alive());
-    let advice = "ctrecorder: the kernel reports no events here: sysctl net.netfilter.nf_conntrack_events=1\n";
+    let advice = "ctrecorder: the kernel reports no events here; set sysctl -w net.netfilter.nf_conntrack_events=1\n";
     assert_eq!((started.status, started.stderr.as_str()), (0, advice));
 }
 
@@ -129,4 +130,21 @@ fn a_pid_file_that_was_replaced_is_not_removed() {
     kill(daemon.pid, Signal::SIGTERM).unwrap();
     wait_until("the daemon to end", || !daemon.is_alive());
     assert_eq!(fs::read_to_string(&pid_file).unwrap(), "another's");
+}
+
+#[test]
+fn it_holds_nothing_of_the_callers_open_and_a_relative_pid_file_is_the_callers() {
+    let (namespace, directory) = (Namespace::new("inherits"), TempDir::new().unwrap());
+    // A shell that gives its child one more descriptor, as scripts do.
+    let script = format!("exec 9>callers; {} -C -f ct -P pid", crate::program::PATH);
+    let mut command = Command::new("sh");
+    let started = namespace.enter(|| command.args(["-c", &script]).current_dir(directory.path()).status().unwrap());
+    assert!(started.success());
+    let daemon = Daemon::of(&directory.path().join("pid"));
+    let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid)).unwrap();
+    let targets: Vec<_> = open.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok()).collect();
+    assert!(targets.iter().any(|target| target.ends_with("ct")), "{targets:?}");
+    assert!(!targets.iter().any(|target| target.ends_with("callers")), "{targets:?}");
+    kill(daemon.pid, Signal::SIGTERM).unwrap();
+    wait_until("the daemon to end", || !daemon.is_alive());
 }

@@ -101,8 +101,21 @@ fn a_directory_without_segments_is_refused() {
     for command in ["list", "header", "test"] {
         let answer = run([command.as_ref(), directory.path().as_os_str()]);
         let expected = format!("ctrecorder: {}: no segments in this directory\n", directory.path().display());
-        assert_eq!((answer.status, answer.stdout, answer.stderr), (5, String::new(), expected));
+        assert_eq!((answer.status, answer.stderr), (5, expected));
+        // `test` says of every file what became of it.
+        assert_eq!(
+            answer.stdout.contains("notes.txt: passed over: offset 0: not a ctrecorder file"),
+            command == "test"
+        );
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_that_never_ends_is_refused() {
+    let answer = run(["list", "/dev/zero"]);
+    let expected = "ctrecorder: /dev/zero: neither a file nor a pipe\n";
+    assert_eq!((answer.status, answer.stdout.as_str(), answer.stderr.as_str()), (5, "", expected));
 }
 
 /// Damage never hides what is good.

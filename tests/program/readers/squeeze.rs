@@ -200,7 +200,7 @@ fn a_damaged_input_is_squeezed_as_far_as_it_goes() {
     assert!(listed.stdout.starts_with(flow), "{}", listed.stdout);
     assert_eq!((listed.status, listed.stdout.lines().count()), (0, 1));
     // What was lost with the damage is not forgotten.
-    let gap = "gap from 2027.01.15 08:00:00.000000 to 2027.01.15 08:00:01.000000: source damaged, 1 event lost\n";
+    let gap = "gap from 2027.01.15 08:00:00.000000 to 2027.01.15 08:00:01.000000: source damaged or incomplete, 1 event lost\n";
     assert!(listed.stderr.ends_with(gap), "{}", listed.stderr);
 }
 
@@ -215,4 +215,28 @@ fn in_a_directory_a_squeezed_file_beside_its_source_is_not_counted_again() {
     let squeezed = list("-H", &directory.path().join("in.sq.ct"));
     fs::remove_file(&input).unwrap();
     assert_eq!(list("-H", directory.path()), squeezed);
+}
+
+#[test]
+fn what_is_missing_in_a_journal_is_missing_in_its_squeezed_form() {
+    let directory = TempDir::new().unwrap();
+    let segment =
+        |number, second| Segment::new(&header(u64::from(number), None)).push(&v4(Kind::Start, number, second));
+    let first = segment(0, 1).closed(Closing::WentOn).0;
+    // The second one is not there, the third was cut off.
+    let third = segment(2, 30).cut_off();
+    fs::write(directory.path().join("0.ct"), first).unwrap();
+    fs::write(directory.path().join("2.ct"), third).unwrap();
+    let output = directory.path().join("out");
+    let squeezed = run(["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), directory.path().as_os_str()]);
+    assert_eq!(squeezed.status, 0);
+    for said in ["2.ct: segment 1 is missing between ", "2.ct: no footer: cut off, or still being written\n"] {
+        assert!(squeezed.stderr.contains(said), "{}", squeezed.stderr);
+    }
+    let listed = run(["list".as_ref(), "-H".as_ref(), output.as_os_str()]);
+    assert_eq!((listed.status, listed.stdout.lines().count()), (0, 2));
+    for gap in ["08:00:01.000000 to 2027.01.15 08:00:30.000000", "08:00:30.000000 to 2027.01.15 08:00:30.000000"] {
+        let gap = format!("{gap}: source damaged or incomplete, number of events lost not known\n");
+        assert!(listed.stderr.contains(&gap), "{}", listed.stderr);
+    }
 }

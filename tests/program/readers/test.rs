@@ -102,7 +102,8 @@ fn an_edit_that_keeps_every_checksum_shows_in_the_digest() {
         "{}/0: FAILED: offset {footer}: the digest in the footer is not that of the segment\n",
         directory.path().display()
     );
-    assert_eq!((answer.status, answer.stdout), (1, expected));
+    assert_eq!(answer.status, 1);
+    assert!(answer.stdout.starts_with(&expected), "{}", answer.stdout);
 }
 
 /// A footer that belongs to another segment of the same tag: whole, and wrong.
@@ -122,4 +123,26 @@ fn totals_and_directory_are_held_against_the_blocks() {
     ] {
         assert!(answer.stdout.contains(&said), "{}", answer.stdout);
     }
+}
+
+/// What is missing before the first and behind the last segment given breaks no chain, but is said.
+#[test]
+fn ends_at_which_there_was_more_are_told() {
+    let whole = chain();
+    let (directory, answer) = test(&[&whole[1]]);
+    let path = directory.path().join("0");
+    let lines: Vec<_> = answer.stdout.lines().collect();
+    let begin = format!("{}: the recorder wrote a segment before it that is not among those given", path.display());
+    let end = format!("{}: the recorder went on in a segment that is not among those given", path.display());
+    assert_eq!((answer.status, lines[1], lines[2], lines.len()), (0, begin.as_str(), end.as_str(), 3));
+}
+
+#[test]
+fn of_a_directory_every_file_is_told() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("0.ct"), Segment::new(&header(0, None)).stopped()).unwrap();
+    std::fs::write(directory.path().join("1.ct"), "").unwrap();
+    let answer = run(["test".as_ref(), directory.path().as_os_str()]);
+    let emptied = format!("{}/1.ct: passed over: the file is empty", directory.path().display());
+    assert_eq!((answer.status, answer.stdout.lines().nth(1)), (0, Some(emptied.as_str())));
 }
