@@ -14,7 +14,10 @@ const _: () = assert!(HEADER == ALIGNMENT && std::mem::offset_of!(BlockHeader, f
 
 /// No block's payload is longer, in bytes, so that a reader of a stream knows what it may have to hold. The longest is
 /// a footer with a full directory.
-pub const PAYLOAD_MAX: u32 = 16 * 1024 * 1024;
+pub const PAYLOAD_MAX: u32 = 1024 * 1024;
+
+/// No footer's payload is longer, in bytes.
+pub const FOOTER_MAX: u32 = 16 * 1024 * 1024;
 
 /// What a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +56,8 @@ pub mod flags {
     pub const START_UNKNOWN: u8 = 1 << 2;
     /// Some record does not know its end, or is still open.
     pub const END_UNKNOWN: u8 = 1 << 3;
+    /// Some record is one of a flow that was open: [`Kind::Open`](crate::Kind::Open).
+    pub const OPEN: u8 = 1 << 4;
 }
 
 /// A block's header, 64 bytes. Times are ns since the epoch, UTC.
@@ -112,8 +117,17 @@ impl BlockHeader {
         let (header, _) = Self::ref_from_prefix(bytes).ok()?;
         let whole = header.magic == MAGIC
             && header.header_crc.get() == header.checksum()
-            && header.payload_length.get() <= PAYLOAD_MAX;
+            && header.payload_length.get() <= header.longest_payload();
         whole.then_some(header)
+    }
+
+    /// How long the payload of such a block may be. A block that claims more is none: its checksum would cost more to
+    /// verify than a small file is worth.
+    const fn longest_payload(&self) -> u32 {
+        match self.kind() {
+            Some(BlockKind::Footer) => FOOTER_MAX,
+            _ => PAYLOAD_MAX,
+        }
     }
 
     /// Sets the checksum of the header itself, the last thing to be set.

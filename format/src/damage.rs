@@ -46,6 +46,9 @@ pub enum Fault {
         /// The number of the last block that is not there.
         last: u32,
     },
+    /// There are bytes behind the footer, which is the end of a segment (version 3).
+    #[error("bytes behind the footer")]
+    BehindFooter,
     /// The file ends within a block or a record.
     #[error("cut off: the file ends in the middle of a {0}")]
     CutOff(&'static str),

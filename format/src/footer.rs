@@ -119,7 +119,7 @@ pub struct DirectoryEntry {
     pub(crate) reserved: U16,
 }
 const _: () = assert!(size_of::<DirectoryEntry>() == 56);
-const _: () = assert!(ENTRIES_MAX * size_of::<DirectoryEntry>() + 1024 < block::PAYLOAD_MAX as usize);
+const _: () = assert!(ENTRIES_MAX * size_of::<DirectoryEntry>() + 1024 < block::FOOTER_MAX as usize);
 
 impl DirectoryEntry {
     /// The entry of one block that begins at `offset`.

@@ -135,10 +135,23 @@ pub enum Refusal {
     },
 }
 
+/// The sizes of a segment's records in bytes. A later version may put fields behind those known here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordSizes {
+    pub(crate) ipv4: usize,
+    pub(crate) ipv6: usize,
+}
+
+impl RecordSizes {
+    fn of(preamble: &Preamble) -> Self {
+        Self { ipv4: preamble.ipv4_record_size.get().into(), ipv6: preamble.ipv6_record_size.get().into() }
+    }
+}
+
 /// How a header turned out.
 pub(crate) enum Parsed {
-    /// It is whole; its length in the file follows.
-    Whole(Box<Header>, usize),
+    /// It is whole; its length in the file follows, and the sizes of the records.
+    Whole(Box<Header>, usize, RecordSizes),
     /// It is ours, and does not match its checksum.
     Damaged,
     /// The file ends before it does, or its length is damaged.
@@ -210,7 +223,8 @@ impl Header {
         if !whole {
             return Ok(if plausible && length > file.len() { Parsed::CutOff } else { Parsed::Damaged });
         }
-        Self::trusted(preamble, &file[PREAMBLE..length]).map(|header| Parsed::Whole(Box::new(header), length))
+        let header = Self::trusted(preamble, &file[PREAMBLE..length])?;
+        Ok(Parsed::Whole(Box::new(header), length, RecordSizes::of(preamble)))
     }
 
     /// The header made of a preamble and body that match their checksum.
@@ -220,19 +234,16 @@ impl Header {
             return Err(Refusal::Features(unknown));
         }
         let nonsense = |offset: usize, what: String| Refusal::Nonsense { offset: offset as u64, what };
-        let counters = size_of::<Record<V4>>() + size_of::<Counters>();
-        let header_has_counters = usize::from(preamble.ipv4_record_size.get()) == counters;
         let body = body
             .get(..preamble.body_length.get() as usize)
             .ok_or_else(|| nonsense(12, "the header's body is longer than the header".into()))?;
         let mut header: Self = encode::from_bytes(body)
             .map_err(|error| nonsense(PREAMBLE, format!("the header's body does not decode: {error}")))?;
         header.tag = preamble.tag.get();
-        header.counters = header_has_counters;
-        for (family, stored, offset) in
-            [(Family::Ipv4, preamble.ipv4_record_size, 32), (Family::Ipv6, preamble.ipv6_record_size, 34)]
-        {
-            if usize::from(stored.get()) != header.record_size(family) {
+        let sizes = RecordSizes::of(preamble);
+        header.counters = sizes.ipv4 >= size_of::<Record<V4>>() + size_of::<Counters>();
+        for (family, stored, offset) in [(Family::Ipv4, sizes.ipv4, 32), (Family::Ipv6, sizes.ipv6, 34)] {
+            if stored < header.record_size(family) {
                 return Err(nonsense(offset, format!("a record size of {stored} bytes is not possible")));
             }
         }

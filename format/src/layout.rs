@@ -114,9 +114,11 @@ fn the_table_of_totals_is_their_encoding() {
 
 #[test]
 fn the_page_names_the_limits_of_the_code() {
-    for (what, limit) in
-        [("header", crate::header::LENGTH_MAX as u64), ("payload of a block", crate::block::PAYLOAD_MAX.into())]
-    {
+    for (what, limit) in [
+        ("header", crate::header::LENGTH_MAX as u64),
+        ("payload of a block", crate::block::PAYLOAD_MAX.into()),
+        ("payload of a footer", crate::block::FOOTER_MAX.into()),
+    ] {
         assert!(PAGE.contains(&format!("| {what} | {limit} bytes |\n")), "{what}");
     }
     let entries = crate::footer::ENTRIES_MAX - 1;

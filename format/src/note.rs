@@ -3,6 +3,9 @@
 use zerocopy::little_endian::{I64, U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+/// A cause of a later version that is no gap has this bit in its number.
+pub const NO_GAP: u16 = 1 << 15;
+
 /// Why a note was made. Those that are gaps tell of a span in which events may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
@@ -139,9 +142,10 @@ impl Note {
         Cause::from_number(self.cause.get())
     }
 
-    /// Whether events may be missing in its span. A cause of a later version counts, to be on the safe side.
+    /// Whether events may be missing in its span. A cause of a later version counts, to be on the safe side, unless its
+    /// number says that it is none.
     pub fn is_gap(&self) -> bool {
-        self.cause().is_none_or(Cause::is_gap)
+        self.cause().map_or(self.cause.get() & NO_GAP == 0, Cause::is_gap)
     }
 
     /// How many events were lost, where that is known.

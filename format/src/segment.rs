@@ -6,20 +6,26 @@
 use sha2::{Digest as _, Sha256};
 use zerocopy::FromBytes;
 
-use crate::address::{Address, Family, V4, V6};
+use crate::address::{Address, V4, V6};
 use crate::block::{self, BlockHeader, BlockKind, flags};
 use crate::damage::{Damage, Fault};
 use crate::filter::Filter;
 use crate::footer::{Footer, TAIL, TAIL_MAGIC, Tail};
-use crate::header::{Digest, Header, Parsed, Refusal};
+use crate::header::{Digest, Header, Parsed, RecordSizes, Refusal};
 use crate::note::Note;
 use crate::record::{Counters, Record};
+
+/// How much of a file without a header is searched for a first block. More than a header is long, and little enough for a
+/// directory full of large files that are none of ours.
+const SEARCHED_FOR_BLOCKS: usize = 1024 * 1024;
 
 /// A segment in memory, mapped or read.
 #[derive(Debug)]
 pub struct Segment<'a> {
     bytes: &'a [u8],
     header: Result<Box<Header>, Damage>,
+    /// The sizes that records must have, if the header is whole.
+    sizes: Option<RecordSizes>,
     /// Where the first block should begin.
     blocks: usize,
     footer: Option<Footer<'a>>,
@@ -31,12 +37,16 @@ impl<'a> Segment<'a> {
         let damaged = |length: usize, fault| {
             (Err(Damage { offset: 0, length: length as u64, fault, records_lost: Some(0) }), length)
         };
-        let (header, blocks) = match Header::parse(bytes)? {
-            Parsed::Whole(header, length) => (Ok(header), length),
-            Parsed::CutOff if first_block(bytes) == bytes.len() => damaged(bytes.len(), Fault::CutOff("header")),
-            Parsed::Damaged | Parsed::CutOff => damaged(first_block(bytes), Fault::Header),
+        let (header, blocks) = match Header::parse(bytes) {
+            Ok(Parsed::Whole(header, length, sizes)) => (Ok((header, sizes)), length),
+            Ok(Parsed::CutOff) if first_block(bytes) == bytes.len() => damaged(bytes.len(), Fault::CutOff("header")),
+            Ok(Parsed::Damaged | Parsed::CutOff) => damaged(first_block(bytes), Fault::Header),
+            // Whatever became of its beginning: what has our blocks is ours.
+            Err(Refusal::NotASegment) if first_block(bytes) < bytes.len() => damaged(first_block(bytes), Fault::Header),
+            Err(refusal) => return Err(refusal),
         };
-        let mut segment = Self { bytes, header, blocks, footer: None };
+        let sizes = header.as_ref().ok().map(|(_, sizes)| *sizes);
+        let mut segment = Self { bytes, header: header.map(|(header, _)| header), sizes, blocks, footer: None };
         segment.footer = segment.find_footer();
         Ok(segment)
     }
@@ -124,17 +134,12 @@ impl<'a> Segment<'a> {
         }
         (number >= u64::from(end)).then_some(records)
     }
-
-    /// The sizes that records must have, if the header is whole.
-    fn sizes(&self) -> Option<(usize, usize)> {
-        let header = self.header().ok()?;
-        Some((header.record_size(Family::Ipv4), header.record_size(Family::Ipv6)))
-    }
 }
 
-/// Where the first block begins that matches its checksum; the end of the file if there is none.
+/// Where the first block begins that matches its checksum; the end of the file if there is none within reach.
 fn first_block(bytes: &[u8]) -> usize {
-    let mut candidates = memchr::memmem::find_iter(bytes, &block::MAGIC);
+    let within = &bytes[..bytes.len().min(SEARCHED_FOR_BLOCKS)];
+    let mut candidates = memchr::memmem::find_iter(within, &block::MAGIC);
     candidates.find(|at| BlockHeader::parse(&bytes[*at..]).is_some()).unwrap_or(bytes.len())
 }
 
@@ -196,7 +201,7 @@ impl<'a> Heads<'_, 'a> {
         self.sequence = header.sequence.get().wrapping_add(1);
         self.searched_from = position + block::HEADER;
         self.position = usize::try_from(position as u64 + header.length()).ok()?;
-        Some(Head { offset: position as u64, header, bytes: self.segment.bytes, sizes: self.segment.sizes() })
+        Some(Head { offset: position as u64, header, bytes: self.segment.bytes, sizes: self.segment.sizes })
     }
 
     /// Looks for the next block, since none begins here. What lies between is damage.
@@ -236,11 +241,16 @@ impl<'a> Heads<'_, 'a> {
         self.done = true;
         let rest = &self.segment.bytes[self.position..];
         let begun = BlockHeader::parse(rest).filter(|_| !self.closed);
-        let cut = begun.is_some() || (rest.len() < block::HEADER && !self.closed);
+        let cut = rest.len() < block::HEADER || begun.is_some();
+        let fault = match (self.closed, cut) {
+            (true, _) => Fault::BehindFooter,
+            (false, true) => Fault::CutOff("block"),
+            (false, false) => Fault::NoBlock,
+        };
         Damage {
             offset: self.position as u64,
             length: rest.len() as u64,
-            fault: if cut { Fault::CutOff("block") } else { Fault::NoBlock },
+            fault,
             records_lost: begun
                 .map(|header| if header.kind() == Some(BlockKind::Footer) { 0 } else { header.count.get().into() }),
         }
@@ -255,8 +265,8 @@ pub struct Head<'a> {
     /// Its header.
     pub header: &'a BlockHeader,
     bytes: &'a [u8],
-    /// The sizes of IPv4 and IPv6 records, if the segment's header is whole.
-    sizes: Option<(usize, usize)>,
+    /// The sizes that records must have, if the segment's header is whole.
+    sizes: Option<RecordSizes>,
 }
 
 impl<'a> Head<'a> {
@@ -295,10 +305,10 @@ impl<'a> Head<'a> {
         }
         let body = match self.header.kind() {
             Some(BlockKind::Ipv4) => {
-                Body::Ipv4(self.records::<V4>(payload, self.sizes.map(|sizes| sizes.0)).map_err(contradiction)?)
+                Body::Ipv4(self.records::<V4>(payload, self.sizes.map(|sizes| sizes.ipv4)).map_err(contradiction)?)
             }
             Some(BlockKind::Ipv6) => {
-                Body::Ipv6(self.records::<V6>(payload, self.sizes.map(|sizes| sizes.1)).map_err(contradiction)?)
+                Body::Ipv6(self.records::<V6>(payload, self.sizes.map(|sizes| sizes.ipv6)).map_err(contradiction)?)
             }
             Some(BlockKind::Notes) => Body::Notes(self.notes(payload).map_err(contradiction)?),
             Some(BlockKind::Footer) => {

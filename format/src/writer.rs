@@ -18,7 +18,7 @@ use crate::filter;
 use crate::footer::{Closing, Directory, DirectoryEntry, TAIL, TAIL_MAGIC, Tail, Totals};
 use crate::header::{Digest, Header};
 use crate::note::Note;
-use crate::record::{Counters, Record};
+use crate::record::{Counters, Kind, Record};
 use crate::{ALIGNMENT, Family, align};
 
 /// Records are gathered until they fill about this many bytes.
@@ -107,18 +107,20 @@ impl<W: Write> Writer<W> {
     pub fn seal(&mut self) {
         let both = self.ipv4.count > 0 && self.ipv6.count > 0;
         let continues = if both { flags::CONTINUES } else { 0 };
-        for header in [
-            self.ipv4.seal::<V4>(continues, &mut self.blocks, &mut self.waiting),
-            self.ipv6.seal::<V6>(0, &mut self.blocks, &mut self.waiting),
-        ]
-        .into_iter()
-        .flatten()
-        {
+        let ipv4 = self.ipv4.seal::<V4>(continues, &mut self.blocks, &mut self.waiting);
+        self.count(ipv4);
+        let ipv6 = self.ipv6.seal::<V6>(0, &mut self.blocks, &mut self.waiting);
+        self.count(ipv6);
+        self.ipv4.clear();
+        self.ipv6.clear();
+    }
+
+    /// Counts the block that was sealed last, if there was one.
+    fn count(&mut self, block: Option<BlockHeader>) {
+        if let Some(header) = block {
             self.totals.count_block(&header);
             self.ends.push_back((self.waiting.len(), header.count.get().into()));
         }
-        self.ipv4.clear();
-        self.ipv6.clear();
     }
 
     /// Writes what is sealed. After an error the rest still waits, and a later call goes on where this one failed.
@@ -228,6 +230,9 @@ impl Gathering {
         let span = &mut self.span;
         span.first = span.first.min(arrived);
         span.last = span.last.max(arrived);
+        if record.kind() == Some(Kind::Open) {
+            self.flags |= flags::OPEN;
+        }
         match record.start.get() {
             0 => self.flags |= flags::START_UNKNOWN,
             start => span.least_start = span.least_start.min(start),

@@ -263,6 +263,23 @@ fn a_block_that_lost_bytes_or_all_of_them_hides_no_other() {
     }
 }
 
+/// A power cut may leave a zeroed sector, or no header at all.
+#[test]
+fn without_its_beginning_all_blocks_are_read() {
+    let bytes = write(3, 6, false, true);
+    let (whole, _) = read(&bytes);
+    let header = header(false).encode().unwrap().len();
+    for length in [8, 12, 64, header] {
+        let mut damaged = bytes.clone();
+        damaged[..length].fill(0);
+        assert_eq!(read(&damaged), (whole.clone(), vec![Fault::Header]), "{length} bytes zeroed");
+        assert_eq!(read(&bytes[length..]).0.len(), whole.len() - 1, "{length} bytes gone");
+    }
+    let mut sector = bytes.clone();
+    sector[..512].fill(0);
+    assert!(read(&sector).0.len() >= whole.len() - 2);
+}
+
 #[test]
 fn a_block_of_another_segment_is_not_taken_for_ones_own() {
     let bytes = write(2, 40, false, true);
@@ -289,7 +306,7 @@ fn nothing_behind_the_footer_is_taken_for_part_of_the_segment() {
     let last = segment.heads().last().unwrap().unwrap();
     let longer = [&bytes[..], &bytes[bytes.len() - 40..], &bytes[last.offset as usize - 1000..]].concat();
     let (blocks, damage) = read(&longer);
-    assert_eq!((blocks, damage), (read(&bytes).0, vec![Fault::NoBlock]));
+    assert_eq!((blocks, damage), (read(&bytes).0, vec![Fault::BehindFooter]));
 }
 
 #[test]
@@ -387,6 +404,30 @@ fn what_is_no_segment_is_refused_with_its_reason() {
     assert!(matches!(with(34, &[1, 0]), Some(Refusal::Nonsense { offset: 34, .. })));
     assert!(matches!(with(12, &[255, 255]), Some(Refusal::Nonsense { offset: 12, .. })));
     assert!(matches!(with(64, &[255; 8]), Some(Refusal::Nonsense { offset: 64, .. })));
+}
+
+/// A segment of a later version whose records have eight bytes more.
+#[test]
+fn fields_behind_those_known_are_passed_over() {
+    let known = write(1, 4, false, false);
+    let length = u32::from_le_bytes(known[8..12].try_into().unwrap()) as usize;
+    let (mut later, block) = (known[..length].to_vec(), &known[length..]);
+    later[32..36].copy_from_slice(&[64, 0, 112, 0]);
+    let crc = crc32fast::hash(&[&later[..60], &later[64..]].concat());
+    later[60..64].copy_from_slice(&crc.to_le_bytes());
+    let mut head = block[..64].to_vec();
+    let payload: Vec<u8> = block[64..64 + 4 * 56].chunks(56).flat_map(|record| [record, &[7; 8]].concat()).collect();
+    head[14..16].copy_from_slice(&64u16.to_le_bytes());
+    head[20..24].copy_from_slice(&256u32.to_le_bytes());
+    head[56..60].copy_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+    let crc = crc32fast::hash(&head[..60]);
+    head[60..64].copy_from_slice(&crc.to_le_bytes());
+    later.extend(head.into_iter().chain(payload));
+    let segment = Segment::open(&later).unwrap();
+    let Body::Ipv4(records) = segment.blocks().next().unwrap().unwrap().body else { panic!("no IPv4 block") };
+    let kind = |number| if number % 2 == 0 { Kind::Start } else { Kind::End };
+    let expected: Vec<_> = (0..4).map(|number| (v4(kind(number), number), None)).collect();
+    assert_eq!(records.iter().map(|(record, counters)| (*record, counters.copied())).collect::<Vec<_>>(), expected);
 }
 
 proptest! {

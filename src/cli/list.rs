@@ -133,6 +133,7 @@ impl<W: Write> Sink for List<W> {
     type Stop = io::Error;
 
     fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
+        self.report.file(file);
         if !self.with_header {
             return ControlFlow::Continue(());
         }

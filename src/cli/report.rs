@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ctrecorder_format::{Damage, Note};
+use ctrecorder_format::{Content, Damage, Note};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Status;
-use crate::journal::Shown;
+use crate::journal::{Shown, Version};
 use crate::output::Zone;
 use crate::output::time::Times;
 
@@ -21,13 +21,22 @@ pub struct Report {
     progress: Progress,
     times: Times,
     status: Status,
+    contents: Contents,
+}
+
+/// What the files have been up to now.
+#[derive(Default)]
+struct Contents {
+    events: bool,
+    flows: bool,
+    told: bool,
 }
 
 impl Report {
     /// A report on work through so many bytes. Without `with_progress` no progress is shown, however long it takes.
     pub fn new(bytes: u64, with_progress: bool) -> Self {
         let progress = Progress::new(bytes, with_progress && io::stderr().is_terminal());
-        Self { progress, times: Times::new(Zone::local()), status: Status::Done }
+        Self { progress, times: Times::new(Zone::local()), status: Status::Done, contents: Contents::default() }
     }
 
     /// Says that something failed.
@@ -54,6 +63,18 @@ impl Report {
             None => "number of events lost not known".to_owned(),
         };
         self.line(format_args!("{}: gap from {from} to {to}: {cause}, {lost}", Shown(path)));
+    }
+
+    /// A file of this content is read; says so once if flows come beside events, since both may tell of the same.
+    pub fn file(&mut self, file: &Version<'_>) {
+        let contents = &mut self.contents;
+        match file.content() {
+            Content::Events => contents.events = true,
+            Content::Flows => contents.flows = true,
+        }
+        if contents.events && contents.flows && !std::mem::replace(&mut contents.told, true) {
+            self.line("squeezed files beside files of events: what both tell of is there twice");
+        }
     }
 
     /// Says something that is no failure, on a line of its own.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Closing, Content, Digest, Segment};
+use ctrecorder_format::{Closing, Content, Digest, Header, Segment};
 
 use super::Shown;
 
@@ -44,10 +44,16 @@ fn segments(first: u64, last: u64) -> String {
 
 /// What makes segments those of one run of a recorder.
 #[derive(PartialEq, Eq, Hash)]
-struct Recorder {
+pub(super) struct Recorder {
     host: String,
     boot_id: [u8; 16],
     started: u64,
+}
+
+impl Recorder {
+    pub(super) fn of(header: &Header) -> Self {
+        Self { host: header.host.clone(), boot_id: header.boot_id, started: header.recorder_started }
+    }
 }
 
 /// The last segment given of a recorder.
@@ -102,8 +108,7 @@ impl Chain {
         if header.content == Content::Flows {
             return None;
         }
-        let recorder =
-            Recorder { host: header.host.clone(), boot_id: header.boot_id, started: header.recorder_started };
+        let recorder = Recorder::of(header);
         let number = header.segment_number;
         let this = Last {
             path: path.to_path_buf(),

@@ -45,6 +45,14 @@ impl Error {
         |reason| Self { path: path.to_path_buf(), reason: reason.into() }
     }
 
+    /// Whether nothing in the file says that it was ever one of ours.
+    pub const fn is_foreign(&self) -> bool {
+        matches!(
+            &self.reason,
+            Reason::Refused(Refusal::Empty | Refusal::NotASegment) | Reason::Legacy(HeaderError::Magic)
+        )
+    }
+
     /// Whether the file was read and is simply none of ours: empty, a text, or with a header that makes no sense. Else
     /// nothing can be said about its content: it is out of reach, or of a version that this program does not know.
     pub const fn is_not_a_segment(&self) -> bool {

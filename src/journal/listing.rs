@@ -1,10 +1,11 @@
 //! From paths to the files of a journal, in the order in which they are read.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::chain::Recorder;
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
 
@@ -27,7 +28,7 @@ pub struct Member {
 
 impl Journal {
     /// The files at these paths. A directory stands for the segments in it (not in directories below), by the time they
-    /// were begun, then their number, then their name. What else is in it is passed over: files that are no segments,
+    /// were begun, those of one run of a recorder by their number. What else is in it is passed over: files that are no segments,
     /// hidden ones, and squeezed ones whose source is still beside them, for their flows would be there twice. What cannot be had is told to
     /// `failed`, and the rest goes on.
     pub fn find(paths: &[PathBuf], mut failed: impl FnMut(Error)) -> Self {
@@ -106,22 +107,21 @@ impl Journal {
             if !path.is_file() || is_hidden(&path) {
                 continue;
             }
-            match begun(&path) {
-                Ok((begun, length)) => found.push((begun, Member { path, length, held: None })),
-                Err(error) if error.is_not_a_segment() => self.passed_over.push(error),
+            match Found::at(path) {
+                Ok(segment) => found.push(segment),
+                Err(error) if error.is_foreign() => self.passed_over.push(error),
                 Err(error) => {
                     failures += 1;
                     failed(error);
                 }
             }
         }
-        let doubled: HashSet<_> = found.iter().map(|(_, file)| squeezed_beside(&file.path)).collect();
-        found.retain(|(_, file)| !doubled.contains(&file.path));
+        let doubled: HashSet<_> = found.iter().map(|segment| squeezed_beside(&segment.file.path)).collect();
+        found.retain(|segment| !doubled.contains(&segment.file.path));
         if found.is_empty() && failures == 0 {
             return Err(Error::at(directory)(Reason::NoSegments));
         }
-        found.sort_by(|(a, a_file), (b, b_file)| a.cmp(b).then_with(|| a_file.path.cmp(&b_file.path)));
-        self.files.extend(found.into_iter().map(|(_, file)| file));
+        self.files.extend(in_order(found));
         Ok(())
     }
 }
@@ -155,15 +155,48 @@ pub fn squeezed_beside(input: &Path) -> PathBuf {
     input.with_file_name(name)
 }
 
-/// When a segment was begun (ns since the epoch) and its number; and its length in bytes.
-fn begun(path: &Path) -> Result<((u64, u64), u64), Error> {
-    let source = Source::open(path)?;
-    let version = source.parse()?;
-    let number = match &version {
-        Version::Two(_) => 0,
-        Version::Three(segment) => segment.header().map_or(0, |header| header.segment_number),
-    };
-    Ok(((version.begun(), number), source.length()))
+/// A segment found in a directory, and what its place among the others depends on.
+struct Found {
+    file: Member,
+    /// When it was begun, ns since the epoch.
+    begun: u64,
+    /// Which run of a recorder wrote it, if its header tells, and its number there.
+    recorder: Option<Recorder>,
+    number: u64,
+}
+
+impl Found {
+    fn at(path: PathBuf) -> Result<Self, Error> {
+        let source = Source::open(&path)?;
+        let version = source.parse()?;
+        let header = match &version {
+            Version::Two(_) => None,
+            Version::Three(segment) => segment.header().ok(),
+        };
+        Ok(Self {
+            begun: version.begun(),
+            recorder: header.map(Recorder::of),
+            number: header.map_or(0, |header| header.segment_number),
+            file: Member { path, length: source.length(), held: None },
+        })
+    }
+}
+
+/// The files by time: runs of recorders by their first segment, and within a run by number, for a clock may be set back.
+fn in_order(mut found: Vec<Found>) -> impl Iterator<Item = Member> {
+    found.sort_by(|a, b| a.begun.cmp(&b.begun).then_with(|| a.file.path.cmp(&b.file.path)));
+    let mut runs: HashMap<Recorder, usize> = HashMap::new();
+    let mut placed: Vec<_> = found
+        .into_iter()
+        .enumerate()
+        .map(|(place, segment)| {
+            // A run has the place of its first segment; what tells of no run is one of its own.
+            let run = segment.recorder.map_or(place, |recorder| *runs.entry(recorder).or_insert(place));
+            ((run, segment.number), segment.file)
+        })
+        .collect();
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, file)| file)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use ctrecorder_format::block::flags;
 use ctrecorder_format::legacy::{self, Piece};
 use ctrecorder_format::{Address, Body, Counters, Damage, Fault, Head, Kind, Note, Record, Segment, V4, V6};
 
@@ -165,7 +166,8 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
         }
         batch.joined_by(head.header);
         // The open records behind a gap are looked for whatever is wanted: the next keyframe depends on them.
-        let skip = !self.scan.keyframes.are_awaited() && self.scan.select.rules_out(head);
+        let needed = self.scan.keyframes.are_awaited() && head.header.has(flags::OPEN);
+        let skip = !needed && self.scan.select.rules_out(head);
         let body = if skip { Ok(Body::Unknown) } else { head.verify().map(|block| block.body) };
         match body {
             Ok(Body::Ipv4(records)) if batch.ipv4.is_none() => batch.ipv4 = Some(records),
@@ -230,6 +232,9 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
     fn damage(&mut self, damage: &Damage) -> ControlFlow<S::Stop> {
         if matches!(damage.fault, Fault::CutOff(_)) && self.source.is_being_written() {
             return ControlFlow::Continue(());
+        }
+        if damage.records_lost != Some(0) {
+            self.scan.keyframes.gap();
         }
         self.sink.damage(self.source.path(), damage)
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ctrecorder_format::{Refusal, Segment, legacy};
+use ctrecorder_format::{Content, Refusal, Segment, legacy};
 use memmap2::Mmap;
 
 use super::Error;
@@ -18,8 +18,8 @@ const NS_PER_US: u64 = 1_000;
 pub struct Source {
     path: PathBuf,
     bytes: Bytes,
-    /// Kept for its lock; `None` for what is no regular file.
-    file: Option<File>,
+    /// Whether a recorder held its lock when it was opened.
+    being_written: bool,
 }
 
 /// The bytes of a file.
@@ -39,6 +39,17 @@ pub enum Version<'a> {
 }
 
 impl Version<'_> {
+    /// Whether it holds events, or flows squeezed from them. Where the header is damaged it is taken for events.
+    pub fn content(&self) -> Content {
+        match self {
+            Self::Two(file) => match file.header().content {
+                legacy::Content::Events => Content::Events,
+                legacy::Content::Combined => Content::Flows,
+            },
+            Self::Three(segment) => segment.header().map_or(Content::Events, |header| header.content),
+        }
+    }
+
     /// When the file was begun, in ns since the epoch. Of a segment whose header is damaged, when its first event arrived.
     pub fn begun(&self) -> u64 {
         match self {
@@ -64,16 +75,17 @@ impl Source {
         if !file.metadata().map_err(&failed)?.is_file() {
             return Ok(Self::in_memory(path, read(&mut file).map_err(&failed)?));
         }
+        let being_written = is_locked(&file);
         let bytes = match map(&file) {
             Ok(map) => Bytes::Mapped(map),
             Err(_) => Bytes::Read(read(&mut file).map_err(&failed)?),
         };
-        Ok(Self { path: path.to_path_buf(), bytes, file: Some(file) })
+        Ok(Self { path: path.to_path_buf(), bytes, being_written })
     }
 
     /// A file that was read already.
     pub(super) fn in_memory(path: &Path, bytes: Arc<[u8]>) -> Self {
-        Self { path: path.to_path_buf(), bytes: Bytes::Read(bytes), file: None }
+        Self { path: path.to_path_buf(), bytes: Bytes::Read(bytes), being_written: false }
     }
 
     /// The path it was opened by.
@@ -106,18 +118,23 @@ impl Source {
         }
     }
 
-    /// Whether a recorder holds the file's lock: then it has no footer yet, and may end in the middle of a block.
-    pub fn is_being_written(&self) -> bool {
-        let Some(file) = &self.file else { return false };
-        match file.try_lock_shared() {
-            Ok(()) => {
-                // Nothing to be done if this fails; closing the file gives the lock back, too.
-                let _ = file.unlock();
-                false
-            }
-            Err(TryLockError::WouldBlock) => true,
-            Err(TryLockError::Error(_)) => false,
+    /// Whether a recorder held the file's lock when it was opened: then it has no footer, and may end in the middle of a
+    /// block.
+    pub const fn is_being_written(&self) -> bool {
+        self.being_written
+    }
+}
+
+/// Whether someone else has locked the file.
+fn is_locked(file: &File) -> bool {
+    match file.try_lock_shared() {
+        Ok(()) => {
+            // Nothing to be done if this fails; closing the file gives the lock back, too.
+            let _ = file.unlock();
+            false
         }
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(_)) => false,
     }
 }
 

@@ -121,7 +121,7 @@ fn try_squeeze(
     legacy: bool,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let Some(plan) = Plan::for_journal(journal, choice, report) else {
+    let Some(plan) = Plan::for_journal(journal, choice, report)? else {
         bail!("there is nothing to squeeze");
     };
     let output = if legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };

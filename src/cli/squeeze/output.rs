@@ -3,10 +3,9 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, bail};
-use ctrecorder_format::{Closing, Counters, Note, Record, V4, V6, Writer, legacy};
+use ctrecorder_format::{Address, Closing, Counters, Note, Record, V4, V6, Writer, legacy};
 use tempfile::TempPath;
 
 use super::plan::Plan;
@@ -44,11 +43,11 @@ impl Output {
         Ok(Self { path: path.to_path_buf(), temporary, format: Format::Legacy(writer) })
     }
 
-    /// Takes a flow.
-    pub(super) fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) -> anyhow::Result<()> {
+    /// Takes a flow; `reached` is the time up to which the input was read.
+    pub(super) fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
         match &mut self.format {
             Format::Segment(writer) => {
-                writer.push(flow, Some(counters), flow.event_time());
+                writer.push(flow, Some(counters), arrival(flow, reached));
                 Ok(write_out(writer)?)
             }
             Format::Legacy(writer) => match writer.push(flow) {
@@ -60,11 +59,11 @@ impl Output {
         }
     }
 
-    /// Takes a flow.
-    pub(super) fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) -> anyhow::Result<()> {
+    /// Takes a flow; `reached` is the time up to which the input was read.
+    pub(super) fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
         match &mut self.format {
             Format::Segment(writer) => {
-                writer.push(flow, Some(counters), flow.event_time());
+                writer.push(flow, Some(counters), arrival(flow, reached));
                 Ok(write_out(writer)?)
             }
             Format::Legacy(_) => {
@@ -92,11 +91,12 @@ impl Output {
         }
     }
 
-    /// Ends the file and gives it its name. Whatever fails, there is no half file under that name.
-    pub(super) fn finish(self) -> anyhow::Result<()> {
+    /// Ends the file and gives it its name. Whatever fails, there is no half file under that name. It tells of its flows up
+    /// to `closed`, as its inputs did, not up to the present.
+    pub(super) fn finish(self, closed: u64) -> anyhow::Result<()> {
         match self.format {
             Format::Segment(mut writer) => {
-                writer.finish(Closing::Complete, now())?;
+                writer.finish(Closing::Complete, closed)?;
                 writer.write_out()?;
                 writer.output().sync_all()?;
             }
@@ -105,6 +105,14 @@ impl Output {
             }
         }
         self.temporary.persist_noclobber(&self.path).map_err(|error| error.error).context("cannot give it its name")
+    }
+}
+
+/// When a flow counts as having arrived: one that knows neither start nor end when the input was read so far.
+fn arrival<A: Address>(flow: &Record<A>, reached: u64) -> u64 {
+    match flow.event_time() {
+        0 => reached,
+        time => time,
     }
 }
 
@@ -142,10 +150,4 @@ fn set_mode(file: &File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn set_mode(_file: &File) -> io::Result<()> {
     Ok(())
-}
-
-/// The present time in ns since the epoch.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -28,7 +28,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Reads the headers of a journal's files. `None` if none of its files can be read: why not is said to `report`.
-    pub(super) fn for_journal(journal: &Journal, choice: &Choice, report: &mut Report) -> Option<Self> {
+    pub(super) fn for_journal(journal: &Journal, choice: &Choice, report: &mut Report) -> anyhow::Result<Option<Self>> {
         let mut plan: Option<Self> = None;
         let mut failures = Vec::new();
         for file in journal.files() {
@@ -40,10 +40,10 @@ impl Plan {
             }
         }
         match plan {
-            Some(plan) => Some(plan.narrowed(choice)),
+            Some(plan) => plan.narrowed(choice).map(Some),
             None => {
                 failures.into_iter().for_each(|failure| report.failure(failure));
-                None
+                Ok(None)
             }
         }
     }
@@ -72,8 +72,9 @@ impl Plan {
     }
 
     /// Leaves out what is not chosen.
-    fn narrowed(mut self, choice: &Choice) -> Self {
+    fn narrowed(mut self, choice: &Choice) -> anyhow::Result<Self> {
         let header = &mut self.header;
+        let had_protocols = !header.protocols.is_empty();
         for family in [Family::Ipv4, Family::Ipv6] {
             if !choice.has_family(family) {
                 header.families &= !family_bit(family);
@@ -84,8 +85,12 @@ impl Plan {
         } else {
             header.protocols.retain(|protocol| choice.protocols.contains(*protocol));
         }
+        // An empty list would say that all of them were recorded.
+        if header.families == 0 || (had_protocols && header.protocols.is_empty()) {
+            bail!("nothing of the protocols and families chosen was recorded in the input");
+        }
         self.protocols.clone_from(&header.protocols);
-        self
+        Ok(self)
     }
 
     /// The header of a version 3 output.

@@ -18,6 +18,8 @@ pub(super) struct Stream<'r> {
     ipv6: Pairing<V6>,
     /// The time of the last record, or of the first file's begin, in ns since the epoch.
     reached: u64,
+    /// The latest time at which an input was closed.
+    closed: u64,
     /// Something is missing since then, and how many records where that is known: a gap that ends with the next record.
     missing: Option<Option<u64>>,
     /// The present file has no footer, so that nobody knows what came behind it.
@@ -33,6 +35,7 @@ impl<'r> Stream<'r> {
             ipv4: Pairing::new(),
             ipv6: Pairing::new(),
             reached: 0,
+            closed: 0,
             missing: None,
             unfinished: false,
             chain: Chain::default(),
@@ -67,11 +70,12 @@ impl<'r> Stream<'r> {
         self.end_file();
         self.reach(self.reached)?;
         self.output.part();
+        let reached = self.reached;
         let mut done = Ok(());
-        self.ipv4.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters)));
-        self.ipv6.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters)));
+        self.ipv4.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters, reached)));
+        self.ipv6.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters, reached)));
         done?;
-        self.output.finish()
+        self.output.finish(self.closed.max(reached))
     }
 }
 
@@ -80,12 +84,15 @@ impl Sink for Stream<'_> {
 
     fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<anyhow::Error> {
         self.end_file();
+        self.report.file(file);
         if let Version::Three(segment) = file {
             if let Some(broken) = self.chain.follow(path, segment) {
                 self.report.line(format_args!("{}: {broken}", Shown(path)));
                 self.miss(None);
             }
-            if segment.footer().is_none() {
+            if let Some(footer) = segment.footer() {
+                self.closed = self.closed.max(footer.totals.closed);
+            } else {
                 self.report.line(format_args!("{}: no footer: cut off, or still being written", Shown(path)));
                 self.unfinished = true;
             }
@@ -98,14 +105,16 @@ impl Sink for Stream<'_> {
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         let mut done = self.reach(record.event_time());
-        let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters));
+        let reached = self.reached;
+        let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters, reached));
         self.ipv4.push(record, counters, emit);
         flow_of(done)
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         let mut done = self.reach(record.event_time());
-        let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters));
+        let reached = self.reached;
+        let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters, reached));
         self.ipv6.push(record, counters, emit);
         flow_of(done)
     }

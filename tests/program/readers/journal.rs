@@ -183,3 +183,46 @@ fn a_segment_that_is_being_written_is_read_to_its_last_whole_block() {
     let expected = format!("{}: ok, version 3, 1 record, 1 block, still being written\n", path.display());
     assert_eq!((tested.status, tested.stdout, tested.stderr.as_str()), (0, expected, ""));
 }
+
+/// A clock that was set back between two segments changes neither their order nor what is listed.
+#[test]
+fn segments_of_a_run_stand_in_the_order_of_their_numbers() {
+    let directory = TempDir::new().unwrap();
+    let (first, digest) = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 7200)).closed(Closing::WentOn);
+    let mut earlier = header(1, Some(digest));
+    earlier.created = BEGIN - 3600 * NS;
+    let second = Segment::new(&earlier).push(&v4(Kind::Open, 1, 7200)).push(&v4(Kind::End, 1, 3600)).stopped();
+    fs::write(directory.path().join("b"), first).unwrap();
+    fs::write(directory.path().join("a"), second).unwrap();
+    let listed = run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
+    let kinds: Vec<_> = listed.stdout.lines().map(|line| &line[27..28]).collect();
+    assert_eq!((listed.status, kinds), (0, vec!["S", "E"]));
+    assert_eq!(run(["test".as_ref(), directory.path().as_os_str()]).status, 0);
+}
+
+/// What was lost with a damaged block may be in the next keyframe.
+#[test]
+fn open_records_behind_damage_are_listed() {
+    let directory = TempDir::new().unwrap();
+    let (mut first, digest) = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).closed(Closing::WentOn);
+    let block = super::sample::blocks(&first)[0];
+    first[block + 70] ^= 1;
+    let second = Segment::new(&header(1, Some(digest))).push(&v4(Kind::Open, 1, 1)).stopped();
+    fs::write(directory.path().join("0"), first).unwrap();
+    fs::write(directory.path().join("1"), second).unwrap();
+    let listed = run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
+    assert_eq!((listed.status, listed.stdout.lines().count(), &listed.stdout[27..28]), (5, 1, "O"));
+}
+
+/// In a directory, too, a file that lost its beginning is read and not passed over.
+#[test]
+fn a_segment_without_its_beginning_is_still_one() {
+    let directory = TempDir::new().unwrap();
+    let mut bytes = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).stopped();
+    bytes[..64].fill(0);
+    fs::write(directory.path().join("0"), bytes).unwrap();
+    let listed = run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
+    assert_eq!((listed.status, listed.stdout.lines().count()), (5, 1));
+    assert!(listed.stderr.contains("offset 0: the header is damaged"), "{}", listed.stderr);
+    assert_eq!(run(["test".as_ref(), directory.path().as_os_str()]).status, 1);
+}

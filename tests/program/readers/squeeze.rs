@@ -240,3 +240,35 @@ fn what_is_missing_in_a_journal_is_missing_in_its_squeezed_form() {
         assert!(listed.stderr.contains(&gap), "{}", listed.stderr);
     }
 }
+
+#[test]
+fn a_choice_that_leaves_nothing_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let input = directory.path().join("in.ct");
+    fs::copy(golden("tcp.ct"), &input).unwrap();
+    for choice in [["--protocol", "udp"], ["--family", "ipv6"]] {
+        let mut words = vec![OsStr::new("squeeze")];
+        words.extend(choice.map(OsStr::new));
+        let refused = run(words.into_iter().chain([input.as_os_str()]));
+        assert_eq!(refused.status, 5);
+        assert!(refused.stderr.contains("nothing of the protocols and families chosen"), "{}", refused.stderr);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}
+
+/// A flow of a keyframe whose start the kernel did not tell, and whose end did not come.
+#[test]
+fn a_flow_without_any_time_is_kept_and_the_file_is_whole() {
+    let directory = TempDir::new().unwrap();
+    let mut timeless = v4(Kind::Open, 1, 0);
+    timeless.start = 0.into();
+    let input = directory.path().join("in.ct");
+    fs::write(&input, Segment::new(&header(0, None)).push(&timeless).push(&v4(Kind::Start, 2, 5)).stopped()).unwrap();
+    assert_eq!(run(["squeeze".as_ref(), input.as_os_str()]), done());
+    let output = directory.path().join("in.sq.ct");
+    assert_eq!(list("-H", &output).lines().count(), 2);
+    assert_eq!(run(["test".as_ref(), output.as_os_str()]).status, 0);
+    // It tells of flows up to when its input was closed, not up to now.
+    let bytes = fs::read(&output).unwrap();
+    assert_eq!(Read::open(&bytes).unwrap().footer().unwrap().totals.closed, BEGIN + 3600 * NS);
+}
