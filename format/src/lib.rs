@@ -39,6 +39,9 @@ pub use writer::{BLOCK_BYTES, Writer};
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// Nanoseconds in a second: times in records and headers are in ns.
+pub const NS_PER_SECOND: u64 = 1_000_000_000;
+
 /// The header and every block begin at a multiple of this many bytes.
 pub(crate) const ALIGNMENT: usize = 64;
 

@@ -4,8 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
-/// Nanoseconds in a second.
-pub(super) const SECOND: u64 = 1_000_000_000;
+pub(super) use ctrecorder_format::NS_PER_SECOND as SECOND;
 
 /// Now, in ns since the epoch, UTC. 0 for a clock that stands before 1970.
 pub(super) fn now() -> u64 {

@@ -5,12 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ctrecorder_format::{Content, Refusal, Segment, legacy};
+use ctrecorder_format::{Content, NS_PER_SECOND, Refusal, Segment, legacy};
 use memmap2::Mmap;
 
 use super::Error;
 
-const NS_PER_SECOND: u64 = 1_000_000_000;
 const NS_PER_US: u64 = 1_000;
 
 /// A file whose bytes are at hand: mapped, or read where that is not possible.

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use ctrecorder_format::{Clock, Closing, Content, Family, Footer, Header, header, legacy};
+use ctrecorder_format::{Clock, Closing, Content, Family, Footer, Header, NS_PER_SECOND, header, legacy};
 
 use super::time::Times;
 use super::zone::Zone;
@@ -17,7 +17,7 @@ const UNKNOWN: &str = "-";
 pub fn v2(header: &legacy::Header, zone: &Zone) -> String {
     let mut times = Times::new(zone.clone());
     let mut moment =
-        |(seconds, micros): (u32, u32)| times.text(u64::from(seconds) * 1_000_000_000 + u64::from(micros) * 1000);
+        |(seconds, micros): (u32, u32)| times.text(u64::from(seconds) * NS_PER_SECOND + u64::from(micros) * 1000);
     let mut text = Lines::of_version(2);
     text.line("flags", format_args!("0x{:08x}", legacy_flags(header.flags)));
     text.line("proto", format_args!("0x{:02x} ({})", header.protocol, Protocol(header.protocol)));

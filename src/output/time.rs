@@ -1,11 +1,11 @@
 //! Moments as text: `2010.09.28 21:15:17.988012`, in a time zone.
 
 use chrono::{DateTime, Datelike};
+use ctrecorder_format::NS_PER_SECOND;
 
 use super::digits::pair;
 use super::zone::Zone;
 
-const NS_PER_SECOND: u64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// The length of a moment's text in bytes.

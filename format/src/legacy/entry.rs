@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 use crate::address::V4;
 use crate::record::{self, Kind, Record, flags};
 
-pub(super) const NS_PER_SECOND: u64 = 1_000_000_000;
+pub(super) use crate::NS_PER_SECOND;
 pub(super) const NS_PER_MICRO: u64 = 1_000;
 
 const MICROS_PER_SECOND: u32 = 1_000_000;

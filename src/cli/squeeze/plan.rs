@@ -6,13 +6,12 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Datelike, Timelike};
 use ctrecorder_format::block::flags;
 use ctrecorder_format::header::family_bit;
-use ctrecorder_format::{Clock, Content, Family, Header, Segment, legacy};
+use ctrecorder_format::{Clock, Content, Family, Header, NS_PER_SECOND, Segment, legacy};
 
 use super::Choice;
 use crate::cli::Report;
 use crate::journal::{Journal, Version};
 
-const NS_PER_SECOND: u64 = 1_000_000_000;
 const NS_PER_US: u64 = 1_000;
 
 /// The header of an output. What only one input can say (who, where and when) is taken from the first one, what they
