@@ -39,8 +39,9 @@ pub fn enter_private_namespace() -> Result<()> {
 /// Records the demo's flows and returns the segment.
 pub fn record(directory: &Path) -> Result<PathBuf> {
     let namespace = std::fs::metadata("/proc/self/ns/net")?.ino();
+    // A small buffer is enough, and is to be had without being root of the machine.
     say(&format!("The recorder, in the foreground, in network namespace {namespace}:"));
-    let arguments = ["-C", "-f", "demo-%Y%m%d-%H%M%S.ct", "-p", "all", "-F"];
+    let arguments = ["-C", "-f", "demo-%Y%m%d-%H%M%S.ct", "-p", "all", "-b", "128", "-F"];
     print(&format!("$ ctrecorder {} &\n", arguments.join(" ")));
     let mut recorder = ctrecorder(directory, &arguments)?.spawn()?;
     let recorded = make_flows(directory, &mut recorder);
