@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use ctrecorder_format::{Address, Clock, Closing, Content, Header, Kind, Record, Tuple, V4, V6, Writer};
+use ctrecorder_format::{Address, Closing, Content, Header, Kind, Record, Tuple, V4, V6, Writer};
 
 use super::flows::{self, Flow};
 
@@ -68,21 +68,10 @@ fn record_of<A: Address>(flow: &Flow, kind: Kind, time: u64) -> Result<Record<A>
 fn header(now: u64) -> Header {
     Header {
         tag: now as u32,
-        counters: false,
         software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION"), " (demo, generated)").into(),
-        content: Content::Events,
         host: "demo".into(),
-        boot_id: [0; 16],
         recorder_started: now,
-        segment_number: 0,
         created: now,
-        time_zone: String::new(),
-        utc_offset_seconds: 0,
-        families: 3,
-        protocols: Vec::new(),
-        namespace: 0,
-        filters: String::new(),
-        clock: Clock::Arrival,
-        previous: None,
+        ..Header::blank(Content::Events)
     }
 }

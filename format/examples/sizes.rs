@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use ctrecorder_format::{Address, Clock, Closing, Content, Header, Key, Kind, Record, Segment, Tuple, V4, V6, Writer};
+use ctrecorder_format::{Address, Closing, Content, Header, Key, Kind, Record, Segment, Tuple, V4, V6, Writer};
 
 /// One of 8,192 subscribers, one of 16 public addresses, one of many servers: the shape of a busy NAT.
 fn record<A: Address>(number: u64, make: impl Fn(u8, u32) -> A) -> Record<A> {
@@ -41,25 +41,7 @@ fn v6(number: u64) -> Record<V6> {
 
 /// A segment of `batches` batches with so many records of each family.
 fn segment(batches: u64, ipv4: u64, ipv6: u64, counters: bool) -> Vec<u8> {
-    let header = Header {
-        tag: 1,
-        counters,
-        software: "sizes".into(),
-        content: Content::Events,
-        host: String::new(),
-        boot_id: [0; 16],
-        recorder_started: 0,
-        segment_number: 0,
-        created: 0,
-        time_zone: String::new(),
-        utc_offset_seconds: 0,
-        families: 3,
-        protocols: Vec::new(),
-        namespace: 0,
-        filters: String::new(),
-        clock: Clock::Arrival,
-        previous: None,
-    };
+    let header = Header { tag: 1, counters, ..Header::blank(Content::Events) };
     let mut writer = Writer::new(Vec::new(), &header).expect("a header");
     for batch in 0..batches {
         (0..ipv4).for_each(|number| writer.push(&v4(batch * ipv4 + number), None, batch));

@@ -159,6 +159,30 @@ pub(crate) enum Parsed {
 }
 
 impl Header {
+    /// A header that says no more than what its segment's records are: of events or of flows, of both families, of all
+    /// protocols, without counters.
+    pub const fn blank(content: Content) -> Self {
+        Self {
+            tag: 0,
+            counters: false,
+            software: String::new(),
+            content,
+            host: String::new(),
+            boot_id: [0; 16],
+            recorder_started: 0,
+            segment_number: 0,
+            created: 0,
+            time_zone: String::new(),
+            utc_offset_seconds: 0,
+            families: family_bit(Family::Ipv4) | family_bit(Family::Ipv6),
+            protocols: Vec::new(),
+            namespace: 0,
+            filters: String::new(),
+            clock: Clock::Arrival,
+            previous: None,
+        }
+    }
+
     /// The size of a record of this family in this segment, in bytes, counters included.
     pub const fn record_size(&self, family: Family) -> usize {
         let record = match family {

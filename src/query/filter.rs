@@ -57,7 +57,7 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use ctrecorder_format::{Clock, Closing, Content, Header, Kind, Segment, Writer};
+    use ctrecorder_format::{Closing, Content, Header, Kind, Segment, Writer};
 
     use super::*;
     use crate::query::parse_network;
@@ -103,25 +103,7 @@ mod tests {
     }
 
     fn segment() -> Vec<u8> {
-        let header = Header {
-            tag: 1,
-            counters: false,
-            software: "test".into(),
-            content: Content::Events,
-            host: "nat1".into(),
-            boot_id: [0; 16],
-            recorder_started: 1,
-            segment_number: 0,
-            created: 1,
-            time_zone: String::new(),
-            utc_offset_seconds: 0,
-            families: 3,
-            protocols: Vec::new(),
-            namespace: 0,
-            filters: String::new(),
-            clock: Clock::Arrival,
-            previous: None,
-        };
+        let header = Header { host: "nat1".into(), ..Header::blank(Content::Events) };
         let mut bytes = Vec::new();
         let mut writer = Writer::new(&mut bytes, &header).unwrap();
         for inside in 0..100 {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Datelike, Timelike};
 use ctrecorder_format::block::flags;
 use ctrecorder_format::header::family_bit;
-use ctrecorder_format::{Clock, Content, Family, Header, NS_PER_SECOND, Segment, legacy};
+use ctrecorder_format::{Content, Family, Header, NS_PER_SECOND, Segment, legacy};
 
 use super::Choice;
 use crate::cli::Report;
@@ -120,32 +120,8 @@ impl Plan {
 fn header_of(segment: &Segment<'_>) -> Header {
     segment.header().cloned().unwrap_or_else(|_| Header {
         counters: segment.heads().any(|head| head.is_ok_and(|head| head.header.has(flags::COUNTERS))),
-        families: family_bit(Family::Ipv4) | family_bit(Family::Ipv6),
-        ..blank()
+        ..Header::blank(Content::Events)
     })
-}
-
-/// A header that says nothing.
-fn blank() -> Header {
-    Header {
-        tag: 0,
-        counters: false,
-        software: String::new(),
-        content: Content::Flows,
-        host: String::new(),
-        boot_id: [0; 16],
-        recorder_started: 0,
-        segment_number: 0,
-        created: 0,
-        time_zone: String::new(),
-        utc_offset_seconds: 0,
-        families: 0,
-        protocols: Vec::new(),
-        namespace: 0,
-        filters: String::new(),
-        clock: Clock::Arrival,
-        previous: None,
-    }
 }
 
 /// What a version 2 header says, as one of version 3.
@@ -157,7 +133,7 @@ fn modern(header: &legacy::Header, started: u64) -> Header {
         utc_offset_seconds: header.utc_offset_seconds,
         families: family_bit(Family::Ipv4),
         protocols: vec![header.protocol],
-        ..blank()
+        ..Header::blank(Content::Flows)
     }
 }
 

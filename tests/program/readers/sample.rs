@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ctrecorder_format::{
-    Address, Clock, Closing, Content, Counters, Digest, Header, Kind, Note, Record, Tuple, V4, V6, Writer,
+    Address, Closing, Content, Counters, Digest, Header, Kind, Note, Record, Tuple, V4, V6, Writer,
 };
 
 use crate::program::{Answer, answer, ctrecorder};
@@ -27,22 +27,17 @@ pub fn run<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) ->
 pub fn header(number: u64, previous: Option<Digest>) -> Header {
     Header {
         tag: 0xfeed_0000 + number as u32,
-        counters: false,
         software: "ctrecorder 0.1.0".into(),
-        content: Content::Events,
         host: "nat1".into(),
         boot_id: [7; 16],
         recorder_started: BEGIN,
         segment_number: number,
         created: BEGIN + number * 600 * NS,
         time_zone: "UTC".into(),
-        utc_offset_seconds: 0,
-        families: 3,
         protocols: vec![6],
         namespace: 4_026_531_840,
-        filters: String::new(),
-        clock: Clock::Arrival,
         previous,
+        ..Header::blank(Content::Events)
     }
 }
 
