@@ -67,7 +67,8 @@ pub(super) trait Entry: FromBytes + IntoBytes + KnownLayout + Immutable + Unalig
 
 /// The record that begins with `bytes`, which are fewer than a whole one; `None` if none can.
 pub(super) fn beginning<T: Entry>(bytes: &[u8], anchor: Anchor) -> Option<T> {
-    let mut whole = T::sample(anchor.previous);
+    // What is not there must not make the time 0, whatever is.
+    let mut whole = T::sample(anchor.previous | 1);
     for (to, from) in whole.as_mut_bytes().iter_mut().zip(bytes) {
         *to = *from;
     }

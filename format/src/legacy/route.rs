@@ -4,6 +4,11 @@
 //! and what would have to have happened for it to be true adds to its cost. The way of least cost tells what
 //! happened; of equal ones, that which resumes later.
 //!
+//! A sound record in step is part of every way, whatever its time says: clocks are set to and fro, routers are silent
+//! for weeks, and flows last for months. Only a cut can speak against it: a record cut short here, with records
+//! behind it in another step. Where the step held leads over sound records all the way to the horizon, the other
+//! one must do so too, nearer in time and without any absurd jump.
+//!
 //! It can be wrong where addresses and ports look like types and current times, just where a record was cut: the
 //! bytes then fit both ways. The kinds of traffic that would do it are rare.
 
@@ -21,14 +26,17 @@ pub(super) const CHAIN: usize = 3;
 const ABSURD_S: u32 = 32 * 86_400;
 
 // What must have happened, each with its cost. Their order matters: a jump in time is believed only if no cut
-// explains it; a record far from both its neighbours in time is rather damaged than a jump to and fro; but of
-// two jumps onward neither is dropped.
+// explains it, and a cut sooner than the loss of a record in its place.
 const CUT: u32 = 2;
 const FAR: u32 = 3;
 const ABSURD: u32 = 4;
 const LOST: u32 = 5;
 const RUBBISH: u32 = 6;
-const _: () = assert!(CUT < FAR && FAR < ABSURD && ABSURD < LOST && LOST < 2 * FAR);
+const _: () = assert!(CUT < FAR && FAR < ABSURD && ABSURD < LOST && LOST < RUBBISH);
+
+/// More than any way costs, each record of which is at most absurd, incoherent and behind a gap.
+const NEVER: u32 = 1_000;
+const _: () = assert!((AHEAD * (ABSURD + FAR + LOST + RUBBISH) as usize) < NEVER as usize);
 
 /// The beginning of a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +55,10 @@ pub(super) fn route<T: Entry>(bytes: &[u8], from: usize, anchor: Anchor) -> Opti
         ways.add(place, anchor);
     }
     let first = ways.best(from, anchor).onto?;
+    if ways.goes_on(from, anchor) && !ways.is_credible_cut(from, first.place, anchor) {
+        let next = from + T::SIZE;
+        return Some(Route { first: from, next: (next < horizon).then_some(next) });
+    }
     Some(Route { first: first.place, next: first.next })
 }
 
@@ -100,13 +112,47 @@ impl<'a, T: Entry> Ways<'a, T> {
         }
     }
 
+    /// Whether records follow each other from `place` to the horizon; the file may end in the middle of the last.
+    fn goes_on(&self, place: usize, anchor: Anchor) -> bool {
+        let (entries, rest) = split::<T>(self.bytes.get(place..self.horizon).unwrap_or_default());
+        entries.iter().all(T::is_sound) && (rest.is_empty() || beginning::<T>(rest, anchor).is_some())
+    }
+
+    /// Whether a cut at `from`, the next record being at `place`, may speak against sound records in step.
+    fn is_credible_cut(&self, from: usize, place: usize, mut anchor: Anchor) -> bool {
+        let is_file_end = self.horizon == self.bytes.len();
+        // Else it would take two mishaps, where in step there is one at most: that the writer was killed.
+        let ends_with_the_file = !is_file_end || (self.horizon - place).is_multiple_of(T::SIZE);
+        if place == from || !ends_with_the_file || !self.goes_on(place, anchor) {
+            return false;
+        }
+        let (entries, _) = split::<T>(self.bytes.get(place..self.horizon).unwrap_or_default());
+        entries.iter().all(|entry| {
+            let is_absurd = cost_of_time(entry, anchor) >= ABSURD;
+            anchor.previous = entry.seconds();
+            !is_absurd
+        })
+    }
+
+    /// Whether a record stands at `place`, in step with what ended there.
+    fn stands(&self, place: usize) -> bool {
+        let window = self.bytes.get(place..self.horizon).unwrap_or_default();
+        T::ref_from_prefix(window).is_ok_and(|(entry, _)| entry.is_sound())
+    }
+
     /// The best way from `end`, where a record ended that `anchor` tells of.
     fn best(&self, end: usize, anchor: Anchor) -> Best<'_, 'a, T> {
-        let mut best = Best { cost: self.cost_of_ending(end, anchor), onto: None };
+        let in_step = self.stands(end);
+        // A record that stands here is a node, and so there is a way that costs less.
+        let cost = if in_step { NEVER } else { self.cost_of_ending(end, anchor) };
+        let mut best = Best { cost, onto: None };
         for node in self.nodes.iter().rev() {
             let Some(gap) = self.bytes.get(end..node.place) else {
                 continue;
             };
+            if in_step && gap.len() >= T::SIZE {
+                break;
+            }
             let cost = cost_of_gap::<T>(gap, anchor) + cost_of_time(node.entry, anchor) + node.cost;
             if cost <= best.cost && (gap.is_empty() || is_chain::<T>(self.bytes, node.place)) {
                 best = Best { cost, onto: Some(node) };

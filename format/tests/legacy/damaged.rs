@@ -1,10 +1,10 @@
 //! Files with records cut short, damaged in their place, and overwritten.
 
-use ctrecorder_format::legacy::{Content, File, Header};
-use ctrecorder_format::{Damage, Fault, Record, Tuple, V4};
+use ctrecorder_format::legacy::{File, Header};
+use ctrecorder_format::{Damage, Fault, Record, V4};
 use proptest::prelude::*;
 
-use super::made::{Clock, Made, event, file, files};
+use super::made::{Clock, Made, files};
 use super::{COMBINED, EVENT, TCP, TCP_COMBINED, UDP, read, read_whole};
 
 fn damage(offset: usize, length: usize, fault: Fault, records_lost: Option<u64>) -> Damage {
@@ -12,7 +12,7 @@ fn damage(offset: usize, length: usize, fault: Fault, records_lost: Option<u64>)
 }
 
 /// Cuts every record but the last to every length: all others are read, and the damage is that record's rest.
-fn check_every_cut(made: &Made, index: usize) {
+pub fn check_every_cut(made: &Made, index: usize) {
     for left in 1..made.size {
         let (records, damages) = read(&made.cut(index, left), made.size);
         assert_eq!(damages, [damage(made.offset(index), left, Fault::OutOfStep, Some(1))]);
@@ -116,46 +116,7 @@ fn a_file_that_ends_in_rubbish_says_so() {
     assert_eq!(damages, [damage(whole - EVENT, EVENT + 4096, Fault::NoRecord, None)]);
 }
 
-const START_S: u64 = 1_795_209_130;
-
-fn events_at(seconds: &[u64]) -> Made {
-    let tuple = Tuple { src: [10, 0, 0, 1], dst: [8, 8, 8, 8], sport: 1024.into(), dport: 53.into() };
-    let event_at = |&at: &u64| event(1, at * 1_000_000_000, [tuple, tuple]);
-    file(Content::Events, seconds.iter().map(event_at).collect())
-}
-
-#[test]
-fn a_clock_may_be_set_and_a_router_may_be_silent() {
-    let day = 86_400;
-    let set_right = [5, 6, 7, START_S, START_S + 1, START_S + 2];
-    let set_back = [START_S, START_S + 1, START_S - 900 * day, START_S - 900 * day + 1];
-    let silent: [u64; 20] = std::array::from_fn(|index| START_S + 3 * day * index as u64);
-    let years: [u64; 5] = std::array::from_fn(|index| START_S + 365 * day * index as u64);
-    for seconds in [&set_right[..], &set_back, &silent, &years] {
-        let made = events_at(seconds);
-        assert_eq!(read_whole(&made.bytes, EVENT), made.records);
-        for index in 0..seconds.len() - 1 {
-            check_every_cut(&made, index);
-        }
-    }
-}
-
-#[test]
-fn a_single_record_at_an_impossible_time_is_damage() {
-    let mut seconds: [u64; 20] = std::array::from_fn(|index| START_S + index as u64);
-    seconds[7] += 1 << 30;
-    let made = events_at(&seconds);
-    let (records, damages) = read(&made.bytes, EVENT);
-    assert_eq!(damages, [damage(made.offset(7), EVENT, Fault::OutOfStep, Some(1))]);
-    assert_eq!(records, made.records_without(&[7]));
-}
-
 proptest! {
-    #[test]
-    fn any_file_is_read_as_written(made in files(1..1500, Clock::SetOnce)) {
-        prop_assert!(read_whole(&made.bytes, made.size) == made.records);
-    }
-
     #[test]
     fn any_record_may_be_cut_short(made in files(2..40, Clock::Steady), index in any::<prop::sample::Index>()) {
         check_every_cut(&made, index.index(made.records.len() - 1));

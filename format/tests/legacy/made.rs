@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{COMBINED, EVENT, UDP};
 
-const SECOND: u64 = 1_000_000_000;
+pub const SECOND: u64 = 1_000_000_000;
 
 /// A file and what is in it.
 #[derive(Clone, Debug)]
@@ -126,7 +126,8 @@ pub fn event(kind: u8, now: u64, [original, reply]: [Tuple<V4>; 2]) -> Record<V4
     }
 }
 
-fn flow(kind: u8, end: u64, micros: u64, tuples: [Tuple<V4>; 2]) -> Record<V4> {
+/// A flow that lasted for `micros` up to `end`; `kind` 1 and 2: with only its start, and only its end.
+pub fn flow(kind: u8, end: u64, micros: u64, tuples: [Tuple<V4>; 2]) -> Record<V4> {
     let start = end.saturating_sub(micros * 1_000).max(SECOND);
     let (start, end) = match kind {
         1 => (start, 0),

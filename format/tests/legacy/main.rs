@@ -5,6 +5,7 @@
 mod damaged;
 mod golden;
 mod made;
+mod times;
 
 use ctrecorder_format::legacy::{File, Header, Piece};
 use ctrecorder_format::{Damage, Record, V4};
