@@ -23,6 +23,9 @@ pub(crate) const PREFIX: [u8; 8] = *b"CTNL\0\0\0\x03";
 /// No header is longer than this.
 pub(crate) const LENGTH_MAX: usize = 64 * 1024;
 
+/// Compatible feature: the records have counters, as their blocks' flags say, too.
+const WITH_COUNTERS: u64 = 1 << 0;
+
 /// Incompatible features that this reader understands: none exist yet.
 const INCOMPATIBLE_KNOWN: u64 = 0;
 
@@ -209,7 +212,7 @@ impl Header {
             prefix: PREFIX,
             header_length: U32::new(length as u32),
             body_length: U32::new(body.len() as u32),
-            compatible: U64::ZERO,
+            compatible: U64::new(if self.counters { WITH_COUNTERS } else { 0 }),
             incompatible: U64::ZERO,
             ipv4_record_size: record_size(Family::Ipv4),
             ipv6_record_size: record_size(Family::Ipv6),
@@ -265,7 +268,7 @@ impl Header {
             .map_err(|error| nonsense(PREAMBLE, format!("the header's body does not decode: {error}")))?;
         header.tag = preamble.tag.get();
         let sizes = RecordSizes::of(preamble);
-        header.counters = sizes.ipv4 >= size_of::<Record<V4>>() + size_of::<Counters>();
+        header.counters = preamble.compatible.get() & WITH_COUNTERS != 0;
         for (family, stored, offset) in [(Family::Ipv4, sizes.ipv4, 32), (Family::Ipv6, sizes.ipv6, 34)] {
             if stored < header.record_size(family) {
                 return Err(nonsense(offset, format!("a record size of {stored} bytes is not possible")));

@@ -32,7 +32,7 @@ pub use header::{Clock, Content, Digest, Header, Refusal};
 pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
 pub use segment::{Block, Body, Head, Heads, Records, Segment};
-pub use writer::{BLOCK_BYTES, Writer};
+pub use writer::{BLOCK_BYTES, Unwritten, Writer};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

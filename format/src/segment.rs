@@ -11,7 +11,7 @@ use crate::block::{self, BlockHeader, BlockKind, flags};
 use crate::damage::{Damage, Fault};
 use crate::filter::Filter;
 use crate::footer::{Footer, TAIL, TAIL_MAGIC, Tail};
-use crate::header::{Digest, Header, Parsed, RecordSizes, Refusal};
+use crate::header::{self, Digest, Header, Parsed, RecordSizes, Refusal};
 use crate::note::Note;
 use crate::record::{Counters, Record};
 
@@ -42,7 +42,7 @@ impl<'a> Segment<'a> {
             Ok(Parsed::CutOff) if first_block(bytes) == bytes.len() => damaged(bytes.len(), Fault::CutOff("header")),
             Ok(Parsed::Damaged | Parsed::CutOff) => damaged(first_block(bytes), Fault::Header),
             // Whatever became of its beginning: what has our blocks is ours.
-            Err(Refusal::NotASegment) if first_block(bytes) < bytes.len() => damaged(first_block(bytes), Fault::Header),
+            Err(Refusal::NotASegment) if is_headless(bytes) => damaged(first_block(bytes), Fault::Header),
             Err(refusal) => return Err(refusal),
         };
         let sizes = header.as_ref().ok().map(|(_, sizes)| *sizes);
@@ -141,6 +141,12 @@ fn first_block(bytes: &[u8]) -> usize {
     let within = &bytes[..bytes.len().min(SEARCHED_FOR_BLOCKS)];
     let mut candidates = memchr::memmem::find_iter(within, &block::MAGIC);
     candidates.find(|at| BlockHeader::parse(&bytes[*at..]).is_some()).unwrap_or(bytes.len())
+}
+
+/// Whether these bytes are a segment that lost its header, and not a file that holds whole segments, as an archive does.
+fn is_headless(bytes: &[u8]) -> bool {
+    let block = first_block(bytes);
+    block < bytes.len() && memchr::memmem::find(&bytes[..block], &header::PREFIX).is_none()
 }
 
 /// Walks a segment from block to block. See [`Segment::heads`].

@@ -34,8 +34,8 @@ pub struct Writer<W> {
     /// Sealed bytes; those before `written` are in the output already.
     waiting: Vec<u8>,
     written: usize,
-    /// Where each block in `waiting` ends, and how many events it tells of.
-    ends: VecDeque<(usize, u64)>,
+    /// The blocks in `waiting`.
+    ends: VecDeque<Waiting>,
     blocks: Sealer,
     ipv4: Gathering,
     ipv6: Gathering,
@@ -98,7 +98,7 @@ impl<W: Write> Writer<W> {
         };
         let header = self.blocks.seal(&block, |_, _| (), &mut self.waiting);
         self.totals.count_block(&header);
-        self.ends.push_back((self.waiting.len(), note.lost().unwrap_or(0)));
+        self.ends.push_back(Waiting { end: self.waiting.len(), since: note.from.get(), events: note.lost() });
     }
 
     /// Ends the blocks that are being gathered, so that the next [`Writer::write_out`] writes all that was pushed.
@@ -119,7 +119,8 @@ impl<W: Write> Writer<W> {
     fn count(&mut self, block: Option<BlockHeader>) {
         if let Some(header) = block {
             self.totals.count_block(&header);
-            self.ends.push_back((self.waiting.len(), header.count.get().into()));
+            let (since, events) = (header.first_event.get(), Some(header.count.get().into()));
+            self.ends.push_back(Waiting { end: self.waiting.len(), since, events });
         }
     }
 
@@ -130,7 +131,7 @@ impl<W: Write> Writer<W> {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.written += count;
-                    while self.ends.front().is_some_and(|(end, _)| *end <= self.written) {
+                    while self.ends.front().is_some_and(|block| block.end <= self.written) {
                         self.ends.pop_front();
                     }
                 }
@@ -148,11 +149,16 @@ impl<W: Write> Writer<W> {
         self.waiting.len() - self.written
     }
 
-    /// Events that the output does not tell of yet: records that are not in it with their whole block, and the losses
-    /// that such a note counts.
-    pub fn unwritten_events(&self) -> u64 {
-        let gathered = u64::from(self.ipv4.count) + u64::from(self.ipv6.count);
-        self.ends.iter().fold(gathered, |sum, (_, events)| sum.saturating_add(*events))
+    /// What the output does not tell of yet: how many events, and when the first of them arrived. Events are records
+    /// that are not in it with their whole block, and the losses that such a note counts; `None` if one does not know.
+    pub fn unwritten(&self) -> Unwritten {
+        let gathered = [&self.ipv4, &self.ipv6].into_iter().filter(|gathering| gathering.count > 0);
+        let gathered = gathered.map(|gathering| (gathering.span.first, Some(gathering.count.into())));
+        let waiting = self.ends.iter().map(|block| (block.since, block.events));
+        waiting.chain(gathered).fold(Unwritten { since: None, events: Some(0) }, |sum, (since, events)| Unwritten {
+            since: Some(sum.since.unwrap_or(since).min(since)),
+            events: sum.events.zip(events).map(|(sum, more): (u64, u64)| sum.saturating_add(more)),
+        })
     }
 
     /// Whether records were pushed that are not sealed yet.
@@ -188,6 +194,26 @@ impl<W: Write> Writer<W> {
         self.totals.closed = closed;
         self.blocks.footer(&self.totals, &mut self.waiting)
     }
+}
+
+/// What is on its way to the output. See [`Writer::unwritten`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwritten {
+    /// When the first of its events arrived, ns since the epoch; `None` if there is nothing.
+    pub since: Option<u64>,
+    /// How many events, where that is known.
+    pub events: Option<u64>,
+}
+
+/// A sealed block on its way to the output.
+#[derive(Debug)]
+struct Waiting {
+    /// Where it ends in the waiting bytes.
+    end: usize,
+    /// When the first of its events arrived, or the span of its note begins.
+    since: u64,
+    /// How many events it tells of, where that is known.
+    events: Option<u64>,
 }
 
 /// What the header of a block says of times.

@@ -275,6 +275,8 @@ fn without_its_beginning_all_blocks_are_read() {
         assert_eq!(read(&damaged), (whole.clone(), vec![Fault::Header]), "{length} bytes zeroed");
         assert_eq!(read(&bytes[length..]).0.len(), whole.len() - 1, "{length} bytes gone");
     }
+    let archive = [&[b'x'; 512][..], &bytes].concat();
+    assert_eq!(Segment::open(&archive).err(), Some(Refusal::NotASegment));
     let mut sector = bytes.clone();
     sector[..512].fill(0);
     assert!(read(&sector).0.len() >= whole.len() - 2);
@@ -376,7 +378,7 @@ fn a_full_disk_leaves_the_segment_in_step() {
         while let Err(error) = writer.write_out() {
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);
             // 90 + 45 records, and 12 events in a gap.
-            assert_eq!(told_of(&writer.output().bytes) + writer.unwritten_events(), 147);
+            assert_eq!(told_of(&writer.output().bytes) + writer.unwritten().events.unwrap(), 147);
             writer.output_mut().room += step;
         }
         assert_eq!(writer.output().bytes, whole);

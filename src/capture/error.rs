@@ -69,12 +69,12 @@ pub enum StartError {
     #[error("{0}")]
     Background(String),
     /// At the end, not everything could be written.
-    #[error("{}: {events} events could not be written at the end: {error}", path.display())]
+    #[error("{}: {} events could not be written at the end: {error}", path.display(), number(*events))]
     Unwritten {
         /// The segment.
         path: PathBuf,
-        /// How many events were received and are not in it.
-        events: u64,
+        /// How many events were received and are not in it, where that is known.
+        events: Option<u64>,
         /// Why.
         error: io::Error,
     },
@@ -89,4 +89,8 @@ impl StartError {
 
 fn process(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+}
+
+fn number(events: Option<u64>) -> String {
+    events.map_or_else(|| "an unknown number of".into(), |events| events.to_string())
 }

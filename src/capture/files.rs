@@ -1,8 +1,8 @@
-//! Creates the file of a segment.
+//! The files of segments: created, removed, and told from others of their name.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Owner may read and write, group may read.
@@ -26,4 +26,11 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 pub(super) fn remove(path: &Path) {
     // Whoever comes here has a better error to tell than this one.
     let _ = std::fs::remove_file(path);
+}
+
+/// Whether this open file is the one that the path names.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let named = path.symlink_metadata().map(identity);
+    named.is_ok_and(|named| file.metadata().is_ok_and(|metadata| identity(metadata) == named))
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use chrono::format::{Item, StrftimeItems};
-use chrono::{DateTime, Local, TimeZone};
+use chrono::{DateTime, Local, Offset, TimeZone, Utc};
 
 use super::clock::SECOND;
 
@@ -65,8 +65,7 @@ impl Pattern {
     }
 
     fn name_in<Z: TimeZone<Offset: std::fmt::Display>>(&self, zone: &Z, moment: u64) -> String {
-        let seconds = i64::try_from(moment / SECOND).unwrap_or(i64::MAX);
-        match DateTime::from_timestamp(seconds, 0) {
+        match moment_of(moment) {
             Some(utc) => utc.with_timezone(zone).format(&self.text).to_string(),
             None => self.text.clone(),
         }
@@ -83,23 +82,31 @@ impl Pattern {
         self.name(moment).parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
     }
 
-    /// Holds the names of the next days against each other.
+    /// Holds the names of the next days against each other, all by the present offset from UTC: that the end of summer
+    /// time repeats an hour is no fault of the pattern.
     fn names_differ(&self, now: u64) -> Result<(), PatternError> {
-        let mut names = HashSet::from([self.name(now)]);
+        let offset = moment_of(now).map_or_else(|| Utc.fix(), |utc| *utc.with_timezone(&Local).offset());
+        let mut names = HashSet::from([self.name_in(&offset, now)]);
         let mut moment = now;
         for step in 0..STEPS_MAX {
             let Some(next) = self.next_rotation(moment) else { break };
             if step > 0 && next > now.saturating_add(LOOK_AHEAD_SECONDS * SECOND) {
                 break;
             }
-            let name = self.name(next);
+            let name = self.name_in(&offset, next);
             if !names.insert(name.clone()) {
-                return Err(PatternError::Repeats { text: self.text.clone(), name, minutes: self.rotate_minutes });
+                let (text, name) = (self.text.clone(), name.into());
+                return Err(PatternError::Repeats { text, name, minutes: self.rotate_minutes });
             }
             moment = next;
         }
         Ok(())
     }
+}
+
+/// A moment in chrono's terms; all that 64 bits of nanoseconds can say is one.
+fn moment_of(moment: u64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp((moment / SECOND) as i64, 0)
 }
 
 /// The pattern from the root on. The present directory's name is no pattern, whatever is in it.
@@ -113,7 +120,7 @@ fn absolute(pattern: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{FixedOffset, NaiveDate, Utc};
+    use chrono::{FixedOffset, NaiveDate};
 
     use super::*;
 

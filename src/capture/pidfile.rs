@@ -1,13 +1,14 @@
 //! The pid file: says which process records, and keeps a second one from starting.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
 use super::error::StartError;
+use super::files::is_at;
 
 /// Everyone may read which process it is.
 const MODE: u32 = 0o644;
@@ -47,13 +48,6 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(MODE);
     options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)
-}
-
-/// Whether this open file is the one that the path names.
-fn is_at(file: &File, path: &Path) -> bool {
-    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
-    let named = path.symlink_metadata().map(identity);
-    named.is_ok_and(|named| file.metadata().is_ok_and(|metadata| identity(metadata) == named))
 }
 
 fn write_id(file: &mut File) -> io::Result<()> {

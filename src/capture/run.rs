@@ -91,8 +91,7 @@ impl Recorder {
         let warnings = warnings(&socket, options.socket_buffer);
         let now = clock::now();
         if let Some(identity) = &identity {
-            let next = options.pattern.next_rotation(now).unwrap_or(now);
-            identity.check_directory(&options.pattern.directory(next))?;
+            identity.check_directory(&options.pattern.directory(now))?;
         }
         let header = header::first(&options.families, &options.protocols, now);
         let segments = Segments::create(options.pattern.clone(), header)?;

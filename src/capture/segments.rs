@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use ctrecorder_format::{Cause, Closing, CodecError, Header, Note, Writer};
 
@@ -10,8 +11,11 @@ use super::error::StartError;
 use super::pattern::Pattern;
 use super::{clock, files, header};
 
-/// How often the rest of a closed segment is tried, once a second, if its disk refuses for another reason than being full.
-const TRIES: u32 = 10;
+/// How long the rest of a closed segment is tried, if its disk refuses for another reason than being full.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The rest of a closed segment is tried no more often than this.
+const PAUSE: Duration = Duration::from_millis(900);
 
 /// The segment being written, and the one before it while that is not quite.
 #[derive(Debug)]
@@ -21,6 +25,10 @@ pub(super) struct Segments {
     path: PathBuf,
     writer: Writer<File>,
     closing: Option<Closed>,
+    /// What was lost with a closed segment that was given up, and is to be noted in the current one.
+    given_up: Option<Note>,
+    /// Bytes written to all of them.
+    bytes: u64,
 }
 
 /// A closed segment whose footer is not in its file yet.
@@ -28,7 +36,8 @@ pub(super) struct Segments {
 struct Closed {
     path: PathBuf,
     writer: Writer<File>,
-    tries: u32,
+    since: Instant,
+    tried: Option<Instant>,
 }
 
 /// Why the recorder goes on in the old segment.
@@ -61,7 +70,7 @@ impl Segments {
         let failed = |error| StartError::File { path: path.clone(), what: "cannot write the header", error };
         let mut writer = Writer::new(file, &header).map_err(|error| failed(io::Error::other(error)))?;
         writer.write_out().map_err(failed).inspect_err(|_| files::remove(&path))?;
-        Ok(Self { pattern, header, path, writer, closing: None })
+        Ok(Self { pattern, header, path, writer, closing: None, given_up: None, bytes: 0 })
     }
 
     /// Removes a first segment whose recorder does not start after all.
@@ -89,44 +98,65 @@ impl Segments {
         self.pattern.next_rotation(now)
     }
 
-    /// Sealed bytes that are not in the files yet.
-    pub(super) fn waiting(&self) -> u64 {
-        (self.writer.waiting() + self.closing.as_ref().map_or(0, |closed| closed.writer.waiting())) as u64
+    /// Bytes written to all segments.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
-    /// Events that were received and that no file tells of yet.
-    pub(super) fn unwritten_events(&self) -> u64 {
-        self.writer.unwritten_events() + self.closing.as_ref().map_or(0, |closed| closed.writer.unwritten_events())
+    /// Whether something sealed is not in the files yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.closing.is_some() || self.writer.waiting() > 0
+    }
+
+    /// How many events were received and are told of in no file yet, where that is known.
+    pub(super) fn unwritten_events(&self) -> Option<u64> {
+        let closing = self.closing.as_ref().map_or(Some(0), |closed| closed.writer.unwritten().events);
+        self.writer.unwritten().events.zip(closing).map(|(events, more)| events + more)
+    }
+
+    /// What was lost with a closed segment since the last call, to be noted in the current one.
+    pub(super) const fn take_given_up(&mut self) -> Option<Note> {
+        self.given_up.take()
     }
 
     /// Writes what is sealed, the last segment's rest first. That one may only hold up the current segment while the disk
-    /// is full; if its file refuses for good, its rest becomes a gap in the current one.
+    /// is full; if its file refuses for good, it is given up.
     pub(super) fn write_out(&mut self) -> io::Result<()> {
-        if let Some(closed) = &mut self.closing {
-            match closed.writer.write_out() {
+        if let Some(closed) = &mut self.closing
+            && closed.tried.is_none_or(|tried| tried.elapsed() >= PAUSE)
+        {
+            closed.tried = Some(Instant::now());
+            match write_counted(&mut closed.writer, &mut self.bytes) {
                 Ok(()) => self.closing = None,
-                Err(error) if is_full(&error) => return Err(error),
-                Err(error) => self.try_again_or_give_up(&error),
+                Err(error) if is_full(&error) => {
+                    closed.tried = None;
+                    return Err(error);
+                }
+                Err(error) if closed.since.elapsed() >= PATIENCE => self.give_up(&error),
+                Err(_) => {}
             }
         }
-        self.writer.write_out()
+        write_counted(&mut self.writer, &mut self.bytes)
     }
 
-    fn try_again_or_give_up(&mut self, error: &io::Error) {
-        let Some(closed) = self.closing.as_mut() else { return };
-        closed.tries += 1;
-        if closed.tries < TRIES {
-            return;
+    /// Tries the last segment's rest for the last time.
+    pub(super) fn settle(&mut self) {
+        if let Some(closed) = &mut self.closing {
+            match write_counted(&mut closed.writer, &mut self.bytes) {
+                Ok(()) => self.closing = None,
+                Err(error) => self.give_up(&error),
+            }
         }
-        let events = closed.writer.unwritten_events();
+    }
+
+    fn give_up(&mut self, error: &io::Error) {
+        let Some(closed) = self.closing.take() else { return };
+        let unwritten = closed.writer.unwritten();
+        let events = unwritten.events.map_or_else(|| "an unknown number of".into(), |events| events.to_string());
         tracing::error!("{}: given up: {error}; {events} events of its end are lost", closed.path.display());
         let now = clock::now();
-        let from = match closed.writer.totals().last_event {
-            0 => now,
-            last => last,
-        };
-        self.writer.note(&Note::gap(from.min(now), now, events, Cause::DiskError));
-        self.closing = None;
+        let lost = unwritten.events.unwrap_or(Note::LOST_UNKNOWN);
+        self.given_up = Some(Note::gap(unwritten.since.unwrap_or(now).min(now), now, lost, Cause::DiskError));
     }
 
     /// Closes the current segment and goes on in the one named by `moment`. If there is none, nothing has changed.
@@ -146,18 +176,28 @@ impl Segments {
         self.header = header::next(&self.header, digest, now);
         let writer = std::mem::replace(&mut self.writer, Writer::new(file, &self.header)?);
         let path = std::mem::replace(&mut self.path, path);
-        self.closing = Some(Closed { path, writer, tries: 0 });
+        self.closing = Some(Closed { path, writer, since: Instant::now(), tried: None });
         Ok(())
     }
 
-    /// Whether the current segment was begun less than a second ago under the very name that this moment gives: who
-    /// wants a new one has it.
+    /// Whether the current segment was begun less than a second ago under the very name that this moment gives, and still
+    /// has it: who wants a new one has it.
     pub(super) fn has_just_begun(&self, moment: u64) -> bool {
-        moment.saturating_sub(self.header.created) < clock::SECOND && self.pattern.name(moment) == self.path
+        moment.saturating_sub(self.header.created) < clock::SECOND
+            && self.pattern.name(moment) == self.path
+            && files::is_at(self.writer.output(), &self.path)
     }
 
     /// Adds the footer to the current segment.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.writer.finish(Closing::Stopped, clock::now()).map(drop).map_err(io::Error::other)
     }
+}
+
+/// Writes what is sealed, and adds how many bytes that were.
+fn write_counted(writer: &mut Writer<File>, bytes: &mut u64) -> io::Result<()> {
+    let before = writer.waiting();
+    let result = writer.write_out();
+    *bytes += (before - writer.waiting()) as u64;
+    result
 }

@@ -28,8 +28,9 @@ pub(super) struct Recording<'a> {
     statistics: &'a Statistics,
     segments: Segments,
     next_rotation: Option<u64>,
-    /// A new segment is wanted and could not be had yet.
+    /// A new segment is wanted and could not be had yet; that it could not was said.
     overdue: bool,
+    warned: bool,
     /// What the disk last said, while it refuses, and what losses are put down to.
     refusal: Option<(io::ErrorKind, Cause)>,
     clock: StepWatch,
@@ -43,7 +44,7 @@ impl<'a> Recording<'a> {
         statistics.segments.add(1);
         segments.writer().note(&Note::at(now, Cause::Started));
         let (clock, losses) = (StepWatch::begin(), Losses::default());
-        Self { queue, statistics, segments, next_rotation, overdue: false, refusal: None, clock, losses }
+        Self { queue, statistics, segments, next_rotation, overdue: false, warned: false, refusal: None, clock, losses }
     }
 
     /// Writes until told to stop.
@@ -109,14 +110,17 @@ impl<'a> Recording<'a> {
 
     /// Writes what is sealed; says when the disk begins to refuse, and when it takes again.
     fn write_out(&mut self) {
-        let before = self.segments.waiting();
+        let before = self.segments.bytes();
         let result = self.segments.write_out();
-        self.statistics.bytes.add(before.saturating_sub(self.segments.waiting()));
+        self.statistics.bytes.add(self.segments.bytes() - before);
+        self.note_given_up();
         let path = self.segments.path().display();
         match (result, self.refusal) {
             (Ok(()), None) => {}
             (Ok(()), Some(_)) => {
-                tracing::info!("{path}: the disk takes data again; all that waited is written");
+                if !self.segments.is_waiting() {
+                    tracing::info!("{path}: the disk takes data again; all that waited is written");
+                }
                 self.refusal = None;
             }
             (Err(error), refusal) => {
@@ -128,6 +132,14 @@ impl<'a> Recording<'a> {
                 // What ails this file may not ail another one.
                 self.overdue |= !full;
             }
+        }
+    }
+
+    /// What was lost with the segment before is noted in this one.
+    fn note_given_up(&mut self) {
+        if let Some(note) = self.segments.take_given_up() {
+            self.losses.count(&note);
+            self.segments.writer().note(&note);
         }
     }
 
@@ -155,12 +167,13 @@ impl<'a> Recording<'a> {
         }
         match self.segments.rotate(moment) {
             Ok(()) => {
-                self.overdue = false;
+                (self.overdue, self.warned) = (false, false);
                 self.statistics.segments.add(1);
                 tracing::info!("{}: new segment", self.segments.path().display());
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.overdue, true) {
+                self.overdue = true;
+                if !std::mem::replace(&mut self.warned, true) {
                     tracing::warn!("{error}; going on in {}, and trying again", self.segments.path().display());
                 }
             }
@@ -183,39 +196,34 @@ impl<'a> Recording<'a> {
     fn stop(mut self) -> Result<(), StartError> {
         let rest = self.queue.take_all();
         self.write(rest);
+        // Before the footer: nothing may stand behind it.
+        self.segments.settle();
+        self.note_given_up();
         self.losses.log_now();
         self.segments.writer().note(&Note::at(clock::now(), Cause::Stopped));
-        let result = self.segments.finish().and_then(|()| {
-            let before = self.segments.waiting();
-            let written = self.segments.write_out();
-            self.statistics.bytes.add(before.saturating_sub(self.segments.waiting()));
-            written.and_then(|()| self.segments.file().sync_all())
-        });
+        let before = self.segments.bytes();
+        let result = self.segments.finish().and_then(|()| self.segments.write_out());
+        self.statistics.bytes.add(self.segments.bytes() - before);
         tracing::info!("{}", self.statistics);
         let (path, events) = (self.segments.path().to_path_buf(), self.segments.unwritten_events());
-        match result {
-            Err(error) => Err(StartError::Unwritten { path, events, error }),
-            Ok(()) if events > 0 => {
-                let error = io::Error::other("the segment before it could not be closed");
-                Err(StartError::Unwritten { path, events, error })
-            }
-            Ok(()) => Ok(()),
-        }
+        let synced = result.and_then(|()| self.segments.file().sync_all());
+        synced.map_err(|error| StartError::Unwritten { path, events, error })
     }
 }
 
 /// Losses on their way to the log: the thread that counts them has no time for it.
 #[derive(Default)]
 struct Losses {
-    /// Events lost by cause; a cause whose number is not known counts as none.
-    events: BTreeMap<&'static str, u64>,
+    /// Events lost by cause; `None` for a cause that does not know.
+    events: BTreeMap<&'static str, Option<u64>>,
     logged: Option<Instant>,
 }
 
 impl Losses {
     fn count(&mut self, note: &Note) {
         if let Some(cause) = note.cause().filter(|cause| cause.is_gap()) {
-            *self.events.entry(cause.text()).or_default() += note.lost().unwrap_or(0);
+            let events = self.events.entry(cause.text()).or_insert(Some(0));
+            *events = events.zip(note.lost()).map(|(events, more)| events.saturating_add(more));
         }
     }
 
@@ -229,7 +237,10 @@ impl Losses {
     fn log_now(&mut self) {
         for (cause, events) in std::mem::take(&mut self.events) {
             self.logged = Some(Instant::now());
-            tracing::warn!("{events} events lost: {cause}");
+            match events {
+                Some(events) => tracing::warn!("{events} events lost: {cause}"),
+                None => tracing::warn!("events lost, their number not known: {cause}"),
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From paths to the files of a journal, in the order in which they are read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct Member {
 impl Journal {
     /// The files at these paths. A directory stands for the segments in it (not in directories below), by the time they
     /// were begun, those of one run of a recorder by their number. What else is in it is passed over: files that are no segments,
-    /// hidden ones, and squeezed ones whose source is still beside them, for their flows would be there twice. What cannot be had is told to
+    /// and hidden ones. What cannot be had is told to
     /// `failed`, and the rest goes on.
     pub fn find(paths: &[PathBuf], mut failed: impl FnMut(Error)) -> Self {
         let mut journal = Self::default();
@@ -116,8 +116,6 @@ impl Journal {
                 }
             }
         }
-        let doubled: HashSet<_> = found.iter().map(|segment| squeezed_beside(&segment.file.path)).collect();
-        found.retain(|segment| !doubled.contains(&segment.file.path));
         if found.is_empty() && failures == 0 {
             return Err(Error::at(directory)(Reason::NoSegments));
         }
@@ -142,17 +140,6 @@ fn is_endless(_metadata: &fs::Metadata) -> bool {
 
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-/// The path of a file's squeezed form unless another one is asked for: beside it, with `.sq` before the suffix.
-pub fn squeezed_beside(input: &Path) -> PathBuf {
-    let mut name = input.file_stem().unwrap_or_default().to_os_string();
-    name.push(".sq");
-    if let Some(suffix) = input.extension() {
-        name.push(".");
-        name.push(suffix);
-    }
-    input.with_file_name(name)
 }
 
 /// A segment found in a directory, and what its place among the others depends on.
@@ -182,37 +169,36 @@ impl Found {
     }
 }
 
-/// The files by time: runs of recorders by their first segment, and within a run by number, for a clock may be set back.
-fn in_order(mut found: Vec<Found>) -> impl Iterator<Item = Member> {
-    found.sort_by(|a, b| a.begun.cmp(&b.begun).then_with(|| a.file.path.cmp(&b.file.path)));
-    let mut runs: HashMap<Recorder, usize> = HashMap::new();
-    let mut placed: Vec<_> = found
-        .into_iter()
-        .enumerate()
-        .map(|(place, segment)| {
-            // A run has the place of its first segment; what tells of no run is one of its own.
-            let run = segment.recorder.map_or(place, |recorder| *runs.entry(recorder).or_insert(place));
-            ((run, segment.number), segment.file)
-        })
-        .collect();
-    placed.sort_by_key(|(place, _)| *place);
-    placed.into_iter().map(|(_, file)| file)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_squeezed_file_has_sq_before_the_suffix() {
-        for (input, output) in [
-            ("tcp.ct", "tcp.sq.ct"),
-            ("tcp", "tcp.sq"),
-            ("/var/ct.d/tcp", "/var/ct.d/tcp.sq"),
-            ("a/tcp.2026-11-20.ct", "a/tcp.2026-11-20.sq.ct"),
-            (".ct", ".ct.sq"),
-        ] {
-            assert_eq!(squeezed_beside(Path::new(input)), Path::new(output));
+/// The files by time; but those of one run of a recorder by their number, for a clock may be set back.
+fn in_order(mut found: Vec<Found>) -> Vec<Member> {
+    found.sort_by(|a, b| (a.begun, &a.file.path).cmp(&(b.begun, &b.file.path)));
+    let mut places: HashMap<Recorder, usize> = HashMap::new();
+    let mut runs: Vec<Vec<Found>> = Vec::new();
+    for mut segment in found {
+        // What tells of no run is one of its own.
+        let place =
+            segment.recorder.take().map_or(runs.len(), |recorder| *places.entry(recorder).or_insert(runs.len()));
+        match runs.get_mut(place) {
+            Some(run) => run.push(segment),
+            None => runs.push(vec![segment]),
         }
     }
+    let mut runs: Vec<_> = runs
+        .into_iter()
+        .map(|mut run| {
+            run.sort_by_key(|segment| segment.number);
+            run.into_iter().peekable()
+        })
+        .collect();
+    let mut files = Vec::new();
+    // Of the segments that come next in their runs, the one begun first.
+    while let Some((_, run)) = runs
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(place, run)| Some(((run.peek()?.begun, place), run)))
+        .min_by_key(|(order, _)| *order)
+    {
+        files.extend(run.next().map(|segment| segment.file));
+    }
+    files
 }

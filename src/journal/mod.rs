@@ -18,6 +18,6 @@ pub use chain::{Broken, Chain, LooseEnd};
 pub use error::{Error, Reason, Shown};
 pub use examine::{Condition, Examined, Examiner, Finding};
 pub use keyframe::OpenRecords;
-pub use listing::{Journal, Member, squeezed_beside};
+pub use listing::{Journal, Member};
 pub use scan::{Everything, Scan, Select, Sink};
 pub use source::{Source, Version};

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use ctrecorder_format::{Address, Family, Head, Record};
 
 use super::{Misuse, Report, Status};
-use crate::journal::{Journal, OpenRecords, Scan, Select, Shown, squeezed_beside};
+use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
 use output::Output;
 use plan::Plan;
@@ -130,4 +130,33 @@ fn try_squeeze(
         return Err(error);
     }
     stream.finish()
+}
+
+/// The path of a file's squeezed form unless another one is asked for: beside it, with `.sq` before the suffix.
+fn squeezed_beside(input: &Path) -> PathBuf {
+    let mut name = input.file_stem().unwrap_or_default().to_os_string();
+    name.push(".sq");
+    if let Some(suffix) = input.extension() {
+        name.push(".");
+        name.push(suffix);
+    }
+    input.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_squeezed_file_has_sq_before_the_suffix() {
+        for (input, output) in [
+            ("tcp.ct", "tcp.sq.ct"),
+            ("tcp", "tcp.sq"),
+            ("/var/ct.d/tcp", "/var/ct.d/tcp.sq"),
+            ("a/tcp.2026-11-20.ct", "a/tcp.2026-11-20.sq.ct"),
+            (".ct", ".ct.sq"),
+        ] {
+            assert_eq!(squeezed_beside(Path::new(input)), Path::new(output));
+        }
+    }
 }

@@ -50,7 +50,7 @@ impl Plan {
     fn for_file(version: &Version<'_>) -> Self {
         let (header, legacy) = match version {
             Version::Two(file) => (modern(file.header(), version.begun()), Some(file.header().clone())),
-            Version::Three(segment) => (header_of(segment), None),
+            Version::Three(segment) => (header_of(segment, version.begun()), None),
         };
         Self { protocols: header.protocols.clone(), header, legacy }
     }
@@ -117,9 +117,10 @@ impl Plan {
 }
 
 /// The header of a segment, or what can be said of one whose header is damaged.
-fn header_of(segment: &Segment<'_>) -> Header {
+fn header_of(segment: &Segment<'_>, begun: u64) -> Header {
     segment.header().cloned().unwrap_or_else(|_| Header {
         counters: segment.heads().any(|head| head.is_ok_and(|head| head.header.has(flags::COUNTERS))),
+        created: begun,
         ..Header::blank(Content::Events)
     })
 }

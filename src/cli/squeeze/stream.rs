@@ -16,7 +16,7 @@ pub(super) struct Stream<'r> {
     report: &'r mut Report,
     ipv4: Pairing<V4>,
     ipv6: Pairing<V6>,
-    /// The time of the last record, or of the first file's begin, in ns since the epoch.
+    /// The time of the last record of the present file, or of its begin, in ns since the epoch.
     reached: u64,
     /// The latest time at which an input was closed.
     closed: u64,
@@ -97,10 +97,10 @@ impl Sink for Stream<'_> {
                 self.unfinished = true;
             }
         }
-        if self.reached == 0 {
-            self.reached = file.begun();
-        }
-        ControlFlow::Continue(())
+        // What is missing up to here ends where this file begins.
+        let done = if self.missing.is_some() { self.reach(file.begun()) } else { Ok(()) };
+        self.reached = file.begun();
+        flow_of(done)
     }
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
@@ -130,7 +130,9 @@ impl Sink for Stream<'_> {
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
-        self.miss(damage.records_lost);
+        if damage.records_lost != Some(0) {
+            self.miss(damage.records_lost);
+        }
         ControlFlow::Continue(())
     }
 

@@ -113,15 +113,39 @@ fn stopped_while_the_disk_is_full_it_says_how_many_events_are_in_no_file() {
     drop(disk);
 }
 
-#[test]
-fn a_file_that_may_not_grow_is_left_for_a_new_one_and_what_it_cost_is_counted() {
-    let namespace = Namespace::new("efbig");
-    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
-    let limit = nix::libc::rlimit { rlim_cur: 20_000, rlim_max: 20_000 };
+/// From now on none of the recorder's files may grow beyond so many bytes.
+fn limit_files(recorder: &Recorder, bytes: u64) {
+    let limit = nix::libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
     let id = recorder.id() as nix::libc::pid_t;
     // SAFETY: the limit is a local variable, and the old one is not asked for.
     let set = unsafe { nix::libc::prlimit(id, nix::libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };
     assert_eq!(set, 0);
+}
+
+/// What the old file did not take is noted in the new one before that gets its footer.
+#[test]
+fn stopped_while_an_old_file_refuses_the_new_one_is_whole_and_tells_of_it() {
+    let namespace = Namespace::new("refused");
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+    limit_files(&recorder, 20_000);
+    make_flows(&namespace, 0..500, true);
+    wait_until("a new file", || recorder.log().contains("new segment"));
+    recorder.stop();
+    let segments = recorder.segments();
+    assert_eq!(segments.len(), 2);
+    assert_eq!(answer(ctrecorder().arg("test").arg(&segments[1])).status, 0);
+    let [old, new] = [0, 1].map(|at| answer(ctrecorder().args(["list", "-H"]).arg(&segments[at])));
+    let gap = new.stderr.lines().find(|line| line.contains("disk error")).expect("a gap");
+    let lost = before(gap, " events lost");
+    assert!(lost > 0 && new.stdout.is_empty(), "{}", new.stderr);
+    assert_eq!(old.stdout.lines().count() as u64 + lost, 1000);
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_left_for_a_new_one_and_what_it_cost_is_counted() {
+    let namespace = Namespace::new("efbig");
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+    limit_files(&recorder, 20_000);
     make_flows(&namespace, 0..500, true);
     wait_until("the recorder to give the old file up", || recorder.log().contains("given up"));
     make_flows(&namespace, 500..510, true);

@@ -70,3 +70,17 @@ fn an_existing_file_is_never_overwritten_and_the_old_one_goes_on() {
     assert_eq!(starts, (0..30).map(text).collect::<Vec<_>>());
     assert_eq!(recorder.test().status, 0);
 }
+
+/// As log rotation does: move the file away, then ask for a new one; within the file's first second, too.
+#[test]
+fn a_file_that_was_moved_away_is_followed_by_a_new_one_of_its_name() {
+    let namespace = Namespace::new("moved");
+    let mut recorder = Recorder::start(&namespace, "ct", &[]);
+    fs::rename(recorder.directory().join("ct"), recorder.directory().join("ct.1")).unwrap();
+    recorder.signal(Signal::SIGHUP);
+    recorder.wait_for_segments(2);
+    make_flows(&namespace, 0..5, true);
+    recorder.stop();
+    assert_eq!(recorder.list().len(), 10);
+    assert_eq!(recorder.test().status, 0);
+}

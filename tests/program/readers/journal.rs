@@ -226,3 +226,23 @@ fn a_segment_without_its_beginning_is_still_one() {
     assert!(listed.stderr.contains("offset 0: the header is damaged"), "{}", listed.stderr);
     assert_eq!(run(["test".as_ref(), directory.path().as_os_str()]).status, 1);
 }
+
+/// Of two recorders in one directory the segments stand in order of time.
+#[test]
+fn runs_of_two_recorders_are_merged_by_time() {
+    let directory = TempDir::new().unwrap();
+    let segment = |host: &str, number: u64, second: u64| {
+        let mut header = header(number, None);
+        header.host = host.into();
+        header.created = BEGIN + second * NS;
+        Segment::new(&header).push(&v4(Kind::Start, second as u16, second)).stopped()
+    };
+    for (name, bytes) in
+        [("d", segment("a", 0, 10)), ("c", segment("a", 1, 30)), ("b", segment("b", 0, 20)), ("a", segment("b", 1, 40))]
+    {
+        fs::write(directory.path().join(name), bytes).unwrap();
+    }
+    let listed = run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
+    let times: Vec<_> = listed.stdout.lines().map(|line| &line[17..19]).collect();
+    assert_eq!(times, ["10", "20", "30", "40"]);
+}
