@@ -20,6 +20,8 @@ pub(super) struct Statistics {
     pub(super) lost_in_kernel: Counter,
     /// Events that found no room in the queue.
     pub(super) lost_in_queue: Counter,
+    /// Events that a segment's file did not take and that were given up.
+    pub(super) lost_on_disk: Counter,
     /// Messages that some program sent, not the kernel.
     pub(super) forged: Counter,
     /// Segments created.
@@ -57,13 +59,14 @@ impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "received {} starts, {} ends; {} passed over; lost: {} in the kernel, {} in the queue; {} not understood, {} not \
+            "received {} starts, {} ends; {} passed over; lost: {} in the kernel, {} in the queue, {} on disk; {} not understood, {} not \
              from the kernel; {} bytes in {} segments",
             self.starts.get(),
             self.ends.get(),
             self.passed_over.get(),
             self.lost_in_kernel.get(),
             self.lost_in_queue.get(),
+            self.lost_on_disk.get(),
             self.malformed.get(),
             self.forged.get(),
             self.bytes.get(),

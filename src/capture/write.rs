@@ -139,6 +139,7 @@ impl<'a> Recording<'a> {
     fn note_given_up(&mut self) {
         if let Some(note) = self.segments.take_given_up() {
             self.losses.count(&note);
+            self.statistics.lost_on_disk.add(note.lost().unwrap_or(0));
             self.segments.writer().note(&note);
         }
     }

@@ -28,7 +28,7 @@ pub struct Arguments {
     paths: Vec<PathBuf>,
 
     /// Only flows with an address in this network, on either side of either direction; MASK is a prefix length or a
-    /// dotted mask
+    /// dotted mask. Blocks that cannot hold such a flow are not read, and damage in them is not found: see test
     #[arg(short = 'i', long, value_name = "IP[/MASK]", value_parser = parse_network)]
     address: Option<IpNetwork>,
 
