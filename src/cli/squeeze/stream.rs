@@ -138,6 +138,8 @@ impl Sink for Stream<'_> {
 
     fn error(&mut self, error: Error) -> ControlFlow<anyhow::Error> {
         self.report.failure(error);
+        // Nobody knows what is in it.
+        self.miss(None);
         ControlFlow::Continue(())
     }
 

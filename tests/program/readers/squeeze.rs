@@ -272,3 +272,36 @@ fn a_flow_without_any_time_is_kept_and_the_file_is_whole() {
     let bytes = fs::read(&output).unwrap();
     assert_eq!(Read::open(&bytes).unwrap().footer().unwrap().totals.closed, BEGIN + 3600 * NS);
 }
+
+/// An input of a version that is not known holds flows that the output does not.
+#[test]
+fn an_input_that_cannot_be_read_is_missing_in_the_output() {
+    let directory = TempDir::new().unwrap();
+    // Of different hosts, so that no chain tells what is missing.
+    let segment = |host: &str, second| {
+        let mut header = header(0, None);
+        (header.host, header.created) = (host.into(), BEGIN + (second - 1) * NS);
+        Segment::new(&header).push(&v4(Kind::Start, 1, second)).stopped()
+    };
+    let mut newer = segment("b", 700);
+    newer[7] = 9;
+    let crc = crc32fast::hash(&[&newer[..60], &newer[64..header_length(&newer)]].concat());
+    newer[60..64].copy_from_slice(&crc.to_le_bytes());
+    let paths = ["0", "1", "2"].map(|name| directory.path().join(name));
+    for (path, bytes) in paths.iter().zip([segment("a", 1), newer, segment("c", 1201)]) {
+        fs::write(path, bytes).unwrap();
+    }
+    let output = directory.path().join("out");
+    let words = [OsStr::new("squeeze"), OsStr::new("-o"), output.as_os_str()];
+    let squeezed = run(words.into_iter().chain(paths.iter().map(|path| path.as_os_str())));
+    assert_eq!(squeezed.status, 5);
+    assert!(squeezed.stderr.contains("version 9 is not known"), "{}", squeezed.stderr);
+    let listed = run(["list".as_ref(), "-H".as_ref(), output.as_os_str()]);
+    let gap = "gap from 2027.01.15 08:00:01.000000 to 2027.01.15 08:20:00.000000: source damaged or incomplete";
+    assert!(listed.stderr.contains(gap), "{}", listed.stderr);
+}
+
+/// The length of a segment's header.
+fn header_length(bytes: &[u8]) -> usize {
+    u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize
+}
