@@ -3,7 +3,7 @@
 use zerocopy::little_endian::{I64, U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// A cause of a later version that is no gap has this bit in its number.
+/// A cause that is no gap has this bit in its number, but for the first ones.
 pub const NO_GAP: u16 = 1 << 15;
 
 /// Why a note was made. Those that are gaps tell of a span in which events may be missing.
@@ -12,7 +12,7 @@ pub const NO_GAP: u16 = 1 << 15;
 pub enum Cause {
     /// The recorder was started.
     Started = 1,
-    /// The recorder was stopped in order.
+    /// The recorder was stopped in order; `value` holds how many flows it left open.
     Stopped = 2,
     /// Gap: the kernel had no room left in the socket's buffer.
     KernelOverrun = 3,
@@ -30,6 +30,20 @@ pub enum Cause {
     DiskError = 9,
     /// Gap: the files that this one was made from were damaged or not complete there.
     Damaged = 10,
+    /// Gap: the segment's file was removed while it was being written.
+    Removed = 11,
+    /// The kernel's table was read whole by `to`; `value` holds how many flows were alive. Each of them is told of in this
+    /// segment, before this note. An end found by this reading has `to` for its end, and came after `from`.
+    TableRead = NO_GAP | 1,
+    /// What the gaps that begin in the span came to: `lost` events by those of [`Cause::KernelOverrun`], whatever they say
+    /// themselves; `value` holds how many lost events of any of these gaps are back as records that were found.
+    Account = NO_GAP | 2,
+    /// From here on the kernel drops events that find no room, so that its table does not fill.
+    LossyDelivery = NO_GAP | 3,
+    /// From here on the kernel holds back ends that find no room.
+    ReliableDelivery = NO_GAP | 4,
+    /// The recorder was at work from `from` to `to`, and nothing else happened.
+    Quiet = NO_GAP | 5,
 }
 
 impl Cause {
@@ -46,6 +60,12 @@ impl Cause {
             8 => Self::Malformed,
             9 => Self::DiskError,
             10 => Self::Damaged,
+            11 => Self::Removed,
+            0x8001 => Self::TableRead,
+            0x8002 => Self::Account,
+            0x8003 => Self::LossyDelivery,
+            0x8004 => Self::ReliableDelivery,
+            0x8005 => Self::Quiet,
             _ => return None,
         })
     }
@@ -53,14 +73,22 @@ impl Cause {
     /// Whether events may be missing in the note's span.
     pub const fn is_gap(self) -> bool {
         match self {
-            Self::Started | Self::Stopped | Self::ClockStep => false,
+            Self::Started
+            | Self::Stopped
+            | Self::ClockStep
+            | Self::TableRead
+            | Self::Account
+            | Self::LossyDelivery
+            | Self::ReliableDelivery
+            | Self::Quiet => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
             | Self::NotRunning
             | Self::Malformed
             | Self::DiskError
-            | Self::Damaged => true,
+            | Self::Damaged
+            | Self::Removed => true,
         }
     }
 
@@ -77,6 +105,12 @@ impl Cause {
             Self::Malformed => "messages not understood",
             Self::DiskError => "disk error",
             Self::Damaged => "source damaged or incomplete",
+            Self::Removed => "file removed while being written",
+            Self::TableRead => "table of the kernel read",
+            Self::Account => "losses accounted for",
+            Self::LossyDelivery => "lossy delivery",
+            Self::ReliableDelivery => "reliable delivery",
+            Self::Quiet => "nothing happened",
         }
     }
 }
@@ -124,6 +158,11 @@ impl Note {
     /// A note that the wall clock was set by `step_ns` (forward positive), and stood at `moment` afterwards.
     pub fn clock_step(moment: u64, step_ns: i64) -> Self {
         Self { value: I64::new(step_ns), ..Self::at(moment, Cause::ClockStep) }
+    }
+
+    /// A note of a span that has something to say in numbers: see [`Cause`].
+    pub fn with_value(self, value: u64) -> Self {
+        Self { value: I64::new(i64::try_from(value).unwrap_or(i64::MAX)), ..self }
     }
 
     /// This gap and a later one of the same cause as one.

@@ -98,7 +98,7 @@ fn every_cause_that_may_lose_events_is_a_gap() {
     for number in 0..=u16::MAX {
         let mut note = Note::at(1, Cause::Started);
         note.cause.set(number);
-        let gap = note.cause().map_or(number < 1 << 15, |cause| !no_gaps.contains(&cause));
+        let gap = number < 1 << 15 && !no_gaps.map(|cause| cause as u16).contains(&number);
         assert_eq!(note.is_gap(), gap, "cause {number}");
     }
     let bytes = example();
