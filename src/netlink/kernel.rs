@@ -65,6 +65,7 @@ pub mod ct {
     pub const IPCTNL_MSG_CT_GET: u8 = 1;
     pub const IPCTNL_MSG_CT_DELETE: u8 = 2;
     pub const IPCTNL_MSG_CT_GET_STATS: u8 = 5;
+    pub const IPCTNL_MSG_CT_GET_DYING: u8 = 6;
 
     // enum ctattr_type
     pub const CTA_TUPLE_ORIG: u16 = 1;

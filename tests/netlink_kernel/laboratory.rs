@@ -63,6 +63,14 @@ pub fn dump(requests: &mut RequestSocket, family: u8) -> Vec<Event> {
     found
 }
 
+/// How many flows there are whose end the kernel holds back.
+pub fn dying(requests: &mut RequestSocket) -> usize {
+    let (mut bytes, mut count) = (Vec::new(), 0);
+    request::dump_dying(&mut bytes);
+    requests.dump(&bytes, |_| count += 1).unwrap();
+    count
+}
+
 /// Everything that is waiting, and how often the kernel said that there was more.
 pub fn drain(events: &mut EventSocket) -> (Vec<Event>, usize) {
     let (mut found, mut overruns) = (Vec::new(), 0);

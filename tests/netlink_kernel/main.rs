@@ -153,6 +153,38 @@ fn an_overrun_is_told_and_its_loss_counted_to_the_event() {
 }
 
 #[test]
+fn with_reliable_delivery_every_end_arrives_in_the_end() {
+    in_namespace(|| {
+        const FLOWS: u16 = 2000;
+        let mut events = EventSocket::open(64 * 1024).unwrap();
+        events.set_reliable(true).unwrap();
+        let mut requests = RequestSocket::open().unwrap();
+        let flows: Vec<_> = (0..FLOWS).map(numbered).collect();
+        requests.execute_all(&create_all(flows.iter().copied())).unwrap();
+        requests.execute_all(&flows.iter().flat_map(delete).collect::<Vec<_>>()).unwrap();
+
+        let (mut starts, mut ends) = (0, 0);
+        let mut held = dying(&mut requests);
+        let first_held = held;
+        // It tries again about ten times a second.
+        for _ in 0..600 {
+            let (found, _) = drain(&mut events);
+            starts += found.iter().filter(|event| event.change == Change::New).count();
+            ends += found.iter().filter(|event| event.change == Change::Destroy).count();
+            held = dying(&mut requests);
+            if ends == FLOWS.into() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert_eq!((ends, held), (FLOWS.into(), 0));
+        // The end comes instead of the start that was owed.
+        assert!(0 < starts && starts < FLOWS.into(), "{starts} starts");
+        assert!(first_held > 0, "nothing was held back");
+    });
+}
+
+#[test]
 fn a_forged_event_is_dropped_and_counted() {
     in_namespace(|| {
         let mut events = EventSocket::open(BUFFER).unwrap();

@@ -79,6 +79,15 @@ impl EventSocket {
         })
     }
 
+    /// Whether the kernel holds back what finds no room in the receive buffer (`NETLINK_BROADCAST_ERROR`): then no end is
+    /// lost, each is tried again until it is delivered, and a start that found no room comes with a later event of its
+    /// flow other than its end. Flows whose end is held back count towards `nf_conntrack_max`.
+    ///
+    /// With it [`Self::drops`] counts failed deliveries, those included that are made up for.
+    pub fn set_reliable(&self, reliable: bool) -> io::Result<()> {
+        self.socket.set_broadcast_error(reliable)
+    }
+
     /// The receive buffer's size in bytes, in the terms in which it was asked for. The kernel keeps and reports
     /// twice that, for its own bookkeeping; here that number is halved again.
     pub const fn receive_buffer(&self) -> usize {

@@ -64,14 +64,30 @@ impl RequestSocket {
     ///
     /// [`Change::Update`]: crate::netlink::Change::Update
     pub fn dump(&mut self, request: &[u8], mut take: impl FnMut(Event)) -> io::Result<()> {
+        self.begin_dump(request)?;
+        while !self.continue_dump(&mut take)? {}
+        Ok(())
+    }
+
+    /// Sends a request for a dump, to be received in steps by [`Self::continue_dump`]. Other requests have to wait until
+    /// that is done: the kernel answers EBUSY to another dump.
+    pub fn begin_dump(&mut self, request: &[u8]) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         self.datagram.clear();
         self.datagram.extend_from_slice(request);
         request::number(&mut self.datagram, self.sequence, false);
-        self.send()?;
+        self.send()
+    }
 
+    /// Hands the flows in the next datagram of the dump to `take`, some hundred at most, with [`Change::Update`]; returns
+    /// whether that was the end.
+    ///
+    /// The kernel fills a datagram when the one before is taken: what it tells was true then, not now.
+    ///
+    /// [`Change::Update`]: crate::netlink::Change::Update
+    pub fn continue_dump(&mut self, mut take: impl FnMut(Event)) -> io::Result<bool> {
         let mut outcome = Ok(());
-        self.answers(self.sequence, |_, message| {
+        let step = self.answer(self.sequence, &mut |_, message| {
             match message {
                 Message::Event(event) => take(event),
                 Message::Done | Message::Error(0) => return ControlFlow::Break(()),
@@ -83,7 +99,7 @@ impl RequestSocket {
             }
             ControlFlow::Continue(())
         })?;
-        outcome
+        outcome.map(|()| step.is_break())
     }
 
     /// Fills the datagram with the first of these requests, numbers them, and returns the others.
@@ -130,24 +146,35 @@ impl RequestSocket {
         outcome
     }
 
-    /// Hands the messages that answer the requests from number `first` on to `take`, until it breaks. Late answers to
-    /// earlier requests, which came to an early end, are passed over.
+    /// Hands the messages that answer the requests from number `first` on to `take`, until it breaks.
     fn answers(&mut self, first: u32, mut take: impl FnMut(u32, Message) -> ControlFlow<()>) -> io::Result<()> {
+        while self.answer(first, &mut take)?.is_continue() {}
+        Ok(())
+    }
+
+    /// The same with the messages of one datagram. Late answers to earlier requests, which came to an early end, are
+    /// passed over.
+    fn answer(
+        &mut self,
+        first: u32,
+        take: &mut impl FnMut(u32, Message) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<()>> {
         let span = self.sequence.wrapping_sub(first);
-        loop {
-            let length = match recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut self.answer) {
-                Ok((length, Some(sender))) if sender.pid() == 0 => length,
-                Ok(_) | Err(Errno::EINTR) => continue,
+        let length = loop {
+            match recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut self.answer) {
+                Ok((length, Some(sender))) if sender.pid() == 0 => break length,
+                Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
-            };
-            let mut found = messages(self.answer.get(..length).unwrap_or_default());
-            while let Some(message) = found.next() {
-                let message = message.map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?;
-                let sequence = found.sequence();
-                if sequence.wrapping_sub(first) <= span && take(sequence, message).is_break() {
-                    return Ok(());
-                }
+            }
+        };
+        let mut found = messages(self.answer.get(..length).unwrap_or_default());
+        while let Some(message) = found.next() {
+            let message = message.map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?;
+            let sequence = found.sequence();
+            if sequence.wrapping_sub(first) <= span && take(sequence, message).is_break() {
+                return Ok(ControlFlow::Break(()));
             }
         }
+        Ok(ControlFlow::Continue(()))
     }
 }
