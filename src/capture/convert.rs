@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Address, Counters, Family, Kind, Record, Tuple, V4, V6, Writer};
+use ctrecorder_format::{Address, Counters, Family, Kind, Record, Tuple, V4, V6};
 
 use crate::netlink::event::{self, Change, Event};
 
@@ -15,12 +15,13 @@ const STATUS_SEEN_REPLY: u32 = 1 << 1;
 pub(super) struct Captured {
     /// When it arrived, ns since the epoch.
     pub(super) arrived: u64,
-    counters: Option<Counters>,
-    record: Either,
+    pub(super) counters: Option<Counters>,
+    pub(super) record: Either,
 }
 
+/// A record of one family or the other.
 #[derive(Clone, Debug)]
-enum Either {
+pub(super) enum Either {
     Ipv4(Record<V4>),
     Ipv6(Record<V6>),
 }
@@ -28,11 +29,19 @@ enum Either {
 impl Captured {
     /// The record of an event that arrived at `arrived`; `None` for an update, which is not recorded.
     pub(super) fn new(event: &Event, arrived: u64) -> Option<Self> {
-        let kind = match event.change {
-            Change::New => Kind::Start,
-            Change::Destroy => Kind::End,
-            Change::Update => return None,
-        };
+        match event.change {
+            Change::New => Self::of(event, Kind::Start, arrived),
+            Change::Destroy => Self::of(event, Kind::End, arrived),
+            Change::Update => None,
+        }
+    }
+
+    /// The open record of a flow that was found in the kernel's table at `found`.
+    pub(super) fn found(flow: &Event, found: u64) -> Option<Self> {
+        Self::of(flow, Kind::Open, found)
+    }
+
+    fn of(event: &Event, kind: Kind, arrived: u64) -> Option<Self> {
         let record = match event.original.src {
             IpAddr::V4(_) => Either::Ipv4(record(event, kind, arrived)?),
             IpAddr::V6(_) => Either::Ipv6(record(event, kind, arrived)?),
@@ -48,12 +57,13 @@ impl Captured {
         }
     }
 
-    /// Hands it to the writer of a segment.
-    pub(super) fn write<W: std::io::Write>(&self, to: &mut Writer<W>) {
-        match &self.record {
-            Either::Ipv4(record) => to.push(record, self.counters.as_ref(), self.arrived),
-            Either::Ipv6(record) => to.push(record, self.counters.as_ref(), self.arrived),
-        }
+    /// Whether it is a flow's end.
+    pub(super) const fn is_end(&self) -> bool {
+        let kind = match &self.record {
+            Either::Ipv4(record) => record.kind(),
+            Either::Ipv6(record) => record.kind(),
+        };
+        matches!(kind, Some(Kind::End))
     }
 }
 
@@ -79,6 +89,8 @@ fn record<A: Address>(event: &Event, kind: Kind, arrived: u64) -> Option<Record<
     }
     let moment = match kind {
         Kind::End => event.stopped.or(event.happened),
+        // When it began is not when it was found.
+        Kind::Open => return Some(record),
         _ => event.started.or(event.happened),
     };
     let (time, flag) = match kind {
@@ -169,6 +181,17 @@ pub(super) mod tests {
         assert_eq!((end.start.get(), end.end.get()), (0, 7));
         let start = of(&Event { happened: Some(7), ..event(Change::New) });
         assert_eq!((start.start.get(), start.end.get()), (7, 0));
+    }
+
+    #[test]
+    fn a_flow_that_was_found_knows_its_start_from_the_kernel_or_not_at_all() {
+        let found = |started| match Captured::found(&Event { started, ..event(Change::Update) }, 77).unwrap().record {
+            Either::Ipv4(record) => record,
+            Either::Ipv6(_) => panic!("an IPv4 flow became an IPv6 record"),
+        };
+        let (unknown, known) = (found(None), found(Some(5)));
+        assert_eq!((unknown.kind(), unknown.start.get(), unknown.flags), (Some(Kind::Open), 0, flags::REPLY_SEEN));
+        assert_eq!((known.start.get(), known.flags), (5, flags::REPLY_SEEN | flags::START_FROM_KERNEL));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The thread that drains the socket. It never touches a disk and never waits for the one that writes.
 
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use ctrecorder_format::{Cause, Family, Note};
 use nix::errno::Errno;
@@ -10,6 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::clock;
 use super::convert::Captured;
+use super::delivery::Delivery;
 use super::error::StartError;
 use super::queue::{Command, Queue};
 use super::statistics::Statistics;
@@ -26,6 +28,9 @@ const ROUNDS: usize = 4096;
 /// Even where nothing happens the draining side looks about so often, in ms: a gap then begins no earlier than this
 /// before it was noticed.
 const QUIET_MS: u16 = 1000;
+
+/// Overruns are noted no more often than this, but for the first one.
+const GAP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The signals that a recorder understands, blocked and turned into a file to poll. Two more are blocked and never looked
 /// at: SIGXFSZ, for a file that may not grow is an error of its write like any other, and SIGUSR2, a neighbour of SIGUSR1
@@ -55,10 +60,16 @@ pub(super) struct Listener<'a> {
     wanted: Wanted,
     queue: &'a Queue,
     statistics: &'a Statistics,
+    delivery: Delivery,
     /// What is on the way from the socket to the queue.
     batch: Vec<Captured>,
     /// The kernel had no room for events, and its queue has not been empty since.
     overrun: bool,
+    /// It said so since the last account.
+    told: bool,
+    /// An overrun that is still to be noted, and when the last one was.
+    gap: Option<Note>,
+    gap_told: Option<Instant>,
     /// The socket's counters when they were last looked at.
     drops: u64,
     foreign: u64,
@@ -70,6 +81,7 @@ pub(super) struct Listener<'a> {
 impl<'a> Listener<'a> {
     pub(super) fn new(
         socket: EventSocket,
+        delivery: Delivery,
         signals: SignalFd,
         wanted: Wanted,
         queue: &'a Queue,
@@ -83,8 +95,12 @@ impl<'a> Listener<'a> {
             wanted,
             queue,
             statistics,
+            delivery,
             batch,
             overrun: false,
+            told: false,
+            gap: None,
+            gap_told: None,
             drops: 0,
             foreign: 0,
             truncated: 0,
@@ -92,12 +108,15 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Drains until a signal says to stop; then what the kernel has delivered by that moment is drained, too.
+    /// Drains until the writing side takes no more. When a signal says to stop, what the kernel has delivered by that moment
+    /// is drained before the writing side is told.
     pub(super) fn run(mut self) -> Result<(), StartError> {
-        loop {
+        let mut stopping = false;
+        while !self.queue.is_finished() {
             let mut ready = [
                 PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.queue.bell(), PollFlags::POLLIN),
             ];
             match poll(&mut ready, PollTimeout::from(QUIET_MS)) {
                 // Nothing came, so nothing is missing up to now.
@@ -105,19 +124,28 @@ impl<'a> Listener<'a> {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(StartError::system("cannot wait for events")(error)),
             }
+            self.queue.hush();
             self.drain()?;
             while let Ok(Some(signal)) = self.signals.read_signal() {
                 match Signal::try_from(signal.ssi_signo as i32) {
                     Ok(Signal::SIGHUP) => self.queue.command(Command::NewSegment),
                     Ok(Signal::SIGUSR1) => self.queue.command(Command::Flush),
-                    _ => return self.drain(),
+                    _ => {
+                        self.drain()?;
+                        self.hand_over_gap(true);
+                        // Whoever says it twice means it.
+                        self.queue.command(if stopping { Command::StopNow } else { Command::Stop });
+                        stopping = true;
+                    }
                 }
             }
         }
+        Ok(())
     }
 
     /// Takes all that the socket holds, or, under a load that never ends, enough to look at the signals again.
     fn drain(&mut self) -> Result<(), StartError> {
+        let ticket = self.queue.asked();
         let mut malformed = 0;
         let mut emptied = false;
         for _ in 0..ROUNDS {
@@ -131,13 +159,21 @@ impl<'a> Listener<'a> {
                     emptied = true;
                     break;
                 }
-                Received::Overrun => self.overrun = true,
+                Received::Overrun => (self.overrun, self.told) = (true, true),
             }
         }
         self.hand_over();
         self.account(malformed)?;
-        // Until its queue is empty the kernel may drop more without saying so again.
-        self.overrun &= !emptied;
+        if emptied {
+            // Until its queue is empty the kernel may drop more without saying so again.
+            self.overrun = false;
+        }
+        if self.gap.is_some() {
+            self.hand_over_gap(emptied && self.queue.awaits(ticket));
+        }
+        if emptied {
+            self.queue.answer(ticket);
+        }
         Ok(())
     }
 
@@ -175,13 +211,13 @@ impl<'a> Listener<'a> {
     fn account(&mut self, malformed: u64) -> Result<(), StartError> {
         let now = clock::now();
         if self.overrun {
-            let drops = self.socket.drops().map_err(StartError::system("cannot read the socket's drop counter"))?;
-            let lost = drops - self.drops;
-            self.drops = drops;
-            self.statistics.lost_in_kernel.add(lost);
-            // The kernel may also report an overrun that it does not count, for want of memory.
-            let lost = if lost == 0 { Note::LOST_UNKNOWN } else { lost };
-            self.queue.note(Note::gap(self.whole_until, now, lost, Cause::KernelOverrun));
+            self.account_overrun(now)?;
+        }
+        let delivery = self.delivery.watch(&self.socket, self.overrun);
+        if let Some(note) = delivery.map_err(StartError::system("cannot change the kernel's delivery"))? {
+            // What was dropped up to here is told as it was delivered.
+            self.hand_over_gap(true);
+            self.queue.note(note);
         }
         let truncated = self.socket.truncated();
         let malformed = malformed + (truncated - self.truncated);
@@ -195,10 +231,42 @@ impl<'a> Listener<'a> {
         (self.foreign, self.whole_until) = (foreign, now);
         Ok(())
     }
+
+    /// Notes what the kernel could not deliver since the last time.
+    fn account_overrun(&mut self, now: u64) -> Result<(), StartError> {
+        let drops = self.socket.drops().map_err(StartError::system("cannot read the socket's drop counter"))?;
+        let failed = drops - self.drops;
+        self.drops = drops;
+        if failed == 0 && !self.told {
+            return Ok(());
+        }
+        self.told = false;
+        let lost = if self.delivery.is_reliable() {
+            // Each failed attempt was counted, and most will be made up for: a reading of the table tells what was not.
+            Note::LOST_UNKNOWN
+        } else {
+            self.statistics.lost_in_kernel.add(failed);
+            // The kernel may also report an overrun that it does not count, for want of memory.
+            if failed == 0 { Note::LOST_UNKNOWN } else { failed }
+        };
+        let gap = Note::gap(self.whole_until, now, lost, Cause::KernelOverrun);
+        self.gap = Some(self.gap.map_or(gap, |gap_before| gap_before.joined(&gap)));
+        Ok(())
+    }
+
+    /// Hands on what was noted of overruns: the first at once, and then once a second, in sum. While the kernel makes up for
+    /// an overrun, there is one every few ms.
+    fn hand_over_gap(&mut self, urgent: bool) {
+        let Some(gap) = self.gap else { return };
+        if urgent || self.gap_told.is_none_or(|told| told.elapsed() >= GAP_INTERVAL) {
+            self.queue.note(gap);
+            (self.gap, self.gap_told) = (None, Some(Instant::now()));
+        }
+    }
 }
 
 impl Wanted {
-    fn holds(&self, captured: &Captured, protocol: u8) -> bool {
+    pub(super) fn holds(&self, captured: &Captured, protocol: u8) -> bool {
         self.protocols.contains(protocol) && self.families.contains(&captured.family())
     }
 }

@@ -6,14 +6,18 @@
 //! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, create the first segment,
 //! give up privileges, and only then start threads, since capabilities belong to a thread.
 
+mod account;
 mod clock;
 mod convert;
 mod daemon;
+mod delivery;
 mod error;
 mod files;
+mod flows;
 mod header;
 mod listen;
 mod logging;
+mod mirror;
 mod pattern;
 mod pidfile;
 mod privileges;
@@ -21,6 +25,7 @@ mod queue;
 mod run;
 mod segments;
 mod statistics;
+mod table;
 mod write;
 
 pub use error::StartError;

@@ -4,10 +4,14 @@
 //! would have stood.
 
 use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ctrecorder_format::{Cause, Note};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::convert::Captured;
 
@@ -33,8 +37,10 @@ pub(super) enum Command {
     NewSegment,
     /// Write all there is, and log statistics.
     Flush,
-    /// Write all there is, and end.
+    /// Find out what was lost, if that is open, write all there is, and end.
     Stop,
+    /// Write all there is, and end at once.
+    StopNow,
 }
 
 /// What [`Queue::take`] found.
@@ -42,6 +48,18 @@ pub(super) enum Command {
 pub(super) struct Taken {
     pub(super) elements: VecDeque<Element>,
     pub(super) commands: Vec<Command>,
+    pub(super) standing: Standing,
+}
+
+/// Where the draining side stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// The last ticket that it has answered: what was delivered before that was asked for has been taken.
+    pub(super) answered: u64,
+    /// Starts that found no room in the queue up to now.
+    pub(super) lost_starts: u64,
+    /// Ends that found no room in the queue up to now.
+    pub(super) lost_ends: u64,
 }
 
 /// The queue.
@@ -51,6 +69,11 @@ pub(super) struct Queue {
     wake_at: usize,
     state: Mutex<State>,
     wake: Condvar,
+    /// Wakes the draining side, which waits for its socket.
+    bell: EventFd,
+    /// The last ticket handed out.
+    asked: AtomicU64,
+    finished: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -60,17 +83,23 @@ struct State {
     commands: Vec<Command>,
     /// Why the writing side does not take events at present.
     stalled: Option<Cause>,
+    standing: Standing,
+    /// The last answer has not been taken yet.
+    news: bool,
 }
 
 impl Queue {
     /// A queue for at most `limit` events.
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
+    pub(super) fn new(limit: usize) -> io::Result<Self> {
+        Ok(Self {
             limit: limit.max(1),
             wake_at: WAKE_AT.min(limit / 2).max(1),
             state: Mutex::default(),
             wake: Condvar::new(),
-        }
+            bell: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
+            asked: AtomicU64::new(0),
+            finished: AtomicBool::new(false),
+        })
     }
 
     /// Adds the events, and empties their vector for the next ones; returns how many of them, the last ones, found no
@@ -81,7 +110,10 @@ impl Queue {
         let lost = &events[room..];
         let count = lost.len() as u64;
         let span = lost.first().zip(lost.last()).map(|(first, last)| (first.arrived, last.arrived));
+        let ends = lost.iter().filter(|event| event.is_end()).count() as u64;
         state.append(events.drain(..room));
+        state.standing.lost_ends += ends;
+        state.standing.lost_starts += count - ends;
         if let Some((from, to)) = span {
             let cause = state.stalled.unwrap_or(Cause::QueueFull);
             state.note(Note::gap(from, to, count, cause));
@@ -106,23 +138,81 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Waits until there is a command, many events, or until `deadline`; takes all there is. With `stalled`, events
+    /// For the writing side: asks the draining one to take all that the kernel has delivered up to now, and returns the
+    /// number under which it will answer.
+    pub(super) fn ask(&self) -> u64 {
+        let ticket = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        self.ring();
+        ticket
+    }
+
+    /// For the draining side: the last ticket handed out, to be answered once the socket was empty after this call.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// For the draining side: all that had been delivered when [`Self::asked`] returned this was pushed.
+    pub(super) fn answer(&self, ticket: u64) {
+        let mut state = self.state();
+        if state.standing.answered < ticket {
+            state.standing.answered = ticket;
+            state.news = true;
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    /// For the draining side: whether this ticket has not been answered yet.
+    pub(super) fn awaits(&self, ticket: u64) -> bool {
+        self.state().standing.answered < ticket
+    }
+
+    /// What wakes the draining side; to be emptied by [`Self::hush`].
+    pub(super) fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    /// Takes notice of the bell.
+    pub(super) fn hush(&self) {
+        // It says EAGAIN if it was not rung.
+        let _ = self.bell.read();
+    }
+
+    fn ring(&self) {
+        // It can only fail if it was rung 2^64 times without being heard: then it is ringing.
+        let _ = self.bell.write(1);
+    }
+
+    /// The writing side takes no more.
+    pub(super) fn finish(&self) {
+        self.finished.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
+    /// Whether the writing side takes no more.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::SeqCst)
+    }
+
+    /// Waits until there is a command, an answer, many events, or until `deadline`; takes all there is. With `stalled`, events
     /// are left in the queue, and what does not fit from now on is put down to that cause.
     pub(super) fn take(&self, deadline: Instant, stalled: Option<Cause>) -> Taken {
         let mut state = self.state();
         state.stalled = stalled;
-        while state.commands.is_empty() && (stalled.is_some() || state.events < self.wake_at) {
+        while state.commands.is_empty() && !state.news && (stalled.is_some() || state.events < self.wake_at) {
             let Some(rest) = deadline.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) else {
                 break;
             };
             state = self.wake.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
+        state.news = false;
         let commands = std::mem::take(&mut state.commands);
         if stalled.is_some() {
-            return Taken { elements: VecDeque::new(), commands };
+            // Nothing was taken, so nobody may rely on an answer.
+            return Taken { commands, ..Taken::default() };
         }
         state.events = 0;
-        Taken { elements: std::mem::take(&mut state.elements), commands }
+        Taken { elements: std::mem::take(&mut state.elements), commands, standing: state.standing }
     }
 
     /// Takes all there is, at once, whatever stalls.
@@ -188,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_a_gap_in_its_place() {
-        let queue = Queue::new(10);
+        let queue = Queue::new(10).unwrap();
         assert_eq!(queue.push(&mut events(0..6)), 0);
         assert_eq!(queue.push(&mut events(6..14)), 4);
         assert_eq!(queue.push(&mut events(14..20)), 6);
@@ -200,7 +290,7 @@ mod tests {
 
     #[test]
     fn while_the_disk_is_full_events_stay_and_losses_are_put_down_to_it() {
-        let queue = Queue::new(3);
+        let queue = Queue::new(3).unwrap();
         assert!(queue.take(Instant::now(), Some(Cause::DiskFull)).elements.is_empty());
         assert_eq!(queue.push(&mut events(0..5)), 2);
         assert!(queue.take(Instant::now(), Some(Cause::DiskFull)).elements.is_empty());
@@ -209,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_small_queue_wakes_the_writing_side_before_it_is_full() {
-        let queue = Queue::new(10);
+        let queue = Queue::new(10).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| queue.push(&mut events(0..6)));
             let taken = queue.take(Instant::now() + Duration::from_secs(60), None);
@@ -219,7 +309,7 @@ mod tests {
 
     #[test]
     fn events_that_come_one_by_one_wait_in_little_memory() {
-        let queue = Queue::new(100_000);
+        let queue = Queue::new(100_000).unwrap();
         let mut batch = Vec::with_capacity(512);
         for time in 0..10_000 {
             batch.push(captured(time));
@@ -236,7 +326,7 @@ mod tests {
 
     #[test]
     fn gaps_of_one_cause_are_one_until_an_event_follows() {
-        let queue = Queue::new(3);
+        let queue = Queue::new(3).unwrap();
         queue.take(Instant::now(), Some(Cause::DiskFull));
         queue.push(&mut events(0..3));
         for time in 3..100 {
@@ -248,8 +338,32 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_comes_with_all_that_was_pushed_before() {
+        let queue = Queue::new(100).unwrap();
+        let ticket = queue.ask();
+        assert_eq!(queue.take(Instant::now(), None).standing.answered, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let asked = queue.asked();
+                queue.push(&mut events(0..5));
+                queue.answer(asked);
+            });
+            let taken = queue.take(Instant::now() + Duration::from_secs(60), None);
+            assert_eq!((taken.standing.answered, summary(&taken.elements)), (ticket, vec!["0..=4".to_owned()]));
+        });
+    }
+
+    #[test]
+    fn what_found_no_room_is_counted_by_kind() {
+        let queue = Queue::new(2).unwrap();
+        queue.push(&mut events(0..5));
+        let standing = queue.take(Instant::now(), None).standing;
+        assert_eq!((standing.lost_starts, standing.lost_ends), (3, 0));
+    }
+
+    #[test]
     fn a_command_wakes_the_writing_side_at_once() {
-        let queue = Queue::new(3);
+        let queue = Queue::new(3).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| queue.command(Command::Flush));
             let taken = queue.take(Instant::now() + Duration::from_secs(60), Some(Cause::DiskFull));

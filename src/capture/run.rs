@@ -2,13 +2,13 @@
 
 use std::os::unix::fs::fchown;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ctrecorder_format::Family;
-use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
-use nix::unistd::getpid;
 
 use super::daemon::{self, Report, Side};
+use super::delivery::Delivery;
 use super::error::StartError;
 use super::listen::{self, Listener, Wanted};
 use super::pattern::Pattern;
@@ -17,6 +17,7 @@ use super::privileges::Identity;
 use super::queue::{Command, Queue};
 use super::segments::Segments;
 use super::statistics::Statistics;
+use super::table::Table;
 use super::write::Recording;
 use super::{clock, header, logging};
 use crate::netlink::socket::EventSocket;
@@ -33,6 +34,10 @@ pub struct Options {
     pub families: Vec<Family>,
     /// The socket's receive buffer in bytes.
     pub socket_buffer: usize,
+    /// Let the kernel hold back ends that find no room in that buffer, as long as its table has room for them.
+    pub reliable: bool,
+    /// How often to look for ends that the kernel does not report; never if `None`.
+    pub poll: Option<Duration>,
     /// How many events may wait to be written.
     pub queue: usize,
     /// What to add to the process' nice value.
@@ -76,8 +81,10 @@ struct Recorder {
     warnings: Vec<String>,
     signals: SignalFd,
     socket: EventSocket,
+    delivery: Delivery,
     segments: Segments,
     wanted: Wanted,
+    poll: Option<Duration>,
     queue: usize,
 }
 
@@ -88,6 +95,8 @@ impl Recorder {
         let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
         be_nice(options.nice)?;
         let socket = EventSocket::open(options.socket_buffer)?;
+        let delivery = Delivery::begin(&socket, options.reliable)
+            .map_err(StartError::system("cannot make the kernel's delivery reliable"))?;
         let warnings = warnings(&socket, options.socket_buffer);
         let now = clock::now();
         if let Some(identity) = &identity {
@@ -101,20 +110,22 @@ impl Recorder {
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         tracing::info!("{}: recording", segments.path().display());
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
-        Ok(Self { pid_file, warnings, signals, socket, segments, wanted, queue: options.queue })
+        let (poll, queue) = (options.poll, options.queue);
+        Ok(Self { pid_file, warnings, signals, socket, delivery, segments, wanted, poll, queue })
     }
 
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.
     fn record(self, report: Option<Report>) -> Result<(), StartError> {
-        let queue = Queue::new(self.queue);
+        let queue = Queue::new(self.queue).map_err(StartError::system("cannot make an event file"))?;
         let statistics = Statistics::default();
-        let listener = Listener::new(self.socket, self.signals, self.wanted, &queue, &statistics);
-        let recording = Recording::new(self.segments, &queue, &statistics);
+        let table = Table::new(self.wanted.clone(), self.poll, &queue, &statistics);
+        let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
+        let recording = Recording::new(self.segments, table, &queue, &statistics);
         let result = std::thread::scope(|scope| {
             let writing = std::thread::Builder::new()
                 .name("write".into())
                 .spawn_scoped(scope, || {
-                    let _guard = EndTogether;
+                    let _guard = EndTogether(&queue);
                     recording.run()
                 })
                 .map_err(StartError::system("cannot start a thread"))?;
@@ -137,12 +148,11 @@ impl Recorder {
 }
 
 /// Ends the draining thread when the writing one ends, however it does: nobody would write what is received.
-struct EndTogether;
+struct EndTogether<'a>(&'a Queue);
 
-impl Drop for EndTogether {
+impl Drop for EndTogether<'_> {
     fn drop(&mut self) {
-        // To the process, whose signals the draining thread reads. Failing would mean that this process is not there.
-        let _ = kill(getpid(), Signal::SIGTERM);
+        self.0.finish();
     }
 }
 
@@ -151,7 +161,7 @@ struct StopWriting<'a>(&'a Queue);
 
 impl Drop for StopWriting<'_> {
     fn drop(&mut self) {
-        self.0.command(Command::Stop);
+        self.0.command(Command::StopNow);
     }
 }
 

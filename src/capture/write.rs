@@ -15,6 +15,7 @@ use super::error::StartError;
 use super::queue::{Command, Element, Queue};
 use super::segments::{Segments, is_full};
 use super::statistics::Statistics;
+use super::table::Table;
 
 /// How long an event waits for its block at most, and how often a refusing disk is tried again.
 const TICK: Duration = Duration::from_secs(1);
@@ -22,11 +23,15 @@ const TICK: Duration = Duration::from_secs(1);
 /// Losses are logged no more often than this, in sum.
 const LOSSES_LOGGED: Duration = Duration::from_secs(10);
 
+/// How long the end may be put off to find out what was lost.
+const SETTLING: Duration = Duration::from_secs(5);
+
 /// The writing side.
 pub(super) struct Recording<'a> {
     queue: &'a Queue,
     statistics: &'a Statistics,
     segments: Segments,
+    table: Table<'a>,
     next_rotation: Option<u64>,
     /// A new segment is wanted and could not be had yet; that it could not was said.
     overdue: bool,
@@ -35,16 +40,30 @@ pub(super) struct Recording<'a> {
     refusal: Option<(io::ErrorKind, Cause)>,
     clock: StepWatch,
     losses: Losses,
+    /// When to end at the latest, once told to; before that it is found out what was lost.
+    ending: Option<Instant>,
 }
 
 impl<'a> Recording<'a> {
-    pub(super) fn new(mut segments: Segments, queue: &'a Queue, statistics: &'a Statistics) -> Self {
+    pub(super) fn new(mut segments: Segments, table: Table<'a>, queue: &'a Queue, statistics: &'a Statistics) -> Self {
         let now = clock::now();
         let next_rotation = segments.next_rotation(now);
         statistics.segments.add(1);
         segments.writer().note(&Note::at(now, Cause::Started));
         let (clock, losses) = (StepWatch::begin(), Losses::default());
-        Self { queue, statistics, segments, next_rotation, overdue: false, warned: false, refusal: None, clock, losses }
+        Self {
+            queue,
+            statistics,
+            segments,
+            table,
+            next_rotation,
+            overdue: false,
+            warned: false,
+            refusal: None,
+            clock,
+            losses,
+            ending: None,
+        }
     }
 
     /// Writes until told to stop.
@@ -53,6 +72,9 @@ impl<'a> Recording<'a> {
         loop {
             let taken = self.queue.take(self.deadline(tick), self.cause());
             self.write(taken.elements);
+            if self.refusal.is_none() {
+                self.table.work(taken.standing, self.segments.writer());
+            }
             let ticked = Instant::now() >= tick;
             if ticked {
                 tick = Instant::now() + TICK;
@@ -60,11 +82,21 @@ impl<'a> Recording<'a> {
             }
             for command in taken.commands {
                 match command {
-                    Command::Stop => return self.stop(),
+                    Command::Stop if self.ending.is_none() => {
+                        self.ending = Some(Instant::now() + SETTLING);
+                        self.table.hurry();
+                    }
+                    Command::Stop => {}
+                    Command::StopNow => return self.stop(),
                     Command::Flush => self.flush(),
                     Command::NewSegment if self.segments.has_just_begun(clock::now()) => {}
                     Command::NewSegment => self.rotate(clock::now()),
                 }
+            }
+            if let Some(latest) = self.ending
+                && (self.table.is_settled() || self.refusal.is_some() || Instant::now() >= latest)
+            {
+                return self.stop();
             }
             self.rotate_if_due(ticked);
             if self.refusal.is_none() || ticked {
@@ -77,7 +109,8 @@ impl<'a> Recording<'a> {
     fn deadline(&self, tick: Instant) -> Instant {
         let rotation =
             self.next_rotation.map(|moment| Instant::now() + Duration::from_nanos(moment.saturating_sub(clock::now())));
-        rotation.map_or(tick, |rotation| rotation.min(tick))
+        let reading = self.table.deadline().filter(|_| self.refusal.is_none());
+        [Some(tick), rotation, reading, self.ending].into_iter().flatten().min().unwrap_or(tick)
     }
 
     /// What losses are put down to while the disk refuses.
@@ -96,13 +129,16 @@ impl<'a> Recording<'a> {
     }
 
     fn write(&mut self, elements: impl IntoIterator<Item = Element>) {
-        let writer = self.segments.writer();
+        let (writer, table) = (self.segments.writer(), &mut self.table);
         for element in elements {
             match element {
-                Element::Events(events) => events.iter().for_each(|event| event.write(writer)),
+                Element::Events(events) => events.iter().for_each(|event| table.event(event, writer)),
                 Element::Note(note) => {
                     self.losses.count(&note);
                     writer.note(&note);
+                    if note.is_gap() {
+                        table.gap(&note);
+                    }
                 }
             }
         }
@@ -169,6 +205,7 @@ impl<'a> Recording<'a> {
         match self.segments.rotate(moment) {
             Ok(()) => {
                 (self.overdue, self.warned) = (false, false);
+                self.table.begin_segment();
                 self.statistics.segments.add(1);
                 tracing::info!("{}: new segment", self.segments.path().display());
             }
@@ -201,7 +238,8 @@ impl<'a> Recording<'a> {
         self.segments.settle();
         self.note_given_up();
         self.losses.log_now();
-        self.segments.writer().note(&Note::at(clock::now(), Cause::Stopped));
+        let open = self.table.len() as u64;
+        self.segments.writer().note(&Note::at(clock::now(), Cause::Stopped).with_value(open));
         let before = self.segments.bytes();
         let result = self.segments.finish().and_then(|()| self.segments.write_out());
         self.statistics.bytes.add(self.segments.bytes() - before);
@@ -240,7 +278,7 @@ impl Losses {
             self.logged = Some(Instant::now());
             match events {
                 Some(events) => tracing::warn!("{events} events lost: {cause}"),
-                None => tracing::warn!("events lost, their number not known: {cause}"),
+                None => tracing::warn!("events may be lost, their number is not known yet: {cause}"),
             }
         }
     }

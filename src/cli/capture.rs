@@ -33,6 +33,16 @@ pub struct Arguments {
     #[arg(short = 'b', long, value_name = "KBYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=1_048_575))]
     socket_buffer: u32,
 
+    /// What the kernel does with ends that find no room in that buffer: hold them back until there is room, as long as its
+    /// table does not fill, or drop them
+    #[arg(long, value_name = "HOW", default_value = "reliable")]
+    delivery: Delivery,
+
+    /// Look every so many seconds for the ends of flows that began before the recorder, which the kernel may not report; 0:
+    /// never
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    poll: u32,
+
     /// How many events may wait in memory to be written; what comes beyond is counted as lost
     #[arg(short = 'B', long, value_name = "ENTRIES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1..))]
     queue: u32,
@@ -67,11 +77,20 @@ enum Family {
     Ipv6,
 }
 
+/// What the kernel does with what finds no room, as it is named on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Delivery {
+    /// Hold back ends.
+    Reliable,
+    /// Drop.
+    Lossy,
+}
+
 pub use recorder::run;
 
 #[cfg(all(target_os = "linux", feature = "capture"))]
 mod recorder {
-    use std::time::{SystemTime, UNIX_EPOCH};
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
     use ctrecorder_format::Family;
 
@@ -98,6 +117,8 @@ mod recorder {
                 None => vec![Family::Ipv4, Family::Ipv6],
             },
             socket_buffer: arguments.socket_buffer as usize * 1024,
+            reliable: arguments.delivery == super::Delivery::Reliable,
+            poll: (arguments.poll > 0).then(|| Duration::from_secs(arguments.poll.into())),
             queue: arguments.queue as usize,
             nice: arguments.nice,
             user: arguments.user,

@@ -93,6 +93,11 @@ impl Recorder {
         wait_until("records to reach the file", || self.list().len() >= count);
     }
 
+    /// Lets the second pass in which its segment was begun: a wish for a new one within that would be met by it.
+    pub fn outlive_first_second(&self) {
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+    }
+
     /// Waits until there are so many segments.
     pub fn wait_for_segments(&self, count: usize) -> Vec<PathBuf> {
         wait_for("segments", || Some(self.segments()).filter(|segments| segments.len() >= count))

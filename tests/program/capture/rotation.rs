@@ -54,8 +54,7 @@ fn an_existing_file_is_never_overwritten_and_the_old_one_goes_on() {
     // Without conversions, the next name is always that of the present file.
     let mut recorder = Recorder::start(&namespace, "ct", &[]);
     make_flows(&namespace, 0..10, false);
-    // A wish within the file's first second would be met by it.
-    recorder.wait_for_records(10);
+    recorder.outlive_first_second();
     recorder.signal(Signal::SIGHUP);
     wait_until("a warning", || recorder.log().contains("exists, and is never overwritten; going on in"));
     make_flows(&namespace, 10..20, false);

@@ -25,8 +25,7 @@ fn sighup_begins_a_new_file_and_nothing_is_lost() {
     let namespace = Namespace::new("sighup");
     let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
     make_flows(&namespace, 0..100, false);
-    // The name tells seconds: within the same second the old file would be gone on with, and the new one tried again.
-    recorder.wait_for_records(100);
+    recorder.outlive_first_second();
     recorder.signal(Signal::SIGHUP);
     let segments = recorder.wait_for_segments(2);
     make_flows(&namespace, 100..200, false);
@@ -70,7 +69,7 @@ fn two_wishes_for_a_new_file_within_a_second_are_one() {
     let namespace = Namespace::new("twice");
     let mut recorder = Recorder::start(&namespace, "ct.%Y%m%d-%H%M%S", &[]);
     make_flows(&namespace, 0..10, false);
-    recorder.wait_for_records(10);
+    recorder.outlive_first_second();
     recorder.signal(Signal::SIGHUP);
     recorder.wait_for_segments(2);
     recorder.signal(Signal::SIGHUP);

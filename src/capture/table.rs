@@ -1,0 +1,349 @@
+//! Follows the kernel's table of flows: reads it at the head of each segment and after gaps, while events go on.
+//!
+//! A reading goes in small steps between the events that are written, and none of it is believed before all events
+//! that were made until then have been taken: so no flow is missing, and none is doubled.
+
+use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
+
+use ctrecorder_format::{Cause, Family, Note, Writer};
+
+use super::account::Account;
+use super::clock;
+use super::convert::Captured;
+use super::listen::Wanted;
+use super::mirror::Mirror;
+use super::queue::{Queue, Standing};
+use super::statistics::Statistics;
+use crate::netlink::kernel::nfnl::{NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC};
+use crate::netlink::socket::RequestSocket;
+use crate::netlink::{Event, request};
+
+/// How long to wait for the start of a flow that was found and is not known: the kernel reports it a moment after it shows it.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// So many datagrams of some hundred flows are read in one step; events wait no longer than that takes, a few ms.
+const STEP: usize = 16;
+
+/// How long to wait before the table is read again, after a reading that was not whole: at first, and at most. While events
+/// are lost without end, readings would only make it worse.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// What the writing side knows of the kernel's table.
+pub(super) struct Table<'a> {
+    mirror: Mirror,
+    account: Account,
+    wanted: Wanted,
+    queue: &'a Queue,
+    statistics: &'a Statistics,
+    reading: Option<Reading>,
+    /// The table is to be read, from this moment on.
+    due: Option<Instant>,
+    pause: Duration,
+    /// How often to look for ends that are not reported; never if `None`.
+    poll: Option<Duration>,
+    /// The last whole reading: when it began, and when it was over.
+    began: u64,
+    over: Instant,
+    failed: bool,
+}
+
+/// A reading of the table in progress.
+struct Reading {
+    socket: RequestSocket,
+    phase: Phase,
+    /// When it began, ns since the epoch.
+    began: u64,
+    /// When the last flow was read.
+    read: u64,
+    /// How many gaps there had been when it began.
+    gaps: u64,
+    /// The answer to wait for before going on.
+    ticket: Option<u64>,
+    /// When to ask again for events, if flows still wait at the end.
+    rest: Option<Instant>,
+    /// How many flows there are whose end the kernel holds back.
+    held: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The flows alive are read.
+    Alive,
+    /// The flows are read whose end the kernel holds back.
+    Held,
+    /// All is read, and the last events are awaited.
+    Closing,
+}
+
+impl<'a> Table<'a> {
+    /// Nothing is known yet; the table is to be read.
+    pub(super) fn new(wanted: Wanted, poll: Option<Duration>, queue: &'a Queue, statistics: &'a Statistics) -> Self {
+        let now = Instant::now();
+        Self {
+            mirror: Mirror::new(),
+            account: Account::default(),
+            wanted,
+            queue,
+            statistics,
+            reading: None,
+            due: Some(now),
+            pause: PAUSE,
+            poll,
+            began: clock::now(),
+            over: now,
+            failed: false,
+        }
+    }
+
+    /// How many flows are alive, as far as the journal tells.
+    pub(super) fn len(&self) -> usize {
+        self.mirror.len()
+    }
+
+    /// Writes an event.
+    pub(super) fn event(&mut self, event: &Captured, to: &mut Writer<File>) {
+        self.mirror.event(event, to);
+    }
+
+    /// Events are missing: the table will tell what became of them.
+    pub(super) fn gap(&mut self, note: &Note) {
+        self.mirror.gap();
+        self.account.gap(note);
+        let soonest = if self.failed { self.over + self.pause } else { Instant::now() };
+        self.due.get_or_insert(soonest);
+    }
+
+    /// A segment begins: it is to tell of every flow that is alive.
+    pub(super) fn begin_segment(&mut self) {
+        self.mirror.begin_segment();
+        // What has been read of a reading that goes on was told in the segment before.
+        self.abandon();
+        self.due = Some(Instant::now());
+    }
+
+    /// What was lost is to be found out without delay.
+    pub(super) fn hurry(&mut self) {
+        self.due = self.due.map(|_| Instant::now());
+    }
+
+    /// Whether it is known what was lost.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.account.is_open()
+    }
+
+    /// When to come again with [`Self::work`]; `None` if nothing is to be done at present.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.reading {
+            // An answer wakes the writing side.
+            Some(Reading { ticket: Some(_), .. }) => None,
+            Some(Reading { rest, .. }) => Some(rest.unwrap_or_else(Instant::now)),
+            None => self.due.into_iter().chain(self.next_poll()).min(),
+        }
+    }
+
+    fn next_poll(&self) -> Option<Instant> {
+        self.poll.filter(|_| self.mirror.inaudible() > 0).map(|poll| self.over + poll)
+    }
+
+    /// Goes on with a reading, or begins one, if that is due. All events in front of `standing` must have been handed to
+    /// [`Self::event`].
+    pub(super) fn work(&mut self, standing: Standing, to: &mut Writer<File>) {
+        if let Err(error) = self.try_work(standing, to) {
+            self.abandon();
+            if !std::mem::replace(&mut self.failed, true) {
+                tracing::warn!("the kernel's table cannot be read: {error}; trying again");
+            }
+            self.try_later();
+        }
+    }
+
+    fn try_work(&mut self, standing: Standing, to: &mut Writer<File>) -> io::Result<()> {
+        let Some(reading) = &mut self.reading else {
+            return if self.is_due() { self.begin() } else { Ok(()) };
+        };
+        if let Some(ticket) = reading.ticket {
+            if standing.answered < ticket {
+                return Ok(());
+            }
+            reading.ticket = None;
+            let patience = if self.mirror.is_known() { GRACE } else { Duration::ZERO };
+            self.mirror.decide(patience, to);
+            if reading.phase == Phase::Closing {
+                if self.mirror.is_waiting() {
+                    reading.rest = Some(Instant::now() + GRACE);
+                } else {
+                    self.end(standing, to);
+                }
+                return Ok(());
+            }
+        }
+        if reading.phase == Phase::Closing {
+            if reading.rest.is_none_or(|until| Instant::now() >= until) {
+                reading.ticket = Some(self.queue.ask());
+            }
+            return Ok(());
+        }
+        self.mirror.step();
+        for _ in 0..STEP {
+            if reading.step(&mut self.mirror, &self.wanted, to)? {
+                reading.next_phase()?;
+                break;
+            }
+        }
+        if self.mirror.is_waiting() || reading.phase == Phase::Closing {
+            reading.ticket = Some(self.queue.ask());
+        }
+        Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        self.due.into_iter().chain(self.next_poll()).any(|moment| moment <= Instant::now())
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        self.due = None;
+        let mut socket = RequestSocket::open().map_err(io::Error::other)?;
+        let mut dump = Vec::new();
+        request::dump(&mut dump, self.wanted.netlink_family());
+        self.mirror.begin_reading();
+        let began = clock::now();
+        socket.begin_dump(&dump)?;
+        let gaps = self.account.gaps();
+        self.reading =
+            Some(Reading { socket, phase: Phase::Alive, began, read: began, gaps, ticket: None, rest: None, held: 0 });
+        Ok(())
+    }
+
+    fn abandon(&mut self) {
+        if self.reading.take().is_some() {
+            self.mirror.end_reading(false);
+        }
+    }
+
+    fn try_later(&mut self) {
+        let later = Instant::now() + self.pause;
+        self.due = Some(self.due.map_or(later, |due| due.max(later)));
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+    }
+
+    /// The table was read to its end, and so were the events up to then.
+    fn end(&mut self, standing: Standing, to: &mut Writer<File>) {
+        let Some(reading) = self.reading.take() else { return };
+        self.failed = false;
+        self.over = Instant::now();
+        if self.account.gaps() != reading.gaps {
+            self.mirror.end_reading(false);
+            return self.try_later();
+        }
+        let was_known = self.mirror.is_known();
+        self.bury(&reading, to);
+        // While the kernel holds ends back, it is not known of which flows the start was lost, too.
+        if reading.held == 0 || !self.account.is_open() {
+            self.settle(was_known, &reading, standing, to);
+            self.pause = PAUSE;
+        } else {
+            self.try_later();
+        }
+        self.mirror.end_reading(true);
+        self.began = reading.began;
+        if !was_known {
+            self.greet();
+        }
+    }
+
+    /// Tells which flows the reading did not find any more.
+    fn bury(&mut self, reading: &Reading, to: &mut Writer<File>) {
+        let gone = self.mirror.gone();
+        let from = match self.account.from() {
+            Some(from) if !gone.unheard => from,
+            _ => self.began,
+        };
+        let alive = self.mirror.len() - gone.flows;
+        to.note(&Note::gap(from, reading.read, 0, Cause::TableRead).with_value(alive as u64));
+        self.mirror.bury(reading.read.max(from), clock::now(), to);
+    }
+
+    /// Tells what the gaps came to, now that it can be known.
+    fn settle(&mut self, was_known: bool, reading: &Reading, standing: Standing, to: &mut Writer<File>) {
+        let tally = self.mirror.take_tally();
+        let is_news = self.account.is_unknown();
+        let Some(settled) = self.account.settle(tally, standing, was_known, reading.read) else { return };
+        to.note(&settled);
+        let back = settled.value.get();
+        match settled.lost() {
+            Some(lost) => {
+                if is_news {
+                    self.statistics.lost_in_kernel.add(lost);
+                }
+                tracing::info!(
+                    "the table was read again: {lost} events had been lost in the kernel; {back} of all losses are back"
+                );
+            }
+            None => tracing::info!("the table was read again: {back} of the lost events are back"),
+        }
+    }
+
+    /// After the first reading.
+    fn greet(&self) {
+        let (flows, inaudible) = (self.mirror.len(), self.mirror.inaudible());
+        let polled = self.poll.map_or_else(
+            || "they are not looked for, either".into(),
+            |poll| format!("they are looked for every {} s", poll.as_secs()),
+        );
+        if inaudible == 0 {
+            tracing::info!("{flows} flows are alive");
+        } else {
+            tracing::info!("{flows} flows are alive; {inaudible} began before, and may end unheard: {polled}");
+        }
+    }
+}
+
+impl Reading {
+    /// Takes the next datagram; returns whether it was the last one of its phase.
+    fn step(&mut self, mirror: &mut Mirror, wanted: &Wanted, to: &mut Writer<File>) -> io::Result<bool> {
+        let now = clock::now();
+        let Self { socket, phase, held, .. } = self;
+        let done = socket.continue_dump(|flow: Event| {
+            let Some(found) = Captured::found(&flow, now).filter(|found| wanted.holds(found, flow.protocol)) else {
+                return;
+            };
+            if *phase == Phase::Alive {
+                mirror.found(&found, to);
+            } else {
+                *held += 1;
+                mirror.held(&found);
+            }
+        })?;
+        if done && self.phase == Phase::Alive {
+            self.read = clock::now();
+        }
+        Ok(done)
+    }
+
+    fn next_phase(&mut self) -> io::Result<()> {
+        self.phase = match self.phase {
+            Phase::Alive => {
+                let mut dump = Vec::new();
+                request::dump_dying(&mut dump);
+                self.socket.begin_dump(&dump)?;
+                Phase::Held
+            }
+            Phase::Held | Phase::Closing => Phase::Closing,
+        };
+        Ok(())
+    }
+}
+
+impl Wanted {
+    /// What to ask the kernel's table for.
+    fn netlink_family(&self) -> u8 {
+        match self.families.as_slice() {
+            [Family::Ipv4] => NFPROTO_IPV4,
+            [Family::Ipv6] => NFPROTO_IPV6,
+            _ => NFPROTO_UNSPEC,
+        }
+    }
+}
