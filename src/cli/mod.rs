@@ -2,6 +2,7 @@
 
 mod capture;
 mod classic;
+mod coverage;
 mod header;
 mod list;
 mod report;
@@ -34,12 +35,13 @@ enum Command {
     Header(header::Arguments),
     Test(test::Arguments),
     Squeeze(squeeze::Arguments),
+    Coverage(coverage::Arguments),
 }
 
 const AFTER_HELP: &str = "\
 The spelling of the C program is understood as well: -C, -L, -H, -T, -S; its usage is shown without any argument.
 
-Exit status: 0 done; 1 a file failed the test; 2 wrong usage (1 in the C program's spelling); \
+Exit status: 0 done; 1 a file failed the test, or coverage found a gap; 2 wrong usage (1 in the C program's spelling); \
 5 a file could not be read or is damaged, or anything else failed. What can be read is always shown.";
 
 /// The version, and whether this build can record.
@@ -92,6 +94,7 @@ fn run(command: Command, usage: Status) -> Status {
         Command::Header(arguments) => header::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Squeeze(arguments) => squeeze::run(arguments),
+        Command::Coverage(arguments) => coverage::run(arguments),
     };
     done.unwrap_or_else(|error| {
         if is_closed_output(&error) {

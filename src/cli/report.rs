@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Status;
 use crate::journal::{Shown, Version};
-use crate::output::Zone;
 use crate::output::time::Times;
+use crate::output::{Zone, gap};
 
 /// Shorter work shows no progress.
 const QUIET: Duration = Duration::from_secs(2);
@@ -55,14 +55,9 @@ impl Report {
         if !note.is_gap() {
             return;
         }
-        let (from, to) = (self.times.text(note.from.get()), self.times.text(note.to.get()));
         let cause = note.cause().map_or("cause not known to this program", |cause| cause.text());
-        let lost = match note.lost() {
-            Some(1) => "1 event lost".to_owned(),
-            Some(count) => format!("{count} events lost"),
-            None => "number of events lost not known".to_owned(),
-        };
-        self.line(format_args!("{}: gap from {from} to {to}: {cause}, {lost}", Shown(path)));
+        let gap = gap::text(&mut self.times, note.from.get(), note.to.get(), cause, note.lost());
+        self.line(format_args!("{}: {gap}", Shown(path)));
     }
 
     /// A file of this content is read; says so once if flows come beside events, since both may tell of the same.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Status {
     /// Done.
     Done,
-    /// Done, and the answer is "no": a file failed `test`.
+    /// Done, and the answer is "no": a file failed `test`, or `coverage` found a gap.
     No,
     /// The command line makes no sense.
     Usage,

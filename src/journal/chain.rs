@@ -43,15 +43,16 @@ fn segments(first: u64, last: u64) -> String {
 }
 
 /// What makes segments those of one run of a recorder.
-#[derive(PartialEq, Eq, Hash)]
-pub(super) struct Recorder {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Recorder {
     host: String,
     boot_id: [u8; 16],
     started: u64,
 }
 
 impl Recorder {
-    pub(super) fn of(header: &Header) -> Self {
+    /// The run that wrote the segment with this header.
+    pub fn of(header: &Header) -> Self {
         Self { host: header.host.clone(), boot_id: header.boot_id, started: header.recorder_started }
     }
 }

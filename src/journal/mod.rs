@@ -14,7 +14,7 @@ mod merge;
 mod scan;
 mod source;
 
-pub use chain::{Broken, Chain, LooseEnd};
+pub use chain::{Broken, Chain, LooseEnd, Recorder};
 pub use error::{Error, Reason, Shown};
 pub use examine::{Condition, Examined, Examiner, Finding};
 pub use keyframe::OpenRecords;

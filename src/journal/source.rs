@@ -117,6 +117,15 @@ impl Source {
         }
     }
 
+    /// Says that little of the file will be read, here and there: the system need not read what lies between. That is a
+    /// hint, of no consequence but for speed.
+    pub fn expect_skips(&self) {
+        #[cfg(unix)]
+        if let Bytes::Mapped(map) = &self.bytes {
+            let _ = map.advise(memmap2::Advice::Random);
+        }
+    }
+
     /// Whether a recorder held the file's lock when it was opened: then it has no footer, and may end in the middle of a
     /// block.
     pub const fn is_being_written(&self) -> bool {

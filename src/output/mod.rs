@@ -2,12 +2,18 @@
 //!
 //! | module | what it writes |
 //! |---|---|
+//! | [`bars`] | which parts of each day were recorded |
 //! | [`classic`] | records, as the C program listed them |
+//! | [`coverage`] | what a journal covers, as text and as JSON |
+//! | [`gap`] | gaps, in the words of all commands |
 //! | [`header`] | what a file says of itself, as the C program's `-H` did |
-//! | [`time`], [`zone`] | moments in a time zone, for the two above |
+//! | [`time`], [`zone`] | moments in a time zone, for those above |
 
+pub mod bars;
 pub mod classic;
+pub mod coverage;
 mod digits;
+pub mod gap;
 pub mod header;
 pub mod time;
 pub mod zone;

@@ -1,10 +1,14 @@
-//! Questions to a journal: which records match, and which start belongs to which end.
+//! Questions to a journal: which records match, which start belongs to which end, and what is covered at all.
 
+pub mod coverage;
 pub mod filter;
 pub mod network;
 pub mod pair;
 mod select;
+pub mod time;
 
+pub use coverage::Coverage;
 pub use filter::Filter;
 pub use network::{NetworkError, parse_network};
 pub use pair::Pairing;
+pub use time::{TimeError, parse_time};

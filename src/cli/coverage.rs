@@ -1,0 +1,119 @@
+//! `ctrecorder coverage`: is a journal complete?
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+
+use super::{Misuse, Report, Status};
+use crate::journal::{Journal, Member};
+use crate::output::{Zone, bars, coverage};
+use crate::query::coverage::Reading;
+use crate::query::{Coverage, parse_time};
+
+/// Show which spans were recorded without gap
+///
+/// One line for each span and each gap, with its cause and how many events it lost, and a summary; on a terminal also a
+/// bar for each day. Heads of blocks and notes tell it, so that a large journal takes no longer than a small one; whether
+/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Segments, files of the C program, or directories of them; all of one recorder
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// From this time on, rather than from the begin of the first segment: 2026-11-20T14:13:20Z, or in the local time zone
+    /// 2026-11-20 14:13:20 or a date, or @ and the seconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    since: Option<u64>,
+
+    /// Up to this time, rather than to the end of the last segment
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    until: Option<u64>,
+
+    /// How it is written
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// A form of the answer.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines, times in the local time zone
+    Text,
+    /// One object, times in UTC
+    Json,
+}
+
+/// Shows what the files the arguments name cover.
+pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    if let (Some(since), Some(until)) = (arguments.since, arguments.until)
+        && since > until
+    {
+        bail!(Misuse("--since is later than --until".into()));
+    }
+    let mut failures = Vec::new();
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let mut report = Report::new(journal.length(), true);
+    for failure in failures {
+        report.failure(failure);
+    }
+    let mut reading = Reading::default();
+    for file in journal.files() {
+        read(file, &mut reading, &mut report);
+    }
+    if reading.has_version_2() {
+        report.line("files of version 2 do not tell what was lost: what they cover may have gaps");
+    }
+    let Some(covered) = reading.coverage().map_err(|several| Misuse(several.to_string()))? else {
+        return Ok(report.status());
+    };
+    let covered = within(covered, &arguments)?;
+    show(&covered, arguments.output).context("standard output")?;
+    Ok(match report.status() {
+        Status::Done if !covered.gaps.is_empty() => Status::No,
+        status => status,
+    })
+}
+
+/// What was asked for.
+fn within(covered: Coverage, arguments: &Arguments) -> Result<Coverage, Misuse> {
+    let asked = covered.within(arguments.since, arguments.until);
+    if asked.from > asked.to {
+        let end =
+            if arguments.since.is_some() { "--since is later than the end" } else { "--until is before the begin" };
+        return Err(Misuse(format!("{end} of what is given: say both --since and --until")));
+    }
+    Ok(asked)
+}
+
+/// Reads what a file tells, or says why it cannot be read.
+fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
+    let added = file.open().and_then(|source| {
+        let version = source.parse()?;
+        report.file(&version);
+        // What is damaged is a gap: that is the answer, and no failure of the question.
+        let mut told = |damage: &_| report.line(format_args!("{}: {damage}", crate::journal::Shown(file.path())));
+        reading.add(&source, &version, &mut told);
+        report.passed(source.length());
+        Ok(())
+    });
+    if let Err(error) = added {
+        report.failure(error);
+    }
+}
+
+fn show(covered: &Coverage, format: Format) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let zone = Zone::local();
+    let text = match format {
+        Format::Json => coverage::json(covered)? + "\n",
+        Format::Text if out.is_terminal() => {
+            coverage::text(covered, &zone) + &bars::text(covered, &zone, bars::Style::of_locale())
+        }
+        Format::Text => coverage::text(covered, &zone),
+    };
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}

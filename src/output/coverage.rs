@@ -1,0 +1,143 @@
+//! What a journal covers, as text and as JSON.
+
+use chrono::{DateTime, SecondsFormat};
+use ctrecorder_format::NS_PER_SECOND;
+use serde::Serialize;
+
+use super::gap;
+use super::time::Times;
+use super::zone::Zone;
+use crate::query::Coverage;
+use crate::query::coverage::Gap;
+
+/// A line for each span and each gap in the order of time, and a summary:
+///
+/// ```text
+/// recorded from 2026.11.20 12:00:00.000412 to 2026.11.20 12:10:03.000412
+/// gap from 2026.11.20 12:10:03.000412 to 2026.11.20 12:10:09.127700: disk full, 5120 events lost
+/// recorded 10 min 3 s, 1 gap, 5120 events lost
+/// ```
+pub fn text(coverage: &Coverage, zone: &Zone) -> String {
+    let mut times = Times::new(zone.clone());
+    let spans = coverage.spans();
+    let recorded = spans.iter().map(|span| span.to - span.from).sum();
+    let mut lines: Vec<_> = spans
+        .iter()
+        .map(|span| (span.from, format!("recorded from {} to {}\n", times.text(span.from), times.text(span.to))))
+        .collect();
+    lines.extend(
+        coverage.gaps.iter().map(|found| {
+            (found.from, gap::text(&mut times, found.from, found.to, found.cause.text(), found.lost) + "\n")
+        }),
+    );
+    lines.sort_by_key(|(from, _)| *from);
+    let mut text: String = lines.into_iter().map(|(_, line)| line).collect();
+    text += &format!("recorded {}, {}\n", duration(recorded), gaps(&coverage.gaps));
+    text
+}
+
+/// How many gaps there are, and what they lost.
+fn gaps(gaps: &[Gap]) -> String {
+    let known = gaps.iter().filter_map(|gap| gap.lost).fold(0, u64::saturating_add);
+    let all_known = gaps.iter().all(|gap| gap.lost.is_some());
+    let lost = match (all_known, known) {
+        (false, 0) => gap::lost(None),
+        (false, known) => format!("at least {}", gap::lost(Some(known))),
+        (true, known) => gap::lost(Some(known)),
+    };
+    match gaps.len() {
+        0 => "no gap".to_owned(),
+        1 => format!("1 gap, {lost}"),
+        count => format!("{count} gaps, {lost}"),
+    }
+}
+
+/// A length of time in its units, from days to seconds; below a minute to the millisecond.
+fn duration(ns: u64) -> String {
+    let seconds = ns / NS_PER_SECOND;
+    if seconds < 60 {
+        return format!("{seconds}.{:03} s", ns % NS_PER_SECOND / 1_000_000);
+    }
+    let units = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let told = units.into_iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}"));
+    told.collect::<Vec<_>>().join(" ")
+}
+
+/// `{"spans":[{"from","to"}],"gaps":[{"from","to","cause","lost"}]}`, times in RFC 3339, UTC, with nanoseconds; `lost` is
+/// null where it is not known.
+pub fn json(coverage: &Coverage) -> serde_json::Result<String> {
+    let spans = coverage.spans().iter().map(|span| JsonSpan { from: moment(span.from), to: moment(span.to) }).collect();
+    let gaps = coverage.gaps.iter().map(|gap| JsonGap {
+        from: moment(gap.from),
+        to: moment(gap.to),
+        cause: gap.cause.text(),
+        lost: gap.lost,
+    });
+    serde_json::to_string(&Json { spans, gaps: gaps.collect() })
+}
+
+/// The fields in the order in which they are written.
+#[derive(Serialize)]
+struct Json {
+    spans: Vec<JsonSpan>,
+    gaps: Vec<JsonGap>,
+}
+
+#[derive(Serialize)]
+struct JsonSpan {
+    from: String,
+    to: String,
+}
+
+#[derive(Serialize)]
+struct JsonGap {
+    from: String,
+    to: String,
+    cause: &'static str,
+    lost: Option<u64>,
+}
+
+/// A moment in ns since the epoch as RFC 3339.
+fn moment(ns: u64) -> String {
+    // Nanoseconds of 64 bits reach to the year 2554, which is far from any limit.
+    let moment = DateTime::from_timestamp((ns / NS_PER_SECOND) as i64, (ns % NS_PER_SECOND) as u32).unwrap_or_default();
+    moment.to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::coverage::GapCause;
+
+    fn gap(lost: Option<u64>) -> Gap {
+        Gap { from: 0, to: 1, cause: GapCause::CutOff, lost }
+    }
+
+    #[test]
+    fn durations_have_their_units() {
+        let second = NS_PER_SECOND;
+        for (ns, text) in [
+            (0, "0.000 s"),
+            (59_999_999_999, "59.999 s"),
+            (60 * second, "1 min"),
+            (3 * 86_400 * second + 4 * 3600 * second + 9 * second, "3 d 4 h 9 s"),
+            (u64::MAX, "213503 d 23 h 34 min 33 s"),
+        ] {
+            assert_eq!(duration(ns), text);
+        }
+    }
+
+    #[test]
+    fn the_summary_says_what_is_known_of_losses() {
+        assert_eq!(gaps(&[]), "no gap");
+        assert_eq!(gaps(&[gap(Some(1))]), "1 gap, 1 event lost");
+        assert_eq!(gaps(&[gap(Some(u64::MAX)), gap(Some(2))]), format!("2 gaps, {} events lost", u64::MAX));
+        assert_eq!(gaps(&[gap(None), gap(Some(2))]), "2 gaps, at least 2 events lost");
+        assert_eq!(gaps(&[gap(None), gap(Some(0))]), "2 gaps, number of events lost not known");
+    }
+
+    #[test]
+    fn the_last_moment_of_all_is_written() {
+        assert_eq!(moment(u64::MAX), "2554-07-21T23:34:33.709551615Z");
+    }
+}

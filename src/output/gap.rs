@@ -1,0 +1,18 @@
+//! Gaps in words: one wording for all commands.
+
+use super::time::Times;
+
+/// `gap from TIME to TIME: CAUSE, 5 events lost`. Times are ns since the epoch.
+pub fn text(times: &mut Times, from: u64, to: u64, cause: &str, lost: Option<u64>) -> String {
+    let (from, to) = (times.text(from), times.text(to));
+    format!("gap from {from} to {to}: {cause}, {}", self::lost(lost))
+}
+
+/// How many events were lost, where that is known.
+pub fn lost(count: Option<u64>) -> String {
+    match count {
+        Some(1) => "1 event lost".to_owned(),
+        Some(count) => format!("{count} events lost"),
+        None => "number of events lost not known".to_owned(),
+    }
+}

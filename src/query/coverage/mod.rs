@@ -1,0 +1,247 @@
+//! What a journal covers: the spans recorded without gap, and every gap with its cause.
+//!
+//! Heads of blocks and notes tell it; records are never read. [`Reading`] gathers what the files of a journal say, and
+//! makes a [`Coverage`] of it.
+
+mod account;
+mod part;
+mod reading;
+
+use ctrecorder_format::{Cause, Note};
+
+pub use reading::{Reading, Several};
+
+/// Why events may be missing in a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GapCause {
+    /// A note of the journal says so, by the number of its cause.
+    Noted(u16),
+    /// Nobody recorded, as the times of the segments tell.
+    NotRunning,
+    /// A segment that the recorder wrote is not among those given.
+    SegmentMissing,
+    /// A segment has no footer, and the recorder went on in another one.
+    CutOff,
+    /// Something in the files there could not be read.
+    Damaged,
+    /// Files of version 2 do not tell until when nothing was missed.
+    Version2,
+    /// The recorder is at work, and its segment does not reach there yet.
+    NotYetWritten,
+}
+
+impl GapCause {
+    /// The cause that a note gives.
+    const fn of(note: &Note) -> Self {
+        match note.cause() {
+            Some(Cause::NotRunning) => Self::NotRunning,
+            _ => Self::Noted(note.cause.get()),
+        }
+    }
+
+    /// The cause in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Noted(number) => Cause::from_number(number).map_or("cause not known to this program", Cause::text),
+            Self::NotRunning => Cause::NotRunning.text(),
+            Self::SegmentMissing => "segment missing",
+            Self::CutOff => "cut off",
+            Self::Damaged => "damaged",
+            Self::Version2 => "not told by version 2",
+            Self::NotYetWritten => "not written yet",
+        }
+    }
+}
+
+/// A span of time, ns since the epoch, UTC. It begins before it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Its begin.
+    pub from: u64,
+    /// Its end.
+    pub to: u64,
+}
+
+/// A span in which events may be missing. Where a single event was lost it may have no length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// Its begin, ns since the epoch, UTC.
+    pub from: u64,
+    /// Its end, not before its begin.
+    pub to: u64,
+    /// Why there is a gap.
+    pub cause: GapCause,
+    /// How many events are missing, where that is known; 0 where all are back, but not all times are exact.
+    pub lost: Option<u64>,
+}
+
+impl Gap {
+    /// A gap in which nobody knows what was lost.
+    const fn unknown(from: u64, to: u64, cause: GapCause) -> Self {
+        Self { from, to, cause, lost: None }
+    }
+
+    /// What of this gap lies between two times. All it lost stays with what is left of it: nobody knows where in it that was.
+    fn within(mut self, from: u64, to: u64) -> Option<Self> {
+        let instant = self.from == self.to || from == to;
+        (self.from, self.to) = (self.from.max(from), self.to.min(to));
+        (self.from < self.to || (instant && self.from == self.to)).then_some(self)
+    }
+}
+
+/// What a journal covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Begin of what is told of, ns since the epoch, UTC: that of the first segment, unless another one was asked for.
+    pub from: u64,
+    /// Its end: that of the last segment, unless another one was asked for.
+    pub to: u64,
+    /// The gaps by their begin. Those of one cause neither overlap nor touch.
+    pub gaps: Vec<Gap>,
+    /// Why there is nothing before the first segment and behind the last one.
+    outside: (GapCause, GapCause),
+}
+
+impl Coverage {
+    fn new(from: u64, to: u64, gaps: Vec<Gap>, outside: (GapCause, GapCause)) -> Self {
+        let gaps = joined(gaps.into_iter().filter_map(|gap| gap.within(from, to)).collect());
+        Self { from, to, gaps, outside }
+    }
+
+    /// One that is made up.
+    #[cfg(test)]
+    pub(crate) fn sample(from: u64, to: u64, gaps: Vec<Gap>) -> Self {
+        Self::new(from, to, gaps, (GapCause::NotRunning, GapCause::NotRunning))
+    }
+
+    /// The same from one time to another one, where they are given. What lies before the first segment or behind the last
+    /// one is a gap.
+    pub fn within(self, since: Option<u64>, until: Option<u64>) -> Self {
+        let (from, to) = (since.unwrap_or(self.from), until.unwrap_or(self.to));
+        let before = Gap::unknown(from, self.from, self.outside.0);
+        let behind = Gap::unknown(self.to, to, self.outside.1);
+        let outside = [before, behind].into_iter().filter(|gap| gap.from < gap.to);
+        let gaps = self.gaps.into_iter().chain(outside).collect();
+        Self::new(from, to, gaps, self.outside)
+    }
+
+    /// The spans without a gap, by their begin.
+    pub fn spans(&self) -> Vec<Span> {
+        complement(self.gaps.iter().map(|gap| Span { from: gap.from, to: gap.to }), self.from, self.to)
+    }
+}
+
+/// Gaps by their begin; those of one cause that overlap or touch are one.
+fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
+    gaps.sort_unstable_by_key(|gap| (gap.cause, gap.from, gap.to));
+    gaps.dedup_by(|later, first| {
+        let one = later.cause == first.cause && later.from <= first.to;
+        if one {
+            first.to = first.to.max(later.to);
+            first.lost = first.lost.zip(later.lost).map(|(lost, more)| lost.saturating_add(more));
+        }
+        one
+    });
+    gaps.sort_unstable();
+    gaps
+}
+
+/// What of the span between two times is in none of these, which are in the order of their begins.
+fn complement(spans: impl IntoIterator<Item = Span>, from: u64, to: u64) -> Vec<Span> {
+    let mut left = Vec::new();
+    let mut reached = from;
+    for span in spans.into_iter().chain([Span { from: to, to }]) {
+        let end = span.from.min(to);
+        if reached < end {
+            left.push(Span { from: reached, to: end });
+        }
+        reached = reached.max(span.to);
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CAUSES: [GapCause; 3] = [GapCause::NotRunning, GapCause::Damaged, GapCause::Noted(Cause::QueueFull as u16)];
+
+    fn gaps() -> impl Strategy<Value = Vec<Gap>> {
+        let gap = (0..60_u64, 0..12_u64, 0..3_usize, prop::option::of(0..9_u64));
+        let gap =
+            gap.prop_map(|(from, length, cause, lost)| Gap { from, to: from + length, cause: CAUSES[cause], lost });
+        prop::collection::vec(gap, 0..12)
+    }
+
+    fn coverage(gaps: &[Gap]) -> Coverage {
+        Coverage::new(10, 50, gaps.to_vec(), (GapCause::SegmentMissing, GapCause::NotYetWritten))
+    }
+
+    /// Whether the unit of time that begins at `moment` is in one of these spans.
+    fn holds(spans: impl IntoIterator<Item = (u64, u64)>, moment: u64) -> bool {
+        spans.into_iter().any(|(from, to)| from <= moment && moment < to)
+    }
+
+    proptest! {
+        /// Whatever the gaps are, each moment is in a span or in a gap, and is what the gaps said of it.
+        #[test]
+        fn every_moment_is_either_recorded_or_in_a_gap(
+            gaps in gaps(), since in prop::option::of(0..30_u64), length in prop::option::of(0..40_u64),
+        ) {
+            let until = length.map(|length| since.unwrap_or(10) + length);
+            let asked = coverage(&gaps).within(since, until);
+            prop_assert_eq!((asked.from, asked.to), (since.unwrap_or(10), until.unwrap_or(50)));
+            for moment in asked.from..asked.to {
+                let missing = !(10..50).contains(&moment) || holds(gaps.iter().map(|gap| (gap.from, gap.to)), moment);
+                prop_assert_eq!(holds(asked.spans().iter().map(|span| (span.from, span.to)), moment), !missing);
+                prop_assert_eq!(holds(asked.gaps.iter().map(|gap| (gap.from, gap.to)), moment), missing);
+            }
+            prop_assert!(asked.spans().iter().all(|span| span.from < span.to));
+            prop_assert!(asked.gaps.iter().all(|gap| asked.from <= gap.from && gap.from <= gap.to && gap.to <= asked.to));
+            prop_assert!(asked.gaps.is_sorted());
+        }
+
+        #[test]
+        fn gaps_of_one_cause_are_apart_and_lose_nothing(gaps in gaps()) {
+            let lost = |gaps: &[Gap], cause| {
+                let of_cause = gaps.iter().filter(|gap| gap.cause == cause);
+                of_cause.map(|gap| gap.lost).sum::<Option<u64>>()
+            };
+            let one = joined(gaps.clone());
+            for cause in CAUSES {
+                prop_assert_eq!(lost(&one, cause), lost(&gaps, cause));
+                let apart: Vec<_> = one.iter().filter(|gap| gap.cause == cause).collect();
+                prop_assert!(apart.windows(2).all(|pair| pair[0].to < pair[1].from));
+            }
+        }
+    }
+
+    #[test]
+    fn a_gap_of_one_moment_is_kept_and_parts_two_spans() {
+        let gap = Gap { from: 20, to: 20, cause: CAUSES[2], lost: Some(1) };
+        let whole = coverage(&[gap]);
+        assert_eq!(whole.gaps, [gap]);
+        assert_eq!(whole.spans(), [Span { from: 10, to: 20 }, Span { from: 20, to: 50 }]);
+        assert_eq!(whole.clone().within(Some(20), Some(20)).gaps, [gap]);
+        assert_eq!(whole.within(Some(21), None).gaps, []);
+    }
+
+    #[test]
+    fn what_was_asked_for_outside_has_the_cause_of_that_end() {
+        let asked = coverage(&[]).within(Some(5), Some(70));
+        let before = Gap::unknown(5, 10, GapCause::SegmentMissing);
+        let behind = Gap::unknown(50, 70, GapCause::NotYetWritten);
+        assert_eq!((asked.gaps, coverage(&[]).within(Some(60), Some(70)).gaps[0].from), (vec![before, behind], 60));
+    }
+
+    #[test]
+    fn a_moment_within_a_gap_is_one_and_one_at_its_border_too() {
+        let whole = coverage(&[Gap::unknown(20, 30, CAUSES[0])]);
+        let at = |moment| whole.clone().within(Some(moment), Some(moment)).gaps.len();
+        assert_eq!([19, 20, 25, 30, 31].map(at), [0, 1, 1, 1, 0]);
+        // But a span that only touches it has none.
+        assert_eq!(whole.within(Some(30), Some(40)).gaps, []);
+    }
+}

@@ -1,0 +1,243 @@
+//! What the heads and notes of one file say of time.
+
+use ctrecorder_format::block::flags;
+use ctrecorder_format::legacy::{self, Piece};
+use ctrecorder_format::{
+    BlockHeader, BlockKind, Body, Cause, Closing, Content, Damage, Fault, Head, Header, Note, Segment,
+};
+
+use super::{Gap, GapCause};
+use crate::journal::{Recorder, Source, Version};
+
+/// Blocks that are longer than this on the average are skipped from head to head, not read through.
+const WORTH_SKIPPING_BYTES: u64 = 16 * 1024;
+
+/// How a file ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// In order, and the recorder went on in another segment.
+    WentOn,
+    /// In order, and there is no more.
+    Closed,
+    /// A recorder is writing it.
+    BeingWritten,
+    /// Without a footer.
+    CutOff,
+    /// With something that cannot be read.
+    Damaged,
+    /// As every file of version 2: with the last record.
+    Version2,
+}
+
+/// What one file tells of time.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// The host that recorded; `None` if the header is damaged.
+    pub(super) host: Option<String>,
+    /// The network namespace that was recorded, 0 if not known.
+    pub(super) namespace: u64,
+    /// The run of the recorder that wrote the file; `None` if it is of no run, or nobody knows.
+    pub(super) run: Option<Recorder>,
+    /// Its number in that run, from 0.
+    pub(super) number: u64,
+    /// From when on it tells, ns since the epoch.
+    pub(super) from: u64,
+    /// Until when, not before `from`.
+    pub(super) to: u64,
+    pub(super) end: End,
+    /// Its gaps and accounts, in order.
+    pub(super) notes: Vec<Note>,
+    /// What could not be read in the middle of it.
+    pub(super) damaged: Vec<Gap>,
+}
+
+impl Part {
+    /// Reads the heads and notes of a file. Damage is told to `told`, but for an end that is cut off.
+    pub(super) fn of(source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> Self {
+        match version {
+            Version::Two(file) => Self::of_legacy(file, version.begun(), told),
+            Version::Three(segment) => {
+                if let Some(footer) = segment.footer()
+                    && segment.length() / (footer.totals.blocks.saturating_add(1)) > WORTH_SKIPPING_BYTES
+                {
+                    source.expect_skips();
+                }
+                let end = if source.is_being_written() { End::BeingWritten } else { End::CutOff };
+                let mut walk = Walk::begin(Self::blank(segment.header().ok(), version.begun(), end), told);
+                walk.segment(segment);
+                walk.part.in_order()
+            }
+        }
+    }
+
+    /// A part of which nothing is known but its header.
+    fn blank(header: Option<&Header>, begun: u64, end: End) -> Self {
+        Self {
+            host: header.map(|header| header.host.clone()),
+            namespace: header.map_or(0, |header| header.namespace),
+            // Squeezed segments have the header of their first input, and are no part of its run.
+            run: header.filter(|header| header.content == Content::Events).map(Recorder::of),
+            number: header.map_or(0, |header| header.segment_number),
+            from: begun,
+            to: begun,
+            end,
+            notes: Vec::new(),
+            damaged: Vec::new(),
+        }
+    }
+
+    fn of_legacy(file: &legacy::File<'_>, begun: u64, told: &mut dyn FnMut(&Damage)) -> Self {
+        let mut part = Self { host: Some(file.header().host.clone()), ..Self::blank(None, begun, End::Version2) };
+        let mut missing = None;
+        // Flows that were squeezed are in no order; events are, whatever was done to the clock meanwhile.
+        let in_order = file.header().content == legacy::Content::Events;
+        for piece in file.pieces() {
+            match piece {
+                Piece::Record { record, .. } => {
+                    let time = record.event_time();
+                    if let Some(lost) = missing.take() {
+                        part.damage(part.to, time, lost);
+                    }
+                    part.to = if in_order { time } else { part.to.max(time) };
+                }
+                Piece::Damage(damage) => {
+                    told(&damage);
+                    missing = add(missing, damage.records_lost);
+                }
+            }
+        }
+        part.in_order()
+    }
+
+    /// Whether its recorder had written other segments before it.
+    pub(super) const fn is_later(&self) -> bool {
+        self.run.is_some() && self.number > 0
+    }
+
+    /// Notes that something could not be read between two times, whichever is the earlier one.
+    fn damage(&mut self, from: u64, to: u64, lost: Option<u64>) {
+        self.damaged.push(Gap { from: from.min(to), to: from.max(to), cause: GapCause::Damaged, lost });
+    }
+
+    /// A clock that was set back makes no span that ends before it begins.
+    fn in_order(mut self) -> Self {
+        (self.from, self.to) = (self.from.min(self.to), self.from.max(self.to));
+        self
+    }
+}
+
+/// A loss with a further one. One of nothing is none: then only bytes were put in.
+fn add(missing: Option<Option<u64>>, lost: Option<u64>) -> Option<Option<u64>> {
+    match (missing, lost) {
+        (None, Some(0)) => None,
+        (before, lost) => Some(before.unwrap_or(Some(0)).zip(lost).map(|(before, more)| before.saturating_add(more))),
+    }
+}
+
+/// The way from head to head through a segment.
+struct Walk<'w> {
+    part: Part,
+    told: &'w mut dyn FnMut(&Damage),
+    /// Up to when all events are in the blocks before this one. The two blocks of a batch cover the same span: the first
+    /// one alone says nothing.
+    solid: u64,
+    /// Something before the next head could not be read, with so many records, where that is known.
+    missing: Option<Option<u64>>,
+    /// No note came yet.
+    first_note: bool,
+}
+
+impl<'w> Walk<'w> {
+    fn begin(part: Part, told: &'w mut dyn FnMut(&Damage)) -> Self {
+        let solid = part.from;
+        Self { part, told, solid, missing: None, first_note: true }
+    }
+
+    fn segment(&mut self, segment: &Segment<'_>) {
+        if let Err(damage) = segment.header() {
+            self.damage(damage);
+        }
+        for head in segment.heads() {
+            match head {
+                Ok(head) if head.header.kind() == Some(BlockKind::Footer) => {}
+                Ok(head) => self.block(&head),
+                Err(damage) => self.damage(&damage),
+            }
+        }
+        match segment.footer() {
+            Some(footer) => {
+                self.part.end = match footer.totals.closing {
+                    Closing::WentOn => End::WentOn,
+                    Closing::Stopped | Closing::Complete => End::Closed,
+                };
+                self.part.to = footer.totals.closed;
+                if let Some(lost) = self.missing {
+                    self.part.damage(self.solid, footer.totals.closed, lost);
+                }
+            }
+            // It tells up to its last whole block; what stood behind that is no gap within it.
+            None if self.missing.is_some() && self.part.end == End::CutOff => self.part.end = End::Damaged,
+            None => {}
+        }
+    }
+
+    fn damage(&mut self, damage: &Damage) {
+        // An end that is cut off is what a segment without a footer is; nothing belongs to it behind a footer.
+        if matches!(damage.fault, Fault::CutOff(_)) {
+            return;
+        }
+        (self.told)(damage);
+        if damage.fault != Fault::BehindFooter {
+            self.missing = add(self.missing, damage.records_lost);
+        }
+    }
+
+    fn block(&mut self, head: &Head<'_>) {
+        let (block, first, last) = (head.header, head.header.first_event.get(), head.header.last_event.get());
+        if let Some(lost) = self.missing.take() {
+            self.part.damage(self.solid, self.resumed(block), lost);
+        }
+        self.part.to = self.part.to.max(last);
+        if !block.has(flags::CONTINUES) {
+            self.solid = self.part.to;
+        }
+        if block.kind() != Some(BlockKind::Notes) {
+            return;
+        }
+        match head.verify().map(|block| block.body) {
+            Ok(Body::Notes(notes)) => notes.iter().for_each(|note| self.note(note)),
+            Ok(_) => {}
+            // It may have told of any gap in its span.
+            Err(damage) => {
+                (self.told)(&damage);
+                self.part.damage(first, last, None);
+            }
+        }
+    }
+
+    /// From when on, behind damage, all events are there again: this block is the first behind it.
+    fn resumed(&self, block: &BlockHeader) -> u64 {
+        let (first, last) = (block.first_event.get(), block.last_event.get());
+        // The IPv4 block of its batch may be what is missing, and a note's span may have begun long before.
+        let late = block.kind() == Some(BlockKind::Ipv6) || first < self.solid;
+        if late { last } else { first }
+    }
+
+    fn note(&mut self, note: &Note) {
+        let first = std::mem::replace(&mut self.first_note, false);
+        match note.cause() {
+            // The file is there before the recorder is at work.
+            Some(Cause::Started) if first && self.part.number == 0 => {
+                self.part.from = self.part.from.max(note.from.get());
+                self.part.to = self.part.to.max(self.part.from);
+            }
+            // Later times are those of a clock that was wrong.
+            Some(Cause::ClockStep) if note.value.get() < 0 => {
+                self.part.to = note.to.get();
+                self.solid = note.to.get();
+            }
+            _ if note.is_gap() || note.cause() == Some(Cause::Account) => self.part.notes.push(*note),
+            _ => {}
+        }
+    }
+}

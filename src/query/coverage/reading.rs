@@ -1,0 +1,233 @@
+//! From what the files of a journal tell to what the journal covers.
+
+use std::collections::HashMap;
+
+use ctrecorder_format::{Cause, Damage};
+
+use super::part::{End, Part};
+use super::{Coverage, Gap, GapCause, Span, account, complement};
+use crate::journal::{Recorder, Source, Version};
+
+/// Segments of several recorders: each covers what it covers, and nothing can be said of both together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("segments of several recorders: {}; ask for the coverage of each by itself", .0.join(", "))]
+pub struct Several(pub Vec<String>);
+
+/// Gathers what the files of a journal tell of time.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    parts: Vec<Part>,
+}
+
+/// The segments of one run of a recorder, or a file that is of none.
+struct Run {
+    /// By their number.
+    parts: Vec<Part>,
+    span: Span,
+    namespace: u64,
+}
+
+impl Run {
+    fn of(mut parts: Vec<Part>) -> Option<Self> {
+        // The same segment may be there twice: the copy that goes further is as good as both.
+        parts.sort_by_key(|part| (part.number, std::cmp::Reverse(part.to)));
+        parts.dedup_by_key(|part| part.number);
+        let from = parts.iter().map(|part| part.from).min()?;
+        let to = parts.iter().map(|part| part.to).max()?;
+        let namespace = parts.first()?.namespace;
+        Some(Self { parts, span: Span { from, to }, namespace })
+    }
+
+    /// Where a segment is missing between two that are there, or its end.
+    fn derived(&self) -> impl Iterator<Item = Gap> {
+        self.parts.windows(2).filter_map(|pair| match pair {
+            [before, after] => between_segments(before, after),
+            _ => None,
+        })
+    }
+}
+
+impl Reading {
+    /// Reads the heads and notes of a file; its records are not read (but for files of version 2, which have no heads).
+    /// Damage in it is told to `told`, but for an end that is cut off.
+    pub fn add(&mut self, source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) {
+        self.parts.push(Part::of(source, version, told));
+    }
+
+    /// What the files cover; `None` if there are none.
+    ///
+    /// # Errors
+    /// [`Several`], if they are of several recorders: of several hosts, or of several network namespaces at the same time.
+    pub fn coverage(self) -> Result<Option<Coverage>, Several> {
+        let mut hosts: Vec<_> = self.parts.iter().filter_map(|part| part.host.clone()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        if hosts.len() > 1 {
+            return Err(Several(hosts.into_iter().map(|host| host.escape_debug().to_string()).collect()));
+        }
+        let runs = self.runs();
+        one_namespace(&runs)?;
+        let (Some(first), Some(last)) = (runs.first(), runs.iter().max_by_key(|run| run.span.to)) else {
+            return Ok(None);
+        };
+        let mut gaps = noted(&runs);
+        gaps.sort_unstable();
+        // A file and its squeezed form tell of the same gaps.
+        gaps.dedup();
+        gaps.extend(derived(&runs, &gaps));
+        Ok(Some(Coverage::new(first.span.from, last.span.to, gaps, (before(first), behind(last)))))
+    }
+
+    /// The gaps that no note tells of, host by host: what was squeezed of these files has to be told of them.
+    pub fn derived(self) -> Vec<Gap> {
+        let mut hosts: HashMap<_, Self> = HashMap::new();
+        for part in self.parts {
+            hosts.entry(part.host.clone()).or_default().parts.push(part);
+        }
+        let of_host = |reading: Self| {
+            let runs = reading.runs();
+            derived(&runs, &noted(&runs))
+        };
+        hosts.into_values().flat_map(of_host).collect()
+    }
+
+    /// Until when the files tell; 0 if there are none.
+    pub fn end(&self) -> u64 {
+        self.parts.iter().map(|part| part.to).max().unwrap_or(0)
+    }
+
+    /// Whether a file of version 2 is among them.
+    pub fn has_version_2(&self) -> bool {
+        self.parts.iter().any(|part| part.end == End::Version2)
+    }
+
+    /// The runs by their begin.
+    fn runs(self) -> Vec<Run> {
+        let mut places: HashMap<Recorder, usize> = HashMap::new();
+        let mut runs: Vec<Vec<Part>> = Vec::new();
+        for part in self.parts {
+            let place = part.run.clone().map_or(runs.len(), |recorder| *places.entry(recorder).or_insert(runs.len()));
+            match runs.get_mut(place) {
+                Some(run) => run.push(part),
+                None => runs.push(vec![part]),
+            }
+        }
+        let mut runs: Vec<_> = runs.into_iter().filter_map(Run::of).collect();
+        runs.sort_by_key(|run| run.span);
+        runs
+    }
+}
+
+/// Refuses runs that recorded several network namespaces at the same time. One after the other, they may be those of a
+/// container that was started again.
+fn one_namespace(runs: &[Run]) -> Result<(), Several> {
+    let mut reached: HashMap<u64, u64> = HashMap::new();
+    for run in runs.iter().filter(|run| run.namespace != 0) {
+        let other = reached.iter().find(|(namespace, to)| **namespace != run.namespace && **to > run.span.from);
+        if let Some((other, _)) = other {
+            return Err(Several([*other, run.namespace].map(|inode| format!("network namespace {inode}")).into()));
+        }
+        let to = reached.entry(run.namespace).or_default();
+        *to = run.span.to.max(*to);
+    }
+    Ok(())
+}
+
+/// The gaps that notes tell of, corrected by the accounts of the same run, and what could not be read.
+fn noted(runs: &[Run]) -> Vec<Gap> {
+    let of_run = |run: &Run| {
+        let mut gaps = account::settled(run.parts.iter().flat_map(|part| &part.notes));
+        gaps.extend(run.parts.iter().flat_map(|part| &part.damaged));
+        gaps
+    };
+    runs.iter().flat_map(of_run).collect()
+}
+
+/// The gaps between files, where no note tells of them.
+fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
+    let known = known(runs, noted);
+    let left = |from, to| complement(known.iter().copied(), from, to);
+    let headless: Vec<_> = runs.iter().flat_map(|run| &run.parts).filter(|part| part.host.is_none()).collect();
+    let mut gaps = Vec::new();
+    for mut gap in runs.iter().flat_map(Run::derived) {
+        // Whose number is missing may be there, with a header that cannot be read.
+        if headless.iter().any(|part| gap.from <= part.from && part.to <= gap.to) {
+            gap.cause = GapCause::Damaged;
+        }
+        if gap.from <= gap.to {
+            gaps.extend(left(gap.from, gap.to).into_iter().map(|span| Gap { from: span.from, to: span.to, ..gap }));
+        } else {
+            // The clock was set back: where the gap is, nobody knows.
+            gaps.push(Gap { from: gap.to, to: gap.from, ..gap });
+        }
+    }
+    let mut last: Option<&Part> = None;
+    for run in runs {
+        if let (Some(before), Some(after)) = (last, run.parts.first())
+            && before.to < run.span.from
+        {
+            let gap = |span: Span| Gap::unknown(span.from, span.to, between_runs(before, after, run.span.from, span));
+            gaps.extend(left(before.to, run.span.from).into_iter().map(gap));
+        }
+        last = last.into_iter().chain(&run.parts).max_by_key(|part| part.to);
+    }
+    gaps
+}
+
+/// What is no gap between files: what a file tells of, and gaps that are told already. By their begin.
+fn known(runs: &[Run], noted: &[Gap]) -> Vec<Span> {
+    const ABSENCES: [GapCause; 3] =
+        [GapCause::NotRunning, GapCause::Noted(Cause::Removed as u16), GapCause::Noted(Cause::Damaged as u16)];
+    let told = noted.iter().filter(|gap| ABSENCES.contains(&gap.cause)).map(|gap| Span { from: gap.from, to: gap.to });
+    let parts = runs.iter().flat_map(|run| &run.parts).map(|part| Span { from: part.from, to: part.to });
+    let mut known: Vec<_> = told.chain(parts).collect();
+    known.sort_unstable();
+    known
+}
+
+/// The gap between two segments of a run with no other one between them. It ends before it begins if the clock was set
+/// back.
+fn between_segments(before: &Part, after: &Part) -> Option<Gap> {
+    let cause = match before.end {
+        _ if after.number - before.number > 1 => GapCause::SegmentMissing,
+        End::Damaged => GapCause::Damaged,
+        // The next segment tells what was lost with the end of one that was given up.
+        End::CutOff if after.notes.iter().any(|note| note.cause() == Some(Cause::DiskError)) => return None,
+        End::CutOff => GapCause::CutOff,
+        End::WentOn | End::Closed | End::BeingWritten | End::Version2 => return None,
+    };
+    Some(Gap::unknown(before.to, after.from, cause))
+}
+
+/// Why nothing is told of `span`, which lies between the end of `before` and `begin`, when the run of `after` begins.
+fn between_runs(before: &Part, after: &Part, begin: u64, span: Span) -> GapCause {
+    let (follows, leads) = (span.from == before.to, span.to == begin);
+    match before.end {
+        End::Version2 => GapCause::Version2,
+        End::Damaged => GapCause::Damaged,
+        _ if before.host.is_none() || after.host.is_none() => GapCause::Damaged,
+        End::WentOn if follows => GapCause::SegmentMissing,
+        _ if leads && after.is_later() => GapCause::SegmentMissing,
+        _ => GapCause::NotRunning,
+    }
+}
+
+/// Why nothing is told of the time before the first run.
+fn before(first: &Run) -> GapCause {
+    match first.parts.first() {
+        Some(part) if part.host.is_none() => GapCause::Damaged,
+        Some(part) if part.is_later() => GapCause::SegmentMissing,
+        _ => GapCause::NotRunning,
+    }
+}
+
+/// Why nothing is told of the time behind the last run.
+fn behind(last: &Run) -> GapCause {
+    match last.parts.iter().max_by_key(|part| part.to).map(|part| part.end) {
+        Some(End::WentOn) => GapCause::SegmentMissing,
+        Some(End::BeingWritten) => GapCause::NotYetWritten,
+        Some(End::Version2) => GapCause::Version2,
+        Some(End::Damaged) => GapCause::Damaged,
+        Some(End::Closed | End::CutOff) | None => GapCause::NotRunning,
+    }
+}
