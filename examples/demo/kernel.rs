@@ -1,4 +1,4 @@
-//! Real events: a private network namespace, flows put into its table, and the recorder beside them.
+//! Real events: flows put into the table of a private network namespace, and the recorder beside them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,32 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use ctrecorder::netlink::request::{self, NewFlow};
 use ctrecorder::netlink::socket::RequestSocket;
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getegid, geteuid};
+use nix::unistd::Pid;
 
 use super::{ctrecorder, flows, print, say};
 
 /// Nothing in the demo takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Moves this process into a network namespace of its own: as root right away, else within a user namespace in which
-/// it is root. Says what is missing where connection tracking cannot be used.
-pub fn enter_private_namespace() -> Result<()> {
-    let (user, group) = (geteuid(), getegid());
-    if user.is_root() {
-        unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace")?;
-    } else {
-        unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)
-            .context("cannot make a user namespace; try as root")?;
-        std::fs::write("/proc/self/setgroups", "deny")?;
-        std::fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
-        std::fs::write("/proc/self/gid_map", format!("0 {group} 1"))?;
-    }
-    let mut probe = Vec::new();
-    request::get_stats(&mut probe);
-    RequestSocket::open()?.execute(&probe).context("the kernel does not answer for connection tracking")
-}
 
 /// Records the demo's flows and returns the segment.
 pub fn record(directory: &Path) -> Result<PathBuf> {

@@ -15,6 +15,8 @@ mod flows;
 mod generated;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 mod kernel;
+#[cfg(all(target_os = "linux", feature = "capture"))]
+mod namespace;
 
 /// Set in the environment of the processes in which this program plays `ctrecorder`.
 const PLAY: &str = "CTRECORDER_DEMO_PLAYS_CTRECORDER";
@@ -54,7 +56,7 @@ fn demo() -> Result<()> {
 /// Records real events if that is possible here, else writes generated ones. Returns the segment's path.
 #[cfg(all(target_os = "linux", feature = "capture"))]
 fn record(directory: &Path) -> Result<PathBuf> {
-    match kernel::enter_private_namespace() {
+    match namespace::enter_private() {
         Ok(()) => kernel::record(directory),
         Err(reason) => {
             say(&format!("No real kernel events here ({reason:#}): generated records instead."));
