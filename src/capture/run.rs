@@ -3,7 +3,7 @@
 use std::os::unix::fs::fchown;
 use std::path::PathBuf;
 
-use ctrecorder_format::Family;
+use ctrecorder_format::{Family, Note};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::getpid;
@@ -17,8 +17,9 @@ use super::privileges::Identity;
 use super::queue::{Command, Queue};
 use super::segments::Segments;
 use super::statistics::Statistics;
+use super::sync::Sync;
 use super::write::Recording;
-use super::{clock, header, logging};
+use super::{clock, header, logging, neighbours, settings};
 use crate::netlink::socket::EventSocket;
 use crate::protocol::Protocols;
 
@@ -45,6 +46,12 @@ pub struct Options {
     pub pid_file: Option<PathBuf>,
     /// Stay in the foreground, and log to standard error.
     pub foreground: bool,
+    /// When what was written is synced to the medium.
+    pub sync: Sync,
+    /// Whether packets and bytes shall be counted, as far as the kernel's settings are concerned.
+    pub accounting: bool,
+    /// Set the kernel's settings as recommended.
+    pub set_sysctls: bool,
 }
 
 /// Records until a signal ends it. In the background, the caller's process returns as soon as the recorder runs.
@@ -77,6 +84,7 @@ struct Recorder {
     signals: SignalFd,
     socket: EventSocket,
     segments: Segments,
+    not_running: Option<Note>,
     wanted: Wanted,
     queue: usize,
 }
@@ -88,20 +96,26 @@ impl Recorder {
         let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
         be_nice(options.nice)?;
         let socket = EventSocket::open(options.socket_buffer)?;
-        let warnings = warnings(&socket, options.socket_buffer);
+        let mut warnings: Vec<_> = buffer_warning(&socket, options.socket_buffer).into_iter().collect();
         let now = clock::now();
         if let Some(identity) = &identity {
             identity.check_directory(&options.pattern.directory(now))?;
         }
+        let neighbours = neighbours::look(&options.pattern, now)?;
+        warnings.extend(neighbours.warnings);
+        warnings.extend(settings::prepare(options.set_sysctls, options.accounting));
         let header = header::first(&options.families, &options.protocols, now);
-        let segments = Segments::create(options.pattern.clone(), header)?;
+        let segments = Segments::create(options.pattern.clone(), header, options.sync)?;
+        // Whoever looks from now on finds the first segment.
+        drop(neighbours.lock);
         if let Some(identity) = identity {
             hand_over(&identity, &segments).inspect_err(|_| segments.abandon())?;
         }
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         tracing::info!("{}: recording", segments.path().display());
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
-        Ok(Self { pid_file, warnings, signals, socket, segments, wanted, queue: options.queue })
+        let not_running = neighbours.not_running;
+        Ok(Self { pid_file, warnings, signals, socket, segments, not_running, wanted, queue: options.queue })
     }
 
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.
@@ -109,7 +123,7 @@ impl Recorder {
         let queue = Queue::new(self.queue);
         let statistics = Statistics::default();
         let listener = Listener::new(self.socket, self.signals, self.wanted, &queue, &statistics);
-        let recording = Recording::new(self.segments, &queue, &statistics);
+        let recording = Recording::new(self.segments, self.not_running, &queue, &statistics);
         let result = std::thread::scope(|scope| {
             let writing = std::thread::Builder::new()
                 .name("write".into())
@@ -169,15 +183,8 @@ fn be_nice(increment: i32) -> Result<(), StartError> {
     rustix::process::nice(increment).map(drop).map_err(StartError::system("cannot change the nice value"))
 }
 
-/// What could cost events, now that it can still be mended.
-fn warnings(socket: &EventSocket, wanted: usize) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// That the socket's buffer is smaller than wanted, now that it can still be mended.
+fn buffer_warning(socket: &EventSocket, wanted: usize) -> Option<String> {
     let got = socket.receive_buffer();
-    if got < wanted {
-        warnings.push(format!("socket buffer: {got} bytes instead of {wanted}: see net.core.rmem_max"));
-    }
-    if header::sysctl("nf_conntrack_events") == Some(0) {
-        warnings.push("the kernel reports no events here; set sysctl -w net.netfilter.nf_conntrack_events=1".into());
-    }
-    warnings
+    (got < wanted).then(|| format!("socket buffer: {got} bytes instead of {wanted}: see net.core.rmem_max"))
 }
