@@ -3,6 +3,7 @@
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub mod capture;
 pub mod cli;
+mod file;
 pub mod journal;
 pub mod netlink;
 pub mod output;

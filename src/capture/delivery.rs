@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ctrecorder_format::{Cause, Note};
 
 use super::clock;
-use super::header::sysctl;
+use super::settings;
 use crate::netlink::socket::EventSocket;
 
 /// The table is looked at no more often than this.
@@ -57,11 +57,12 @@ impl Delivery {
         }
         self.looked = Some(now);
         let calm = self.overran.is_none_or(|overran| now - overran >= CALM);
-        let cause = match (self.reliable, fill(sysctl("nf_conntrack_count"), sysctl("nf_conntrack_max"))) {
-            (true, Fill::NearlyFull) if overrun => Cause::LossyDelivery,
-            (false, Fill::Roomy) if calm => Cause::ReliableDelivery,
-            _ => return Ok(None),
-        };
+        let cause =
+            match (self.reliable, fill(settings::read("nf_conntrack_count"), settings::read("nf_conntrack_max"))) {
+                (true, Fill::NearlyFull) if overrun => Cause::LossyDelivery,
+                (false, Fill::Roomy) if calm => Cause::ReliableDelivery,
+                _ => return Ok(None),
+            };
         self.reliable = cause == Cause::ReliableDelivery;
         socket.set_reliable(self.reliable)?;
         if self.reliable {

@@ -14,6 +14,12 @@ pub enum StartError {
     /// The first segment's file is there already.
     #[error("{}: exists, and is never overwritten; remove or rename it, or choose another pattern", .0.display())]
     Exists(PathBuf),
+    /// Another recorder is writing a segment of the same pattern.
+    #[error(
+        "{}: another recorder is writing this file, whose name the pattern could give; stop that one, or choose another pattern",
+        .0.display()
+    )]
+    Occupied(PathBuf),
     /// The first segment's directory is not there.
     #[error("{}: no such directory; create it first", .0.display())]
     NoDirectory(PathBuf),

@@ -8,16 +8,17 @@ use chrono::{Local, Offset};
 use ctrecorder_format::header::family_bit;
 use ctrecorder_format::{Clock, Content, Digest, Family, Header};
 
+use super::settings;
 use crate::protocol::Protocols;
 
 /// The header of a recorder's first segment; [`next`] makes those of the following ones.
 pub(super) fn first(families: &[Family], protocols: &Protocols, now: u64) -> Header {
     Header {
         tag: random(),
-        counters: accounting(),
+        counters: settings::counts(),
         software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
         content: Content::Events,
-        host: nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned()),
+        host: host(),
         boot_id: boot_id(),
         recorder_started: now,
         segment_number: 0,
@@ -26,7 +27,7 @@ pub(super) fn first(families: &[Family], protocols: &Protocols, now: u64) -> Hea
         utc_offset_seconds: utc_offset_seconds(),
         families: families.iter().fold(0, |bits, family| bits | family_bit(*family)),
         protocols: protocols.numbers().to_vec(),
-        namespace: fs::metadata("/proc/self/ns/net").map_or(0, |namespace| namespace.ino()),
+        namespace: namespace(),
         filters: String::new(),
         clock: clock(),
         previous: None,
@@ -39,7 +40,7 @@ pub(super) fn next(last: &Header, previous: Digest, now: u64) -> Header {
         tag: random(),
         segment_number: last.segment_number + 1,
         created: now,
-        counters: accounting(),
+        counters: settings::counts(),
         clock: clock(),
         utc_offset_seconds: utc_offset_seconds(),
         previous: Some(previous),
@@ -47,19 +48,19 @@ pub(super) fn next(last: &Header, previous: Digest, now: u64) -> Header {
     }
 }
 
-/// Whether the kernel counts packets and bytes.
-fn accounting() -> bool {
-    sysctl("nf_conntrack_acct") == Some(1)
-}
-
-/// Whether the kernel stamps flows with its own time.
+/// Where times come from.
 fn clock() -> Clock {
-    if sysctl("nf_conntrack_timestamp") == Some(1) { Clock::Kernel } else { Clock::Arrival }
+    if settings::stamps() { Clock::Kernel } else { Clock::Arrival }
 }
 
-/// A setting of connection tracking in this network namespace.
-pub(super) fn sysctl(name: &str) -> Option<u64> {
-    fs::read_to_string(format!("/proc/sys/net/netfilter/{name}")).ok()?.trim().parse().ok()
+/// The name of this host, empty if it has none.
+pub(super) fn host() -> String {
+    nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The inode number of this network namespace, 0 if not known.
+pub(super) fn namespace() -> u64 {
+    fs::metadata("/proc/self/ns/net").map_or(0, |namespace| namespace.ino())
 }
 
 /// A number that no other segment is likely to have. The standard library's hasher is seeded from the system's
@@ -68,7 +69,8 @@ fn random() -> u32 {
     RandomState::new().build_hasher().finish() as u32
 }
 
-fn boot_id() -> [u8; 16] {
+/// The kernel's boot id, zeros if not known.
+pub(super) fn boot_id() -> [u8; 16] {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: String = text.trim().split('-').collect();
     u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()

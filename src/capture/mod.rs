@@ -3,8 +3,8 @@
 //! Two threads: one drains the socket and never touches the disk (`listen`), one writes (`write`); a bounded queue
 //! stands between them (`queue`), and what does not fit becomes a gap in the journal, with its count.
 //!
-//! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, create the first segment,
-//! give up privileges, and only then start threads, since capabilities belong to a thread.
+//! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, look around, set what is to be set,
+//! create the first segment, give up privileges, and only then start threads, since capabilities belong to a thread.
 
 mod account;
 mod clock;
@@ -18,16 +18,22 @@ mod header;
 mod listen;
 mod logging;
 mod mirror;
+mod neighbours;
 mod pattern;
 mod pidfile;
+mod predecessor;
 mod privileges;
 mod queue;
+mod quiet;
 mod run;
 mod segments;
+mod settings;
 mod statistics;
+mod sync;
 mod table;
 mod write;
 
 pub use error::StartError;
 pub use pattern::{Pattern, PatternError};
 pub use run::{Options, run};
+pub use sync::Sync;

@@ -82,6 +82,20 @@ impl Pattern {
         self.name(moment).parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
     }
 
+    /// A glob that fits every name the pattern can give: a conversion stands for anything within a part of the path.
+    pub(super) fn glob(&self) -> String {
+        let mut glob = String::new();
+        for item in StrftimeItems::new(&self.text) {
+            match item {
+                Item::Literal(text) | Item::Space(text) => glob.push_str(&glob::Pattern::escape(text)),
+                // Two neighbouring stars would mean directories. A star of the pattern's own stands in brackets.
+                _ if glob.ends_with('*') => {}
+                _ => glob.push('*'),
+            }
+        }
+        glob
+    }
+
     /// Holds the names of the next days against each other, all by the present offset from UTC: that the end of summer
     /// time repeats an hour is no fault of the pattern.
     fn names_differ(&self, now: u64) -> Result<(), PatternError> {
@@ -170,6 +184,25 @@ mod tests {
         }
         for (text, minutes) in [("/ct.%Y%m%d", 1440), ("/ct.%s", 1), ("/ct.%d%H", 60), ("/ct.%Y%m%d-%H%M", 1)] {
             Pattern::new(text, minutes, at(23, 50)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_glob_fits_every_name_and_no_conversion_reaches_into_another_directory() {
+        for (text, glob) in [
+            ("/var/ct", "/var/ct"),
+            ("/var/%Y/%m/ct.%d-%H%M", "/var/*/*/ct.*-*"),
+            ("/var/%Y%m%d%%.ct", "/var/*%.ct"),
+            ("/var/[a]*%s?", "/var/[[]a[]][*]*[?]"),
+            ("/%D", "/*/*/*"),
+            ("/ct.%T", "/ct.*:*:*"),
+        ] {
+            let pattern = Pattern { text: text.into(), rotate_minutes: 0 };
+            assert_eq!(pattern.glob(), glob);
+            let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+            let matcher = glob::Pattern::new(glob).unwrap();
+            assert!(matcher.matches_with(&pattern.name_in(&Utc, at(13, 5)), options), "{text}");
+            assert!(!matcher.matches_with("/var/2026/11/20/ct.20-1305/more", options), "{text}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::fchown;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ctrecorder_format::Family;
+use ctrecorder_format::{Family, Note};
 use nix::sys::signalfd::SignalFd;
 
 use super::daemon::{self, Report, Side};
@@ -17,9 +17,10 @@ use super::privileges::Identity;
 use super::queue::{Command, Queue};
 use super::segments::Segments;
 use super::statistics::Statistics;
+use super::sync::Sync;
 use super::table::Table;
 use super::write::Recording;
-use super::{clock, header, logging};
+use super::{clock, header, logging, neighbours, settings};
 use crate::netlink::socket::EventSocket;
 use crate::protocol::Protocols;
 
@@ -50,6 +51,12 @@ pub struct Options {
     pub pid_file: Option<PathBuf>,
     /// Stay in the foreground, and log to standard error.
     pub foreground: bool,
+    /// When what was written is synced to the medium.
+    pub sync: Sync,
+    /// Whether packets and bytes shall be counted, as far as the kernel's settings are concerned.
+    pub accounting: bool,
+    /// Set the kernel's settings as recommended.
+    pub set_sysctls: bool,
 }
 
 /// Records until a signal ends it. In the background, the caller's process returns as soon as the recorder runs.
@@ -83,6 +90,7 @@ struct Recorder {
     socket: EventSocket,
     delivery: Delivery,
     segments: Segments,
+    not_running: Option<Note>,
     wanted: Wanted,
     poll: Option<Duration>,
     queue: usize,
@@ -97,13 +105,18 @@ impl Recorder {
         let socket = EventSocket::open(options.socket_buffer)?;
         let delivery = Delivery::begin(&socket, options.reliable)
             .map_err(StartError::system("cannot make the kernel's delivery reliable"))?;
-        let warnings = warnings(&socket, options.socket_buffer);
+        let mut warnings: Vec<_> = buffer_warning(&socket, options.socket_buffer).into_iter().collect();
         let now = clock::now();
         if let Some(identity) = &identity {
             identity.check_directory(&options.pattern.directory(now))?;
         }
+        let neighbours = neighbours::look(&options.pattern, now)?;
+        warnings.extend(neighbours.warnings);
+        warnings.extend(settings::prepare(options.set_sysctls, options.accounting));
         let header = header::first(&options.families, &options.protocols, now);
-        let segments = Segments::create(options.pattern.clone(), header)?;
+        let segments = Segments::create(options.pattern.clone(), header, options.sync)?;
+        // Whoever looks from now on finds the first segment.
+        drop(neighbours.lock);
         if let Some(identity) = identity {
             hand_over(&identity, &segments).inspect_err(|_| segments.abandon())?;
         }
@@ -111,7 +124,8 @@ impl Recorder {
         tracing::info!("{}: recording", segments.path().display());
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
         let (poll, queue) = (options.poll, options.queue);
-        Ok(Self { pid_file, warnings, signals, socket, delivery, segments, wanted, poll, queue })
+        let not_running = neighbours.not_running;
+        Ok(Self { pid_file, warnings, signals, socket, delivery, segments, not_running, wanted, poll, queue })
     }
 
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.
@@ -120,7 +134,7 @@ impl Recorder {
         let statistics = Statistics::default();
         let table = Table::new(self.wanted.clone(), self.poll, &queue, &statistics);
         let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
-        let recording = Recording::new(self.segments, table, &queue, &statistics);
+        let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics);
         let result = std::thread::scope(|scope| {
             let writing = std::thread::Builder::new()
                 .name("write".into())
@@ -179,15 +193,8 @@ fn be_nice(increment: i32) -> Result<(), StartError> {
     rustix::process::nice(increment).map(drop).map_err(StartError::system("cannot change the nice value"))
 }
 
-/// What could cost events, now that it can still be mended.
-fn warnings(socket: &EventSocket, wanted: usize) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// That the socket's buffer is smaller than wanted, now that it can still be mended.
+fn buffer_warning(socket: &EventSocket, wanted: usize) -> Option<String> {
     let got = socket.receive_buffer();
-    if got < wanted {
-        warnings.push(format!("socket buffer: {got} bytes instead of {wanted}: see net.core.rmem_max"));
-    }
-    if header::sysctl("nf_conntrack_events") == Some(0) {
-        warnings.push("the kernel reports no events here; set sysctl -w net.netfilter.nf_conntrack_events=1".into());
-    }
-    warnings
+    (got < wanted).then(|| format!("socket buffer: {got} bytes instead of {wanted}: see net.core.rmem_max"))
 }

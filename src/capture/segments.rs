@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use ctrecorder_format::{Cause, Closing, CodecError, Header, Note, Writer};
 
 use super::error::StartError;
 use super::pattern::Pattern;
+use super::sync::{Sync, Syncing};
 use super::{clock, files, header};
 
 /// How long the rest of a closed segment is tried, if its disk refuses for another reason than being full.
@@ -25,8 +27,9 @@ pub(super) struct Segments {
     path: PathBuf,
     writer: Writer<File>,
     closing: Option<Closed>,
-    /// What was lost with a closed segment that was given up, and is to be noted in the current one.
+    /// What was lost with a segment before, and is to be noted in the current one.
     given_up: Option<Note>,
+    syncing: Syncing,
     /// Bytes written to all of them.
     bytes: u64,
 }
@@ -60,7 +63,7 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 
 impl Segments {
     /// Creates the first segment. Its header is in the file when this returns.
-    pub(super) fn create(pattern: Pattern, header: Header) -> Result<Self, StartError> {
+    pub(super) fn create(pattern: Pattern, header: Header, sync: Sync) -> Result<Self, StartError> {
         let path = pattern.name(header.created);
         let file = files::create(&path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => StartError::Exists(path.clone()),
@@ -70,7 +73,8 @@ impl Segments {
         let failed = |error| StartError::File { path: path.clone(), what: "cannot write the header", error };
         let mut writer = Writer::new(file, &header).map_err(|error| failed(io::Error::other(error)))?;
         writer.write_out().map_err(failed).inspect_err(|_| files::remove(&path))?;
-        Ok(Self { pattern, header, path, writer, closing: None, given_up: None, bytes: 0 })
+        let syncing = Syncing::begin(sync, writer.output(), &path, header.created);
+        Ok(Self { pattern, header, path, writer, closing: None, given_up: None, syncing, bytes: 0 })
     }
 
     /// Removes a first segment whose recorder does not start after all.
@@ -114,9 +118,38 @@ impl Segments {
         self.writer.unwritten().events.zip(closing).map(|(events, more)| events + more)
     }
 
-    /// What was lost with a closed segment since the last call, to be noted in the current one.
-    pub(super) const fn take_given_up(&mut self) -> Option<Note> {
-        self.given_up.take()
+    /// What was lost with a segment before, or may be missing on the medium, to be noted in the current one.
+    pub(super) fn take_given_up(&mut self) -> Option<Note> {
+        self.given_up.take().or_else(|| self.syncing.take_gap())
+    }
+
+    /// When the current segment was begun, and how many records and notes it was given.
+    pub(super) const fn pushed(&self) -> (u64, u64) {
+        let totals = self.writer.totals();
+        (self.header.created, totals.records() + totals.notes)
+    }
+
+    /// Whether the current segment's file was removed, so that nobody will ever read it.
+    pub(super) fn is_removed(&self) -> bool {
+        self.file().metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+
+    /// How many events the current segment tells of, those that its notes say are lost among them.
+    pub(super) const fn events(&self) -> u64 {
+        let totals = self.writer.totals();
+        totals.starts.saturating_add(totals.ends).saturating_add(totals.lost)
+    }
+
+    /// Syncs if it is time to. To be called once a second.
+    pub(super) fn sync_if_due(&mut self) {
+        let until = self.written_until();
+        self.syncing.tick(self.writer.output(), &self.path, until);
+    }
+
+    /// What arrived before this moment is in the files, or noted: an event may wait a second for the writing thread.
+    fn written_until(&self) -> u64 {
+        let now = clock::now();
+        self.writer.unwritten().since.unwrap_or(now).min(now).saturating_sub(clock::SECOND)
     }
 
     /// Writes what is sealed, the last segment's rest first. That one may only hold up the current segment while the disk
@@ -127,7 +160,7 @@ impl Segments {
         {
             closed.tried = Some(Instant::now());
             match write_counted(&mut closed.writer, &mut self.bytes) {
-                Ok(()) => self.closing = None,
+                Ok(()) => self.closed(),
                 Err(error) if is_full(&error) => {
                     closed.tried = None;
                     return Err(error);
@@ -136,16 +169,34 @@ impl Segments {
                 Err(_) => {}
             }
         }
-        write_counted(&mut self.writer, &mut self.bytes)
+        let before = self.bytes;
+        let result = write_counted(&mut self.writer, &mut self.bytes);
+        if self.bytes > before {
+            let until = self.written_until();
+            self.syncing.written(self.writer.output(), &self.path, until);
+        }
+        result
     }
 
-    /// Tries the last segment's rest for the last time.
+    /// Tries the last segment's rest for the last time, and waits for what is being synced.
     pub(super) fn settle(&mut self) {
         if let Some(closed) = &mut self.closing {
             match write_counted(&mut closed.writer, &mut self.bytes) {
-                Ok(()) => self.closing = None,
+                Ok(()) => self.closed(),
                 Err(error) => self.give_up(&error),
             }
+        }
+        self.syncing.finish();
+    }
+
+    /// The last segment has its footer.
+    fn closed(&mut self) {
+        if let Some(closed) = self.closing.take() {
+            self.syncing.closed(
+                closed.writer.output(),
+                &closed.path,
+                self.header.created.saturating_sub(clock::SECOND),
+            );
         }
     }
 
@@ -161,7 +212,8 @@ impl Segments {
 
     /// Closes the current segment and goes on in the one named by `moment`. If there is none, nothing has changed.
     ///
-    /// The new file is created first, so that the old segment is only closed when there is a place to go.
+    /// The new file is created first, so that the old segment is only closed when there is a place to go. If the old one's
+    /// file was removed, what it told of is lost, and is to be noted.
     pub(super) fn rotate(&mut self, moment: u64) -> Result<(), RotateError> {
         if let Some(closed) = &self.closing {
             return Err(RotateError::Waiting(closed.path.clone()));
@@ -171,12 +223,19 @@ impl Segments {
             io::ErrorKind::AlreadyExists => RotateError::Exists(path.clone()),
             _ => RotateError::Create { path: path.clone(), error },
         })?;
+        self.syncing.created(&path);
         let now = clock::now();
+        let lost =
+            self.is_removed().then(|| Note::gap(self.header.created.min(now), now, self.events(), Cause::Removed));
         let digest = self.writer.finish(Closing::WentOn, now)?;
         self.header = header::next(&self.header, digest, now);
         let writer = std::mem::replace(&mut self.writer, Writer::new(file, &self.header)?);
         let path = std::mem::replace(&mut self.path, path);
-        self.closing = Some(Closed { path, writer, since: Instant::now(), tried: None });
+        // A footer that nobody can read is not worth a write.
+        match lost {
+            Some(lost) => self.given_up = Some(lost),
+            None => self.closing = Some(Closed { path, writer, since: Instant::now(), tried: None }),
+        }
         Ok(())
     }
 

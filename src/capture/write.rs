@@ -13,6 +13,7 @@ use ctrecorder_format::{Cause, Note};
 use super::clock::{self, StepWatch};
 use super::error::StartError;
 use super::queue::{Command, Element, Queue};
+use super::quiet::Quiet;
 use super::segments::{Segments, is_full};
 use super::statistics::Statistics;
 use super::table::Table;
@@ -36,21 +37,35 @@ pub(super) struct Recording<'a> {
     /// A new segment is wanted and could not be had yet; that it could not was said.
     overdue: bool,
     warned: bool,
+    /// The current segment's file was removed; that was said.
+    removed: bool,
     /// What the disk last said, while it refuses, and what losses are put down to.
     refusal: Option<(io::ErrorKind, Cause)>,
     clock: StepWatch,
+    quiet: Quiet<(u64, u64)>,
     losses: Losses,
     /// When to end at the latest, once told to; before that it is found out what was lost.
     ending: Option<Instant>,
 }
 
 impl<'a> Recording<'a> {
-    pub(super) fn new(mut segments: Segments, table: Table<'a>, queue: &'a Queue, statistics: &'a Statistics) -> Self {
+    /// Begins with the gap before this recorder, if there was one before it.
+    pub(super) fn new(
+        mut segments: Segments,
+        not_running: Option<Note>,
+        table: Table<'a>,
+        queue: &'a Queue,
+        statistics: &'a Statistics,
+    ) -> Self {
         let now = clock::now();
         let next_rotation = segments.next_rotation(now);
         statistics.segments.add(1);
         segments.writer().note(&Note::at(now, Cause::Started));
+        if let Some(gap) = not_running {
+            segments.writer().note(&gap);
+        }
         let (clock, losses) = (StepWatch::begin(), Losses::default());
+        let quiet = Quiet::begin(segments.pushed(), now);
         Self {
             queue,
             statistics,
@@ -59,8 +74,10 @@ impl<'a> Recording<'a> {
             next_rotation,
             overdue: false,
             warned: false,
+            removed: false,
             refusal: None,
             clock,
+            quiet,
             losses,
             ending: None,
         }
@@ -124,8 +141,28 @@ impl<'a> Recording<'a> {
             tracing::warn!("the wall clock was set by {:.3} s", step as f64 / clock::SECOND as f64);
             self.segments.writer().note(&Note::clock_step(clock::now(), step));
         }
+        self.note_quiet();
         self.segments.writer().seal();
+        self.segments.sync_if_due();
+        self.look_for_file();
         self.losses.log();
+    }
+
+    /// Notes that nothing happened, if it did not for long. While the disk refuses, what happens waits in the queue.
+    fn note_quiet(&mut self) {
+        if self.refusal.is_none()
+            && let Some(note) = self.quiet.note(self.segments.pushed(), clock::now())
+        {
+            self.segments.writer().note(&note);
+        }
+    }
+
+    /// Begins a new segment if the current one's file was removed.
+    fn look_for_file(&mut self) {
+        if self.segments.is_removed() && !std::mem::replace(&mut self.removed, true) {
+            tracing::error!("{}: removed while being written; what it told of is lost", self.segments.path().display());
+        }
+        self.overdue |= self.removed;
     }
 
     fn write(&mut self, elements: impl IntoIterator<Item = Element>) {
@@ -204,7 +241,7 @@ impl<'a> Recording<'a> {
         }
         match self.segments.rotate(moment) {
             Ok(()) => {
-                (self.overdue, self.warned) = (false, false);
+                (self.overdue, self.warned, self.removed) = (false, false, false);
                 self.table.begin_segment();
                 self.statistics.segments.add(1);
                 tracing::info!("{}: new segment", self.segments.path().display());
@@ -212,7 +249,12 @@ impl<'a> Recording<'a> {
             Err(error) => {
                 self.overdue = true;
                 if !std::mem::replace(&mut self.warned, true) {
-                    tracing::warn!("{error}; going on in {}, and trying again", self.segments.path().display());
+                    match self.removed {
+                        true => tracing::warn!("{error}; trying again"),
+                        false => {
+                            tracing::warn!("{error}; going on in {}, and trying again", self.segments.path().display())
+                        }
+                    }
                 }
             }
         }
@@ -234,6 +276,10 @@ impl<'a> Recording<'a> {
     fn stop(mut self) -> Result<(), StartError> {
         let rest = self.queue.take_all();
         self.write(rest);
+        if self.segments.is_removed() {
+            self.look_for_file();
+            self.rotate(clock::now());
+        }
         // Before the footer: nothing may stand behind it.
         self.segments.settle();
         self.note_given_up();
@@ -244,8 +290,13 @@ impl<'a> Recording<'a> {
         let result = self.segments.finish().and_then(|()| self.segments.write_out());
         self.statistics.bytes.add(self.segments.bytes() - before);
         tracing::info!("{}", self.statistics);
-        let (path, events) = (self.segments.path().to_path_buf(), self.segments.unwritten_events());
-        let synced = result.and_then(|()| self.segments.file().sync_all());
+        let (path, mut events) = (self.segments.path().to_path_buf(), self.segments.unwritten_events());
+        let mut synced = result.and_then(|()| self.segments.file().sync_all());
+        if self.segments.is_removed() {
+            events = Some(self.segments.events());
+            synced =
+                Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed, and no new one can be created"));
+        }
         synced.map_err(|error| StartError::Unwritten { path, events, error })
     }
 }

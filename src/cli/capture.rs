@@ -66,6 +66,30 @@ pub struct Arguments {
     /// Stay in the foreground, and write messages to standard error
     #[arg(short = 'F', long)]
     foreground: bool,
+
+    /// When what was written is synced to the disk: at the end alone, every 10 seconds and when a file is closed, or after
+    /// each write (slow)
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Sync::Interval)]
+    sync: Sync,
+
+    /// Have packets and bytes counted: recommend, or set with --set-sysctls, nf_conntrack_acct=1
+    #[arg(long)]
+    accounting: bool,
+
+    /// Set nf_conntrack_events and nf_conntrack_timestamp of this network namespace to 1, for flows that begin afterwards
+    #[arg(long)]
+    set_sysctls: bool,
+}
+
+/// When to sync, as it is named on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Sync {
+    /// At the end alone.
+    None,
+    /// Every 10 seconds, and when a file is closed.
+    Interval,
+    /// After each write, before the next.
+    Block,
 }
 
 /// An address family, as it is named on the command line.
@@ -126,6 +150,13 @@ mod recorder {
             // The background process leaves the present directory.
             pid_file: arguments.pid_file.map(std::path::absolute).transpose()?,
             foreground: arguments.foreground,
+            sync: match arguments.sync {
+                super::Sync::None => capture::Sync::None,
+                super::Sync::Interval => capture::Sync::Interval,
+                super::Sync::Block => capture::Sync::Block,
+            },
+            accounting: arguments.accounting,
+            set_sysctls: arguments.set_sysctls,
         })
     }
 }

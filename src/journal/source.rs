@@ -1,6 +1,6 @@
 //! One file, open for reading, of any version.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use ctrecorder_format::{Content, NS_PER_SECOND, Refusal, Segment, legacy};
 use memmap2::Mmap;
 
 use super::Error;
+use crate::file::{is_locked, map};
 
 const NS_PER_US: u64 = 1_000;
 
@@ -131,28 +132,6 @@ impl Source {
     pub const fn is_being_written(&self) -> bool {
         self.being_written
     }
-}
-
-/// Whether someone else has locked the file.
-fn is_locked(file: &File) -> bool {
-    match file.try_lock_shared() {
-        Ok(()) => {
-            // Nothing to be done if this fails; closing the file gives the lock back, too.
-            let _ = file.unlock();
-            false
-        }
-        Err(TryLockError::WouldBlock) => true,
-        Err(TryLockError::Error(_)) => false,
-    }
-}
-
-/// Maps a whole file.
-fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the bytes of a map must not change while they are borrowed. A recorder appends to its segments and never
-    // changes or shortens what it has written, and nothing here writes to an input. Someone else may: then blocks fail
-    // their checksums, and if the file shrinks, touching a page that is gone ends the process (SIGBUS). That is the price
-    // of not copying every file, the same that grep-like programs pay; who cannot have it may read through a pipe.
-    unsafe { Mmap::map(file) }
 }
 
 /// Reads to the end.

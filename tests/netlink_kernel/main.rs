@@ -163,7 +163,7 @@ fn with_reliable_delivery_every_end_arrives_in_the_end() {
         requests.execute_all(&create_all(flows.iter().copied())).unwrap();
         requests.execute_all(&flows.iter().flat_map(delete).collect::<Vec<_>>()).unwrap();
 
-        let (mut starts, mut ends) = (0, 0);
+        let (mut starts, mut ends) = (0_usize, 0_usize);
         let mut held = dying(&mut requests);
         let first_held = held;
         // It tries again about ten times a second.
@@ -172,14 +172,14 @@ fn with_reliable_delivery_every_end_arrives_in_the_end() {
             starts += found.iter().filter(|event| event.change == Change::New).count();
             ends += found.iter().filter(|event| event.change == Change::Destroy).count();
             held = dying(&mut requests);
-            if ends == FLOWS.into() {
+            if ends == usize::from(FLOWS) {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        assert_eq!((ends, held), (FLOWS.into(), 0));
+        assert_eq!((ends, held), (usize::from(FLOWS), 0));
         // The end comes instead of the start that was owed.
-        assert!(0 < starts && starts < FLOWS.into(), "{starts} starts");
+        assert!(0 < starts && starts < usize::from(FLOWS), "{starts} starts");
         assert!(first_held > 0, "nothing was held back");
     });
 }

@@ -1,0 +1,194 @@
+//! The files that are there already where a recorder starts: the segment before its first one, another recorder on the
+//! same pattern, and files that a reader of the directory would mix with its own.
+//!
+//! It looks before privileges are given up, so that root can read everything.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, SecondsFormat};
+use ctrecorder_format::{Cause, Note};
+use glob::{MatchOptions, glob_with};
+
+use super::error::StartError;
+use super::pattern::Pattern;
+use super::predecessor::{self, Found, Origin, Past};
+
+/// Of the files whose names fit the pattern so many are opened, the newest ones: there may be 100,000.
+const OPENED_MAX: usize = 16;
+
+/// So many other files of the directory are looked at.
+const OTHERS_MAX: usize = 64;
+
+/// So long another recorder's look is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A conversion stands for nothing with a slash in it.
+const OPTIONS: MatchOptions =
+    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+
+/// What a look found.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    /// The directory's lock: as long as it is held, another recorder that starts here waits with its look.
+    pub(super) lock: Option<File>,
+    /// Since when nothing was recorded, if there was a recorder before this one.
+    pub(super) not_running: Option<Note>,
+    /// What the operator should know, a line each.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Looks around at `now` (ns since the epoch), from when on this recorder's events are complete.
+///
+/// # Errors
+/// [`StartError::Occupied`], if another recorder works on this pattern.
+pub(super) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError> {
+    let directory = pattern.directory(now);
+    let lock = lock(&directory);
+    let (own, glob) = (Origin::own(), pattern.glob());
+    let Fitting { newest, foreign, mut warnings } = examine(newest(&glob), &own)?;
+    let not_running = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
+    if let Some(path) = foreign.or_else(|| other_file(&directory, &glob)) {
+        warnings.push(format!(
+            "{}: of another recorder, squeezed, or of another name than the pattern gives; who reads the directory will \
+             mix it with what is recorded now: give each recorder a directory of its own",
+            path.display()
+        ));
+    }
+    Ok(Neighbours { lock, not_running, warnings })
+}
+
+/// Locks the directory, so that of two recorders that start at once the second one finds the first one's segment. Where
+/// that cannot be had it goes without.
+fn lock(directory: &Path) -> Option<File> {
+    let file = File::open(directory).ok()?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Some(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Err(_) => return None,
+        }
+    }
+}
+
+/// The newest regular files that fit the glob, by when they were written to last, the newest first.
+fn newest(glob: &str) -> Vec<PathBuf> {
+    let mut newest = BinaryHeap::new();
+    for path in glob_with(glob, OPTIONS).into_iter().flatten().filter_map(Result::ok) {
+        let Ok(metadata) = path.metadata() else { continue };
+        if let (true, Ok(modified)) = (metadata.is_file(), metadata.modified()) {
+            newest.push(Reverse((modified, path)));
+        }
+        if newest.len() > OPENED_MAX {
+            newest.pop();
+        }
+    }
+    newest.into_sorted_vec().into_iter().map(|Reverse((_, path))| path).collect()
+}
+
+/// What the files that fit the pattern came to.
+#[derive(Debug, Default)]
+struct Fitting {
+    /// That of this host and namespace which was begun last.
+    newest: Option<(PathBuf, Past)>,
+    /// One that another recorder wrote.
+    foreign: Option<PathBuf>,
+    warnings: Vec<String>,
+}
+
+fn examine(paths: Vec<PathBuf>, own: &Origin) -> Result<Fitting, StartError> {
+    let mut fitting = Fitting::default();
+    for path in paths {
+        match predecessor::examine(&path, own) {
+            Ok(Found::Nothing) => {}
+            Ok(Found::BeingWritten) => return Err(StartError::Occupied(path)),
+            Ok(Found::Foreign) => fitting.foreign = Some(path),
+            Ok(Found::Ours(past)) => {
+                if fitting.newest.as_ref().is_none_or(|(_, newest)| newest.created < past.created) {
+                    fitting.newest = Some((path, past));
+                }
+            }
+            Err(error) => fitting.warnings.push(format!(
+                "{}: {error}; until when it was recorded is taken from the segment before it",
+                path.display()
+            )),
+        }
+    }
+    Ok(fitting)
+}
+
+/// The gap since the segment before ended.
+fn not_running(path: &Path, past: &Past, now: u64, warnings: &mut Vec<String>) -> Note {
+    let (path, end) = (path.display(), text(past.end));
+    if past.cut_off {
+        warnings
+            .push(format!("{path}: it was cut off; nothing is recorded from its last whole block, {end}, until now"));
+    } else {
+        tracing::info!("{path}: nothing is recorded from its end, {end}, until now");
+    }
+    // The clock may have been set back since.
+    Note::gap(past.end.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning)
+}
+
+fn text(time: u64) -> String {
+    let utc = DateTime::from_timestamp_nanos(i64::try_from(time).unwrap_or(i64::MAX));
+    utc.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// A file of ctrecorder's in this directory whose name does not fit.
+fn other_file(directory: &Path, glob: &str) -> Option<PathBuf> {
+    let glob = glob::Pattern::new(glob).ok()?;
+    let files = fs::read_dir(directory).ok()?.filter_map(Result::ok);
+    let files = files.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let others = files.map(|entry| entry.path()).filter(|path| !glob.matches_path_with(path, OPTIONS));
+    others.take(OTHERS_MAX).find(|path| predecessor::is_ours_by_magic(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn only_the_newest_files_are_opened_and_the_newest_come_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |number: u64| directory.path().join(format!("{}/ct.{number}", number % 3));
+        (0..3).for_each(|number| fs::create_dir(path(number).parent().unwrap()).unwrap());
+        for number in 0..50 {
+            let file = File::create(path(number)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + number)).unwrap();
+        }
+        fs::create_dir(directory.path().join("0/ct.directory")).unwrap();
+        let found = newest(&format!("{}/*/ct.*", directory.path().display()));
+        assert_eq!(found, (34..50).rev().map(path).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_gap_never_ends_before_it_begins() {
+        let past = Past { created: 5, end: 900, cut_off: true };
+        let mut warnings = Vec::new();
+        let span = |note: Note| (note.from.get(), note.to.get(), note.lost());
+        assert_eq!(span(not_running(Path::new("ct"), &past, 1000, &mut warnings)), (900, 1000, None));
+        assert_eq!(span(not_running(Path::new("ct"), &past, 800, &mut warnings)), (800, 800, None));
+        assert_eq!(warnings.len(), 2);
+    }
+
+    #[test]
+    fn a_directory_that_is_locked_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = lock(directory.path()).expect("a lock");
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| lock(directory.path()).is_some());
+            assert!(!second.is_finished());
+            drop(first);
+            assert!(second.join().unwrap());
+        });
+        assert!(lock(&directory.path().join("no-such")).is_none());
+    }
+}

@@ -1,0 +1,28 @@
+//! What readers and the recorder ask of a file on disk: its bytes in place, and whether it is being written.
+
+use std::fs::{File, TryLockError};
+use std::io;
+
+use memmap2::Mmap;
+
+/// Maps a whole file.
+pub fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the bytes of a map must not change while they are borrowed. A recorder appends to its segments and never
+    // changes or shortens what it has written, and nothing here writes to an input. Someone else may: then blocks fail
+    // their checksums, and if the file shrinks, touching a page that is gone ends the process (SIGBUS). That is the price
+    // of not copying every file, the same that grep-like programs pay; who cannot have it may read through a pipe.
+    unsafe { Mmap::map(file) }
+}
+
+/// Whether someone else has locked the file, as a recorder does with the segment that it writes.
+pub fn is_locked(file: &File) -> bool {
+    match file.try_lock_shared() {
+        Ok(()) => {
+            // Nothing to be done if this fails; closing the file gives the lock back, too.
+            let _ = file.unlock();
+            false
+        }
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(_)) => false,
+    }
+}
