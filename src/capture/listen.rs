@@ -74,7 +74,7 @@ pub(super) struct Listener<'a> {
     drops: u64,
     foreign: u64,
     truncated: u64,
-    /// The last moment at which nothing was missing, ns since the epoch.
+    /// The last moment at which nothing was missing, ns since the epoch; after the clock was set back it may lie ahead.
     whole_until: u64,
 }
 
@@ -224,7 +224,7 @@ impl<'a> Listener<'a> {
         self.truncated = truncated;
         if malformed > 0 {
             self.statistics.malformed.add(malformed);
-            self.queue.note(Note::gap(self.whole_until, now, malformed, Cause::Malformed));
+            self.queue.note(Note::gap(self.whole_until.min(now), now, malformed, Cause::Malformed));
         }
         let foreign = self.socket.foreign();
         self.statistics.forged.add(foreign - self.foreign);
@@ -249,7 +249,7 @@ impl<'a> Listener<'a> {
             // The kernel may also report an overrun that it does not count, for want of memory.
             if failed == 0 { Note::LOST_UNKNOWN } else { failed }
         };
-        let gap = Note::gap(self.whole_until, now, lost, Cause::KernelOverrun);
+        let gap = Note::gap(self.whole_until.min(now), now, lost, Cause::KernelOverrun);
         self.gap = Some(self.gap.map_or(gap, |gap_before| gap_before.joined(&gap)));
         Ok(())
     }

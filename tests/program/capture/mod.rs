@@ -1,9 +1,12 @@
 //! The recorder on a real kernel's events.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod account;
 mod background;
 mod crash;
 mod disk_full;
+mod keyframe;
+mod killed;
 mod overrun;
 mod privileges;
 mod recorder;

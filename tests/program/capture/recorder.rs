@@ -106,17 +106,21 @@ impl Recorder {
 
 /// Puts TCP flows with these numbers into the namespace's table and, if told to, takes them out again: two events each.
 pub fn make_flows(namespace: &Namespace, numbers: Range<u32>, end: bool) {
-    let mut socket = namespace.enter(RequestSocket::open).unwrap();
-    let (mut creations, mut deletions) = (Vec::new(), Vec::new());
-    for number in numbers {
-        let flow = flow(number);
-        request::create(&mut creations, &flow);
+    let mut creations = Vec::new();
+    numbers.clone().for_each(|number| request::create(&mut creations, &flow(number)));
+    namespace.enter(RequestSocket::open).unwrap().execute_all(&creations).unwrap();
+    if end {
+        end_flows(namespace, numbers);
+    }
+}
+
+/// Takes the flows with these numbers out of the table.
+pub fn end_flows(namespace: &Namespace, numbers: Range<u32>) {
+    let mut deletions = Vec::new();
+    for flow in numbers.map(flow) {
         request::delete(&mut deletions, &flow.original, flow.protocol, flow.zone);
     }
-    socket.execute_all(&creations).unwrap();
-    if end {
-        socket.execute_all(&deletions).unwrap();
-    }
+    namespace.enter(RequestSocket::open).unwrap().execute_all(&deletions).unwrap();
 }
 
 /// The text by which a list names the flow of this number.

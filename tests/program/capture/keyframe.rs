@@ -1,0 +1,148 @@
+//! Each segment tells of every flow that was alive when it began, once.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use ctrecorder_format::{Body, Cause, Segment};
+use nix::sys::signal::Signal;
+
+use crate::capture::account::Account;
+use crate::capture::recorder::{Recorder, end_flows, make_flows, text};
+use crate::lab::{Namespace, wait_until};
+use crate::program::{answer, ctrecorder};
+
+/// With the kernel's default setting, the ends of flows that began before anyone listened are not reported.
+#[test]
+fn flows_that_were_there_before_are_found_and_so_are_their_ends() {
+    let namespace = Namespace::new("before");
+    namespace.sysctl("netfilter/nf_conntrack_events", 2);
+    make_flows(&namespace, 0..10_000, false);
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &["--poll", "1"]);
+    wait_until("the table to be read", || recorder.log().contains("10000 flows are alive; 10000 began before"));
+    make_flows(&namespace, 10_000..10_100, false);
+    end_flows(&namespace, 0..500);
+    end_flows(&namespace, 10_000..10_050);
+    wait_until("the ends to be found", || Account::of(recorder.directory()).ends == 550);
+    recorder.stop();
+    let account = Account::of(recorder.directory());
+    let expected = Account { starts: 100, ends: 550, opens: 10_000, ends_found: 500, ..Account::default() };
+    assert_eq!(account, expected);
+    let left_open = notes(&recorder.segments()[0]).into_iter().find(|(cause, _)| *cause == Cause::Stopped);
+    assert_eq!(left_open, Some((Cause::Stopped, 9550)));
+    assert_eq!(recorder.test().status, 0);
+}
+
+#[test]
+fn both_families_and_every_protocol_are_in_the_keyframe() {
+    let namespace = Namespace::new("families");
+    namespace.run(std::process::Command::new("sh").args(["-c", CONNTRACK]));
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &["-p", "all"]);
+    wait_until("the table to be read", || recorder.log().contains("4 flows are alive"));
+    recorder.outlive_first_second();
+    recorder.signal(Signal::SIGHUP);
+    recorder.wait_for_segments(2);
+    recorder.stop();
+    for segment in recorder.segments() {
+        let listed = answer(ctrecorder().args(["list", "-H"]).arg(&segment));
+        let mut flows: Vec<_> = listed.stdout.lines().map(|line| line[26..].to_owned()).collect();
+        flows.sort();
+        let expected = [
+            " O  src=10.0.0.1:1000 dst=198.51.100.7:80 src=198.51.100.7:80 dst=203.0.113.1:2000",
+            " O  src=10.0.0.1:1000 dst=198.51.100.7:80 src=198.51.100.7:80 dst=203.0.113.1:2000",
+            " O  src=10.0.0.2:77 dst=198.51.100.7:2048 src=198.51.100.7:77 dst=10.0.0.2:0",
+            " O  src=[2001:db8::1]:1000 dst=[2001:db8::2]:80 src=[2001:db8::2]:80 dst=[2001:db8::1]:1000",
+        ];
+        assert_eq!(flows, expected, "{}", segment.display());
+    }
+}
+
+/// The same tuples in two protocols, a ping, and IPv6.
+const CONNTRACK: &str = "
+    conntrack -I -p tcp -s 10.0.0.1 -d 198.51.100.7 --sport 1000 --dport 80 -r 198.51.100.7 -q 203.0.113.1 \\
+        --reply-port-src 80 --reply-port-dst 2000 --state ESTABLISHED -t 600 2>&1
+    conntrack -I -p udp -s 10.0.0.1 -d 198.51.100.7 --sport 1000 --dport 80 -r 198.51.100.7 -q 203.0.113.1 \\
+        --reply-port-src 80 --reply-port-dst 2000 -t 600 2>&1
+    conntrack -I -p icmp -s 10.0.0.2 -d 198.51.100.7 --icmp-type 8 --icmp-code 0 --icmp-id 77 -t 600 2>&1
+    conntrack -I -p tcp -s 2001:db8::1 -d 2001:db8::2 --sport 1000 --dport 80 --state ESTABLISHED -t 600 2>&1
+";
+
+/// Rotation every second while flows come and go: no event is lost, and each segment stands for itself.
+#[test]
+fn under_load_each_segment_tells_of_each_flow_alive_once() {
+    const FLOWS: u32 = 60_000;
+    const ALIVE: u32 = 5_000;
+    let namespace = Namespace::new("rotating");
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            for first in (0..FLOWS).step_by(200) {
+                make_flows(&namespace, first..first + 200, false);
+                if first >= ALIVE {
+                    end_flows(&namespace, first - ALIVE..first - ALIVE + 200);
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        while !load.is_finished() {
+            recorder.outlive_first_second();
+            recorder.signal(Signal::SIGHUP);
+        }
+    });
+    recorder.stop();
+    let account = Account::of(recorder.directory());
+    let expected = Account { starts: FLOWS as usize, ends: (FLOWS - ALIVE) as usize, ..Account::default() };
+    assert_eq!(account, expected, "{}", recorder.log());
+    let segments = recorder.segments();
+    assert!(segments.len() >= 5, "{} segments", segments.len());
+    let mut alive = HashSet::new();
+    for segment in &segments {
+        let is_whole = notes(segment).iter().any(|(cause, _)| *cause == Cause::TableRead);
+        replay(segment, is_whole, &mut alive);
+        assert!(is_whole || segment == segments.last().unwrap(), "{}", segment.display());
+    }
+    assert_eq!(alive, (FLOWS - ALIVE..FLOWS).map(text).collect());
+    assert_eq!(recorder.test().status, 0);
+}
+
+/// Holds the records of a segment against the flows that were alive before it.
+fn replay(segment: &Path, is_whole: bool, alive: &mut HashSet<String>) {
+    let listed = answer(ctrecorder().args(["list", "-H"]).arg(segment));
+    let mut told = HashSet::new();
+    let mut ended_untold = HashSet::new();
+    for line in listed.stdout.lines() {
+        let flow = line[30..].to_owned();
+        match &line[27..28] {
+            "O" => {
+                assert!(alive.contains(&flow), "open and not alive: {line}");
+                assert!(told.insert(flow), "told twice: {line}");
+            }
+            "S" => {
+                assert!(alive.insert(flow.clone()), "begun and alive: {line}");
+                assert!(told.insert(flow), "told twice: {line}");
+            }
+            _ => {
+                assert!(alive.remove(&flow), "ended and not alive: {line}");
+                if !told.remove(&flow) {
+                    ended_untold.insert(flow);
+                }
+            }
+        }
+    }
+    if is_whole {
+        let missing: Vec<_> = alive.difference(&told).collect();
+        assert!(missing.is_empty(), "{}: not told of {missing:?}", segment.display());
+    }
+}
+
+/// Cause and value of each note of a segment.
+pub fn notes(path: &Path) -> Vec<(Cause, i64)> {
+    let bytes = std::fs::read(path).unwrap();
+    let segment = Segment::open(&bytes).unwrap();
+    let blocks = segment.blocks().filter_map(Result::ok);
+    let notes = blocks.flat_map(|block| match block.body {
+        Body::Notes(notes) => notes.to_vec(),
+        _ => Vec::new(),
+    });
+    notes.map(|note| (note.cause().unwrap(), note.value.get())).collect()
+}
