@@ -9,6 +9,9 @@ import journal
 
 SOCKET_BUFFER = 64 * 1024 * 1024
 
+# An account that no number of events made is equal to.
+NEVER_EXACT = -1
+
 ULOGD = """
 [global]
 logfile="{directory}/messages"
@@ -53,15 +56,17 @@ def ctrecorder(built: Path) -> Recorder:
     program = str(built / "ctrecorder")
 
     def heard(directory: Path) -> Heard:
-        with subprocess.Popen([program, "list", "-H", directory], stdout=subprocess.PIPE) as listed:
+        # Gaps, which it tells of on standard error, are in the journal's own account below.
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([program, "list", "-H", directory], **streams) as listed:
             recorded = sum(1 for _ in listed.stdout)
         if listed.returncode != 0:
             raise RuntimeError(f"ctrecorder list: status {listed.returncode}")
         subprocess.run([program, "test", directory], check=True, stdout=subprocess.DEVNULL)
         missing = journal.missing(directory)
         if missing is None:
-            return Heard(recorded, "not known", accounted=-1)
-        return Heard(recorded, str(missing), accounted=recorded + missing)
+            return Heard(recorded, "not known", NEVER_EXACT)
+        return Heard(recorded, str(missing), recorded + missing)
 
     return Recorder("ctrecorder capture", lambda to: [program, "capture", "--foreground", "--file", f"{to}/%s"], heard)
 
@@ -97,7 +102,7 @@ def ulogd() -> Recorder:
 def thrown_away(storm: Path) -> Recorder:
     def heard(directory: Path) -> Heard:
         received, dropped = map(int, (directory / "lines").read_text().split())
-        return Heard(received, str(dropped), accounted=received + dropped)
+        return Heard(received, str(dropped), received + dropped)
 
     return Recorder("thrown away", lambda to: redirected(f"{storm} drain -b {SOCKET_BUFFER // 1024}", to), heard)
 

@@ -3,6 +3,7 @@
 
 mod account;
 mod background;
+mod clock;
 mod crash;
 mod disk_full;
 mod keyframe;

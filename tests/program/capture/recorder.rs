@@ -68,6 +68,11 @@ impl Recorder {
         assert!(status.success(), "{status}: {}", self.log());
     }
 
+    /// One that was started otherwise, with its segments in this directory and nothing else.
+    pub const fn of(process: Process, directory: TempDir) -> Self {
+        Self { process, directory }
+    }
+
     /// Its segments in order of their names.
     pub fn segments(&self) -> Vec<PathBuf> {
         let mut paths: Vec<_> =

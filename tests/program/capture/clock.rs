@@ -1,0 +1,158 @@
+//! The wall clock is set while the recorder runs: by libfaketime, and for the recorder alone.
+//!
+//! It answers each question for the time with the true time and an offset that it reads from a file. The clock that
+//! goes on since the machine was started is left as it is, as on a machine whose wall clock is set.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use ctrecorder_format::{Body, Cause, Note, Segment};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::capture::recorder::{Recorder, make_flows, text};
+use crate::lab::{Namespace, Process, wait_until};
+use crate::program;
+
+const HOUR: i64 = 3600;
+
+/// A recorder, and its clock.
+struct Clocked {
+    recorder: Recorder,
+    clock: TempDir,
+    offset_s: i64,
+}
+
+impl Clocked {
+    fn start(namespace: &Namespace, arguments: &[&str]) -> Self {
+        let (segments, clock) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        fs::write(clock.path().join("offset"), "+0").unwrap();
+        let mut command = Command::new(program::PATH);
+        command
+            .env("TZ", "UTC")
+            .env("LD_PRELOAD", libfaketime())
+            .env("FAKETIME_TIMESTAMP_FILE", clock.path().join("offset"))
+            .envs([("FAKETIME_NO_CACHE", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1"), ("NO_FAKE_STAT", "1")])
+            .args(["capture", "--foreground", "--file"])
+            .arg(segments.path().join("ct.%Y%m%d-%H%M%S"))
+            .args(arguments);
+        let mut process = Process::start(namespace, &mut command);
+        process.wait_until_listening();
+        let recorder = Recorder::of(process, segments);
+        wait_until("the recorder to say that it records", || recorder.log().contains("recording"));
+        Self { recorder, clock, offset_s: 0 }
+    }
+
+    /// Sets the clock forward or back, and waits until the recorder has noticed.
+    fn step(&mut self, seconds: i64) {
+        let noticed = || self.recorder.log().matches("the wall clock was set by").count();
+        let before = noticed();
+        self.offset_s += seconds;
+        // Never half a file for the recorder to read.
+        let (new, offset) = (self.clock.path().join("new"), self.clock.path().join("offset"));
+        fs::write(&new, format!("{:+}", self.offset_s)).unwrap();
+        fs::rename(new, offset).unwrap();
+        wait_until("the recorder to notice that the clock was set", || noticed() > before);
+    }
+
+    /// Begins a new segment, which makes them so many.
+    fn new_segment(&self, count: usize) {
+        self.recorder.signal(Signal::SIGHUP);
+        self.recorder.wait_for_segments(count);
+    }
+
+    /// Asserts that flows of the numbers up to `count` are listed, each once, and that the segments are as they were
+    /// written, none missing in between.
+    fn assert_whole(&self, count: u32) {
+        let listed = self.recorder.list();
+        let starts = listed.iter().filter(|line| &line[27..28] == "S");
+        let mut starts: Vec<_> = starts.map(|line| line[30..].to_owned()).collect();
+        let mut made: Vec<_> = (0..count).map(text).collect();
+        starts.sort();
+        made.sort();
+        assert_eq!(starts, made);
+        let tested = self.recorder.test();
+        assert_eq!(tested.status, 0, "{}", tested.stdout);
+        let gaps: Vec<_> = self.notes().into_iter().filter(Note::is_gap).collect();
+        assert!(gaps.is_empty(), "{gaps:?}");
+    }
+
+    /// The steps of the clock that the journal tells of, in seconds.
+    fn steps(&self) -> Vec<i64> {
+        let notes = self.notes();
+        let steps = notes.iter().filter(|note| note.cause() == Some(Cause::ClockStep));
+        // The two clocks that a step is told by are not read at the very same moment.
+        steps.map(|note| (note.value.get() as f64 / 1e9).round() as i64).collect()
+    }
+
+    /// All notes, in the order in which they were written.
+    fn notes(&self) -> Vec<Note> {
+        let files: Vec<_> = self.recorder.segments().iter().map(|path| fs::read(path).unwrap()).collect();
+        let mut segments: Vec<_> = files.iter().map(|bytes| Segment::open(bytes).unwrap()).collect();
+        // Their names tell a clock that was set.
+        segments.sort_by_key(|segment| segment.header().unwrap().segment_number);
+        let mut notes = Vec::new();
+        for block in segments.iter().flat_map(Segment::blocks) {
+            if let Body::Notes(found) = block.unwrap().body {
+                notes.extend_from_slice(found);
+            }
+        }
+        notes
+    }
+}
+
+/// The library, wherever this architecture keeps it.
+fn libfaketime() -> PathBuf {
+    let architectures = fs::read_dir("/usr/lib").unwrap();
+    let mut libraries = architectures.map(|entry| entry.unwrap().path().join("faketime/libfaketimeMT.so.1"));
+    libraries.find(|path| path.exists()).expect("tests/setup libfaketime")
+}
+
+#[test]
+fn a_clock_that_is_set_forward_and_back_loses_nothing_and_is_told_of() {
+    let namespace = Namespace::new("clock");
+    let mut clocked = Clocked::start(&namespace, &[]);
+    make_flows(&namespace, 0..100, true);
+    clocked.recorder.wait_for_records(200);
+    clocked.step(HOUR);
+    make_flows(&namespace, 100..200, false);
+    clocked.new_segment(2);
+    make_flows(&namespace, 200..300, true);
+    clocked.recorder.wait_for_records(500);
+    clocked.step(-2 * HOUR);
+    make_flows(&namespace, 300..400, true);
+    // Named by an hour that lies before that of the first one.
+    clocked.new_segment(3);
+    make_flows(&namespace, 400..500, false);
+    clocked.recorder.stop();
+
+    clocked.assert_whole(500);
+    assert_eq!(clocked.steps(), [HOUR, -2 * HOUR]);
+    let names = clocked.recorder.segments();
+    let bytes = fs::read(&names[0]).unwrap();
+    assert_eq!(Segment::open(&bytes).unwrap().header().unwrap().segment_number, 2, "{names:?}");
+}
+
+/// The hour begins when the new time says so: at once where it was set over it, and anew where it was set back.
+#[test]
+fn rotation_follows_the_clock_that_was_set() {
+    let namespace = Namespace::new("hours");
+    let mut clocked = Clocked::start(&namespace, &["-t", "60"]);
+    make_flows(&namespace, 0..10, false);
+    clocked.step(HOUR);
+    clocked.recorder.wait_for_segments(2);
+    make_flows(&namespace, 10..20, false);
+    // Back to an hour before the first one: the beginning of that is to come again.
+    clocked.step(-2 * HOUR);
+    make_flows(&namespace, 20..30, false);
+    clocked.step(HOUR);
+    let segments = clocked.recorder.wait_for_segments(3);
+    make_flows(&namespace, 30..40, false);
+    clocked.recorder.stop();
+
+    clocked.assert_whole(40);
+    assert_eq!(clocked.steps(), [HOUR, -2 * HOUR, HOUR]);
+    let on_the_hour = segments.iter().filter(|path| path.to_str().unwrap().ends_with("0000")).count();
+    assert_eq!(on_the_hour, 2, "{segments:?}");
+}
