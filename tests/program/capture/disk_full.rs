@@ -7,6 +7,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use crate::capture::account::Account;
 use crate::capture::recorder::{Recorder, make_flows};
 use crate::lab::{Namespace, wait_until};
 use crate::program::{answer, ctrecorder};
@@ -62,8 +63,8 @@ fn what_fits_is_whole_what_waits_is_kept_the_rest_is_counted_and_it_goes_on_in_s
 
     let listed = answer(ctrecorder().args(["list", "-H"]).arg(recorder.directory()));
     assert_eq!(listed.status, 0, "{}", listed.stderr);
-    let records = listed.stdout.lines().count() as u64;
-    assert_eq!(records + lost(&recorder), 16_020, "every event is recorded or counted");
+    let account = Account::of(recorder.directory());
+    assert_eq!(account.events(), 16_020, "every event is recorded or counted: {account:?}");
     let in_gaps = listed.stderr.lines().map(|line| {
         // Bursts this fast may overrun so short a queue even while the disk takes data.
         assert!(line.contains("disk full") || line.contains("queue full"), "{line}");

@@ -33,7 +33,10 @@ fn after_each_of_fifty_kills_what_was_written_is_there_and_the_rest_is_a_gap() {
     assert_eq!(gaps.len(), deaths.len(), "{gaps:?}");
     for (Death { last_record, killed }, [from, to, cause]) in deaths.iter().zip(&gaps) {
         assert_eq!(cause, "recorder not running");
-        assert!(last_record <= &from[..26] && &from[..26] <= killed.as_str(), "{last_record} <= {from} <= {killed}");
+        assert!(
+            last_record.as_str() <= &from[..26] && &from[..26] <= killed.as_str(),
+            "{last_record} <= {from} <= {killed}"
+        );
         assert!(killed.as_str() <= &to[..26], "{killed} <= {to}");
     }
 }

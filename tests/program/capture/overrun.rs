@@ -92,6 +92,7 @@ fn a_short_queue_behind_a_small_buffer_is_accounted_for_too() {
         end_flows(&namespace, first..first + 900);
         recorder.signal(Signal::SIGCONT);
     }
+    wait_until("the kernel to hold nothing back", || sysctl(&namespace, "nf_conntrack_count") == 1000);
     recorder.stop();
     let account = Account::of(recorder.directory());
     assert_eq!(account.events(), 19_000, "{account:?} {}", recorder.log());
@@ -102,7 +103,7 @@ fn a_short_queue_behind_a_small_buffer_is_accounted_for_too() {
 #[test]
 fn delivery_becomes_lossy_before_the_kernels_table_is_full() {
     let namespace = Namespace::new("watchdog");
-    let max: u32 = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").unwrap().trim().parse().unwrap();
+    let max = sysctl(&namespace, "nf_conntrack_max");
     let mut recorder = Recorder::start(&namespace, "ct.%s", &["-b", "64"]);
     recorder.signal(Signal::SIGSTOP);
     let flows = max / 100 * 92;
@@ -111,13 +112,16 @@ fn delivery_becomes_lossy_before_the_kernels_table_is_full() {
     }
     recorder.signal(Signal::SIGCONT);
     wait_until("lossy delivery", || recorder.log().contains("lossy delivery"));
-    wait_until("the kernel to let go of the flows", || {
-        let count = namespace.enter(|| std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count").unwrap());
-        count.trim().parse::<u32>().unwrap() < 1000
-    });
+    wait_until("the kernel to let go of the flows", || sysctl(&namespace, "nf_conntrack_count") < 1000);
     make_flows(&namespace, 300_000..300_010, true);
     recorder.stop();
     let account = Account::of(recorder.directory());
     assert!(account.ends >= 10, "{account:?}");
     assert!(account.gaps.iter().all(|(cause, _)| cause == "socket buffer full"), "{account:?}");
+}
+
+/// A number that the kernel tells of connection tracking in the namespace.
+fn sysctl(namespace: &Namespace, name: &str) -> u32 {
+    let path = format!("/proc/sys/net/netfilter/{name}");
+    namespace.enter(|| std::fs::read_to_string(path).unwrap()).trim().parse().unwrap()
 }
