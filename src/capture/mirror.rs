@@ -98,7 +98,8 @@ impl Mirror {
         }
     }
 
-    /// A reading of the table begins.
+    /// A reading of the table begins. All events must have been taken that were made before: what is heard of from here
+    /// on was alive since.
     pub(super) fn begin_reading(&mut self) {
         self.now.reading = self.now.reading.wrapping_add(1);
         self.now.is_reading = true;
@@ -375,3 +376,6 @@ fn tell<A: Address, W: Write>(
         to.push(&record, counters, found);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,6 +70,8 @@ struct Reading {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// The events up to now are awaited.
+    Opening,
     /// The flows alive are read.
     Alive,
     /// The flows are read whose end the kernel holds back.
@@ -169,6 +171,10 @@ impl<'a> Table<'a> {
                 return Ok(());
             }
             reading.ticket = None;
+            if reading.phase == Phase::Opening {
+                self.mirror.begin_reading();
+                return reading.open(&self.wanted, self.account.gaps());
+            }
             let patience = if self.mirror.is_known() { GRACE } else { Duration::ZERO };
             self.mirror.decide(patience, to);
             if reading.phase == Phase::Closing {
@@ -203,17 +209,13 @@ impl<'a> Table<'a> {
         self.due.into_iter().chain(self.next_poll()).any(|moment| moment <= Instant::now())
     }
 
+    /// Begins by taking the events up to now: what is heard of later has begun since.
     fn begin(&mut self) -> io::Result<()> {
         self.due = None;
-        let mut socket = RequestSocket::open().map_err(io::Error::other)?;
-        let mut dump = Vec::new();
-        request::dump(&mut dump, self.wanted.netlink_family());
-        self.mirror.begin_reading();
-        let began = clock::now();
-        socket.begin_dump(&dump)?;
-        let gaps = self.account.gaps();
+        let socket = RequestSocket::open().map_err(io::Error::other)?;
+        let ticket = Some(self.queue.ask());
         self.reading =
-            Some(Reading { socket, phase: Phase::Alive, began, read: began, gaps, ticket: None, rest: None, held: 0 });
+            Some(Reading { socket, phase: Phase::Opening, began: 0, read: 0, gaps: 0, ticket, rest: None, held: 0 });
         Ok(())
     }
 
@@ -323,9 +325,18 @@ impl Reading {
         Ok(done)
     }
 
+    /// Asks for the table. There have been so many `gaps` up to now.
+    fn open(&mut self, wanted: &Wanted, gaps: u64) -> io::Result<()> {
+        let mut dump = Vec::new();
+        request::dump(&mut dump, wanted.netlink_family());
+        self.began = clock::now();
+        (self.read, self.gaps, self.phase) = (self.began, gaps, Phase::Alive);
+        self.socket.begin_dump(&dump)
+    }
+
     fn next_phase(&mut self) -> io::Result<()> {
         self.phase = match self.phase {
-            Phase::Alive => {
+            Phase::Opening | Phase::Alive => {
                 let mut dump = Vec::new();
                 request::dump_dying(&mut dump);
                 self.socket.begin_dump(&dump)?;
