@@ -52,10 +52,11 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Reads the heads and notes of a file. Damage is told to `told`, but for an end that is cut off.
-    pub(super) fn of(source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> Self {
+    /// Reads the heads and notes of a file. Damage is told to `told`, but for an end that is cut off. `None` if nothing in it
+    /// tells of any time.
+    pub(super) fn of(source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> Option<Self> {
         match version {
-            Version::Two(file) => Self::of_legacy(file, version.begun(), told),
+            Version::Two(file) => Some(Self::of_legacy(file, version.begun(), told)),
             Version::Three(segment) => {
                 if let Some(footer) = segment.footer()
                     && segment.length() / (footer.totals.blocks.saturating_add(1)) > WORTH_SKIPPING_BYTES
@@ -65,7 +66,8 @@ impl Part {
                 let end = if source.is_being_written() { End::BeingWritten } else { End::CutOff };
                 let mut walk = Walk::begin(Self::blank(segment.header().ok(), version.begun(), end), told);
                 walk.segment(segment);
-                walk.part.in_order()
+                let part = walk.part.in_order();
+                (segment.header().is_ok() || part.to > 0).then_some(part)
             }
         }
     }

@@ -49,9 +49,13 @@ impl Run {
 
 impl Reading {
     /// Reads the heads and notes of a file; its records are not read (but for files of version 2, which have no heads).
-    /// Damage in it is told to `told`, but for an end that is cut off.
-    pub fn add(&mut self, source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) {
-        self.parts.push(Part::of(source, version, told));
+    /// Damage in it is told to `told`, but for an end that is cut off. Returns whether anything in it tells of any time: not
+    /// so if neither its header nor a block is whole.
+    pub fn add(&mut self, source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> bool {
+        let part = Part::of(source, version, told);
+        let tells = part.is_some();
+        self.parts.extend(part);
+        tells
     }
 
     /// What the files cover; `None` if there are none.
@@ -78,17 +82,22 @@ impl Reading {
         Ok(Some(Coverage::new(first.span.from, last.span.to, gaps, (before(first), behind(last)))))
     }
 
-    /// The gaps that no note tells of, host by host: what was squeezed of these files has to be told of them.
-    pub fn derived(self) -> Vec<Gap> {
+    /// The gaps that no note tells of, host by host: what could not be read in files, and what is missing between them. A
+    /// file that is made of these has to tell of them.
+    pub fn untold(self) -> Vec<Gap> {
         let mut hosts: HashMap<_, Self> = HashMap::new();
         for part in self.parts {
             hosts.entry(part.host.clone()).or_default().parts.push(part);
         }
         let of_host = |reading: Self| {
             let runs = reading.runs();
-            derived(&runs, &noted(&runs))
+            let mut gaps = derived(&runs, &noted(&runs));
+            gaps.extend(runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.damaged));
+            gaps
         };
-        hosts.into_values().flat_map(of_host).collect()
+        let mut gaps: Vec<_> = hosts.into_values().flat_map(of_host).collect();
+        gaps.sort_unstable();
+        gaps
     }
 
     /// Until when the files tell; 0 if there are none.
