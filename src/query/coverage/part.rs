@@ -61,7 +61,7 @@ impl Part {
                 if let Some(footer) = segment.footer()
                     && segment.length() / (footer.totals.blocks.saturating_add(1)) > WORTH_SKIPPING_BYTES
                 {
-                    source.expect_skips();
+                    source.expect_reads_at(footer.directory.iter().map(|entry| entry.offset.get()));
                 }
                 let end = if source.is_being_written() { End::BeingWritten } else { End::CutOff };
                 let mut walk = Walk::begin(Self::blank(segment.header().ok(), version.begun(), end), told);
