@@ -145,14 +145,14 @@ struct Walk<'w> {
     solid: u64,
     /// Something before the next head could not be read, with so many records, where that is known.
     missing: Option<Option<u64>>,
-    /// No note came yet.
-    first_note: bool,
+    /// Neither records nor the note that the recorder was started came yet.
+    unbegun: bool,
 }
 
 impl<'w> Walk<'w> {
     fn begin(part: Part, told: &'w mut dyn FnMut(&Damage)) -> Self {
         let solid = part.from;
-        Self { part, told, solid, missing: None, first_note: true }
+        Self { part, told, solid, missing: None, unbegun: true }
     }
 
     fn segment(&mut self, segment: &Segment<'_>) {
@@ -204,6 +204,7 @@ impl<'w> Walk<'w> {
             self.solid = self.part.to;
         }
         if block.kind() != Some(BlockKind::Notes) {
+            self.unbegun = false;
             return;
         }
         match head.verify().map(|block| block.body) {
@@ -226,10 +227,10 @@ impl<'w> Walk<'w> {
     }
 
     fn note(&mut self, note: &Note) {
-        let first = std::mem::replace(&mut self.first_note, false);
         match note.cause() {
             // The file is there before the recorder is at work.
-            Some(Cause::Started) if first && self.part.number == 0 => {
+            Some(Cause::Started) if self.unbegun && self.part.number == 0 => {
+                self.unbegun = false;
                 self.part.from = self.part.from.max(note.from.get());
                 self.part.to = self.part.to.max(self.part.from);
             }
