@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use super::{Misuse, Report, Status};
-use crate::journal::{Journal, Member};
+use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::coverage::Reading;
 use crate::query::{Coverage, parse_time};
@@ -90,12 +90,15 @@ fn within(covered: Coverage, arguments: &Arguments) -> Result<Coverage, Misuse> 
 
 /// Reads what a file tells, or says why it cannot be read.
 fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
+    let shown = Shown(file.path());
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
         report.file(&version);
         // What is damaged is a gap: that is the answer, and no failure of the question.
-        let mut told = |damage: &_| report.line(format_args!("{}: {damage}", crate::journal::Shown(file.path())));
-        reading.add(&source, &version, &mut told);
+        let mut told = |damage: &_| report.line(format_args!("{shown}: {damage}"));
+        if !reading.add(&source, &version, &mut told) {
+            report.failure(format_args!("{shown}: neither its header nor a block is whole"));
+        }
         report.passed(source.length());
         Ok(())
     });

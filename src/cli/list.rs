@@ -20,7 +20,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 ///
 /// Times are in the local time zone (TZ). Standard output has records only: headers, gaps and damage go to standard
 /// error. A line with S is a flow's start, E its end, O a flow that was open when the segment began, U a change; + means
-/// that an answer was seen.
+/// that an answer was seen. Behind a gap, [recovered] marks a flow that was found in the kernel's table and began earlier,
+/// [ended after TIME] one that was gone when it was read again.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or directories of them
@@ -170,8 +171,11 @@ impl<W: Write> Sink for List<W> {
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<io::Error> {
-        self.write_out()?;
-        self.report.gap(path, note);
+        self.classic.note(note);
+        if note.is_gap() {
+            self.write_out()?;
+            self.report.gap(path, note);
+        }
         ControlFlow::Continue(())
     }
 

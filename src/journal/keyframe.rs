@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ctrecorder_format::{Digest, Header, Segment};
+use ctrecorder_format::{Cause, Digest, Header, Note, Segment};
 
 /// Which open records are handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,28 +17,41 @@ pub enum OpenRecords {
 #[derive(Debug)]
 pub(super) struct Keyframes {
     which: OpenRecords,
-    /// The last segment of each chain by its digest, and whether a gap in it is still waiting for its open records.
+    /// The last segment of each chain by its digest, and whether something in it is still waiting for its open records.
     chains: HashMap<Digest, bool>,
     shown: bool,
+    /// There was a gap, and neither open records nor a reading of the kernel's table since.
     waiting: bool,
+    /// Records of this segment were lost to damage: what the recorder said of flows may be among them, so that the next
+    /// keyframe is needed whatever was read of the table.
+    damaged: bool,
 }
 
 impl Keyframes {
     pub(super) fn new(which: OpenRecords) -> Self {
-        Self { which, chains: HashMap::new(), shown: true, waiting: false }
+        Self { which, chains: HashMap::new(), shown: true, waiting: false, damaged: false }
     }
 
     /// A segment begins.
     pub(super) fn begin(&mut self, header: Option<&Header>) {
         let previous = header.and_then(|header| header.previous);
         let follows = previous.and_then(|digest| self.chains.remove(&digest));
-        self.waiting = follows.unwrap_or(false);
+        (self.waiting, self.damaged) = (follows.unwrap_or(false), false);
         self.shown = follows.is_none() || self.waiting || self.which == OpenRecords::All;
     }
 
-    /// There is a gap: the flows that are open behind it are news.
-    pub(super) const fn gap(&mut self) {
-        (self.shown, self.waiting) = (true, true);
+    /// A note: behind a gap the flows that are open are news, until the segment has told of all flows in the kernel's table.
+    pub(super) fn note(&mut self, note: &Note) {
+        if note.is_gap() {
+            (self.shown, self.waiting) = (true, true);
+        } else if note.cause() == Some(Cause::TableRead) {
+            self.waiting = false;
+        }
+    }
+
+    /// Records were lost to damage: the flows that are open behind it may be news.
+    pub(super) const fn damage(&mut self) {
+        (self.shown, self.damaged) = (true, true);
     }
 
     /// Whether an open record at this place is to be handed on.
@@ -55,7 +68,7 @@ impl Keyframes {
     /// The segment is at its end.
     pub(super) fn end(&mut self, segment: &Segment<'_>) {
         if let Some(footer) = segment.footer() {
-            self.chains.insert(footer.digest, self.waiting);
+            self.chains.insert(footer.digest, self.waiting || self.damaged);
         }
     }
 }

@@ -220,9 +220,7 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
 
     fn notes(&mut self, notes: &[Note]) -> ControlFlow<S::Stop> {
         for note in notes {
-            if note.is_gap() {
-                self.scan.keyframes.gap();
-            }
+            self.scan.keyframes.note(note);
             self.sink.note(self.source.path(), note)?;
         }
         ControlFlow::Continue(())
@@ -234,7 +232,7 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
             return ControlFlow::Continue(());
         }
         if damage.records_lost != Some(0) {
-            self.scan.keyframes.gap();
+            self.scan.keyframes.damage();
         }
         self.sink.damage(self.source.path(), damage)
     }

@@ -118,13 +118,20 @@ impl Source {
         }
     }
 
-    /// Says that little of the file will be read, here and there: the system need not read what lies between. That is a
-    /// hint, of no consequence but for speed.
-    pub fn expect_skips(&self) {
+    /// Says that little of the file will be read, at these places, so that the system reads them all at once and not what
+    /// lies between. That is a hint, of no consequence but for speed.
+    pub fn expect_reads_at(&self, places: impl IntoIterator<Item = u64>) {
         #[cfg(unix)]
         if let Bytes::Mapped(map) = &self.bytes {
-            let _ = map.advise(memmap2::Advice::Random);
+            use memmap2::Advice;
+            let _ = map.advise(Advice::Random);
+            for place in places.into_iter().filter(|place| *place < self.length()) {
+                // It is below the length of a map, and so fits.
+                let _ = map.advise_range(Advice::WillNeed, place as usize, 1);
+            }
         }
+        #[cfg(not(unix))]
+        drop(places.into_iter());
     }
 
     /// Whether a recorder held the file's lock when it was opened: then it has no footer, and may end in the middle of a

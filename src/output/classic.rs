@@ -4,8 +4,14 @@
 //! 2010.09.28 21:15:17.988012 S  src=88.1.1.1:1527 dst=194.1.1.1:25 src=192.168.1.100:25 dst=88.1.1.1:1527
 //! 2010.09.28 21:15:17.988012 2010.09.28 21:15:17.989960 src=88.1.1.1:1527 dst=194.1.1.1:80 ...
 //! ```
+//!
+//! A line of what was found in the kernel's table, and not heard, says so at its end: ` [recovered]`, ` [ended after
+//! 2026.11.20 12:10:03.000412]`.
 
-use ctrecorder_format::{Address, Kind, Record};
+use std::collections::VecDeque;
+
+use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
+use ctrecorder_format::{Address, Cause, Kind, Note, Record};
 
 use super::digits::endpoint;
 use super::time::{self, Times};
@@ -14,6 +20,9 @@ use super::zone::Zone;
 /// Stands where a time is not known: as long as a time.
 const UNKNOWN: [u8; time::LENGTH] = *b"-          -              ";
 
+/// So many readings of the kernel's table are remembered. The ends that one found stand right behind it.
+const READINGS: usize = 16;
+
 /// Writes records as lines of classic text.
 #[derive(Clone, Debug)]
 pub struct Classic {
@@ -21,12 +30,22 @@ pub struct Classic {
     /// its own, so that neither loses what it could use again.
     first: Times,
     second: Times,
+    /// The last readings of the kernel's table: when each began and was at its end, ns since the epoch.
+    readings: VecDeque<(u64, u64)>,
 }
 
 impl Classic {
     /// Times are written in this zone.
     pub fn new(zone: Zone) -> Self {
-        Self { first: Times::new(zone.clone()), second: Times::new(zone) }
+        Self { first: Times::new(zone.clone()), second: Times::new(zone), readings: VecDeque::new() }
+    }
+
+    /// Takes a note of the journal: one that the kernel's table was read tells of ends that were not heard.
+    pub fn note(&mut self, note: &Note) {
+        if note.cause() == Some(Cause::TableRead) {
+            self.readings.truncate(READINGS - 1);
+            self.readings.push_front((note.from.get(), note.to.get()));
+        }
     }
 
     /// Appends the line of an event: its time, `S`, `U`, `E` or `O` (start, update, end, open), `+` if a reply was seen,
@@ -44,6 +63,7 @@ impl Classic {
         let reply_seen = if record.reply_seen() { b'+' } else { b' ' };
         out.extend_from_slice(&[b' ', letter, reply_seen]);
         tuples(out, record);
+        self.end_line(out, record);
     }
 
     /// Appends the squeezed line of a record: its start and its end, dashes for the one that is not known, the two tuples.
@@ -52,6 +72,34 @@ impl Classic {
         out.push(b' ');
         moment(&mut self.second, out, record.end.get());
         tuples(out, record);
+        self.end_line(out, record);
+    }
+
+    /// Ends a line, with what is not exact about its times.
+    fn end_line<A: Address>(&mut self, out: &mut Vec<u8>, record: &Record<A>) {
+        if record.flags & (RECOVERED | END_AT_LATEST) != 0 {
+            self.marks(out, record);
+        }
+        out.push(b'\n');
+    }
+
+    #[cold]
+    fn marks<A: Address>(&mut self, out: &mut Vec<u8>, record: &Record<A>) {
+        if record.flags & RECOVERED != 0 {
+            out.extend_from_slice(b" [recovered]");
+        }
+        let end = record.end.get();
+        if record.flags & END_AT_LATEST == 0 || end == 0 {
+            return;
+        }
+        match self.readings.iter().find(|(_, to)| *to == end) {
+            Some((from, _)) => {
+                out.extend_from_slice(b" [ended after ");
+                self.second.write(out, *from);
+                out.push(b']');
+            }
+            None => out.extend_from_slice(b" [ended earlier]"),
+        }
     }
 }
 
@@ -63,7 +111,7 @@ fn moment(times: &mut Times, out: &mut Vec<u8>, ns: u64) {
     }
 }
 
-/// Appends the tuples and ends the line.
+/// Appends the tuples.
 fn tuples<A: Address>(out: &mut Vec<u8>, record: &Record<A>) {
     for tuple in [&record.original, &record.reply] {
         out.extend_from_slice(b" src=");
@@ -71,7 +119,6 @@ fn tuples<A: Address>(out: &mut Vec<u8>, record: &Record<A>) {
         out.extend_from_slice(b" dst=");
         endpoint(out, tuple.dst, tuple.dport.get());
     }
-    out.push(b'\n');
 }
 
 #[cfg(test)]
@@ -148,6 +195,36 @@ mod tests {
         let mut out = Vec::new();
         Classic::new(Zone::utc()).squeezed(&mut out, &record(Kind::Start, AT, 0, V4_FLOW));
         assert_eq!(String::from_utf8(out).unwrap(), format!("{time} {none} {tuples}"));
+    }
+
+    #[test]
+    fn what_was_found_and_not_heard_is_marked() {
+        let tuples = "src=88.1.1.1:1527 dst=194.1.1.1:25 src=192.168.1.100:25 dst=88.1.1.1:1527";
+        let (time, before) = ("2010.09.28 21:15:17.988012", "2010.09.28 21:15:07.988012");
+        let (mut classic, mut out) = (Classic::new(Zone::utc()), Vec::new());
+        let read = |to| Note::gap(AT - 10 * NS, to, 0, Cause::TableRead);
+        classic.note(&read(AT));
+        // Others, before and behind it, are not its own.
+        (1..READINGS as u64).for_each(|later| classic.note(&read(AT + later)));
+        classic.note(&Note::at(AT, Cause::Quiet));
+        let mut line = |kind, start, end, flags| {
+            out.clear();
+            let mut record = record(kind, start, end, V4_FLOW);
+            record.flags = flags;
+            classic.event(&mut out, &record);
+            String::from_utf8(out.clone()).unwrap()
+        };
+        assert_eq!(line(Kind::Start, AT, 0, RECOVERED), format!("{time} S  {tuples} [recovered]\n"));
+        let ended = format!("{time} E  {tuples} [ended after {before}]\n");
+        assert_eq!(line(Kind::End, 0, AT, END_AT_LATEST), ended);
+        assert_eq!(
+            line(Kind::End, 0, AT + NS, END_AT_LATEST),
+            ended.replace(&format!("after {before}"), "earlier").replace(":17", ":18")
+        );
+        let both = format!("{time} {time} {tuples} [recovered] [ended after {before}]\n");
+        assert_eq!(line(Kind::Flow, AT, AT, RECOVERED | END_AT_LATEST), both);
+        // An end that did not come is none that came late.
+        assert!(line(Kind::Flow, AT, 0, END_AT_LATEST).ends_with(":1527\n"));
     }
 
     #[test]

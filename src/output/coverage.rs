@@ -8,7 +8,7 @@ use super::gap;
 use super::time::Times;
 use super::zone::Zone;
 use crate::query::Coverage;
-use crate::query::coverage::Gap;
+use crate::query::coverage::{Gap, Span};
 
 /// A line for each span and each gap in the order of time, and a summary:
 ///
@@ -23,14 +23,13 @@ pub fn text(coverage: &Coverage, zone: &Zone) -> String {
     let recorded = spans.iter().map(|span| span.to - span.from).sum();
     let mut lines: Vec<_> = spans
         .iter()
-        .map(|span| (span.from, format!("recorded from {} to {}\n", times.text(span.from), times.text(span.to))))
+        .map(|span| (*span, format!("recorded from {} to {}\n", times.text(span.from), times.text(span.to))))
         .collect();
-    lines.extend(
-        coverage.gaps.iter().map(|found| {
-            (found.from, gap::text(&mut times, found.from, found.to, found.cause.text(), found.lost) + "\n")
-        }),
-    );
-    lines.sort_by_key(|(from, _)| *from);
+    lines.extend(coverage.gaps.iter().map(|found| {
+        let Gap { from, to, cause, lost } = *found;
+        (Span { from, to }, gap::text(&mut times, from, to, cause.text(), lost) + "\n")
+    }));
+    lines.sort_by_key(|(span, _)| *span);
     let mut text: String = lines.into_iter().map(|(_, line)| line).collect();
     text += &format!("recorded {}, {}\n", duration(recorded), gaps(&coverage.gaps));
     text

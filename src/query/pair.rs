@@ -86,7 +86,7 @@ impl<A: Address> Pairing<A> {
     /// Takes the next record, with what was counted of its flow, and emits the flow that it ends, if any.
     ///
     /// - A start opens a flow. If the same flow is open already, its end was missed: it is emitted as a half flow.
-    /// - An open record opens its flow where it is not known, and changes nothing where it is.
+    /// - An open record opens its flow where it is not known. Where it is, it gives at most the start that was not known.
     /// - An update adds to what is known of its flow.
     /// - An end is emitted as a flow, with the start that is open. A start by the kernel's clock that the end itself knows
     ///   wins over that; one by the recorder's clock serves where no other is known.
@@ -107,8 +107,9 @@ impl<A: Address> Pairing<A> {
             }
             Some(Kind::Open) => {
                 let begun = self.begin(record);
-                if let Entry::Vacant(unknown) = self.open.entry(Identity::of(record)) {
-                    unknown.insert(begun);
+                match self.open.entry(Identity::of(record)) {
+                    Entry::Vacant(unknown) => drop(unknown.insert(begun)),
+                    Entry::Occupied(mut known) => known.get_mut().repeated(&begun),
                 }
             }
             Some(Kind::Update) => {
@@ -147,6 +148,14 @@ impl<A: Address> Pairing<A> {
 }
 
 impl Begun {
+    /// A keyframe repeats what is known, or knows the start that was not.
+    const fn repeated(&mut self, open: &Self) {
+        if self.start == 0 {
+            self.start = open.start;
+            self.flags |= open.flags & flags::START_FROM_KERNEL;
+        }
+    }
+
     /// Adds what an update says. A mark or state that did not change is 0 there.
     fn update<A: Address>(&mut self, record: &Record<A>) {
         self.flags |= record.flags & KEPT;
@@ -274,6 +283,36 @@ mod tests {
         (end.mark, end.status, end.tcp_state) = (1.into(), 2.into(), 4);
         (flow.mark, flow.status, flow.tcp_state) = (1.into(), 2.into(), 4);
         assert_eq!(paired(&[start, update, end]), (vec![flow], vec![]));
+    }
+
+    /// A start that was found and an end that was not heard stay marked as such, whoever knew the times.
+    #[test]
+    fn what_was_found_stays_marked() {
+        let flagged = |mut record: Record<V4>, flags| {
+            record.flags = flags;
+            record
+        };
+        let found = flagged(tcp(Kind::Start, 5, 0), flags::RECOVERED);
+        let gone = |start, flags| flagged(tcp(Kind::End, start, 9), flags | flags::END_AT_LATEST);
+        for (end, flow) in
+            [(gone(0, 0), tcp(Kind::Flow, 5, 9)), (gone(4, flags::START_FROM_KERNEL), tcp(Kind::Flow, 4, 9))]
+        {
+            let flow = flagged(flow, end.flags | flags::RECOVERED);
+            assert_eq!(paired(&[found, tcp(Kind::Open, 5, 0), end]), (vec![flow], vec![]));
+        }
+        let half = flagged(tcp(Kind::Flow, 5, 0), flags::RECOVERED);
+        assert_eq!(paired(&[found]), (vec![], vec![half]));
+    }
+
+    #[test]
+    fn a_repeated_open_record_gives_the_start_that_was_not_known() {
+        let mut knowing = tcp(Kind::Open, 3, 0);
+        knowing.flags = flags::START_FROM_KERNEL;
+        let mut flow = tcp(Kind::Flow, 3, 9);
+        flow.flags = flags::START_FROM_KERNEL;
+        assert_eq!(paired(&[tcp(Kind::Open, 0, 0), knowing, tcp(Kind::End, 0, 9)]), (vec![flow], vec![]));
+        // One that is known is not changed.
+        assert_eq!(paired(&[tcp(Kind::Start, 5, 0), knowing, tcp(Kind::End, 0, 9)]).0, [tcp(Kind::Flow, 5, 9)]);
     }
 
     #[test]

@@ -86,7 +86,10 @@ fn local<Z: TimeZone>(text: &str, typed: &str, zone: &Z) -> Result<DateTime<Fixe
         LocalResult::Single(moment) => Ok(moment.fixed_offset()),
         LocalResult::None => Err(TimeError::Skipped(text.to_owned())),
         LocalResult::Ambiguous(first, second) => {
-            let [first, second] = [first, second].map(|moment| moment.fixed_offset().to_rfc3339());
+            // Which of the two is named first depends on who knows the zone.
+            let mut moments = [first, second].map(|moment| moment.fixed_offset());
+            moments.sort_unstable();
+            let [first, second] = moments.map(|moment| moment.to_rfc3339());
             Err(TimeError::Twice { text: text.to_owned(), first, second })
         }
     }

@@ -130,6 +130,6 @@ proptest! {
             prop_assert_eq!(first, &one[..]);
             rest = others;
         }
-        prop_assert_eq!(rest, &[][..]);
+        prop_assert_eq!(rest, &[0_u8; 0][..]);
     }
 }

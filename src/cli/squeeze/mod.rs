@@ -125,7 +125,7 @@ fn try_squeeze(
         bail!("there is nothing to squeeze");
     };
     let output = if legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let mut stream = Stream::new(output, report);
+    let mut stream = Stream::new(output, plan, report);
     if let std::ops::ControlFlow::Break(error) = Scan::new(choice, OpenRecords::All).run(journal, &mut stream) {
         return Err(error);
     }

@@ -1,11 +1,13 @@
 //! The file that a squeeze writes: whole, or not at all.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use ctrecorder_format::{Address, Closing, Counters, Note, Record, V4, V6, Writer, legacy};
+use ctrecorder_format::record::flags;
+use ctrecorder_format::{Address, Cause, Closing, Counters, Note, Record, V4, V6, Writer, legacy};
 use tempfile::TempPath;
 
 use super::plan::Plan;
@@ -19,7 +21,12 @@ pub(super) struct Output {
     path: PathBuf,
     temporary: TempPath,
     format: Format,
+    /// The last readings of the kernel's table: written once an end refers to one.
+    readings: VecDeque<Note>,
 }
+
+/// So many readings are remembered. The ends that one found stand right behind it.
+const READINGS: usize = 16;
 
 /// The formats that flows can be written in.
 enum Format {
@@ -32,7 +39,7 @@ impl Output {
     pub(super) fn segment(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
         let (file, temporary) = create(path)?;
         let writer = Writer::new(file, &plan.header())?;
-        Ok(Self { path: path.to_path_buf(), temporary, format: Format::Segment(Box::new(writer)) })
+        Ok(Self::new(path, temporary, Format::Segment(Box::new(writer))))
     }
 
     /// An output of version 2, combined.
@@ -40,11 +47,16 @@ impl Output {
         let header = plan.legacy_header()?;
         let (file, temporary) = create(path)?;
         let writer = legacy::Writer::new(BufWriter::new(file), &header)?;
-        Ok(Self { path: path.to_path_buf(), temporary, format: Format::Legacy(writer) })
+        Ok(Self::new(path, temporary, Format::Legacy(writer)))
+    }
+
+    fn new(path: &Path, temporary: TempPath, format: Format) -> Self {
+        Self { path: path.to_path_buf(), temporary, format, readings: VecDeque::new() }
     }
 
     /// Takes a flow; `reached` is the time up to which the input was read.
     pub(super) fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
+        self.refer(flow);
         match &mut self.format {
             Format::Segment(writer) => {
                 writer.push(flow, Some(counters), arrival(flow, reached));
@@ -61,6 +73,7 @@ impl Output {
 
     /// Takes a flow; `reached` is the time up to which the input was read.
     pub(super) fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
+        self.refer(flow);
         match &mut self.format {
             Format::Segment(writer) => {
                 writer.push(flow, Some(counters), arrival(flow, reached));
@@ -72,9 +85,29 @@ impl Output {
         }
     }
 
-    /// Takes a note. Returns whether the output holds it.
+    /// Puts the reading that found the end of a flow before it.
+    fn refer<A: Address>(&mut self, flow: &Record<A>) {
+        if flow.flags & flags::END_AT_LATEST == 0 {
+            return;
+        }
+        if let Format::Segment(writer) = &mut self.format
+            && let Some(place) = self.readings.iter().position(|reading| reading.to == flow.end)
+            && let Some(reading) = self.readings.remove(place)
+        {
+            writer.note(&reading);
+        }
+    }
+
+    /// Takes a note. Returns whether the output holds what it tells of flows.
     pub(super) fn note(&mut self, note: &Note) -> anyhow::Result<bool> {
         match &mut self.format {
+            Format::Segment(_) if note.cause() == Some(Cause::TableRead) => {
+                self.readings.truncate(READINGS - 1);
+                self.readings.push_front(*note);
+                Ok(true)
+            }
+            // That nothing happened says nothing here.
+            Format::Segment(_) if note.cause() == Some(Cause::Quiet) => Ok(true),
             Format::Segment(writer) => {
                 writer.note(note);
                 write_out(writer)?;

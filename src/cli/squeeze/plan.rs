@@ -6,11 +6,12 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Datelike, Timelike};
 use ctrecorder_format::block::flags;
 use ctrecorder_format::header::family_bit;
-use ctrecorder_format::{Content, Family, Header, NS_PER_SECOND, Segment, legacy};
+use ctrecorder_format::{Cause, Content, Family, Header, NS_PER_SECOND, Note, Segment, legacy};
 
 use super::Choice;
 use crate::cli::Report;
 use crate::journal::{Journal, Version};
+use crate::query::coverage::{GapCause, Reading};
 
 const NS_PER_US: u64 = 1_000;
 
@@ -23,6 +24,8 @@ pub(super) struct Plan {
     legacy: Option<legacy::Header>,
     /// Which protocols the output may hold.
     protocols: Vec<u8>,
+    /// What the inputs tell of time.
+    reading: Reading,
 }
 
 impl Plan {
@@ -30,8 +33,14 @@ impl Plan {
     pub(super) fn for_journal(journal: &Journal, choice: &Choice, report: &mut Report) -> anyhow::Result<Option<Self>> {
         let mut plan: Option<Self> = None;
         let mut failures = Vec::new();
+        let mut reading = Reading::default();
         for file in journal.files() {
-            let next = file.open().and_then(|source| Ok(Self::for_file(&source.parse()?)));
+            let next = file.open().and_then(|source| {
+                let version = source.parse()?;
+                // Damage is told when the records are read.
+                reading.add(&source, &version, &mut |_| ());
+                Ok(Self::for_file(&version))
+            });
             match (next, &mut plan) {
                 (Ok(next), Some(plan)) => plan.add(&next),
                 (Ok(next), None) => plan = Some(next),
@@ -39,7 +48,7 @@ impl Plan {
             }
         }
         match plan {
-            Some(plan) => plan.narrowed(choice).map(Some),
+            Some(plan) => Self { reading, ..plan }.narrowed(choice).map(Some),
             None => {
                 failures.into_iter().for_each(|failure| report.failure(failure));
                 Ok(None)
@@ -52,7 +61,7 @@ impl Plan {
             Version::Two(file) => (modern(file.header(), version.begun()), Some(file.header().clone())),
             Version::Three(segment) => (header_of(segment, version.begun()), None),
         };
-        Self { protocols: header.protocols.clone(), header, legacy }
+        Self { protocols: header.protocols.clone(), header, legacy, reading: Reading::default() }
     }
 
     /// Adds what another input holds.
@@ -90,6 +99,19 @@ impl Plan {
         }
         self.protocols.clone_from(&header.protocols);
         Ok(self)
+    }
+
+    /// Until when the inputs tell, ns since the epoch.
+    pub(super) fn end(&self) -> u64 {
+        self.reading.end()
+    }
+
+    /// The gaps in the inputs that none of their notes tells of, as notes.
+    pub(super) fn gaps(self) -> impl Iterator<Item = Note> {
+        self.reading.untold().into_iter().map(|gap| {
+            let cause = if gap.cause == GapCause::NotRunning { Cause::NotRunning } else { Cause::Damaged };
+            Note::gap(gap.from, gap.to, gap.lost.unwrap_or(Note::LOST_UNKNOWN), cause)
+        })
     }
 
     /// The header of a version 3 output.

@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
+use ctrecorder_format::{Cause, Counters, Damage, Fault, Note, Record, V4, V6};
 
 use super::output::Output;
+use super::plan::Plan;
 use crate::cli::Report;
-use crate::journal::{Chain, Error, Shown, Sink, Version};
+use crate::journal::{Broken, Chain, Error, Shown, Sink, Version};
 use crate::query::Pairing;
 
 /// Pairs what comes in, and writes the flows.
@@ -18,26 +19,23 @@ pub(super) struct Stream<'r> {
     ipv6: Pairing<V6>,
     /// The time of the last record of the present file, or of its begin, in ns since the epoch.
     reached: u64,
-    /// The latest time at which an input was closed.
-    closed: u64,
-    /// Something is missing since then, and how many records where that is known: a gap that ends with the next record.
+    /// Records are missing since then, and how many where that is known: a gap that ends with the next record. What is
+    /// missing between blocks and between files is in the plan.
     missing: Option<Option<u64>>,
-    /// The present file has no footer, so that nobody knows what came behind it.
-    unfinished: bool,
+    plan: Plan,
     chain: Chain,
 }
 
 impl<'r> Stream<'r> {
-    pub(super) fn new(output: Output, report: &'r mut Report) -> Self {
+    pub(super) fn new(output: Output, plan: Plan, report: &'r mut Report) -> Self {
         Self {
             output,
             report,
             ipv4: Pairing::new(),
             ipv6: Pairing::new(),
             reached: 0,
-            closed: 0,
             missing: None,
-            unfinished: false,
+            plan,
             chain: Chain::default(),
         }
     }
@@ -58,24 +56,20 @@ impl<'r> Stream<'r> {
         self.missing = Some(before.zip(lost).map(|(before, more)| before.saturating_add(more)));
     }
 
-    /// A file has come to its end.
-    fn end_file(&mut self) {
-        if std::mem::take(&mut self.unfinished) {
-            self.miss(None);
-        }
-    }
-
     /// Writes the flows that have no end, and ends the output.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        self.end_file();
         self.reach(self.reached)?;
+        let end = self.plan.end();
+        for gap in self.plan.gaps() {
+            self.output.note(&gap)?;
+        }
         self.output.part();
         let reached = self.reached;
         let mut done = Ok(());
         self.ipv4.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters, reached)));
         self.ipv6.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters, reached)));
         done?;
-        self.output.finish(self.closed.max(reached))
+        self.output.finish(end)
     }
 }
 
@@ -83,18 +77,16 @@ impl Sink for Stream<'_> {
     type Stop = anyhow::Error;
 
     fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<anyhow::Error> {
-        self.end_file();
         self.report.file(file);
         if let Version::Three(segment) = file {
             if let Some(broken) = self.chain.follow(path, segment) {
                 self.report.line(format_args!("{}: {broken}", Shown(path)));
-                self.miss(None);
+                if !matches!(broken, Broken::Missing { .. }) {
+                    self.miss(None);
+                }
             }
-            if let Some(footer) = segment.footer() {
-                self.closed = self.closed.max(footer.totals.closed);
-            } else {
+            if segment.footer().is_none() {
                 self.report.line(format_args!("{}: no footer: cut off, or still being written", Shown(path)));
-                self.unfinished = true;
             }
         }
         // What is missing up to here ends where this file begins.
@@ -130,7 +122,7 @@ impl Sink for Stream<'_> {
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
-        if damage.records_lost != Some(0) {
+        if matches!(damage.fault, Fault::Payload { .. } | Fault::Contradiction { .. }) {
             self.miss(damage.records_lost);
         }
         ControlFlow::Continue(())

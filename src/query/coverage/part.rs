@@ -52,20 +52,22 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Reads the heads and notes of a file. Damage is told to `told`, but for an end that is cut off.
-    pub(super) fn of(source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> Self {
+    /// Reads the heads and notes of a file. Damage is told to `told`, but for an end that is cut off. `None` if nothing in it
+    /// tells of any time.
+    pub(super) fn of(source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> Option<Self> {
         match version {
-            Version::Two(file) => Self::of_legacy(file, version.begun(), told),
+            Version::Two(file) => Some(Self::of_legacy(file, version.begun(), told)),
             Version::Three(segment) => {
                 if let Some(footer) = segment.footer()
                     && segment.length() / (footer.totals.blocks.saturating_add(1)) > WORTH_SKIPPING_BYTES
                 {
-                    source.expect_skips();
+                    source.expect_reads_at(footer.directory.iter().map(|entry| entry.offset.get()));
                 }
                 let end = if source.is_being_written() { End::BeingWritten } else { End::CutOff };
                 let mut walk = Walk::begin(Self::blank(segment.header().ok(), version.begun(), end), told);
                 walk.segment(segment);
-                walk.part.in_order()
+                let part = walk.part.in_order();
+                (segment.header().is_ok() || part.to > 0).then_some(part)
             }
         }
     }
@@ -143,14 +145,14 @@ struct Walk<'w> {
     solid: u64,
     /// Something before the next head could not be read, with so many records, where that is known.
     missing: Option<Option<u64>>,
-    /// No note came yet.
-    first_note: bool,
+    /// Neither records nor the note that the recorder was started came yet.
+    unbegun: bool,
 }
 
 impl<'w> Walk<'w> {
     fn begin(part: Part, told: &'w mut dyn FnMut(&Damage)) -> Self {
         let solid = part.from;
-        Self { part, told, solid, missing: None, first_note: true }
+        Self { part, told, solid, missing: None, unbegun: true }
     }
 
     fn segment(&mut self, segment: &Segment<'_>) {
@@ -202,6 +204,7 @@ impl<'w> Walk<'w> {
             self.solid = self.part.to;
         }
         if block.kind() != Some(BlockKind::Notes) {
+            self.unbegun = false;
             return;
         }
         match head.verify().map(|block| block.body) {
@@ -224,10 +227,10 @@ impl<'w> Walk<'w> {
     }
 
     fn note(&mut self, note: &Note) {
-        let first = std::mem::replace(&mut self.first_note, false);
         match note.cause() {
             // The file is there before the recorder is at work.
-            Some(Cause::Started) if first && self.part.number == 0 => {
+            Some(Cause::Started) if self.unbegun && self.part.number == 0 => {
+                self.unbegun = false;
                 self.part.from = self.part.from.max(note.from.get());
                 self.part.to = self.part.to.max(self.part.from);
             }

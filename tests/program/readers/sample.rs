@@ -125,8 +125,13 @@ impl Segment {
     }
 
     /// The bytes with a footer, and the digest.
-    pub fn closed(mut self, closing: Closing) -> (Vec<u8>, Digest) {
-        let digest = self.0.finish(closing, BEGIN + 3600 * NS).unwrap();
+    pub fn closed(self, closing: Closing) -> (Vec<u8>, Digest) {
+        self.closed_at(closing, 3600)
+    }
+
+    /// The same, closed so many seconds after [`BEGIN`].
+    pub fn closed_at(mut self, closing: Closing, second: u64) -> (Vec<u8>, Digest) {
+        let digest = self.0.finish(closing, BEGIN + second * NS).unwrap();
         (self.cut_off(), digest)
     }
 
