@@ -4,10 +4,14 @@
 mod background;
 mod crash;
 mod disk_full;
+mod neighbours;
 mod overrun;
 mod privileges;
 mod recorder;
 mod recording;
 mod refusals;
+mod removed;
 mod rotation;
+mod settings;
 mod signals;
+mod sync;

@@ -29,14 +29,12 @@ impl Recorder {
 
     /// The same in a directory that is there already.
     pub fn start_in(directory: TempDir, namespace: &Namespace, pattern: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(program::PATH);
-        command.env("TZ", "UTC").args(["capture", "--foreground", "--file"]).arg(directory.path().join(pattern));
-        let mut process = Process::start(namespace, command.args(arguments));
-        process.wait_until_listening();
-        let recorder = Self { process, directory };
-        // Signals are turned into commands from here on.
-        wait_until("the recorder to say that it records", || recorder.log().contains("recording"));
-        recorder
+        Self { process: launch(directory.path(), namespace, pattern, arguments), directory }
+    }
+
+    /// The same in the directory of one that has ended.
+    pub fn start_again(self, namespace: &Namespace, pattern: &str, arguments: &[&str]) -> Self {
+        Self::start_in(self.directory, namespace, pattern, arguments)
     }
 
     pub fn directory(&self) -> &Path {
@@ -97,6 +95,16 @@ impl Recorder {
     pub fn wait_for_segments(&self, count: usize) -> Vec<PathBuf> {
         wait_for("segments", || Some(self.segments()).filter(|segments| segments.len() >= count))
     }
+}
+
+/// Starts a recorder, and waits until it turns signals into commands.
+fn launch(directory: &Path, namespace: &Namespace, pattern: &str, arguments: &[&str]) -> Process {
+    let mut command = Command::new(program::PATH);
+    command.env("TZ", "UTC").args(["capture", "--foreground", "--file"]).arg(directory.join(pattern));
+    let mut process = Process::start(namespace, command.args(arguments));
+    process.wait_until_listening();
+    wait_until("the recorder to say that it records", || process.stderr().contains(": recording"));
+    process
 }
 
 /// Puts TCP flows with these numbers into the namespace's table and, if told to, takes them out again: two events each.
