@@ -26,7 +26,8 @@ pub enum Cause {
     NotRunning = 7,
     /// Gap: messages of the kernel could not be understood, or were cut short.
     Malformed = 8,
-    /// Gap: the disk refused for another reason than being full, and then the queue was.
+    /// Gap: the disk refused for another reason than being full, and then the queue was; or it did not confirm what it had
+    /// taken.
     DiskError = 9,
     /// Gap: the files that this one was made from were damaged or not complete there.
     Damaged = 10,

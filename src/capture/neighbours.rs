@@ -113,6 +113,8 @@ fn examine(paths: Vec<PathBuf>, own: &Origin) -> Result<Fitting, StartError> {
                     fitting.newest = Some((path, past));
                 }
             }
+            // What is older than the segment that counts does not matter.
+            Err(_) if fitting.newest.is_some() => {}
             Err(error) => fitting.warnings.push(format!(
                 "{}: {error}; until when it was recorded is taken from the segment before it",
                 path.display()

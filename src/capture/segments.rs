@@ -146,6 +146,13 @@ impl Segments {
         self.syncing.tick(self.writer.output(), &self.path, until);
     }
 
+    /// Syncs what was written last. Fails, too, if an earlier failure could not be noted any more.
+    pub(super) fn sync_at_end(&mut self) -> io::Result<()> {
+        self.file().sync_all()?;
+        let unconfirmed = self.syncing.take_gap();
+        unconfirmed.map_or(Ok(()), |_| Err(io::Error::other("the disk did not take all of it")))
+    }
+
     /// What arrived before this moment is in the files, or noted: an event may wait a second for the writing thread.
     fn written_until(&self) -> u64 {
         let now = clock::now();

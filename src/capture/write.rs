@@ -210,7 +210,7 @@ impl<'a> Recording<'a> {
 
     /// What was lost with the segment before is noted in this one.
     fn note_given_up(&mut self) {
-        if let Some(note) = self.segments.take_given_up() {
+        while let Some(note) = self.segments.take_given_up() {
             self.losses.count(&note);
             self.statistics.lost_on_disk.add(note.lost().unwrap_or(0));
             self.segments.writer().note(&note);
@@ -291,7 +291,7 @@ impl<'a> Recording<'a> {
         self.statistics.bytes.add(self.segments.bytes() - before);
         tracing::info!("{}", self.statistics);
         let (path, mut events) = (self.segments.path().to_path_buf(), self.segments.unwritten_events());
-        let mut synced = result.and_then(|()| self.segments.file().sync_all());
+        let mut synced = result.and_then(|()| self.segments.sync_at_end());
         if self.segments.is_removed() {
             events = Some(self.segments.events());
             synced =

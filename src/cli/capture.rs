@@ -67,8 +67,7 @@ pub struct Arguments {
     #[arg(short = 'F', long)]
     foreground: bool,
 
-    /// When what was written is synced to the disk: at the end alone, every 10 seconds and when a file is closed, or after
-    /// each write (slow)
+    /// When what was written is synced to the disk
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Sync::Interval)]
     sync: Sync,
 
@@ -86,9 +85,9 @@ pub struct Arguments {
 enum Sync {
     /// At the end alone.
     None,
-    /// Every 10 seconds, and when a file is closed.
+    /// Every 10 seconds, and when a file is created or closed, in the background.
     Interval,
-    /// After each write, before the next.
+    /// After each write, before the next: slow.
     Block,
 }
 

@@ -57,6 +57,11 @@ impl Process {
         signal::kill(Pid::from_raw(id), signal).unwrap();
     }
 
+    /// How it ended, if it has.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Waits until it has ended.
     pub fn wait(&mut self) -> ExitStatus {
         wait_for("a program to end", || self.child.try_wait().unwrap())
