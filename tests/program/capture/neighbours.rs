@@ -15,13 +15,6 @@ use crate::program::{self, answer, ctrecorder};
 const PATTERN: &str = "ct.%s";
 
 /// The notes of a segment, in order.
-fn notes(path: &Path) -> Vec<Note> {
-    let bytes = fs::read(path).unwrap();
-    let segment = Segment::open(&bytes).unwrap();
-    let blocks = segment.blocks().filter_map(Result::ok);
-    blocks.flat_map(|block| if let Body::Notes(notes) = block.body { notes.to_vec() } else { Vec::new() }).collect()
-}
-
 /// The gap that a recorder's first segment begins with, which is the newest one of the directory.
 fn gap_at_start(recorder: &Recorder) -> (u64, u64) {
     wait_for("notes at the start", || {
@@ -68,7 +61,8 @@ fn after_an_end_in_order_the_gap_begins_with_the_footer_and_is_no_warning() {
 
 /// The causes of the notes in a segment, as soon as there are any.
 fn causes(segment: &Path) -> Vec<Cause> {
-    let causes = || notes(segment).iter().filter_map(Note::cause).collect::<Vec<_>>();
+    let of_start = |cause: &Cause| *cause != Cause::TableRead;
+    let causes = || notes(segment).iter().filter_map(Note::cause).filter(of_start).collect::<Vec<_>>();
     wait_until("a note", || !causes().is_empty());
     causes()
 }

@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus};
 
 use ctrecorder::netlink::request::{self, NewFlow};
 use ctrecorder::netlink::socket::RequestSocket;
+use ctrecorder_format::{Body, Note, Segment};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -134,6 +135,14 @@ pub fn end_flows(namespace: &Namespace, numbers: Range<u32>) {
         request::delete(&mut deletions, &flow.original, flow.protocol, flow.zone);
     }
     namespace.enter(RequestSocket::open).unwrap().execute_all(&deletions).unwrap();
+}
+
+/// The notes of a segment, as far as it can be read.
+pub fn notes(path: &Path) -> Vec<Note> {
+    let bytes = fs::read(path).unwrap();
+    let segment = Segment::open(&bytes).unwrap();
+    let blocks = segment.blocks().filter_map(Result::ok);
+    blocks.flat_map(|block| if let Body::Notes(notes) = block.body { notes.to_vec() } else { Vec::new() }).collect()
 }
 
 /// The text by which a list names the flow of this number.
