@@ -287,18 +287,24 @@ impl<'a> Recording<'a> {
         let open = self.table.len() as u64;
         self.segments.writer().note(&Note::at(clock::now(), Cause::Stopped).with_value(open));
         let before = self.segments.bytes();
-        let result = self.segments.finish().and_then(|()| self.segments.write_out());
+        let written = self.segments.finish().and_then(|()| self.segments.write_out());
         self.statistics.bytes.add(self.segments.bytes() - before);
         tracing::info!("{}", self.statistics);
-        let (path, mut events) = (self.segments.path().to_path_buf(), self.segments.unwritten_events());
-        let mut synced = result.and_then(|()| self.segments.sync_at_end());
-        if self.segments.is_removed() {
-            events = Some(self.segments.events());
-            synced =
-                Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed, and no new one can be created"));
-        }
-        synced.map_err(|error| StartError::Unwritten { path, events, error })
+        let (events, error) = match written {
+            _ if self.segments.is_removed() => (Some(self.segments.events()), removed()),
+            Err(error) => (self.segments.unwritten_events(), error),
+            // What a disk does not confirm it may have or not.
+            Ok(()) => match self.segments.sync_at_end() {
+                Ok(()) => return Ok(()),
+                Err(error) => (None, error),
+            },
+        };
+        Err(StartError::Unwritten { path: self.segments.path().to_path_buf(), events, error })
     }
+}
+
+fn removed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the file was removed, and no new one can be created")
 }
 
 /// Losses on their way to the log: the thread that counts them has no time for it.

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::capture::recorder::{Recorder, make_flows};
+use crate::capture::rotation::wait_minutes;
 use crate::lab::{Namespace, Process, wait_for, wait_until};
 use crate::program::{self, answer, ctrecorder};
 
@@ -100,11 +101,8 @@ fn a_recorder_that_hears_nothing_says_so_once_a_minute() {
     let segment = recorder.segments().pop().unwrap();
     let quiet = || notes(&segment).into_iter().find(|note| note.cause() == Some(Cause::Quiet));
     assert_eq!(causes(&segment), [Cause::Started]);
-    let note = (0..900).find_map(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        quiet()
-    });
-    let note = note.expect("a note after a minute");
+    assert!(wait_minutes(|| quiet().is_some()), "no note after a minute");
+    let note = quiet().unwrap();
     assert!(note.to.get() - note.from.get() >= 60_000_000_000, "{note:?}");
     recorder.end(Signal::SIGKILL);
     let recorder = recorder.start_again(&namespace, PATTERN, &[]);

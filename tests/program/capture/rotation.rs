@@ -28,7 +28,8 @@ fn a_new_file_begins_with_the_minute_and_without_an_event() {
     assert_eq!(tested.status, 0, "{}", tested.stdout);
 }
 
-fn wait_minutes(condition: impl Fn() -> bool) -> bool {
+/// Whether the condition comes within a minute and a half.
+pub fn wait_minutes(condition: impl Fn() -> bool) -> bool {
     (0..900).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
         condition()

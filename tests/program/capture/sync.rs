@@ -146,6 +146,28 @@ fn a_sync_that_fails_is_a_gap_and_said_once() {
     assert_eq!(traced.recorder.list().len(), 400);
 }
 
+#[test]
+fn a_sync_that_fails_at_the_end_is_an_error_of_the_end() {
+    for mode in ["block", "interval"] {
+        let mut traced = Traced::start(mode, "fdatasync,fsync", &["-e", "inject=fdatasync,fsync:error=EIO"]);
+        make_flows(&traced.namespace, 0..100, true);
+        traced.recorder.wait_for_records(200);
+        assert_eq!(traced.recorder.end(Signal::SIGTERM).code(), Some(5), "{mode}: {}", traced.recorder.log());
+        assert!(traced.recorder.log().contains("Input/output error"), "{mode}: {}", traced.recorder.log());
+    }
+}
+
+/// Once the disk has told of a failure, it does not tell of it again.
+#[test]
+fn a_failure_that_could_not_be_noted_any_more_is_an_error_of_the_end() {
+    let mut traced = Traced::start("block", "fdatasync", &["-e", "inject=fdatasync:error=EIO"]);
+    make_flows(&traced.namespace, 0..100, true);
+    traced.recorder.wait_for_records(200);
+    assert_eq!(traced.recorder.end(Signal::SIGTERM).code(), Some(5), "{}", traced.recorder.log());
+    let expected = "an unknown number of events could not be written at the end: the disk did not take all of it";
+    assert!(traced.recorder.log().contains(expected), "{}", traced.recorder.log());
+}
+
 /// strace holds each sync for longer than the test lasts.
 #[test]
 fn a_disk_that_does_not_answer_holds_nothing_up() {
