@@ -80,7 +80,9 @@ impl Totals {
 
     pub(crate) fn count_note(&mut self, note: &Note) {
         self.notes += 1;
-        self.lost = self.lost.saturating_add(note.lost().unwrap_or(0));
+        if note.is_gap() {
+            self.lost = self.lost.saturating_add(note.lost().unwrap_or(0));
+        }
     }
 
     pub(crate) fn count_block(&mut self, block: &BlockHeader) {

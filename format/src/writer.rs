@@ -98,7 +98,8 @@ impl<W: Write> Writer<W> {
         };
         let header = self.blocks.seal(&block, |_, _| (), &mut self.waiting);
         self.totals.count_block(&header);
-        self.ends.push_back(Waiting { end: self.waiting.len(), since: note.from.get(), events: note.lost() });
+        let events = if note.is_gap() { note.lost() } else { Some(0) };
+        self.ends.push_back(Waiting { end: self.waiting.len(), since: note.from.get(), events });
     }
 
     /// Ends the blocks that are being gathered, so that the next [`Writer::write_out`] writes all that was pushed.

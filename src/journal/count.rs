@@ -61,7 +61,9 @@ impl<'d> Count<'d> {
     fn notes(&mut self, notes: &[Note]) {
         for note in notes {
             self.totals.notes += 1;
-            self.totals.lost = self.totals.lost.saturating_add(note.lost().unwrap_or(0));
+            if note.is_gap() {
+                self.totals.lost = self.totals.lost.saturating_add(note.lost().unwrap_or(0));
+            }
         }
     }
 

@@ -7,11 +7,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use ctrecorder_format::{Body, Cause, Note, Segment};
+use ctrecorder_format::{Cause, Note, Segment};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::capture::recorder::{Recorder, make_flows, text};
+use crate::capture::recorder::{Recorder, make_flows, notes, text};
 use crate::lab::{Namespace, Process, wait_until};
 use crate::program;
 
@@ -88,17 +88,14 @@ impl Clocked {
 
     /// All notes, in the order in which they were written.
     fn notes(&self) -> Vec<Note> {
-        let files: Vec<_> = self.recorder.segments().iter().map(|path| fs::read(path).unwrap()).collect();
-        let mut segments: Vec<_> = files.iter().map(|bytes| Segment::open(bytes).unwrap()).collect();
+        let number = |path: &PathBuf| {
+            let bytes = fs::read(path).unwrap();
+            Segment::open(&bytes).unwrap().header().unwrap().segment_number
+        };
+        let mut segments = self.recorder.segments();
         // Their names tell a clock that was set.
-        segments.sort_by_key(|segment| segment.header().unwrap().segment_number);
-        let mut notes = Vec::new();
-        for block in segments.iter().flat_map(Segment::blocks) {
-            if let Body::Notes(found) = block.unwrap().body {
-                notes.extend_from_slice(found);
-            }
-        }
-        notes
+        segments.sort_by_key(number);
+        segments.iter().flat_map(|path| notes(path)).collect()
     }
 }
 

@@ -4,18 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ctrecorder_format::{Body, Cause, Content, Header, Note, Segment, Writer};
+use ctrecorder_format::{Cause, Content, Header, Note, Segment, Writer};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::capture::recorder::{Recorder, make_flows};
+use crate::capture::recorder::{Recorder, make_flows, notes};
 use crate::capture::rotation::wait_minutes;
 use crate::lab::{Namespace, Process, wait_for, wait_until};
 use crate::program::{self, answer, ctrecorder};
 
 const PATTERN: &str = "ct.%s";
 
-/// The notes of a segment, in order.
 /// The gap that a recorder's first segment begins with, which is the newest one of the directory.
 fn gap_at_start(recorder: &Recorder) -> (u64, u64) {
     wait_for("notes at the start", || {
