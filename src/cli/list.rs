@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use ctrecorder_format::{Counters, Damage, Note, Record, V4, V6};
+use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 use ipnetwork::IpNetwork;
 
 use super::{Report, Status, header};
@@ -172,7 +172,7 @@ impl<W: Write> Sink for List<W> {
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<io::Error> {
         self.classic.note(note);
-        if note.is_gap() {
+        if note.is_gap() || note.cause() == Some(Cause::Account) {
             self.write_out()?;
             self.report.gap(path, note);
         }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ctrecorder_format::{Content, Damage, Note};
+use ctrecorder_format::{Cause, Content, Damage, Note};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Status;
@@ -50,8 +50,13 @@ impl Report {
         self.failure(format_args!("{}: {damage}", Shown(path)));
     }
 
-    /// Says that events may be missing, if that is what the note tells.
+    /// Says that events may be missing, or what gaps came to, if that is what the note tells.
     pub fn gap(&mut self, path: &Path, note: &Note) {
+        if note.cause() == Some(Cause::Account) {
+            let back = u64::try_from(note.value.get()).unwrap_or(0);
+            let account = gap::account(&mut self.times, note.from.get(), note.to.get(), note.lost(), back);
+            return self.line(format_args!("{}: {account}", Shown(path)));
+        }
         if !note.is_gap() {
             return;
         }

@@ -34,22 +34,35 @@ pub(super) fn settled<'n>(notes: impl IntoIterator<Item = &'n Note>) -> Vec<Gap>
 fn settle(gaps: &mut [Open], account: &Note) {
     let span = account.from.get()..=account.to.get();
     let mut told: Vec<_> = gaps.iter_mut().filter(|open| !open.settled && span.contains(&open.gap.from)).collect();
-    let nothing = account.lost() == Some(0) && account.value.get() == 0;
-    // The sum of the overruns goes to the first of them; where it is not known, none of them knows.
-    let mut sum = account.lost();
-    for open in told.iter_mut().filter(|open| open.gap.cause == OVERRUN) {
-        open.gap.lost = sum;
-        sum = sum.map(|_| 0);
-        open.void = nothing;
-    }
+    settle_overruns(
+        told.iter_mut().map(|open| &mut **open).filter(|open| open.gap.cause == OVERRUN).collect(),
+        account,
+    );
     let mut back = u64::try_from(account.value.get()).unwrap_or(0);
     for open in told {
         open.settled = true;
-        if let Some(lost) = &mut open.gap.lost {
+        if let Some(lost) = open.gap.lost.as_mut().filter(|_| !open.void) {
             let found = back.min(*lost);
             *lost -= found;
             back -= found;
         }
+    }
+}
+
+/// Corrects the overruns among them. Where they know what each of them lost, that stays. Else only their sum is known: then
+/// they are one gap.
+fn settle_overruns(mut overruns: Vec<&mut Open>, account: &Note) {
+    let sum = overruns.iter().map(|open| open.gap.lost).try_fold(0, |sum: u64, lost| sum.checked_add(lost?));
+    if sum.is_some() && sum == account.lost() {
+        return;
+    }
+    let Some((first, others)) = overruns.split_first_mut() else { return };
+    first.gap.lost = account.lost();
+    first.void = account.lost() == Some(0) && account.value.get() == 0;
+    for open in others {
+        first.gap.from = first.gap.from.min(open.gap.from);
+        first.gap.to = first.gap.to.max(open.gap.to);
+        open.void = true;
     }
 }
 
@@ -80,8 +93,15 @@ mod tests {
             gap(25, 4, Cause::QueueFull),
             account(10, 30, 100, 0),
         ];
-        assert_eq!(left(&notes), [(10, Some(100)), (20, Some(0)), (25, Some(4))]);
+        assert_eq!(left(&notes), [(10, Some(100)), (25, Some(4))]);
+        assert_eq!(settled(&notes)[0].to, 25, "nobody knows in which of the two");
         assert_eq!(left(&notes[..3]), [(10, None), (20, Some(7)), (25, Some(4))]);
+    }
+
+    #[test]
+    fn what_each_overrun_knows_stays() {
+        let notes = [gap(10, 3, Cause::KernelOverrun), gap(20, 7, Cause::KernelOverrun), account(10, 30, 10, 4)];
+        assert_eq!(left(&notes), [(10, Some(0)), (20, Some(6))]);
     }
 
     #[test]
@@ -101,7 +121,7 @@ mod tests {
         assert_eq!(with(account(10, 22, 0, 0)), [(22, Some(0))]);
         assert_eq!(with(account(10, 19, 0, 0)), [(20, Some(5)), (22, Some(0))]);
         // Something was found: times are not exact there.
-        assert_eq!(with(account(10, 22, 0, 1)), [(10, Some(0)), (20, Some(0)), (22, Some(0))]);
+        assert_eq!(with(account(10, 22, 0, 1)), [(10, Some(0)), (22, Some(0))]);
     }
 
     #[test]
