@@ -27,6 +27,7 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "squeezed", bytes: squeezed() },
         Sample { name: "empty", bytes: empty() },
         Sample { name: "big", bytes: big() },
+        Sample { name: "accounted", bytes: accounted() },
     ]
 }
 
@@ -152,6 +153,40 @@ fn big() -> Vec<u8> {
         }
     }
     writer.finish(Closing::WentOn, CREATED + 16 * NS).expect("a footer");
+    written(writer)
+}
+
+/// A keyframe, a gap and what became of it, and every note that a recorder makes.
+fn accounted() -> Vec<u8> {
+    let at = |second: u64| CREATED + second * NS;
+    let mut writer = writer(&Header { tag: 0x0acc_0047, recorder_started: at(0), ..header() });
+    writer.note(&Note::at(at(0), Cause::Started));
+    writer.note(&Note::gap(at(0) - 90 * NS, at(0), Note::LOST_UNKNOWN, Cause::NotRunning));
+    // Of the two flows alive, one knows its start.
+    let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
+    writer.push(&translated(Kind::Open, TCP, web, 36782), None, at(1));
+    writer.push(&Record { kind: Kind::Open as u8, start: (at(0) - 3600 * NS).into(), ..dns() }, None, at(1));
+    writer.note(&Note::gap(at(0), at(1), 0, Cause::TableRead).with_value(2));
+    let mail = tuple([10, 0, 0, 8], 40000, [198, 51, 100, 25], 25);
+    writer.push(&Record { start: at(2).into(), ..translated(Kind::Start, TCP, mail, 2000) }, None, at(2));
+
+    // Three events are lost: the end of one, the start of another one, and one that nobody will know.
+    writer.note(&Note::gap(at(3), at(4), Note::LOST_UNKNOWN, Cause::KernelOverrun));
+    let found = Record { start: at(5).into(), flags: flags::RECOVERED, ..translated(Kind::Start, TCP, web, 2001) };
+    writer.push(&found, None, at(5));
+    writer.note(&Note::gap(at(3), at(6), 0, Cause::TableRead).with_value(3));
+    let gone = Record { start: at(2).into(), end: at(6).into(), ..translated(Kind::End, TCP, mail, 2000) };
+    writer.push(&Record { status: 0.into(), tcp_state: 0, flags: flags::END_AT_LATEST, ..gone }, None, at(6) + 1);
+    writer.note(&Note::gap(at(3), at(6), 3, Cause::Account).with_value(2));
+
+    writer.note(&Note::at(at(7), Cause::LossyDelivery));
+    writer.note(&Note::gap(at(7), at(8), 5, Cause::KernelOverrun));
+    writer.note(&Note::gap(at(7), at(9), 5, Cause::Account));
+    writer.note(&Note::at(at(69), Cause::ReliableDelivery));
+    writer.note(&Note::gap(at(69), at(129), 0, Cause::Quiet));
+    writer.note(&Note::gap(at(130), at(131), 70, Cause::Removed));
+    writer.note(&Note::at(at(132), Cause::Stopped).with_value(3));
+    writer.finish(Closing::Stopped, at(132)).expect("a footer");
     written(writer)
 }
 

@@ -3,12 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 
+use ctrecorder_format::Cause;
 use nix::sys::signal::Signal;
 use nix::unistd::User;
 use tempfile::TempDir;
 
-use crate::capture::recorder::{Recorder, make_flows};
-use crate::lab::Namespace;
+use crate::capture::recorder::{Recorder, make_flows, notes};
+use crate::lab::{Namespace, wait_until};
 use crate::program::{answer, ctrecorder};
 
 fn nobody() -> (u32, u32) {
@@ -56,6 +57,9 @@ fn as_another_user_only_cap_net_admin_is_kept_and_recording_goes_on_in_new_files
     for segment in &segments {
         assert_eq!(fs::metadata(segment).unwrap().uid(), user);
     }
+    wait_until("the kernel's table to be read without root", || {
+        segments.iter().all(|segment| notes(segment).iter().any(|note| note.cause() == Some(Cause::TableRead)))
+    });
     make_flows(&namespace, 10..20, true);
     recorder.stop();
     assert_eq!(recorder.list().len(), 40);
