@@ -195,23 +195,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sample::record;
 
-    fn record(id: u32, port: u16) -> Record<V4> {
-        let end = |port: u16| Tuple { src: [10, 0, 0, 1], dst: [10, 0, 0, 2], sport: port.into(), dport: 443.into() };
-        Record {
-            start: 7.into(),
-            end: 0.into(),
-            original: end(port),
-            reply: end(port),
-            id: id.into(),
-            mark: 0.into(),
-            zone: 0.into(),
-            kind: Kind::Start as u8,
-            protocol: 6,
-            status: 0.into(),
-            tcp_state: 0,
-            flags: 0,
-        }
+    fn flow(id: u32, port: u16) -> Record<V4> {
+        let (host, peer) = (([10, 0, 0, 1], port), ([10, 0, 0, 2], 443));
+        Record { id: id.into(), ..record(Kind::Start, 7, 0, [host, peer, peer, host]) }
     }
 
     proptest! {
@@ -220,7 +208,7 @@ mod tests {
         fn it_is_a_map_by_id_and_tuple(steps in prop::collection::vec((0..3_u32, 0..20_u16, any::<bool>()), 0..400)) {
             let (mut flows, mut model) = (Flows::new(), BTreeMap::new());
             for (number, (id, port, add)) in steps.into_iter().enumerate() {
-                let record = record(id, port);
+                let record = flow(id, port);
                 prop_assert_eq!(flows.get(&record).map(|flow| flow.told), model.get(&(id, port)).copied());
                 if add && !model.contains_key(&(id, port)) {
                     flows.insert(Flow::of(&record, 0, number as u8, 0));
@@ -246,7 +234,7 @@ mod tests {
         let mut flows = Flows::new();
         for round in 0..100_u32 {
             for port in 0..50 {
-                flows.insert(Flow::of(&record(round, port), 0, 0, 0));
+                flows.insert(Flow::of(&flow(round, port), 0, 0, 0));
             }
             flows.retain(|_| false);
         }

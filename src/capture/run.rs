@@ -121,6 +121,8 @@ impl Recorder {
             hand_over(&identity, &segments).inspect_err(|_| segments.abandon())?;
         }
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
+        tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
         let (poll, queue) = (options.poll, options.queue);

@@ -6,6 +6,7 @@ use ctrecorder_format::{Body, Closing, Header, Records, Segment};
 use proptest::prelude::*;
 
 use super::*;
+use crate::sample::record;
 
 /// Numbers of flows are below this: so few that they come again and again.
 const FLOWS: u32 = 12;
@@ -151,22 +152,8 @@ fn captured(record: Record<V4>, arrived: u64) -> Captured {
 }
 
 fn flow(number: u32, id: u32, kind: Kind) -> Record<V4> {
-    let tuple = Tuple { src: [10, 0, 0, 1], dst: [10, 0, 0, 2], sport: (number as u16).into(), dport: 443.into() };
-    let reply = Tuple { src: tuple.dst, dst: tuple.src, sport: tuple.dport, dport: tuple.sport };
-    Record {
-        start: 0.into(),
-        end: 0.into(),
-        original: tuple,
-        reply,
-        id: id.into(),
-        mark: 0.into(),
-        zone: 0.into(),
-        kind: kind as u8,
-        protocol: 6,
-        status: 0.into(),
-        tcp_state: 0,
-        flags: 0,
-    }
+    let (host, peer) = (([10, 0, 0, 1], number as u16), ([10, 0, 0, 2], 443));
+    Record { id: id.into(), ..record(kind, 0, 0, [host, peer, peer, host]) }
 }
 
 /// What the records of a segment leave alive, if these flows were alive before: by id.
