@@ -95,6 +95,7 @@ fn a_short_queue_behind_a_small_buffer_is_accounted_for_too() {
         recorder.signal(Signal::SIGCONT);
     }
     wait_until("the kernel to hold nothing back", || sysctl(&namespace, "nf_conntrack_count") == 1000);
+    wait_until("the account of it", || Account::of(recorder.directory()).gaps.iter().all(|(_, lost)| lost.is_some()));
     recorder.stop();
     let account = Account::of(recorder.directory());
     assert_eq!(account.events(), 19_000, "{account:?} {}", recorder.log());

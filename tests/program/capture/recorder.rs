@@ -108,13 +108,13 @@ impl Recorder {
     }
 }
 
-/// Starts a recorder, and waits until it turns signals into commands.
+/// Starts a recorder, and waits until it turns signals into commands, and knows which flows were there before.
 fn launch(directory: &Path, namespace: &Namespace, pattern: &str, arguments: &[&str]) -> Process {
     let mut command = Command::new(program::PATH);
     command.env("TZ", "UTC").args(["capture", "--foreground", "--file"]).arg(directory.join(pattern));
     let mut process = Process::start(namespace, command.args(arguments));
     process.wait_until_listening();
-    wait_until("the recorder to say that it records", || process.stderr().contains(": recording"));
+    wait_until("the recorder to read the kernel's table", || process.stderr().contains("flows are alive"));
     process
 }
 
