@@ -10,6 +10,8 @@ use super::queue::Standing;
 pub(super) struct Account {
     /// The begin of the first of them.
     from: Option<u64>,
+    /// The latest begin of one of them.
+    last: u64,
     /// How many gaps there were since the recorder's start.
     gaps: u64,
     /// What the kernel is known to have lost.
@@ -25,6 +27,7 @@ impl Account {
     pub(super) fn gap(&mut self, note: &Note) {
         let from = note.from.get();
         self.from = Some(self.from.map_or(from, |earlier| earlier.min(from)));
+        self.last = self.last.max(from);
         self.gaps += 1;
         if note.cause() == Some(Cause::KernelOverrun) {
             match note.lost() {
@@ -57,16 +60,21 @@ impl Account {
     /// The table was read whole, up to `now`, and the kernel holds nothing back any more: the account of all gaps, if
     /// there are any. Before the first reading it is not known which flows there were (`known`), nor what was lost of them.
     pub(super) fn settle(&mut self, tally: Tally, standing: Standing, known: bool, now: u64) -> Option<Note> {
+        let queue = standing.since(self.before);
+        // Ends that were lost in the queue, and flows of which nobody knows whether their end was reported.
+        let unclear = tally.prior_ends > 0 && queue.lost_ends > tally.ends_found;
         let lost_in_kernel = match (self.held_back, self.lost_in_kernel) {
             (false, lost) => lost,
-            (true, 0) if known => starts_lost_in_kernel(tally, standing.since(self.before)),
+            (true, 0) if known && !unclear => starts_lost_in_kernel(tally, queue),
             _ => Note::LOST_UNKNOWN,
         };
         self.before = standing;
         (self.lost_in_kernel, self.held_back) = (0, false);
         let from = self.from.take()?;
         let back = tally.starts_found + tally.ends_found;
-        Some(Note::gap(from, now, lost_in_kernel, Cause::Account).with_value(back))
+        // The clock may have been set back since.
+        let to = now.max(std::mem::take(&mut self.last));
+        Some(Note::gap(from, to, lost_in_kernel, Cause::Account).with_value(back))
     }
 }
 
@@ -116,7 +124,7 @@ mod tests {
         let mut account = Account::default();
         account.gap(&gap(7, Cause::KernelOverrun));
         account.gap(&Note::gap(5, 6, 2, Cause::KernelOverrun));
-        let tally = Tally { without_start: 1, starts_found: 2, ends_found: 3 };
+        let tally = Tally { without_start: 1, starts_found: 2, ends_found: 3, prior_ends: 0 };
         assert_eq!(told(&account.settle(tally, QUIET, true, 50).unwrap()), (5, 50, Some(9), 5));
     }
 
@@ -125,14 +133,14 @@ mod tests {
         let held_back = gap(Note::LOST_UNKNOWN, Cause::KernelOverrun);
         let mut account = Account::default();
         account.gap(&held_back);
-        let tally = Tally { without_start: 100, starts_found: 20, ends_found: 0 };
+        let tally = Tally { without_start: 100, starts_found: 20, ..Tally::default() };
         assert_eq!(told(&account.settle(tally, QUIET, true, 50).unwrap()), (10, 50, Some(120), 20));
 
         // The queue, too, lost 30 starts and 10 ends. Of these ends, 4 were found: 6 flows are missing wholly.
         account.gap(&held_back);
         account.gap(&gap(40, Cause::QueueFull));
         let standing = Standing { answered: 9, lost_starts: 30, lost_ends: 10 };
-        let tally = Tally { without_start: 100, starts_found: 20, ends_found: 4 };
+        let tally = Tally { without_start: 100, starts_found: 20, ends_found: 4, prior_ends: 0 };
         let note = account.settle(tally, standing, true, 50).unwrap();
         assert_eq!(told(&note), (10, 50, Some(100 + 20 + 6 - 30), 24));
         // Only what is new since then counts.
@@ -147,7 +155,11 @@ mod tests {
         account.gap(&held_back);
         assert_eq!(account.settle(Tally::default(), QUIET, false, 50).unwrap().lost(), None);
         account.gap(&held_back);
+        let tally = Tally { prior_ends: 1, ..Tally::default() };
+        let standing = Standing { answered: 9, lost_starts: 0, lost_ends: 1 };
+        assert_eq!(account.settle(tally, standing, true, 50).unwrap().lost(), None, "whose end was it");
+        account.gap(&held_back);
         account.gap(&gap(1, Cause::KernelOverrun));
-        assert_eq!(account.settle(Tally::default(), QUIET, true, 50).unwrap().lost(), None);
+        assert_eq!(account.settle(Tally::default(), standing, true, 50).unwrap().lost(), None);
     }
 }

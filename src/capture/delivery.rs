@@ -13,8 +13,12 @@ use super::clock;
 use super::settings;
 use crate::netlink::socket::EventSocket;
 
-/// The table is looked at no more often than this.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// The table is looked at no more often than this: as events are lost, and while none are.
+const INTERVAL: Duration = Duration::from_millis(50);
+const CALM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How far ahead the growth of the table is judged.
+const AHEAD: Duration = Duration::from_secs(1);
 
 /// How long nothing must have been lost before delivery becomes reliable again.
 const CALM: Duration = Duration::from_secs(60);
@@ -25,8 +29,8 @@ pub(super) struct Delivery {
     /// Reliable delivery is wanted, where it does no harm.
     wanted: bool,
     reliable: bool,
-    /// When the table was last looked at.
-    looked: Option<Instant>,
+    /// When the table was last looked at, and how many entries it had.
+    looked: Option<(Instant, u64)>,
     /// When the buffer last overran.
     overran: Option<Instant>,
 }
@@ -52,17 +56,20 @@ impl Delivery {
             self.overran = Some(now);
         }
         // Nothing is held back, and nothing was changed.
-        if !self.wanted || self.overran.is_none() || self.looked.is_some_and(|looked| now - looked < INTERVAL) {
+        let interval = if overrun { INTERVAL } else { CALM_INTERVAL };
+        if !self.wanted || self.overran.is_none() || self.looked.is_some_and(|(looked, _)| now - looked < interval) {
             return Ok(None);
         }
-        self.looked = Some(now);
+        let (count, max) = (settings::read("nf_conntrack_count"), settings::read("nf_conntrack_max"));
+        let Some((count, max)) = count.zip(max) else { return Ok(None) };
+        let before = self.looked.replace((now, count));
+        let growth = before.map_or(0, |(looked, before)| growth(count.saturating_sub(before), now - looked));
         let calm = self.overran.is_none_or(|overran| now - overran >= CALM);
-        let cause =
-            match (self.reliable, fill(settings::read("nf_conntrack_count"), settings::read("nf_conntrack_max"))) {
-                (true, Fill::NearlyFull) if overrun => Cause::LossyDelivery,
-                (false, Fill::Roomy) if calm => Cause::ReliableDelivery,
-                _ => return Ok(None),
-            };
+        let cause = match (self.reliable, fill(count, growth, max)) {
+            (true, Fill::NearlyFull) if overrun => Cause::LossyDelivery,
+            (false, Fill::Roomy) if calm => Cause::ReliableDelivery,
+            _ => return Ok(None),
+        };
         self.reliable = cause == Cause::ReliableDelivery;
         socket.set_reliable(self.reliable)?;
         if self.reliable {
@@ -86,12 +93,25 @@ enum Fill {
     Between,
 }
 
-/// Nine tenths are nearly full, seven are roomy; a table without a limit always is.
-fn fill(count: Option<u64>, max: Option<u64>) -> Fill {
-    match count.zip(max) {
-        Some((count, max)) if max > 0 && count.saturating_mul(10) >= max.saturating_mul(9) => Fill::NearlyFull,
-        Some((count, max)) if max > 0 && count.saturating_mul(10) > max.saturating_mul(7) => Fill::Between,
-        _ => Fill::Roomy,
+/// By how much the table grows in the time ahead, if it goes on as it did in `elapsed`.
+fn growth(more: u64, elapsed: Duration) -> u64 {
+    more.saturating_mul(AHEAD.as_millis() as u64) / (elapsed.as_millis() as u64).max(1)
+}
+
+/// Nine tenths are nearly full, and so is half if the rest will be taken in the time ahead; else seven tenths are roomy. A
+/// table without a limit always is.
+const fn fill(count: u64, growth: u64, max: u64) -> Fill {
+    let tenths = count.saturating_mul(10);
+    if max == 0 {
+        Fill::Roomy
+    } else if tenths >= max.saturating_mul(9)
+        || (tenths >= max.saturating_mul(5) && count.saturating_add(growth) >= max)
+    {
+        Fill::NearlyFull
+    } else if tenths <= max.saturating_mul(7) {
+        Fill::Roomy
+    } else {
+        Fill::Between
     }
 }
 
@@ -100,10 +120,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nine_tenths_are_nearly_full_and_seven_are_roomy() {
-        let of = |count, max| fill(Some(count), Some(max));
-        assert_eq!((of(900, 1000), of(1500, 1000)), (Fill::NearlyFull, Fill::NearlyFull));
-        assert_eq!((of(899, 1000), of(701, 1000)), (Fill::Between, Fill::Between));
-        assert_eq!((of(700, 1000), of(5, 0), fill(None, Some(9))), (Fill::Roomy, Fill::Roomy, Fill::Roomy));
+    fn what_fills_soon_is_nearly_full() {
+        assert_eq!((fill(900, 0, 1000), fill(1500, 0, 1000)), (Fill::NearlyFull, Fill::NearlyFull));
+        assert_eq!((fill(500, 500, 1000), fill(500, 499, 1000)), (Fill::NearlyFull, Fill::Roomy));
+        assert_eq!(
+            (fill(899, 0, 1000), fill(499, 9999, 1000), fill(5, 9, 0)),
+            (Fill::Between, Fill::Roomy, Fill::Roomy)
+        );
+        assert_eq!(growth(100, Duration::from_millis(50)), 2000);
+        assert_eq!(growth(100, Duration::ZERO), 100_000);
     }
 }

@@ -38,10 +38,12 @@ pub(super) mod state {
     pub(in super::super) const START_FROM_KERNEL: u8 = 1 << 0;
     /// Its start was heard.
     pub(in super::super) const START_HEARD: u8 = 1 << 1;
-    /// Nobody listened when it began: the kernel may not report its end.
-    pub(in super::super) const INAUDIBLE: u8 = 1 << 2;
+    /// It was there before this recorder: if nobody listened then, the kernel does not report its end.
+    pub(in super::super) const PRIOR: u8 = 1 << 2;
     /// It was not in the kernel's table when that was last read.
     pub(in super::super) const MISSED: u8 = 1 << 3;
+    /// A reply was seen when it was last found.
+    pub(in super::super) const REPLY_SEEN: u8 = 1 << 4;
 }
 
 impl<A: Address> Flow<A> {
@@ -50,6 +52,7 @@ impl<A: Address> Flow<A> {
         let Record { original, reply, start, id, zone, protocol, .. } = *record;
         let from_kernel = record.flags & flags::START_FROM_KERNEL != 0;
         let state = state | if from_kernel { state::START_FROM_KERNEL } else { 0 };
+        let state = state | if record.reply_seen() { state::REPLY_SEEN } else { 0 };
         Self { original, reply, start, id, zone, protocol, state, told, seen }
     }
 
@@ -90,12 +93,16 @@ impl<A: Address> Flow<A> {
             protocol: self.protocol,
             status: 0.into(),
             tcp_state: 0,
-            flags: flags::END_AT_LATEST | self.start_flag(),
+            flags: flags::END_AT_LATEST | self.start_flag() | self.reply_flag(),
         }
     }
 
     const fn start_flag(&self) -> u8 {
         if self.is(state::START_FROM_KERNEL) { flags::START_FROM_KERNEL } else { 0 }
+    }
+
+    const fn reply_flag(&self) -> u8 {
+        if self.is(state::REPLY_SEEN) { flags::REPLY_SEEN } else { 0 }
     }
 
     fn is_of(&self, record: &Record<A>) -> bool {

@@ -25,6 +25,9 @@ const BATCH: usize = 512;
 /// So many system calls are made at most before the signals are looked at again.
 const ROUNDS: usize = 4096;
 
+/// So many times is drained at the end, if the load does not: more than the largest buffer can hold.
+const LAST_ROUNDS: usize = 8;
+
 /// Even where nothing happens the draining side looks about so often, in ms: a gap then begins no earlier than this
 /// before it was noticed.
 const QUIET_MS: u16 = 1000;
@@ -108,11 +111,11 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Drains until the writing side takes no more. When a signal says to stop, what the kernel has delivered by that moment
-    /// is drained before the writing side is told.
+    /// Drains until the writing side says that it is for the last time. When a signal says to stop, what the kernel has
+    /// delivered by that moment is drained before the writing side is told.
     pub(super) fn run(mut self) -> Result<(), StartError> {
         let mut stopping = false;
-        while !self.queue.is_finished() {
+        while !self.queue.is_closed() {
             let mut ready = [
                 PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
@@ -140,11 +143,20 @@ impl<'a> Listener<'a> {
                 }
             }
         }
+        let until = clock::now();
+        for _ in 0..LAST_ROUNDS {
+            if self.drain()? {
+                break;
+            }
+        }
+        self.hand_over_gap(true);
+        self.queue.drained(until);
         Ok(())
     }
 
-    /// Takes all that the socket holds, or, under a load that never ends, enough to look at the signals again.
-    fn drain(&mut self) -> Result<(), StartError> {
+    /// Takes all that the socket holds, or, under a load that never ends, enough to look at the signals again; returns
+    /// whether it was all.
+    fn drain(&mut self) -> Result<bool, StartError> {
         let ticket = self.queue.asked();
         let mut malformed = 0;
         let mut emptied = false;
@@ -174,7 +186,7 @@ impl<'a> Listener<'a> {
         if emptied {
             self.queue.answer(ticket);
         }
-        Ok(())
+        Ok(emptied)
     }
 
     /// Gives what was received to the writing side.

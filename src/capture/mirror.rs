@@ -3,7 +3,7 @@
 //! Every event goes through here on its way to the segment. So the recorder knows at any time which flows the journal
 //! leaves open; a reading of the table shows which of them ended unheard, and which began unheard.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,10 @@ use zerocopy::little_endian::{U16, U32};
 
 use super::convert::{Captured, Either};
 use super::flows::{Flow, Flows, state};
+use super::recent::Recent;
+
+/// So many ends without a start are remembered, for a gap that is told of behind them.
+const ORPHANS: usize = 4096;
 
 /// The flows alive, of both families.
 #[derive(Debug)]
@@ -21,6 +25,13 @@ pub(super) struct Mirror {
     ipv6: Side<V6>,
     now: Now,
     tally: Tally,
+    /// When ends without a start arrived, ns since the epoch, the last of them, as long as there is no gap: their start may be
+    /// missing in one that is still to be told of.
+    orphans: VecDeque<u64>,
+    /// Records in this segment of what was found, not heard.
+    found_in_segment: u64,
+    /// Events that were told of already, and were passed over.
+    repeated: u64,
 }
 
 /// What flows are marked with at present, and how what is found is to be told.
@@ -36,6 +47,10 @@ struct Now {
     known: bool,
     /// Events are missing since the table was read last.
     gap: bool,
+    /// Ends may be among them.
+    ends_lost: bool,
+    /// The kernel reports the ends of flows that were there before the recorder, too.
+    prior_audible: bool,
 }
 
 /// What was told in another way than by its event, or not at all, since the last [`Mirror::take_tally`].
@@ -47,6 +62,8 @@ pub(super) struct Tally {
     pub(super) starts_found: u64,
     /// Flows not found any more after a gap, whose end was not heard.
     pub(super) ends_found: u64,
+    /// The same of flows of which nobody knows whether the kernel reported their end.
+    pub(super) prior_ends: u64,
 }
 
 /// What a reading did not find any more.
@@ -59,9 +76,19 @@ pub(super) struct Gone {
 }
 
 impl Mirror {
-    pub(super) fn new() -> Self {
-        let now = Now { segment: 0, reading: 0, is_reading: false, known: false, gap: false };
-        Self { ipv4: Side::new(), ipv6: Side::new(), now, tally: Tally::default() }
+    /// Nothing is known. `prior_audible` says whether the kernel reports the ends of flows that are there already.
+    pub(super) fn new(prior_audible: bool) -> Self {
+        let now = Now {
+            segment: 0,
+            reading: 0,
+            is_reading: false,
+            known: false,
+            gap: false,
+            ends_lost: false,
+            prior_audible,
+        };
+        let (tally, orphans) = (Tally::default(), VecDeque::new());
+        Self { ipv4: Side::new(), ipv6: Side::new(), now, tally, orphans, found_in_segment: 0, repeated: 0 }
     }
 
     /// How many flows are alive.
@@ -69,9 +96,19 @@ impl Mirror {
         self.ipv4.flows.len() + self.ipv6.flows.len()
     }
 
-    /// How many of them may end in silence.
-    pub(super) const fn inaudible(&self) -> usize {
-        self.ipv4.inaudible + self.ipv6.inaudible
+    /// How many of them were there before the recorder, and may end in silence.
+    pub(super) const fn prior(&self) -> usize {
+        self.ipv4.prior + self.ipv6.prior
+    }
+
+    /// How many records of the present segment are of what was found, not heard.
+    pub(super) const fn found_in_segment(&self) -> u64 {
+        self.found_in_segment
+    }
+
+    /// How many events were passed over since the last call, for they had been told of already.
+    pub(super) const fn take_repeated(&mut self) -> u64 {
+        std::mem::replace(&mut self.repeated, 0)
     }
 
     /// Whether the table was read whole once.
@@ -82,19 +119,40 @@ impl Mirror {
     /// A segment begins, in which no flow has been told of.
     pub(super) const fn begin_segment(&mut self) {
         self.now.segment = self.now.segment.wrapping_add(1);
+        self.found_in_segment = 0;
     }
 
-    /// Events are missing from now on.
-    pub(super) const fn gap(&mut self) {
+    /// Events are missing since `from`, ends among them if `ends_lost`.
+    pub(super) fn gap(&mut self, from: u64, ends_lost: bool) {
+        if !self.now.gap {
+            self.tally.without_start += self.orphans.iter().filter(|arrived| **arrived >= from).count() as u64;
+        }
+        self.orphans.clear();
         self.now.gap = true;
+        self.now.ends_lost |= ends_lost;
     }
 
     /// Writes the record of an event.
     pub(super) fn event<W: Write>(&mut self, event: &Captured, to: &mut Writer<W>) {
-        let (now, tally) = (self.now, &mut self.tally);
-        match &event.record {
-            Either::Ipv4(record) => self.ipv4.event(record, event.counters.as_ref(), event.arrived, now, tally, to),
-            Either::Ipv6(record) => self.ipv6.event(record, event.counters.as_ref(), event.arrived, now, tally, to),
+        let (counters, arrived) = (event.counters.as_ref(), event.arrived);
+        let outcome = match &event.record {
+            Either::Ipv4(record) => self.ipv4.event(record, counters, arrived, self.now, to),
+            Either::Ipv6(record) => self.ipv6.event(record, counters, arrived, self.now, to),
+        };
+        match outcome {
+            Outcome::Told => {}
+            Outcome::Repeated => self.repeated += 1,
+            Outcome::WithoutStart if self.now.gap => self.tally.without_start += 1,
+            Outcome::WithoutStart => {
+                if self.orphans.len() == ORPHANS {
+                    self.orphans.pop_front();
+                }
+                self.orphans.push_back(arrived);
+            }
+            Outcome::BeganAgain { prior } => {
+                self.found_in_segment += 1;
+                self.tally.count_end(prior, self.now);
+            }
         }
     }
 
@@ -132,8 +190,11 @@ impl Mirror {
     /// All events have been taken that were made before this step of the reading: flows that have waited
     /// for as long as `patience` began unheard.
     pub(super) fn decide<W: Write>(&mut self, patience: Duration, to: &mut Writer<W>) {
-        self.ipv4.decide(patience, self.now, &mut self.tally, to);
-        self.ipv6.decide(patience, self.now, &mut self.tally, to);
+        let found = self.ipv4.decide(patience, self.now, to) + self.ipv6.decide(patience, self.now, to);
+        if self.now.known {
+            self.found_in_segment += found;
+            self.tally.starts_found += if self.now.gap { found } else { 0 };
+        }
     }
 
     /// The reading goes on by a step.
@@ -151,9 +212,12 @@ impl Mirror {
     /// Writes ends at `moment` for what the reading did not find. What should have been heard is given the benefit of the
     /// doubt once: a table that grows while it is read may hide a flow.
     pub(super) fn bury<W: Write>(&mut self, moment: u64, arrived: u64, to: &mut Writer<W>) {
-        let (now, tally) = (self.now, &mut self.tally);
-        self.ipv4.bury(moment, arrived, now, tally, to);
-        self.ipv6.bury(moment, arrived, now, tally, to);
+        let now = self.now;
+        let before = self.len();
+        let mut count = |prior| self.tally.count_end(prior, now);
+        self.ipv4.bury(moment, arrived, now, &mut count, to);
+        self.ipv6.bury(moment, arrived, now, &mut count, to);
+        self.found_in_segment += (before - self.len()) as u64;
     }
 
     /// The reading is over. If it was `whole`, all that is alive is known from here on.
@@ -166,9 +230,32 @@ impl Mirror {
 
     /// What was missing is accounted for.
     pub(super) fn take_tally(&mut self) -> Tally {
-        self.now.gap = false;
+        (self.now.gap, self.now.ends_lost) = (false, false);
         std::mem::take(&mut self.tally)
     }
+}
+
+impl Tally {
+    /// Counts an end that was found, not heard.
+    const fn count_end(&mut self, prior: bool, now: Now) {
+        if now.gap && (!prior || now.prior_audible) {
+            self.ends_found += 1;
+        } else if now.gap {
+            self.prior_ends += 1;
+        }
+    }
+}
+
+/// What became of an event.
+enum Outcome {
+    /// It is recorded.
+    Told,
+    /// It was recorded before.
+    Repeated,
+    /// It is recorded; an end of a flow whose start is not.
+    WithoutStart,
+    /// It is recorded; the start of a flow in place of another one with the same tuple and id, whose end was not heard.
+    BeganAgain { prior: bool },
 }
 
 /// The flows alive of one family.
@@ -176,13 +263,15 @@ impl Mirror {
 struct Side<A: Address> {
     flows: Flows<A>,
     /// How many of them may end in silence.
-    inaudible: usize,
+    prior: usize,
     /// Found in the table and not known.
     waiting: HashMap<Key<A>, Waiting<A>>,
     /// Flows that ended in this step of the reading and in the one before: what is read was true a step earlier, and may
     /// still name them.
     ended: HashSet<Key<A>>,
     ended_before: HashSet<Key<A>>,
+    /// Flows that ended a short while ago, whether or not the table is read.
+    recent: Recent,
 }
 
 /// What tells flows apart for a while.
@@ -199,7 +288,7 @@ struct Waiting<A: Address> {
 impl<A: Address> Side<A> {
     fn new() -> Self {
         let (ended, ended_before) = (HashSet::new(), HashSet::new());
-        Self { flows: Flows::new(), inaudible: 0, waiting: HashMap::new(), ended, ended_before }
+        Self { flows: Flows::new(), prior: 0, waiting: HashMap::new(), ended, ended_before, recent: Recent::new() }
     }
 
     fn event<W: Write>(
@@ -208,54 +297,68 @@ impl<A: Address> Side<A> {
         counters: Option<&Counters>,
         arrived: u64,
         now: Now,
-        tally: &mut Tally,
         to: &mut Writer<W>,
-    ) {
-        match record.kind() {
-            Some(Kind::Start) if self.is_news(record, now) => to.push(record, counters, arrived),
-            Some(Kind::End) => to.push(&self.end(record, now, tally), counters, arrived),
-            _ => {}
+    ) -> Outcome {
+        if record.kind() == Some(Kind::End) {
+            return self.end(record, counters, arrived, now, to);
         }
+        let outcome = self.start(record, arrived, now, to);
+        if !matches!(outcome, Outcome::Repeated) {
+            to.push(record, counters, arrived);
+        }
+        outcome
     }
 
-    /// Takes note of a start; says whether the journal has not told it yet.
-    fn is_news(&mut self, record: &Record<A>, now: Now) -> bool {
+    /// Takes note of a start. If a flow of this id and tuple is alive already, either its start is reported once more (it had
+    /// been held back, or another listener missed it), or its end was not heard, and the tuple begins again.
+    fn start<W: Write>(&mut self, record: &Record<A>, arrived: u64, now: Now, to: &mut Writer<W>) -> Outcome {
         let begun = Flow::of(record, state::START_HEARD, now.segment, now.reading);
         let Some(flow) = self.flows.get(record) else {
             self.flows.insert(begun);
             if now.is_reading {
                 self.waiting.remove(&key(record));
             }
-            return true;
+            return Outcome::Told;
         };
-        // A start that was held back, and found meanwhile.
-        let late = !flow.is(state::START_HEARD);
-        if flow.is(state::INAUDIBLE) {
-            self.inaudible -= 1;
-        }
-        if late {
-            flow.set(state::START_HEARD);
-            flow.unset(state::INAUDIBLE);
-        } else {
+        let prior = flow.is(state::PRIOR);
+        self.prior -= usize::from(prior);
+        let may_have_ended = now.ends_lost || (prior && !now.prior_audible);
+        // No flow begins with a reply.
+        if may_have_ended && !record.reply_seen() {
+            to.push(&flow.ended_by(record.start.get()), None, arrived);
             *flow = begun;
+            return Outcome::BeganAgain { prior };
         }
-        !late
+        flow.set(state::START_HEARD);
+        flow.unset(state::PRIOR);
+        Outcome::Repeated
     }
 
-    /// Takes note of an end, and adds what is known of its start.
-    fn end(&mut self, record: &Record<A>, now: Now, tally: &mut Tally) -> Record<A> {
+    /// Writes an end, with what is known of its start.
+    fn end<W: Write>(
+        &mut self,
+        record: &Record<A>,
+        counters: Option<&Counters>,
+        arrived: u64,
+        now: Now,
+        to: &mut Writer<W>,
+    ) -> Outcome {
         let mut record = *record;
-        if let Some(flow) = self.flows.remove(&record) {
-            self.inaudible -= usize::from(flow.is(state::INAUDIBLE));
-            flow.complete(&mut record);
-        } else {
-            tally.without_start += u64::from(now.known);
+        let again = self.recent.insert(&record, arrived);
+        let flow = self.flows.remove(&record);
+        if flow.is_none() && again && now.known && !now.gap {
+            return Outcome::Repeated;
         }
         if now.is_reading {
             self.waiting.remove(&key(&record));
             self.ended.insert(key(&record));
         }
-        record
+        if let Some(flow) = &flow {
+            self.prior -= usize::from(flow.is(state::PRIOR));
+            flow.complete(&mut record);
+        }
+        to.push(&record, counters, arrived);
+        if flow.is_none() && now.known { Outcome::WithoutStart } else { Outcome::Told }
     }
 
     fn found<W: Write>(
@@ -281,14 +384,18 @@ impl<A: Address> Side<A> {
         }
     }
 
-    fn decide<W: Write>(&mut self, patience: Duration, now: Now, tally: &mut Tally, to: &mut Writer<W>) {
+    /// Returns how many flows it told of.
+    fn decide<W: Write>(&mut self, patience: Duration, now: Now, to: &mut Writer<W>) -> u64 {
+        let mut found = 0;
         for (key, waiting) in std::mem::take(&mut self.waiting) {
             if waiting.since.elapsed() >= patience {
-                self.discover(waiting, now, tally, to);
+                self.discover(waiting, now, to);
+                found += 1;
             } else {
                 self.waiting.insert(key, waiting);
             }
         }
+        found
     }
 
     fn step(&mut self) {
@@ -296,10 +403,8 @@ impl<A: Address> Side<A> {
     }
 
     /// Tells of a flow whose start was not heard.
-    fn discover<W: Write>(&mut self, waiting: Waiting<A>, now: Now, tally: &mut Tally, to: &mut Writer<W>) {
+    fn discover<W: Write>(&mut self, waiting: Waiting<A>, now: Now, to: &mut Writer<W>) {
         let Waiting { mut record, counters, found, .. } = waiting;
-        // What began in a gap began while this recorder listened: its end will be heard.
-        let audible = now.known && now.gap;
         if now.known {
             record.kind = Kind::Start as u8;
             record.flags |= flags::RECOVERED;
@@ -307,9 +412,10 @@ impl<A: Address> Side<A> {
                 record.start = found.into();
             }
         }
-        tally.starts_found += u64::from(audible);
-        self.inaudible += usize::from(!audible);
-        let state = if audible { 0 } else { state::INAUDIBLE };
+        // What began in a gap began while this recorder listened.
+        let prior = !(now.known && now.gap);
+        self.prior += usize::from(prior);
+        let state = if prior { state::PRIOR } else { 0 };
         self.flows.insert(Flow::of(&record, state, now.segment, now.reading));
         to.push(&record, counters.as_ref(), found);
     }
@@ -318,19 +424,23 @@ impl<A: Address> Side<A> {
         let gone = self.flows.iter().filter(|flow| has_ended(flow, now));
         gone.fold(Gone::default(), |sum, flow| Gone {
             flows: sum.flows + 1,
-            unheard: sum.unheard || flow.is(state::INAUDIBLE) || !now.gap,
+            unheard: sum.unheard || flow.is(state::PRIOR) || !now.gap,
         })
     }
 
-    fn bury<W: Write>(&mut self, moment: u64, arrived: u64, now: Now, tally: &mut Tally, to: &mut Writer<W>) {
-        let inaudible = &mut self.inaudible;
+    fn bury<W: Write>(
+        &mut self,
+        moment: u64,
+        arrived: u64,
+        now: Now,
+        count: &mut impl FnMut(bool),
+        to: &mut Writer<W>,
+    ) {
+        let prior = &mut self.prior;
         self.flows.retain(|flow| {
             if has_ended(flow, now) {
-                if flow.is(state::INAUDIBLE) {
-                    *inaudible -= 1;
-                } else {
-                    tally.ends_found += u64::from(now.gap);
-                }
+                *prior -= usize::from(flow.is(state::PRIOR));
+                count(flow.is(state::PRIOR));
                 to.push(&flow.ended_by(moment), None, arrived);
                 return false;
             }
@@ -356,7 +466,7 @@ fn key<A: Address>(record: &Record<A>) -> Key<A> {
 
 /// Whether a flow's absence from the table means that it ended.
 const fn has_ended<A: Address>(flow: &Flow<A>, now: Now) -> bool {
-    flow.seen != now.reading && (now.gap || flow.is(state::INAUDIBLE) || flow.is(state::MISSED))
+    flow.seen != now.reading && (now.gap || flow.is(state::PRIOR) || flow.is(state::MISSED))
 }
 
 /// Tells of a flow that is alive, unless the segment did so already.
@@ -369,6 +479,9 @@ fn tell<A: Address, W: Write>(
     to: &mut Writer<W>,
 ) {
     flow.seen = now.reading;
+    if record.reply_seen() {
+        flow.set(state::REPLY_SEEN);
+    }
     if flow.told != now.segment {
         flow.told = now.segment;
         let mut record = *record;

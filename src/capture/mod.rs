@@ -25,6 +25,7 @@ mod predecessor;
 mod privileges;
 mod queue;
 mod quiet;
+mod recent;
 mod run;
 mod segments;
 mod settings;

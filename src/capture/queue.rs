@@ -73,7 +73,7 @@ pub(super) struct Queue {
     bell: EventFd,
     /// The last ticket handed out.
     asked: AtomicU64,
-    finished: AtomicBool,
+    closed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +86,8 @@ struct State {
     standing: Standing,
     /// The last answer has not been taken yet.
     news: bool,
+    /// The draining side has ended, and had taken all that was delivered up to this moment.
+    drained: Option<u64>,
 }
 
 impl Queue {
@@ -98,7 +100,7 @@ impl Queue {
             wake: Condvar::new(),
             bell: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
             asked: AtomicU64::new(0),
-            finished: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         })
     }
 
@@ -183,15 +185,33 @@ impl Queue {
         let _ = self.bell.write(1);
     }
 
-    /// The writing side takes no more.
-    pub(super) fn finish(&self) {
-        self.finished.store(true, Ordering::SeqCst);
+    /// For the writing side: the draining one is to take what has been delivered for the last time.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
         self.ring();
     }
 
-    /// Whether the writing side takes no more.
-    pub(super) fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::SeqCst)
+    /// For the draining side: whether it is to take what has been delivered for the last time.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// For the draining side: all that was delivered up to `until` (ns since the epoch) was pushed, and nothing follows.
+    pub(super) fn drained(&self, until: u64) {
+        self.state().drained.get_or_insert(until);
+        self.wake.notify_one();
+    }
+
+    /// For the writing side: closes the queue, and waits for the last events; returns up to when these are all.
+    pub(super) fn wait_for_the_last(&self) -> u64 {
+        self.close();
+        let mut state = self.state();
+        loop {
+            match state.drained {
+                Some(until) => return until,
+                None => state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
     }
 
     /// Waits until there is a command, an answer, many events, or until `deadline`; takes all there is. With `stalled`, events

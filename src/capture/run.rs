@@ -93,6 +93,7 @@ struct Recorder {
     not_running: Option<Note>,
     wanted: Wanted,
     poll: Option<Duration>,
+    prior_audible: bool,
     queue: usize,
 }
 
@@ -112,6 +113,8 @@ impl Recorder {
         }
         let neighbours = neighbours::look(&options.pattern, now)?;
         warnings.extend(neighbours.warnings);
+        // As it was when the flows began that are there already.
+        let prior_audible = settings::reports_all();
         warnings.extend(settings::prepare(options.set_sysctls, options.accounting));
         let header = header::first(&options.families, &options.protocols, now);
         let segments = Segments::create(options.pattern.clone(), header, options.sync)?;
@@ -127,14 +130,26 @@ impl Recorder {
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
         let (poll, queue) = (options.poll, options.queue);
         let not_running = neighbours.not_running;
-        Ok(Self { pid_file, warnings, signals, socket, delivery, segments, not_running, wanted, poll, queue })
+        Ok(Self {
+            pid_file,
+            warnings,
+            signals,
+            socket,
+            delivery,
+            segments,
+            not_running,
+            wanted,
+            poll,
+            prior_audible,
+            queue,
+        })
     }
 
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.
     fn record(self, report: Option<Report>) -> Result<(), StartError> {
         let queue = Queue::new(self.queue).map_err(StartError::system("cannot make an event file"))?;
         let statistics = Statistics::default();
-        let table = Table::new(self.wanted.clone(), self.poll, &queue, &statistics);
+        let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);
         let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
         let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics);
         let result = std::thread::scope(|scope| {
@@ -168,7 +183,7 @@ struct EndTogether<'a>(&'a Queue);
 
 impl Drop for EndTogether<'_> {
     fn drop(&mut self) {
-        self.0.finish();
+        self.0.close();
     }
 }
 
@@ -178,6 +193,7 @@ struct StopWriting<'a>(&'a Queue);
 impl Drop for StopWriting<'_> {
     fn drop(&mut self) {
         self.0.command(Command::StopNow);
+        self.0.drained(clock::now());
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ctrecorder_format::{Cause, Closing, CodecError, Header, Note, Writer};
+use ctrecorder_format::{Cause, Closing, CodecError, Header, Note, Totals, Writer};
 
 use super::error::StartError;
 use super::pattern::Pattern;
@@ -134,10 +134,9 @@ impl Segments {
         self.file().metadata().is_ok_and(|metadata| metadata.nlink() == 0)
     }
 
-    /// How many events the current segment tells of, those that its notes say are lost among them.
-    pub(super) const fn events(&self) -> u64 {
-        let totals = self.writer.totals();
-        totals.starts.saturating_add(totals.ends).saturating_add(totals.lost)
+    /// What the current segment tells of.
+    pub(super) const fn totals(&self) -> &Totals {
+        self.writer.totals()
     }
 
     /// Syncs if it is time to. To be called once a second.
@@ -220,8 +219,8 @@ impl Segments {
     /// Closes the current segment and goes on in the one named by `moment`. If there is none, nothing has changed.
     ///
     /// The new file is created first, so that the old segment is only closed when there is a place to go. If the old one's
-    /// file was removed, what it told of is lost, and is to be noted.
-    pub(super) fn rotate(&mut self, moment: u64) -> Result<(), RotateError> {
+    /// file was removed, what it told of is lost, so many `events`, and is to be noted.
+    pub(super) fn rotate(&mut self, moment: u64, events: u64) -> Result<(), RotateError> {
         if let Some(closed) = &self.closing {
             return Err(RotateError::Waiting(closed.path.clone()));
         }
@@ -232,8 +231,7 @@ impl Segments {
         })?;
         self.syncing.created(&path);
         let now = clock::now();
-        let lost =
-            self.is_removed().then(|| Note::gap(self.header.created.min(now), now, self.events(), Cause::Removed));
+        let lost = self.is_removed().then(|| Note::gap(self.header.created.min(now), now, events, Cause::Removed));
         let digest = self.writer.finish(Closing::WentOn, now)?;
         self.header = header::next(&self.header, digest, now);
         let writer = std::mem::replace(&mut self.writer, Writer::new(file, &self.header)?);
@@ -255,8 +253,8 @@ impl Segments {
     }
 
     /// Adds the footer to the current segment.
-    pub(super) fn finish(&mut self) -> io::Result<()> {
-        self.writer.finish(Closing::Stopped, clock::now()).map(drop).map_err(io::Error::other)
+    pub(super) fn finish(&mut self, closed: u64) -> io::Result<()> {
+        self.writer.finish(Closing::Stopped, closed).map(drop).map_err(io::Error::other)
     }
 }
 

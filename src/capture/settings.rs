@@ -27,6 +27,11 @@ pub(super) fn stamps() -> bool {
     read(TIMESTAMP) == Some(1)
 }
 
+/// Whether the kernel reports the ends of flows that began while nobody listened.
+pub(super) fn reports_all() -> bool {
+    read(EVENTS) == Some(1)
+}
+
 /// Sets what is not as recommended, if that is wanted, else recommends it. With `accounting`, packets and bytes shall be
 /// counted, too. Returns what the operator should be warned of.
 pub(super) fn prepare(set: bool, accounting: bool) -> Vec<String> {

@@ -22,6 +22,8 @@ pub(super) struct Statistics {
     pub(super) lost_in_queue: Counter,
     /// Events that a segment's file did not take and that were given up.
     pub(super) lost_on_disk: Counter,
+    /// Events that the kernel reported once more than they were told of.
+    pub(super) repeated: Counter,
     /// Messages that some program sent, not the kernel.
     pub(super) forged: Counter,
     /// Segments created.
@@ -59,10 +61,11 @@ impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "received {} starts, {} ends; {} passed over; lost: {} in the kernel, {} in the queue, {} on disk; {} not understood, {} not \
+            "received {} starts, {} ends; {} repeated, {} passed over; lost: {} in the kernel, {} in the queue, {} on disk; {} not understood, {} not \
              from the kernel; {} bytes in {} segments",
             self.starts.get(),
             self.ends.get(),
+            self.repeated.get(),
             self.passed_over.get(),
             self.lost_in_kernel.get(),
             self.lost_in_queue.get(),

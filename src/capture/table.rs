@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
 
-use ctrecorder_format::{Cause, Family, Note, Writer};
+use ctrecorder_format::{Cause, Family, Note, Totals, Writer};
 
 use super::account::Account;
 use super::clock;
@@ -17,6 +17,7 @@ use super::mirror::Mirror;
 use super::queue::{Queue, Standing};
 use super::statistics::Statistics;
 use crate::netlink::kernel::nfnl::{NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC};
+use crate::netlink::kernel::status::IPS_DYING;
 use crate::netlink::socket::RequestSocket;
 use crate::netlink::{Event, request};
 
@@ -30,6 +31,9 @@ const STEP: usize = 16;
 /// are lost without end, readings would only make it worse.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// The same when the recorder is to end.
+const HURRIED: Duration = Duration::from_millis(100);
 
 /// What the writing side knows of the kernel's table.
 pub(super) struct Table<'a> {
@@ -48,6 +52,8 @@ pub(super) struct Table<'a> {
     began: u64,
     over: Instant,
     failed: bool,
+    /// Losses that only accounts in this segment tell of.
+    accounted_in_segment: u64,
 }
 
 /// A reading of the table in progress.
@@ -81,11 +87,17 @@ enum Phase {
 }
 
 impl<'a> Table<'a> {
-    /// Nothing is known yet; the table is to be read.
-    pub(super) fn new(wanted: Wanted, poll: Option<Duration>, queue: &'a Queue, statistics: &'a Statistics) -> Self {
+    /// Nothing is known yet; the table is to be read. `prior_audible`: see [`Mirror::new`].
+    pub(super) fn new(
+        wanted: Wanted,
+        poll: Option<Duration>,
+        prior_audible: bool,
+        queue: &'a Queue,
+        statistics: &'a Statistics,
+    ) -> Self {
         let now = Instant::now();
         Self {
-            mirror: Mirror::new(),
+            mirror: Mirror::new(prior_audible),
             account: Account::default(),
             wanted,
             queue,
@@ -97,6 +109,7 @@ impl<'a> Table<'a> {
             began: clock::now(),
             over: now,
             failed: false,
+            accounted_in_segment: 0,
         }
     }
 
@@ -112,7 +125,9 @@ impl<'a> Table<'a> {
 
     /// Events are missing: the table will tell what became of them.
     pub(super) fn gap(&mut self, note: &Note) {
-        self.mirror.gap();
+        // Where the kernel holds ends back, it loses starts alone.
+        let starts_alone = note.cause() == Some(Cause::KernelOverrun) && note.lost().is_none();
+        self.mirror.gap(note.from.get(), !starts_alone);
         self.account.gap(note);
         let soonest = if self.failed { self.over + self.pause } else { Instant::now() };
         self.due.get_or_insert(soonest);
@@ -121,6 +136,7 @@ impl<'a> Table<'a> {
     /// A segment begins: it is to tell of every flow that is alive.
     pub(super) fn begin_segment(&mut self) {
         self.mirror.begin_segment();
+        self.accounted_in_segment = 0;
         // What has been read of a reading that goes on was told in the segment before.
         self.abandon();
         self.due = Some(Instant::now());
@@ -129,6 +145,18 @@ impl<'a> Table<'a> {
     /// What was lost is to be found out without delay.
     pub(super) fn hurry(&mut self) {
         self.due = self.due.map(|_| Instant::now());
+        self.pause = HURRIED;
+    }
+
+    /// How many events the present segment tells of, whose records are summed up in `totals`: recorded, or known to be lost.
+    pub(super) const fn events(&self, totals: &Totals) -> u64 {
+        let heard = totals.starts.saturating_add(totals.ends).saturating_sub(self.mirror.found_in_segment());
+        heard.saturating_add(totals.lost).saturating_add(self.accounted_in_segment)
+    }
+
+    /// Adds what only the table knows to the statistics.
+    pub(super) fn count(&mut self) {
+        self.statistics.repeated.add(self.mirror.take_repeated());
     }
 
     /// Whether it is known what was lost.
@@ -147,7 +175,7 @@ impl<'a> Table<'a> {
     }
 
     fn next_poll(&self) -> Option<Instant> {
-        self.poll.filter(|_| self.mirror.inaudible() > 0).map(|poll| self.over + poll)
+        self.poll.filter(|_| self.mirror.prior() > 0).map(|poll| self.over + poll)
     }
 
     /// Goes on with a reading, or begins one, if that is due. All events in front of `standing` must have been handed to
@@ -155,6 +183,7 @@ impl<'a> Table<'a> {
     pub(super) fn work(&mut self, standing: Standing, to: &mut Writer<File>) {
         if let Err(error) = self.try_work(standing, to) {
             self.abandon();
+            self.over = Instant::now();
             if !std::mem::replace(&mut self.failed, true) {
                 tracing::warn!("the kernel's table cannot be read: {error}; trying again");
             }
@@ -175,8 +204,7 @@ impl<'a> Table<'a> {
                 self.mirror.begin_reading();
                 return reading.open(&self.wanted, self.account.gaps());
             }
-            let patience = if self.mirror.is_known() { GRACE } else { Duration::ZERO };
-            self.mirror.decide(patience, to);
+            self.mirror.decide(GRACE, to);
             if reading.phase == Phase::Closing {
                 if self.mirror.is_waiting() {
                     reading.rest = Some(Instant::now() + GRACE);
@@ -279,6 +307,7 @@ impl<'a> Table<'a> {
             Some(lost) => {
                 if is_news {
                     self.statistics.lost_in_kernel.add(lost);
+                    self.accounted_in_segment += lost;
                 }
                 tracing::info!(
                     "the table was read again: {lost} events had been lost in the kernel; {back} of all losses are back"
@@ -290,15 +319,15 @@ impl<'a> Table<'a> {
 
     /// After the first reading.
     fn greet(&self) {
-        let (flows, inaudible) = (self.mirror.len(), self.mirror.inaudible());
+        let (flows, prior) = (self.mirror.len(), self.mirror.prior());
         let polled = self.poll.map_or_else(
             || "they are not looked for, either".into(),
             |poll| format!("they are looked for every {} s", poll.as_secs()),
         );
-        if inaudible == 0 {
+        if prior == 0 {
             tracing::info!("{flows} flows are alive");
         } else {
-            tracing::info!("{flows} flows are alive; {inaudible} began before, and may end unheard: {polled}");
+            tracing::info!("{flows} flows are alive; {prior} began before, and may end unheard: {polled}");
         }
     }
 }
@@ -312,11 +341,14 @@ impl Reading {
             let Some(found) = Captured::found(&flow, now).filter(|found| wanted.holds(found, flow.protocol)) else {
                 return;
             };
-            if *phase == Phase::Alive {
-                mirror.found(&found, to);
-            } else {
-                *held += 1;
-                mirror.held(&found);
+            match *phase {
+                Phase::Held => {
+                    *held += 1;
+                    mirror.held(&found);
+                }
+                // Its end is reported just now, before it leaves the table.
+                _ if flow.status & IPS_DYING != 0 => mirror.held(&found),
+                _ => mirror.found(&found, to),
             }
         })?;
         if done && self.phase == Phase::Alive {

@@ -239,7 +239,7 @@ impl<'a> Recording<'a> {
         if self.refusal.is_none() {
             self.write_out();
         }
-        match self.segments.rotate(moment) {
+        match self.segments.rotate(moment, self.events_in_segment()) {
             Ok(()) => {
                 (self.overdue, self.warned, self.removed) = (false, false, false);
                 self.table.begin_segment();
@@ -260,6 +260,11 @@ impl<'a> Recording<'a> {
         }
     }
 
+    /// How many events the current segment tells of, recorded or lost.
+    fn events_in_segment(&self) -> u64 {
+        self.table.events(self.segments.totals())
+    }
+
     /// Writes all there is, and logs what was counted.
     fn flush(&mut self) {
         // While the disk refuses, what waits in the queue stays there: its bound is the queue's.
@@ -269,37 +274,41 @@ impl<'a> Recording<'a> {
             self.segments.writer().seal();
             self.write_out();
         }
+        self.table.count();
         tracing::info!("{}", self.statistics);
     }
 
     /// Writes everything that was received, and the footer.
     fn stop(mut self) -> Result<(), StartError> {
+        // The rest of the segment before may take its time; what happens meanwhile is heard, too.
+        self.segments.settle();
+        let until = self.queue.wait_for_the_last();
         let rest = self.queue.take_all();
         self.write(rest);
         if self.segments.is_removed() {
             self.look_for_file();
             self.rotate(clock::now());
+            self.segments.settle();
         }
         // Before the footer: nothing may stand behind it.
-        self.segments.settle();
         self.note_given_up();
         self.losses.log_now();
         let open = self.table.len() as u64;
-        self.segments.writer().note(&Note::at(clock::now(), Cause::Stopped).with_value(open));
+        self.segments.writer().note(&Note::at(until, Cause::Stopped).with_value(open));
         let before = self.segments.bytes();
-        let written = self.segments.finish().and_then(|()| self.segments.write_out());
+        let written = self.segments.finish(until).and_then(|()| self.segments.write_out());
         self.statistics.bytes.add(self.segments.bytes() - before);
-        tracing::info!("{}", self.statistics);
-        let (events, error) = match written {
-            _ if self.segments.is_removed() => (Some(self.segments.events()), removed()),
-            Err(error) => (self.segments.unwritten_events(), error),
+        let lost = match written {
+            _ if self.segments.is_removed() => Some((Some(self.events_in_segment()), removed())),
+            Err(error) => Some((self.segments.unwritten_events(), error)),
             // What a disk does not confirm it may have or not.
-            Ok(()) => match self.segments.sync_at_end() {
-                Ok(()) => return Ok(()),
-                Err(error) => (None, error),
-            },
+            Ok(()) => self.segments.sync_at_end().err().map(|error| (None, error)),
         };
-        Err(StartError::Unwritten { path: self.segments.path().to_path_buf(), events, error })
+        self.statistics.lost_on_disk.add(lost.as_ref().and_then(|(events, _)| *events).unwrap_or(0));
+        self.table.count();
+        tracing::info!("{}", self.statistics);
+        let path = self.segments.path().to_path_buf();
+        lost.map_or(Ok(()), |(events, error)| Err(StartError::Unwritten { path, events, error }))
     }
 }
 

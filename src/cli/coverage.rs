@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -28,7 +29,7 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<u64>,
 
-    /// Up to this time, rather than to the end of the last segment
+    /// Up to this time, rather than to the end of the last segment; a date is its first moment
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     until: Option<u64>,
 
@@ -77,15 +78,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     })
 }
 
-/// What was asked for.
+/// What was asked for. Who asks since a time behind the end of all asks up to now.
 fn within(covered: Coverage, arguments: &Arguments) -> Result<Coverage, Misuse> {
-    let asked = covered.within(arguments.since, arguments.until);
+    let late = arguments.since.is_some_and(|since| since > covered.to);
+    let until = arguments.until.or_else(|| late.then(now));
+    let asked = covered.within(arguments.since, until);
     if asked.from > asked.to {
-        let end =
-            if arguments.since.is_some() { "--since is later than the end" } else { "--until is before the begin" };
-        return Err(Misuse(format!("{end} of what is given: say both --since and --until")));
+        let what = if late {
+            "--since lies in the future"
+        } else {
+            "--until is before the begin of what is given: say --since, too"
+        };
+        return Err(Misuse(what.into()));
     }
     Ok(asked)
+}
+
+/// Now, in ns since the epoch.
+fn now() -> u64 {
+    UNIX_EPOCH.elapsed().map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Reads what a file tells, or says why it cannot be read.

@@ -128,6 +128,8 @@ pub mod status {
     pub const IPS_SRC_NAT: u32 = 1 << 4;
     /// Destination addresses are translated.
     pub const IPS_DST_NAT: u32 = 1 << 5;
+    /// The flow has ended, and is about to leave the table.
+    pub const IPS_DYING: u32 = 1 << 9;
 }
 
 /// States of a TCP flow (`enum tcp_conntrack`). linux/netfilter/nf_conntrack_tcp.h

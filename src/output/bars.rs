@@ -40,7 +40,7 @@ impl Style {
     pub const ASCII: Self = Self(['.', '+', '#']);
 }
 
-/// A line for each local day of which something was recorded: its date, and half an hour a character, which is 46 to 50
+/// A line for each local day of the range: its date, and half an hour a character, which is 46 to 50
 /// of them where clocks are set. A last line says what the characters mean.
 pub fn text(coverage: &Coverage, zone: &Zone, style: Style) -> String {
     let Style([nothing, partly, full]) = style;
@@ -66,7 +66,7 @@ pub fn text(coverage: &Coverage, zone: &Zone, style: Style) -> String {
     text
 }
 
-/// The cells of each local day that has something recorded, by the days since 1970-01-01.
+/// The cells of each local day of the range, by the days since 1970-01-01.
 fn days(coverage: &Coverage, mut zone: Zone) -> BTreeMap<i64, Vec<Cell>> {
     let mut recorded: BTreeMap<i64, u64> = BTreeMap::new();
     for span in coverage.spans() {
@@ -79,9 +79,11 @@ fn days(coverage: &Coverage, mut zone: Zone) -> BTreeMap<i64, Vec<Cell>> {
         }
     }
     let mut days = BTreeMap::new();
-    for begin in recorded.keys() {
-        let day = local_day(&mut zone, *begin);
-        days.entry(day).or_insert_with(|| cells_of_day(&mut zone, *begin, day, &recorded));
+    let mut begin = cell_of(&mut zone, (coverage.from / NS_PER_SECOND) as i64);
+    while ns(begin) < coverage.to {
+        let day = local_day(&mut zone, begin);
+        days.entry(day).or_insert_with(|| cells_of_day(&mut zone, begin, day, &recorded));
+        begin += CELL_SECONDS;
     }
     days
 }
@@ -143,13 +145,14 @@ mod tests {
     fn each_character_is_half_an_hour() {
         let gaps = [("2026-11-20T12:10:00Z", "2026-11-20T14:00:00Z"), ("2026-11-20T23:59:59Z", "2026-11-23T00:00:00Z")];
         let expected = format!(
-            "2026.11.20 {}{}{}{}\n2026.11.23 {}{}\n{MEANING}",
+            "2026.11.20 {}{}{}{}\n2026.11.21 {none}\n2026.11.22 {none}\n2026.11.23 {}{}\n{MEANING}",
             "#".repeat(24),
             "+...",
             "#".repeat(19),
             "+",
             "##",
-            ".".repeat(46)
+            ".".repeat(46),
+            none = ".".repeat(48),
         );
         assert_eq!(bars("2026-11-20T00:00:00Z", "2026-11-23T01:00:00Z", &gaps, Tz::UTC), expected);
     }

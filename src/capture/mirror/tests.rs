@@ -47,25 +47,36 @@ struct World {
     socket: VecDeque<Captured>,
     lose: bool,
     time: u64,
-    /// Each flow has an id of its own.
-    ids: u32,
+    /// The last id; `None`: a flow has the same id whenever it begins again, as one that finds its old place in the kernel's
+    /// memory.
+    ids: Option<u32>,
     events: u64,
     lost: u64,
 }
 
 impl World {
-    fn new() -> Self {
-        let mirror = Mirror::new();
+    fn new(same_ids: bool) -> Self {
+        let mirror = Mirror::new(true);
         let (table, socket) = (BTreeMap::new(), VecDeque::new());
-        Self { mirror, writer: writer(), table, socket, lose: false, time: 1000, ids: 0, events: 0, lost: 0 }
+        Self {
+            mirror,
+            writer: writer(),
+            table,
+            socket,
+            lose: false,
+            time: 1000,
+            ids: (!same_ids).then_some(0),
+            events: 0,
+            lost: 0,
+        }
     }
 
     fn apply(&mut self, step: Step) {
         self.time += 1;
         match step {
             Step::Begin(number) if !self.table.contains_key(&number) => {
-                self.ids += 1;
-                let mut record = flow(number, self.ids, Kind::Start);
+                self.ids = self.ids.map(|last| last + 1);
+                let mut record = flow(number, self.ids.unwrap_or(1000 + number), Kind::Start);
                 record.start = self.time.into();
                 self.table.insert(number, record);
                 self.report(record);
@@ -87,7 +98,7 @@ impl World {
         self.events += 1;
         if std::mem::take(&mut self.lose) {
             self.lost += 1;
-            self.mirror.gap();
+            self.mirror.gap(0, true);
         } else {
             self.socket.push_back(captured(record, self.time));
         }
@@ -184,8 +195,9 @@ proptest! {
         before in prop::collection::vec(step(), 0..30),
         readings in prop::collection::vec(reading(), 1..6),
         quiet in reading(),
+        same_ids: bool,
     ) {
-        let mut world = World::new();
+        let mut world = World::new(same_ids);
         let mut alive = BTreeSet::new();
         // The table is read before anything was there, so that all that is lost can be accounted for.
         prop_assert!(world.read(&vec![Vec::new(); 1 + (FLOWS / DATAGRAM) as usize]));

@@ -34,11 +34,17 @@ pub(super) fn settled<'n>(notes: impl IntoIterator<Item = &'n Note>) -> Vec<Gap>
 fn settle(gaps: &mut [Open], account: &Note) {
     let span = account.from.get()..=account.to.get();
     let mut told: Vec<_> = gaps.iter_mut().filter(|open| !open.settled && span.contains(&open.gap.from)).collect();
-    settle_overruns(
-        told.iter_mut().map(|open| &mut **open).filter(|open| open.gap.cause == OVERRUN).collect(),
-        account,
-    );
     let mut back = u64::try_from(account.value.get()).unwrap_or(0);
+    let overruns = told.iter().filter(|open| open.gap.cause == OVERRUN);
+    let sum = overruns.map(|open| open.gap.lost).try_fold(0, |sum: u64, lost| sum.checked_add(lost?));
+    // Where each overrun knows what it lost, and nothing was found, that stays.
+    if back > 0 || sum.is_none() || sum != account.lost() {
+        join(&mut told);
+        if let Some(overrun) = told.iter_mut().find(|open| open.gap.cause == OVERRUN) {
+            overrun.gap.lost = account.lost();
+            overrun.void |= account.lost() == Some(0) && back == 0;
+        }
+    }
     for open in told {
         open.settled = true;
         if let Some(lost) = open.gap.lost.as_mut().filter(|_| !open.void) {
@@ -49,20 +55,19 @@ fn settle(gaps: &mut [Open], account: &Note) {
     }
 }
 
-/// Corrects the overruns among them. Where they know what each of them lost, that stays. Else only their sum is known: then
-/// they are one gap.
-fn settle_overruns(mut overruns: Vec<&mut Open>, account: &Note) {
-    let sum = overruns.iter().map(|open| open.gap.lost).try_fold(0, |sum: u64, lost| sum.checked_add(lost?));
-    if sum.is_some() && sum == account.lost() {
-        return;
-    }
-    let Some((first, others)) = overruns.split_first_mut() else { return };
-    first.gap.lost = account.lost();
-    first.void = account.lost() == Some(0) && account.value.get() == 0;
-    for open in others {
-        first.gap.from = first.gap.from.min(open.gap.from);
-        first.gap.to = first.gap.to.max(open.gap.to);
-        open.void = true;
+/// Makes gaps of the same cause one: in which of them what was lost, or what was found again, nobody knows.
+fn join(gaps: &mut [&mut Open]) {
+    let mut firsts: Vec<&mut Open> = Vec::new();
+    for open in gaps {
+        match firsts.iter_mut().find(|first| first.gap.cause == open.gap.cause) {
+            Some(first) => {
+                first.gap.from = first.gap.from.min(open.gap.from);
+                first.gap.to = first.gap.to.max(open.gap.to);
+                first.gap.lost = first.gap.lost.zip(open.gap.lost).map(|(lost, more)| lost.saturating_add(more));
+                open.void = true;
+            }
+            None => firsts.push(open),
+        }
     }
 }
 
@@ -100,8 +105,8 @@ mod tests {
 
     #[test]
     fn what_each_overrun_knows_stays() {
-        let notes = [gap(10, 3, Cause::KernelOverrun), gap(20, 7, Cause::KernelOverrun), account(10, 30, 10, 4)];
-        assert_eq!(left(&notes), [(10, Some(0)), (20, Some(6))]);
+        let notes = [gap(10, 3, Cause::KernelOverrun), gap(20, 7, Cause::KernelOverrun), account(10, 30, 10, 0)];
+        assert_eq!(left(&notes), [(10, Some(3)), (20, Some(7))]);
     }
 
     #[test]

@@ -98,14 +98,17 @@ pub struct Coverage {
     pub to: u64,
     /// The gaps by their begin. Those of one cause neither overlap nor touch.
     pub gaps: Vec<Gap>,
+    /// All gaps that are told of, those before the first segment included.
+    told: Vec<Gap>,
     /// Why there is nothing before the first segment and behind the last one.
     outside: (GapCause, GapCause),
 }
 
 impl Coverage {
-    fn new(from: u64, to: u64, gaps: Vec<Gap>, outside: (GapCause, GapCause)) -> Self {
-        let gaps = joined(gaps.into_iter().filter_map(|gap| gap.within(from, to)).collect());
-        Self { from, to, gaps, outside }
+    fn new(from: u64, to: u64, told: Vec<Gap>, outside: (GapCause, GapCause)) -> Self {
+        let told = joined(told);
+        let gaps = told.iter().filter_map(|gap| gap.within(from, to)).collect();
+        Self { from, to, gaps, told, outside }
     }
 
     /// One that is made up.
@@ -118,11 +121,15 @@ impl Coverage {
     /// one is a gap.
     pub fn within(self, since: Option<u64>, until: Option<u64>) -> Self {
         let (from, to) = (since.unwrap_or(self.from), until.unwrap_or(self.to));
-        let before = Gap::unknown(from, self.from, self.outside.0);
-        let behind = Gap::unknown(self.to, to, self.outside.1);
-        let outside = [before, behind].into_iter().filter(|gap| gap.from < gap.to);
-        let gaps = self.gaps.into_iter().chain(outside).collect();
-        Self::new(from, to, gaps, self.outside)
+        let mut told: Vec<_> = self.told.iter().map(|gap| Span { from: gap.from, to: gap.to }).collect();
+        told.sort_unstable();
+        let left = |from, to, cause| {
+            let spans = complement(told.iter().copied(), from, to);
+            spans.into_iter().map(move |span| Gap::unknown(span.from, span.to, cause))
+        };
+        let outside: Vec<_> = left(from, self.from, self.outside.0).chain(left(self.to, to, self.outside.1)).collect();
+        let told = self.told.into_iter().chain(outside).collect();
+        Self::new(from, to, told, self.outside)
     }
 
     /// The spans without a gap, by their begin.

@@ -205,6 +205,10 @@ impl<'w> Walk<'w> {
         }
         if block.kind() != Some(BlockKind::Notes) {
             self.unbegun = false;
+            // Events that waited while the disk refused may be older than the file that they came into at last.
+            if self.part.is_later() {
+                self.part.from = self.part.from.min(first);
+            }
             return;
         }
         match head.verify().map(|block| block.body) {

@@ -8,6 +8,8 @@ use super::part::{End, Part};
 use super::{Coverage, Gap, GapCause, Span, account, complement};
 use crate::journal::{Recorder, Source, Version};
 
+const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
+
 /// Segments of several recorders: each covers what it covers, and nothing can be said of both together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("segments of several recorders: {}; ask for the coverage of each by itself", .0.join(", "))]
@@ -79,7 +81,10 @@ impl Reading {
         // A file and its squeezed form tell of the same gaps.
         gaps.dedup();
         gaps.extend(derived(&runs, &gaps));
-        Ok(Some(Coverage::new(first.span.from, last.span.to, gaps, (before(first), behind(last)))))
+        // A file that was removed is one of this journal.
+        let removed = gaps.iter().filter(|gap| gap.cause == REMOVED).map(|gap| gap.from).min();
+        let from = first.span.from.min(removed.unwrap_or(first.span.from));
+        Ok(Some(Coverage::new(from, last.span.to, gaps, (before(first), behind(last)))))
     }
 
     /// The gaps that no note tells of, host by host: what could not be read in files, and what is missing between them. A
@@ -185,8 +190,7 @@ fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
 
 /// What is no gap between files: what a file tells of, and gaps that are told already. By their begin.
 fn known(runs: &[Run], noted: &[Gap]) -> Vec<Span> {
-    const ABSENCES: [GapCause; 3] =
-        [GapCause::NotRunning, GapCause::Noted(Cause::Removed as u16), GapCause::Noted(Cause::Damaged as u16)];
+    const ABSENCES: [GapCause; 3] = [GapCause::NotRunning, REMOVED, GapCause::Noted(Cause::Damaged as u16)];
     let told = noted.iter().filter(|gap| ABSENCES.contains(&gap.cause)).map(|gap| Span { from: gap.from, to: gap.to });
     let parts = runs.iter().flat_map(|run| &run.parts).map(|part| Span { from: part.from, to: part.to });
     let mut known: Vec<_> = told.chain(parts).collect();
@@ -237,7 +241,8 @@ fn behind(last: &Run) -> GapCause {
         Some(End::BeingWritten) => GapCause::NotYetWritten,
         Some(End::Version2) => GapCause::Version2,
         Some(End::Damaged) => GapCause::Damaged,
-        Some(End::Closed | End::CutOff) | None => GapCause::NotRunning,
+        Some(End::CutOff) => GapCause::CutOff,
+        Some(End::Closed) | None => GapCause::NotRunning,
     }
 }
 
