@@ -52,10 +52,12 @@ pub(super) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
     let (own, glob) = (Origin::own(), pattern.glob());
     let Fitting { newest, foreign, mut warnings } = examine(newest(&glob), &own)?;
     let not_running = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
-    if let Some(path) = foreign.or_else(|| other_file(&directory, &glob)) {
+    let other_name = || Some((other_file(&directory, &glob)?, "has another name than the pattern gives"));
+    let foreign = foreign.map(|path| (path, "is of another recorder, or squeezed"));
+    if let Some((path, what)) = foreign.or_else(other_name) {
         warnings.push(format!(
-            "{}: of another recorder, squeezed, or of another name than the pattern gives; who reads the directory will \
-             mix it with what is recorded now: give each recorder a directory of its own",
+            "{}: {what}; who reads the directory will mix it with what is recorded now: give each recorder a directory \
+             of its own",
             path.display()
         ));
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use chrono::format::{Item, StrftimeItems};
+use chrono::format::{Item, Pad, StrftimeItems};
 use chrono::{DateTime, Local, Offset, TimeZone, Utc};
 
 use super::clock::SECOND;
@@ -82,12 +82,14 @@ impl Pattern {
         self.name(moment).parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
     }
 
-    /// A glob that fits every name the pattern can give: a conversion stands for anything within a part of the path.
+    /// A glob that fits every name the pattern can give: a conversion stands for anything within a part of the path, one of a
+    /// number for what begins with a digit.
     pub(super) fn glob(&self) -> String {
         let mut glob = String::new();
         for item in StrftimeItems::new(&self.text) {
             match item {
                 Item::Literal(text) | Item::Space(text) => glob.push_str(&glob::Pattern::escape(text)),
+                Item::Numeric(_, Pad::None | Pad::Zero) => glob.push_str("[0-9]*"),
                 // Two neighbouring stars would mean directories. A star of the pattern's own stands in brackets.
                 _ if glob.ends_with('*') => {}
                 _ => glob.push('*'),
@@ -191,11 +193,12 @@ mod tests {
     fn a_glob_fits_every_name_and_no_conversion_reaches_into_another_directory() {
         for (text, glob) in [
             ("/var/ct", "/var/ct"),
-            ("/var/%Y/%m/ct.%d-%H%M", "/var/*/*/ct.*-*"),
-            ("/var/%Y%m%d%%.ct", "/var/*%.ct"),
-            ("/var/[a]*%s?", "/var/[[]a[]][*]*[?]"),
-            ("/%D", "/*/*/*"),
-            ("/ct.%T", "/ct.*:*:*"),
+            ("/var/%Y/%m/ct.%d-%H%M", "/var/[0-9]*/[0-9]*/ct.[0-9]*-[0-9]*[0-9]*"),
+            ("/var/%Y%m%d%%.ct", "/var/[0-9]*[0-9]*[0-9]*%.ct"),
+            ("/var/%a%B.ct", "/var/*.ct"),
+            ("/var/[a]*%s?", "/var/[[]a[]][*][0-9]*[?]"),
+            ("/%D", "/[0-9]*/[0-9]*/[0-9]*"),
+            ("/ct.%T", "/ct.[0-9]*:[0-9]*:[0-9]*"),
         ] {
             let pattern = Pattern { text: text.into(), rotate_minutes: 0 };
             assert_eq!(pattern.glob(), glob);

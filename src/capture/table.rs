@@ -54,6 +54,8 @@ pub(super) struct Table<'a> {
     failed: bool,
     /// Losses that only accounts in this segment tell of.
     accounted_in_segment: u64,
+    /// An account that is not logged yet.
+    settled: Option<Note>,
 }
 
 /// A reading of the table in progress.
@@ -110,6 +112,7 @@ impl<'a> Table<'a> {
             over: now,
             failed: false,
             accounted_in_segment: 0,
+            settled: None,
         }
     }
 
@@ -302,19 +305,16 @@ impl<'a> Table<'a> {
         let is_news = self.account.is_unknown();
         let Some(settled) = self.account.settle(tally, standing, was_known, reading.read) else { return };
         to.note(&settled);
-        let back = settled.value.get();
-        match settled.lost() {
-            Some(lost) => {
-                if is_news {
-                    self.statistics.lost_in_kernel.add(lost);
-                    self.accounted_in_segment += lost;
-                }
-                tracing::info!(
-                    "the table was read again: {lost} events had been lost in the kernel; {back} of all losses are back"
-                );
-            }
-            None => tracing::info!("the table was read again: {back} of the lost events are back"),
+        if let Some(lost) = settled.lost().filter(|_| is_news) {
+            self.statistics.lost_in_kernel.add(lost);
+            self.accounted_in_segment += lost;
         }
+        self.settled = Some(settled);
+    }
+
+    /// The account of gaps that was made since the last call, to be logged behind them.
+    pub(super) const fn take_settled(&mut self) -> Option<Note> {
+        self.settled.take()
     }
 
     /// After the first reading.

@@ -62,7 +62,8 @@ impl<'a> Recording<'a> {
         statistics.segments.add(1);
         segments.writer().note(&Note::at(now, Cause::Started));
         if let Some(gap) = not_running {
-            segments.writer().note(&gap);
+            // It lasts until this very moment.
+            segments.writer().note(&Note::gap(gap.from.get().min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning));
         }
         let (clock, losses) = (StepWatch::begin(), Losses::default());
         let quiet = Quiet::begin(segments.pushed(), now);
@@ -91,6 +92,7 @@ impl<'a> Recording<'a> {
             self.write(taken.elements);
             if self.refusal.is_none() {
                 self.table.work(taken.standing, self.segments.writer());
+                self.log_account();
             }
             let ticked = Instant::now() >= tick;
             if ticked {
@@ -178,6 +180,19 @@ impl<'a> Recording<'a> {
                     }
                 }
             }
+        }
+    }
+
+    /// Logs what losses came to, behind the losses themselves.
+    fn log_account(&mut self) {
+        let Some(account) = self.table.take_settled() else { return };
+        self.losses.log_now();
+        let back = account.value.get();
+        match account.lost() {
+            Some(lost) => tracing::info!(
+                "the table was read again: {lost} events had been lost in the kernel; {back} of all losses are back"
+            ),
+            None => tracing::info!("the table was read again: {back} of the lost events are back"),
         }
     }
 

@@ -107,7 +107,8 @@ pub struct Coverage {
 impl Coverage {
     fn new(from: u64, to: u64, told: Vec<Gap>, outside: (GapCause, GapCause)) -> Self {
         let told = joined(told);
-        let gaps = told.iter().filter_map(|gap| gap.within(from, to)).collect();
+        let mut gaps: Vec<_> = told.iter().filter_map(|gap| gap.within(from, to)).collect();
+        gaps.sort_unstable();
         Self { from, to, gaps, told, outside }
     }
 

@@ -36,6 +36,26 @@ fn flows_that_were_there_before_are_found_and_so_are_their_ends() {
     assert_eq!(recorder.test().status, 0);
 }
 
+/// Of these flows the recorder does not hear that they ended, only that others with the same tuples began; which have the same
+/// ids, where the kernel finds their old place in memory.
+#[test]
+fn a_tuple_that_begins_again_in_silence_is_another_flow() {
+    let namespace = Namespace::new("again");
+    namespace.sysctl("netfilter/nf_conntrack_events", 0);
+    make_flows(&namespace, 0..100, false);
+    namespace.sysctl("netfilter/nf_conntrack_events", 2);
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+    for number in 0..100 {
+        end_flows(&namespace, number..number + 1);
+        make_flows(&namespace, number..number + 1, false);
+    }
+    recorder.stop();
+    let account = Account::of(recorder.directory());
+    assert_eq!((account.opens, account.starts, account.gaps.len()), (100, 100, 0), "{account:?}");
+    // Those that were not told apart by their id are still looked for.
+    assert_eq!(account.ends, account.ends_found, "{account:?}");
+}
+
 #[test]
 fn both_families_and_every_protocol_are_in_the_keyframe() {
     let namespace = Namespace::new("families");

@@ -168,10 +168,10 @@ fn own_host() -> String {
 
 #[test]
 fn files_that_a_reader_would_mix_with_its_own_are_told_of() {
-    for (name, host, content) in [
-        ("ct.1", "elsewhere", Content::Events),
-        ("ct.1", &own_host(), Content::Flows),
-        ("other.1", &own_host(), Content::Events),
+    for (name, host, content, what) in [
+        ("ct.1", "elsewhere", Content::Events, "is of another recorder, or squeezed"),
+        ("ct.1", &own_host(), Content::Flows, "is of another recorder, or squeezed"),
+        ("other.1", &own_host(), Content::Events, "has another name than the pattern gives"),
     ] {
         let (namespace, directory) = (Namespace::new("foreign"), TempDir::new().unwrap());
         fs::write(directory.path().join("notes.txt"), "CT, no file of ours").unwrap();
@@ -179,7 +179,7 @@ fn files_that_a_reader_would_mix_with_its_own_are_told_of() {
         write_segment(&path, host, content, 5);
         let recorder = Recorder::start_in(directory, &namespace, PATTERN, &[]);
         let warning = recorder.log().lines().find(|line| line.contains("WARN")).expect(name).to_owned();
-        assert!(warning.contains(&format!("{}: of another recorder", path.display())), "{warning}");
+        assert!(warning.contains(&format!("{}: {what}", path.display())), "{warning}");
         assert!(warning.contains("a directory of its own"), "{warning}");
         let others = [path, recorder.directory().join("notes.txt")];
         let own = recorder.segments().into_iter().find(|segment| !others.contains(segment)).unwrap();

@@ -102,6 +102,28 @@ fn a_short_queue_behind_a_small_buffer_is_accounted_for_too() {
     assert!(account.gaps.iter().any(|(cause, _)| cause == "queue full"), "{account:?}");
 }
 
+/// Where another listener wants reliable delivery and hangs, the kernel reports each end to everyone again and again.
+#[test]
+fn what_is_reported_again_for_another_listeners_sake_is_recorded_once() {
+    let namespace = Namespace::new("two");
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+    let mut other = Recorder::start(&namespace, "other.%s", &["-b", "16"]);
+    other.signal(Signal::SIGSTOP);
+    make_flows(&namespace, 0..1000, true);
+    wait_until("the kernel to report something again", || {
+        recorder.signal(Signal::SIGUSR1);
+        let log = recorder.log();
+        log.lines().rfind(|line| line.contains("repeated")).is_some_and(|line| !line.contains(" 0 repeated"))
+    });
+    other.signal(Signal::SIGCONT);
+    wait_until("the kernel to hold nothing back", || sysctl(&namespace, "nf_conntrack_count") == 0);
+    recorder.stop();
+    other.stop();
+    let all = Account { starts: 1000, ends: 1000, ..Account::default() };
+    assert_eq!(Account::of(recorder.directory()), all);
+    assert_eq!(Account::of(other.directory()).events(), 2000);
+}
+
 /// Ends that are held back fill the kernel's table: before new connections fail, the recorder lets go of them.
 #[test]
 fn delivery_becomes_lossy_before_the_kernels_table_is_full() {

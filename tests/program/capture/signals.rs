@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 
+use crate::capture::account::Account;
 use crate::capture::recorder::{Recorder, make_flows, text};
 use crate::lab::{Namespace, wait_until};
 
@@ -61,6 +62,33 @@ fn a_signal_right_behind_another_one_is_not_lost() {
         recorder.signal(Signal::SIGUSR1);
         recorder.stop();
         assert_eq!(recorder.list().len(), 4000);
+    }
+}
+
+/// Once, what was received while the last file was still being closed was in no file.
+#[test]
+fn a_stop_under_load_writes_all_that_was_received() {
+    for _ in 0..5 {
+        let namespace = Namespace::new("stop");
+        let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+        recorder.outlive_first_second();
+        std::thread::scope(|scope| {
+            let load = scope.spawn(|| {
+                (0..40_000).step_by(500).for_each(|first| make_flows(&namespace, first..first + 500, true));
+            });
+            wait_until("some flows", || !recorder.list().is_empty());
+            recorder.signal(Signal::SIGHUP);
+            recorder.stop();
+            load.join().unwrap();
+        });
+        let log = recorder.log();
+        let statistics = log.lines().rfind(|line| line.contains("received")).expect("statistics");
+        let [starts, ends] = [" starts", " ends"].map(|word| {
+            let (before, _) = statistics.split_once(word).unwrap();
+            before.rsplit(' ').next().unwrap().parse::<usize>().unwrap()
+        });
+        let account = Account::of(recorder.directory());
+        assert_eq!((account.starts, account.ends, account.lost()), (starts, ends, 0), "{log}");
     }
 }
 
