@@ -32,6 +32,12 @@ const LAST_ROUNDS: usize = 8;
 /// before it was noticed.
 const QUIET_MS: u16 = 1000;
 
+/// What counts as load: so many events at once; how long the next ones may gather then; and the bytes of buffer from
+/// which on that is no danger, at millions of events a second.
+const BUSY: usize = 16;
+const LULL: Duration = Duration::from_micros(500);
+const ROOMY: usize = 8 << 20;
+
 /// Overruns are noted no more often than this, but for the first one.
 const GAP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -70,6 +76,8 @@ pub(super) struct Listener<'a> {
     overrun: bool,
     /// It said so since the last account.
     told: bool,
+    /// Datagrams since the last lull.
+    taken: usize,
     /// An overrun that is still to be noted, and when the last one was.
     gap: Option<Note>,
     gap_told: Option<Instant>,
@@ -102,6 +110,7 @@ impl<'a> Listener<'a> {
             batch,
             overrun: false,
             told: false,
+            taken: 0,
             gap: None,
             gap_told: None,
             drops: 0,
@@ -129,6 +138,7 @@ impl<'a> Listener<'a> {
             }
             self.queue.hush();
             self.drain()?;
+            self.lull();
             while let Ok(Some(signal)) = self.signals.read_signal() {
                 match Signal::try_from(signal.ssi_signo as i32) {
                     Ok(Signal::SIGHUP) => self.queue.command(Command::NewSegment),
@@ -166,7 +176,7 @@ impl<'a> Listener<'a> {
                 self.hand_over();
             }
             match received {
-                Received::Datagrams(_) => {}
+                Received::Datagrams(count) => self.taken += count,
                 Received::Nothing => {
                     emptied = true;
                     break;
@@ -187,6 +197,15 @@ impl<'a> Listener<'a> {
             self.queue.answer(ticket);
         }
         Ok(emptied)
+    }
+
+    /// Under load, lets some events gather before they are looked for again: to be woken for a few costs more than they do.
+    /// Not with a small buffer, which they would fill.
+    fn lull(&mut self) {
+        let busy = std::mem::take(&mut self.taken) >= BUSY;
+        if busy && self.socket.receive_buffer() >= ROOMY {
+            std::thread::sleep(LULL);
+        }
     }
 
     /// Gives what was received to the writing side.
