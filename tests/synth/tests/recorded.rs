@@ -1,5 +1,7 @@
 //! What the generator records is what happened, and what happened is possible.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests, their helpers included")]
+
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
