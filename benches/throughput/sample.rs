@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-use ctrecorder_format::{Kind, Record, V4};
+use ctrecorder_format::{Address, Kind, Record, V4};
 use ctrecorder_synth::{Flows, Plan, Shape, Version, record};
 
-/// Flows enough for some dozen blocks.
-const FLOWS: u64 = 50_000;
+/// Flows enough for some hundred blocks.
+const FLOWS: u64 = 200_000;
 
 fn flows() -> Flows {
     Flows::new(Shape { flows: FLOWS, ..Shape::default() })
@@ -21,6 +22,13 @@ pub fn records() -> Vec<Record<V4>> {
         happening.flow.record(kind, happening.flow.start, end)
     };
     flows().filter_map(of).collect()
+}
+
+/// A peer that is in few blocks, and a subscriber that is in most of them.
+pub fn addresses() -> (IpAddr, IpAddr) {
+    // The higher a peer's number, and so its address, the fewer flows it has.
+    let peer = records().iter().map(|record| record.original.dst).max().expect("there are flows");
+    (peer.to_ip(), Ipv4Addr::new(100, 64, 0, 0).into())
 }
 
 /// The bytes of a file, and how many records are in it.

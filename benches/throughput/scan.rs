@@ -1,12 +1,13 @@
 //! Files, to the records that are asked for.
 
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use ctrecorder::journal::{Error, Everything, Journal, OpenRecords, Scan, Select, Sink};
-use ctrecorder::query::{Filter, parse_network};
+use ctrecorder::query::Filter;
 use ctrecorder_format::{Counters, Damage, Note, Record, V4, V6};
 use ctrecorder_synth::Version;
 
@@ -14,6 +15,7 @@ use crate::sample;
 
 /// Measures scans of files of both versions, with filters and without.
 pub fn scan(criterion: &mut Criterion) {
+    let (peer, subscriber) = sample::addresses();
     let directory = tempfile::tempdir().expect("a directory");
     for (name, version) in [("scan, version 2", Version::Two), ("scan, version 3", Version::Three)] {
         let (bytes, records) = sample::file(version);
@@ -23,13 +25,13 @@ pub fn scan(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(records)).sample_size(20);
         measure(&mut group, "everything", &journal, Everything);
-        measure(&mut group, "a subscriber in many blocks", &journal, address("100.64.0.9"));
-        measure(&mut group, "a peer in few blocks", &journal, address("45.15.50.79"));
+        measure(&mut group, "a subscriber in most blocks", &journal, address(subscriber));
+        measure(&mut group, "a peer in few blocks", &journal, address(peer));
     }
 }
 
-fn address(address: &str) -> Filter {
-    Filter { network: Some(parse_network(address).expect("an address")), ..Filter::default() }
+fn address(address: IpAddr) -> Filter {
+    Filter { network: Some(address.into()), ..Filter::default() }
 }
 
 fn measure<F: Select + Clone>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, journal: &Journal, select: F) {

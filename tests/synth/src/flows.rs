@@ -34,16 +34,10 @@ pub struct Flows {
     nat: Nat,
     next_start: u64,
     number: u64,
-    alive: Vec<Option<Alive>>,
+    alive: Vec<Option<Flow>>,
     free: Vec<usize>,
     /// Time, number and place of what will end.
     ends: BinaryHeap<Reverse<(u64, u64, usize)>>,
-}
-
-#[derive(Debug)]
-struct Alive {
-    flow: Flow,
-    lease: Lease,
 }
 
 impl Flows {
@@ -70,18 +64,18 @@ impl Flows {
 
     /// The flows alive with their places, in the order of these.
     pub fn alive(&self) -> impl Iterator<Item = (usize, &Flow)> {
-        self.alive.iter().enumerate().filter_map(|(place, alive)| Some((place, &alive.as_ref()?.flow)))
+        self.alive.iter().enumerate().filter_map(|(place, flow)| Some((place, flow.as_ref()?)))
     }
 
     /// The flow in a place of the table.
     pub fn at_place(&self, place: usize) -> Option<&Flow> {
-        self.alive.get(place)?.as_ref().map(|alive| &alive.flow)
+        self.alive.get(place)?.as_ref()
     }
 
     fn end(&mut self) -> Option<Happening> {
         let Reverse((_, _, place)) = self.ends.pop()?;
-        let Alive { flow, lease } = self.alive.get_mut(place)?.take()?;
-        self.nat.release(&lease);
+        let flow = self.alive.get_mut(place)?.take()?;
+        self.nat.release(&flow);
         self.free.push(place);
         Some(Happening { flow, place, ends: true })
     }
@@ -100,7 +94,7 @@ impl Flows {
             self.alive.push(None);
             self.alive.len() - 1
         });
-        self.alive[place] = Some(Alive { flow, lease });
+        self.alive[place] = Some(flow);
         self.ends.push(Reverse((end, flow.number, place)));
         Some(Happening { flow, place, ends: false })
     }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::flow::{TCP, Translation, UDP};
+use crate::flow::{Flow, TCP, Translation, UDP};
 use crate::random::Random;
 use crate::shape::Shape;
 
@@ -20,7 +20,7 @@ const PEERS_V6: u128 = 0x2001_0db8_ffff << 80;
 /// The ports that are forwarded to inside hosts begin here.
 const FORWARDED: u32 = 10_000;
 
-/// The endpoints of a flow, and what they occupy while it lives.
+/// The endpoints of a new flow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
     pub(crate) protocol: u8,
@@ -65,9 +65,9 @@ impl Nat {
     }
 
     /// The flow is over.
-    pub(crate) fn release(&mut self, lease: &Lease) {
-        for pair in lease.pairs() {
-            self.taken.remove(&pair);
+    pub(crate) fn release(&mut self, flow: &Flow) {
+        for endpoint in [flow.inside, flow.public] {
+            self.taken.remove(&(flow.protocol, endpoint, flow.peer));
         }
     }
 
@@ -91,7 +91,7 @@ impl Nat {
             public: v4(PUBLIC + subscriber % shape.public_addresses, forwarded),
             peer: v4(PEERS + peer.0, peer.1),
         };
-        lease.pairs().all(|pair| !self.taken.contains(&pair)).then_some(lease)
+        lease.pairs().iter().all(|pair| !self.taken.contains(pair)).then_some(lease)
     }
 
     fn straight(&mut self, shape: &Shape, protocol: u8, subscriber: u32, peer: (u32, u16)) -> Option<Lease> {
@@ -115,8 +115,9 @@ impl Nat {
 }
 
 impl Lease {
-    fn pairs(&self) -> impl Iterator<Item = Taken> + use<> {
-        [(self.protocol, self.inside, self.peer), (self.protocol, self.public, self.peer)].into_iter()
+    /// What it occupies while it lives.
+    fn pairs(&self) -> [Taken; 2] {
+        [self.inside, self.public].map(|endpoint| (self.protocol, endpoint, self.peer))
     }
 }
 
