@@ -9,4 +9,5 @@ mod golden;
 mod journal;
 mod sample;
 mod squeeze;
+mod synthetic;
 mod test;
