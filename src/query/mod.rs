@@ -11,4 +11,4 @@ pub use coverage::Coverage;
 pub use filter::Filter;
 pub use network::{NetworkError, parse_network};
 pub use pair::Pairing;
-pub use time::{TimeError, parse_time};
+pub use time::{Clock, DurationError, Moment, TimeError, ZoneError, parse_duration, parse_time, parse_zone};
