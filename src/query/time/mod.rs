@@ -6,7 +6,7 @@ mod error;
 mod forms;
 mod zone;
 
-use chrono::{DateTime, Local, LocalResult, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono::{DateTime, Local, LocalResult, NaiveDateTime, Offset, SecondsFormat, TimeZone, Utc};
 use chrono_tz::Tz;
 use ctrecorder_format::NS_PER_SECOND;
 
@@ -90,6 +90,13 @@ pub fn parse_time(text: &str) -> Result<u64, TimeError> {
 pub fn parse_duration(text: &str) -> Result<u64, DurationError> {
     let span = humantime::parse_duration(text.trim()).map_err(|_| DurationError::Form(text.to_owned()))?;
     u64::try_from(span.as_nanos()).map_err(|_| DurationError::Range(text.to_owned()))
+}
+
+/// A moment in ns since the epoch, as RFC 3339 in UTC; with as many decimals as it takes.
+pub fn utc(ns: u64) -> String {
+    // Nanoseconds of 64 bits end in the year 2554, which is no end for chrono.
+    let moment = DateTime::from_timestamp((ns / NS_PER_SECOND) as i64, (ns % NS_PER_SECOND) as u32);
+    moment.unwrap_or_default().to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// A moment in ns since the epoch, if files can hold it.
