@@ -28,7 +28,7 @@ pub struct Arguments {
     paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    selection: Selection,
+    selection: Box<Selection>,
 
     /// One line for each flow, with the times of its start and its end
     #[arg(short, long)]

@@ -47,7 +47,8 @@ impl Condition {
         match self {
             Self::Address(places, network) => places.any_address(record, |address| network.contains(address)),
             Self::Port(places, ports) => places.any_port(record, |port| ports.contains(port)),
-            _ => self.matches_other(record),
+            // Of a copy, for the reason that Filter::matches gives.
+            _ => self.matches_other(&{ *record }),
         }
     }
 

@@ -71,10 +71,11 @@ impl Filter {
     /// Whether the record is kept.
     #[inline]
     pub fn matches<A: Address>(&self, record: &Record<A>) -> bool {
-        // The usual question, one condition, is answered where it is asked; others by a call.
+        // The usual question, one condition, is answered where it is asked; others by a call, and of a copy: a record that
+        // is put together from other bytes (version 2) would else have to be whole in memory for every question.
         match self {
             Self::If(condition) => condition.matches(record),
-            _ => self.matches_joined(record),
+            _ => self.matches_joined(&{ *record }),
         }
     }
 

@@ -20,15 +20,15 @@ fn segment(records: impl Iterator<Item = Record<V4>>) -> Vec<u8> {
 /// Which blocks of records the filter leaves: `4`, `6`, both or none.
 fn left(bytes: &[u8], text: &str) -> String {
     let filter = filter(text);
-    let heads = Segment::open(bytes).unwrap().heads().map(Result::unwrap).filter(|head| !filter.rules_out(head)).fold(
-        String::new(),
-        |left, head| match head.header.kind() {
-            Some(BlockKind::Ipv4) => left + "4",
-            Some(BlockKind::Ipv6) => left + "6",
-            _ => left,
-        },
-    );
-    heads
+    let segment = Segment::open(bytes).unwrap();
+    let kinds =
+        segment.heads().map(Result::unwrap).filter(|head| !filter.rules_out(head)).map(|head| head.header.kind());
+    let shown = kinds.filter_map(|kind| match kind {
+        Some(BlockKind::Ipv4) => Some('4'),
+        Some(BlockKind::Ipv6) => Some('6'),
+        _ => None,
+    });
+    shown.collect()
 }
 
 #[test]

@@ -9,8 +9,8 @@ pub(super) fn keeps<A: Address>(filter: &Filter, record: &Record<A>) -> bool {
     match filter {
         Filter::If(condition) => meets(condition, record),
         Filter::Not(filter) => !keeps(filter, record),
-        Filter::All(filters) => filters.iter().fold(true, |all, filter| keeps(filter, record) && all),
-        Filter::Any(filters) => filters.iter().fold(false, |any, filter| keeps(filter, record) || any),
+        Filter::All(filters) => filters.iter().all(|filter| keeps(filter, record)),
+        Filter::Any(filters) => filters.iter().any(|filter| keeps(filter, record)),
     }
 }
 
