@@ -27,9 +27,6 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    #[command(flatten)]
-    selection: Box<Selection>,
-
     /// One line for each flow, with the times of its start and its end
     #[arg(short, long)]
     squeezed: bool,
@@ -37,6 +34,9 @@ pub struct Arguments {
     /// Do not show the headers of the files
     #[arg(short = 'H', long)]
     no_header: bool,
+
+    #[command(flatten)]
+    selection: Box<Selection>,
 }
 
 /// Lists what the arguments ask for.

@@ -133,7 +133,8 @@ impl<'p, 't> Parser<'p, 't> {
             Some("before") => Condition::Before(self.time()?),
             Some("after") => Condition::After(self.time()?),
             Some("at") => Condition::At(self.time()?),
-            Some("between") => return self.between(),
+            // Two conditions in one: as deep as the parentheses that it is printed with.
+            Some("between") => return self.deeper(word, Self::between),
             Some("proto") => Condition::Protocol(self.value("a protocol", parse_protocol)?),
             Some("zone") => Condition::Zone(self.value("a conntrack zone", parse_zone_number)?),
             Some("mark") => Condition::Mark(self.value("a mark", str::parse)?),

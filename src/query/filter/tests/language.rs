@@ -112,9 +112,37 @@ fn the_mark_stands_under_the_place() {
 fn nesting_has_an_end() {
     let nested = |depth: usize| format!("{}nat{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(filter(&nested(64)).to_string(), "nat");
-    for text in [nested(65), nested(100_000), "not ".repeat(100_000) + "nat"] {
+    // What stands side by side is not deep.
+    filter(&vec!["(not (nat))"; 100].join(" and "));
+    let between = |depth: usize| "not ".repeat(depth) + "between @1 @2";
+    assert_eq!(filter(&filter(&between(63)).to_string()), filter(&between(63)));
+    for text in [nested(65), between(64), nested(100_000), "not ".repeat(100_000) + "nat"] {
         let message = text.parse::<super::Filter>().unwrap_err().message;
         assert_eq!(message, "this is nested deeper than 64 levels");
+    }
+}
+
+const MANUAL: &str = include_str!("../../../../docs/reading.md");
+
+/// What stands in backquotes behind a heading of docs/reading.md, up to the next heading, in the last column of tables.
+fn examples(heading: &str) -> Vec<String> {
+    let (_, section) = MANUAL.split_once(&format!("\n## {heading}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let cells = section.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.rsplit('|').nth(1));
+    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn the_manuals_examples_are_understood() {
+    let times: Vec<_> = examples("Times").into_iter().filter(|example| example != "@").collect();
+    assert!(times.len() >= 12, "{times:?}");
+    for time in times {
+        assert!(Clock::new(None).read(&time).is_ok(), "{time}");
+    }
+    let expressions: Vec<_> = MANUAL.split("--where '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+    assert_eq!(expressions.len(), 2);
+    for expression in expressions {
+        filter(expression);
     }
 }
 
