@@ -8,8 +8,10 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use ctrecorder::journal::{Error, Everything, Journal, OpenRecords, Scan, Select, Sink};
 use ctrecorder::query::Filter;
+use ctrecorder::query::filter::{Condition, Places};
 use ctrecorder_format::{Counters, Damage, Note, Record, V4, V6};
 use ctrecorder_synth::Version;
+use ipnetwork::IpNetwork;
 
 use crate::sample;
 
@@ -31,7 +33,7 @@ pub fn scan(criterion: &mut Criterion) {
 }
 
 fn address(address: IpAddr) -> Filter {
-    Filter { network: Some(address.into()), ..Filter::default() }
+    Condition::Address(Places::ALL, IpNetwork::from(address).into()).into()
 }
 
 fn measure<F: Select + Clone>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, journal: &Journal, select: F) {

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
-use ipnetwork::IpNetwork;
 
-use super::{Report, Status, header};
+use super::{Report, Selected, Selection, Status, header};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
 use crate::output::{Classic, Zone};
-use crate::query::{Filter, Pairing, parse_network};
+use crate::query::{Clock, Filter, Pairing};
 
 /// Text is written when there is this much of it.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -28,15 +27,6 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Only flows with an address in this network, on either side of either direction; MASK is a prefix length or a
-    /// dotted mask. Blocks that cannot hold such a flow are not read, and damage in them is not found: see test
-    #[arg(short = 'i', long, value_name = "IP[/MASK]", value_parser = parse_network)]
-    address: Option<IpNetwork>,
-
-    /// Only flows with this port, be it of the same address or of another one
-    #[arg(short, long, value_parser = parse_port)]
-    port: Option<u16>,
-
     /// One line for each flow, with the times of its start and its end
     #[arg(short, long)]
     squeezed: bool,
@@ -44,10 +34,14 @@ pub struct Arguments {
     /// Do not show the headers of the files
     #[arg(short = 'H', long)]
     no_header: bool,
+
+    #[command(flatten)]
+    selection: Box<Selection>,
 }
 
 /// Lists what the arguments ask for.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    let Selected { filter, remarks } = arguments.selection.selected(&Clock::new(None))?;
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let stdout = io::stdout();
@@ -57,15 +51,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         out: stdout.lock(),
         text: Vec::with_capacity(2 * CHUNK_BYTES),
         classic: Classic::new(Zone::local()),
-        pairs: arguments.squeezed.then(Pairs::default),
+        pairs: arguments.squeezed.then(|| Pairs::of(filter.clone())),
         with_header: !arguments.no_header,
         with_names: journal.files().len() > 1,
     };
+    for remark in remarks {
+        list.report.line(remark);
+    }
     for failure in failures {
         list.report.failure(failure);
     }
-    let filter = Filter { network: arguments.address, port: arguments.port };
-    let open_records = if arguments.squeezed { OpenRecords::All } else { OpenRecords::New };
+    let (filter, open_records) = match arguments.squeezed {
+        true => (filter.before_pairing(), OpenRecords::All),
+        false => (filter, OpenRecords::New),
+    };
     match Scan::new(filter, open_records).run(&journal, &mut list) {
         ControlFlow::Continue(()) => list.finish(),
         ControlFlow::Break(error) => Err(error),
@@ -73,15 +72,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     .context("standard output")
 }
 
-fn parse_port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("{text} is not a port, which is a number up to 65535"))
-}
-
 /// Starts and ends of both families on the way to flows.
-#[derive(Default)]
 struct Pairs {
     ipv4: Pairing<V4>,
     ipv6: Pairing<V6>,
+    /// Which flows are wanted.
+    filter: Filter,
+}
+
+impl Pairs {
+    fn of(filter: Filter) -> Self {
+        Self { ipv4: Pairing::new(), ipv6: Pairing::new(), filter }
+    }
 }
 
 /// Writes what a journal holds as text.
@@ -120,8 +122,16 @@ impl<W: Write> List<W> {
     /// Lists the flows that have no end, and writes the rest.
     fn finish(mut self) -> io::Result<Status> {
         if let Some(pairs) = self.pairs.take() {
-            pairs.ipv4.finish(&mut |flow, _| self.classic.squeezed(&mut self.text, &flow));
-            pairs.ipv6.finish(&mut |flow, _| self.classic.squeezed(&mut self.text, &flow));
+            pairs.ipv4.finish(&mut |flow, _| {
+                if pairs.filter.matches(&flow) {
+                    self.classic.squeezed(&mut self.text, &flow);
+                }
+            });
+            pairs.ipv6.finish(&mut |flow, _| {
+                if pairs.filter.matches(&flow) {
+                    self.classic.squeezed(&mut self.text, &flow);
+                }
+            });
         }
         match self.write_out() {
             ControlFlow::Continue(()) => Ok(self.report.status()),
@@ -152,7 +162,11 @@ impl<W: Write> Sink for List<W> {
         match &mut self.pairs {
             None => self.classic.event(&mut self.text, record),
             Some(pairs) => {
-                let emit = &mut |flow, _| self.classic.squeezed(&mut self.text, &flow);
+                let emit = &mut |flow, _| {
+                    if pairs.filter.matches(&flow) {
+                        self.classic.squeezed(&mut self.text, &flow);
+                    }
+                };
                 pairs.ipv4.push(record, counters, emit);
             }
         }
@@ -163,7 +177,11 @@ impl<W: Write> Sink for List<W> {
         match &mut self.pairs {
             None => self.classic.event(&mut self.text, record),
             Some(pairs) => {
-                let emit = &mut |flow, _| self.classic.squeezed(&mut self.text, &flow);
+                let emit = &mut |flow, _| {
+                    if pairs.filter.matches(&flow) {
+                        self.classic.squeezed(&mut self.text, &flow);
+                    }
+                };
                 pairs.ipv6.push(record, counters, emit);
             }
         }

@@ -6,6 +6,7 @@ mod coverage;
 mod header;
 mod list;
 mod report;
+mod selection;
 mod squeeze;
 mod status;
 mod test;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use report::Report;
+use selection::{Selected, Selection};
 use status::{Misuse, Status};
 
 /// Records the NAT translations of a Linux router, and answers who used an address and port at a given time.

@@ -127,7 +127,7 @@ mod tests {
     use ctrecorder_format::record::flags::REPLY_SEEN;
 
     use super::*;
-    use crate::query::{Filter, parse_network};
+    use crate::query::Filter;
     use crate::sample::{data, record, recorded};
 
     const NS: u64 = 1_000_000_000;
@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn lists_are_the_c_programs_byte_for_byte() {
-        let all = Filter::default();
-        let host = Filter { network: parse_network("10.10.0.2").ok(), port: Some(8022) };
-        let network = Filter { network: parse_network("203.0.113.0/29").ok(), port: None };
+        let all = &Filter::default();
+        let host = &"ip 10.10.0.2 and port 8022".parse().unwrap();
+        let network = &"ip 203.0.113.0/29".parse().unwrap();
         for (file, zone, filter, list) in [
             ("tcp.ct", Tz::UTC, all, "tcp.list.utc.txt"),
             ("tcp.ct", Tz::UTC, host, "tcp.list.i-10.10.0.2.p-8022.utc.txt"),

@@ -8,7 +8,7 @@ mod select;
 pub mod time;
 
 pub use coverage::Coverage;
-pub use filter::Filter;
+pub use filter::{Condition, Filter, Places, Where, WhereError};
 pub use network::{NetworkError, parse_network};
 pub use pair::Pairing;
-pub use time::{TimeError, parse_time};
+pub use time::{Clock, DurationError, Moment, TimeError, ZoneError, parse_duration, parse_time, parse_zone};

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod coverage;
+mod filter;
 mod found;
 mod golden;
 mod journal;

@@ -1,0 +1,207 @@
+//! Which flows a command is about: the options of the one filter, for every command that reads.
+
+use ipnetwork::IpNetwork;
+
+use super::Misuse;
+use crate::protocol::Protocols;
+use crate::query::filter::{Mark, Ports, parse_id, parse_zone_number};
+use crate::query::time::utc;
+use crate::query::{Clock, Condition, Filter, Places, Where, parse_duration, parse_network};
+
+/// Which flows are wanted.
+///
+/// Times are kept as they were typed: what zone they are in is said by another option.
+#[derive(clap::Args, Debug, Default)]
+#[command(next_help_heading = "Which flows (all that different options say must hold; of a repeated one, any)")]
+pub struct Selection {
+    /// With an address in this network, on either side of either direction; MASK is a prefix length or a dotted mask.
+    /// Blocks that cannot hold such a flow are not read, and damage in them is not found: see test
+    #[arg(short = 'i', long, value_name = "IP[/MASK]", value_parser = parse_network)]
+    address: Vec<IpNetwork>,
+
+    /// With this port, be it of the same address or of another one; FIRST:LAST is a range, here and below
+    #[arg(short, long)]
+    port: Vec<Ports>,
+
+    /// Original source, before translation: an address or a network, here and below
+    #[arg(long, value_name = "IP[/MASK]", value_parser = parse_network)]
+    orig_src: Vec<IpNetwork>,
+
+    /// Original destination
+    #[arg(long, value_name = "IP[/MASK]", value_parser = parse_network)]
+    orig_dst: Vec<IpNetwork>,
+
+    /// Source of the replies
+    #[arg(long, value_name = "IP[/MASK]", value_parser = parse_network)]
+    reply_src: Vec<IpNetwork>,
+
+    /// Destination of the replies: with source NAT, the public address
+    #[arg(long, value_name = "IP[/MASK]", value_parser = parse_network)]
+    reply_dst: Vec<IpNetwork>,
+
+    /// Original source port
+    #[arg(long, value_name = "PORT")]
+    orig_port_src: Vec<Ports>,
+
+    /// Original destination port
+    #[arg(long, value_name = "PORT")]
+    orig_port_dst: Vec<Ports>,
+
+    /// Source port of the replies
+    #[arg(long, value_name = "PORT")]
+    reply_port_src: Vec<Ports>,
+
+    /// Destination port of the replies: with source NAT, the public port
+    #[arg(long, value_name = "PORT")]
+    reply_port_dst: Vec<Ports>,
+
+    /// Of this protocol: names or numbers with commas between
+    #[arg(long, value_name = "PROTOCOL")]
+    proto: Vec<Protocols>,
+
+    /// In this conntrack zone
+    #[arg(long, value_name = "NUMBER", value_parser = parse_zone_number)]
+    zone: Vec<u16>,
+
+    /// With this connection mark, or with these bits of it
+    #[arg(long, value_name = "MARK[/MASK]")]
+    mark: Vec<Mark>,
+
+    /// With this conntrack id
+    #[arg(long, value_name = "NUMBER", value_parser = parse_id)]
+    id: Vec<u32>,
+
+    /// With an address or a port that was translated
+    #[arg(long)]
+    nat: bool,
+
+    /// From this time on: starts and ends of that time or later, and flows still alive then. 2026-11-20T14:13:20Z, or
+    /// 2026-11-20 15:13:20 with or without a zone behind it, or a date, the date of an e-mail or of a web server's log, @ and
+    /// the seconds since 1970, or 5 minutes ago
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+
+    /// Up to this time: starts and ends of that time or earlier, and flows that had begun by then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+
+    /// Alive at this time, as far as the record tells: a start only tells of the time after it, an end of the time before
+    /// it. Flows as a whole are asked with --squeezed
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+
+    /// That lasted at least so long (90s, 5 minutes, 1h 30m), by records that know both times
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    min_duration: Option<u64>,
+
+    /// That meet this: [pre|post] [src|dst] {ip NETWORK | port PORT}, before TIME, after TIME, at TIME, between TIME TIME
+    /// and more, joined with and, or, not and parentheses
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    expression: Vec<String>,
+}
+
+/// What was selected.
+#[derive(Debug, Default)]
+pub struct Selected {
+    /// The filter that all options are together.
+    pub filter: Filter,
+    /// Lines for standard error: which times were taken as local time.
+    pub remarks: Vec<String>,
+}
+
+impl Selection {
+    /// The filter that these options are together; times are read by this clock.
+    pub fn selected(&self, clock: &Clock) -> Result<Selected, Misuse> {
+        let mut parts = Parts::default();
+        self.endpoints(&mut parts);
+        let protocols = self.proto.iter().flat_map(|protocols| match protocols.numbers() {
+            [] => (0..=u8::MAX).collect(),
+            numbers => numbers.to_vec(),
+        });
+        parts.any(protocols.map(Condition::Protocol));
+        parts.any(self.zone.iter().copied().map(Condition::Zone));
+        parts.any(self.mark.iter().copied().map(Condition::Mark));
+        parts.any(self.id.iter().copied().map(Condition::Id));
+        parts.any(self.nat.then_some(Condition::Translated));
+        parts.any(self.min_duration.map(Condition::Lasted));
+        self.times(clock, &mut parts)?;
+        self.expressions(clock, &mut parts)?;
+        Ok(Selected { filter: Filter::all(parts.filters), remarks: parts.remarks })
+    }
+
+    fn endpoints(&self, parts: &mut Parts) {
+        for (places, networks) in [
+            (Places::ALL, &self.address),
+            (Places::ORIGINAL_SRC, &self.orig_src),
+            (Places::ORIGINAL_DST, &self.orig_dst),
+            (Places::REPLY_SRC, &self.reply_src),
+            (Places::REPLY_DST, &self.reply_dst),
+        ] {
+            parts.any(networks.iter().map(|network| Condition::Address(places, (*network).into())));
+        }
+        for (places, ports) in [
+            (Places::ALL, &self.port),
+            (Places::ORIGINAL_SRC, &self.orig_port_src),
+            (Places::ORIGINAL_DST, &self.orig_port_dst),
+            (Places::REPLY_SRC, &self.reply_port_src),
+            (Places::REPLY_DST, &self.reply_port_dst),
+        ] {
+            parts.any(ports.iter().map(|ports| Condition::Port(places, *ports)));
+        }
+    }
+
+    fn times(&self, clock: &Clock, parts: &mut Parts) -> Result<(), Misuse> {
+        let mut read = |option: &str, text: &Option<String>| {
+            let Some(text) = text else {
+                return Ok(None);
+            };
+            let moment = clock.read(text).map_err(|error| Misuse(format!("{option}: {error}")))?;
+            if moment.zone_assumed {
+                parts.remarks.push(format!("{option} {text} is taken as local time: {}", utc(moment.ns)));
+            }
+            Ok(Some(moment.ns))
+        };
+        let since = read("--since", &self.since)?;
+        let until = read("--until", &self.until)?;
+        let at = read("--at", &self.at)?;
+        if since.zip(until).is_some_and(|(since, until)| since > until) {
+            return Err(Misuse("--since is later than --until".into()));
+        }
+        parts.any(since.map(Condition::After));
+        parts.any(until.map(Condition::Before));
+        parts.any(at.map(Condition::At));
+        Ok(())
+    }
+
+    fn expressions(&self, clock: &Clock, parts: &mut Parts) -> Result<(), Misuse> {
+        let mut filters = Vec::new();
+        for text in &self.expression {
+            let Where { filter, assumed } =
+                Where::parse(text, clock).map_err(|error| Misuse(format!("--where: {error}")))?;
+            let remarks = assumed.iter().map(|time| format!("--where: {time} is taken as local time"));
+            parts.remarks.extend(remarks);
+            filters.push(filter);
+        }
+        if !filters.is_empty() {
+            parts.filters.push(Filter::any(filters));
+        }
+        Ok(())
+    }
+}
+
+/// What the options say, one after the other.
+#[derive(Default)]
+struct Parts {
+    filters: Vec<Filter>,
+    remarks: Vec<String>,
+}
+
+impl Parts {
+    /// One of these must hold, if there are any.
+    fn any(&mut self, conditions: impl IntoIterator<Item = Condition>) {
+        let filters: Vec<_> = conditions.into_iter().map(Filter::If).collect();
+        if !filters.is_empty() {
+            self.filters.push(Filter::any(filters));
+        }
+    }
+}

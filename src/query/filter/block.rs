@@ -1,0 +1,121 @@
+//! Which blocks cannot hold a match, by what their heads say. docs/format.md, sections "Times of a block" and "Filter".
+
+use ctrecorder_format::block::flags;
+use ctrecorder_format::{BlockKind, Family, Head, Key};
+
+use super::{Condition, Filter};
+
+/// How many of a block's records match, as far as its head tells. In this order a conjunction is the least of its parts,
+/// and a disjunction the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Share {
+    /// Certainly none.
+    None,
+    /// That is not known.
+    Unknown,
+    /// Certainly all.
+    All,
+}
+
+impl Share {
+    const fn none_if(none: bool) -> Self {
+        if none { Self::None } else { Self::Unknown }
+    }
+
+    const fn all_if(all: bool) -> Self {
+        if all { Self::All } else { Self::Unknown }
+    }
+
+    /// The share of those that do not match.
+    const fn of_the_others(self) -> Self {
+        match self {
+            Self::None => Self::All,
+            Self::Unknown => Self::Unknown,
+            Self::All => Self::None,
+        }
+    }
+}
+
+/// A block of records by its head.
+struct Block<'h, 'a> {
+    head: &'h Head<'a>,
+    family: Family,
+}
+
+impl Filter {
+    /// Whether no record of the block can match, so that it need not be read. It never rules out notes or footers.
+    pub fn rules_out(&self, head: &Head<'_>) -> bool {
+        let family = match head.header.kind() {
+            Some(BlockKind::Ipv4) => Family::Ipv4,
+            Some(BlockKind::Ipv6) => Family::Ipv6,
+            Some(BlockKind::Notes | BlockKind::Footer) | None => return false,
+        };
+        self.share(&Block { head, family }) == Share::None
+    }
+
+    fn share(&self, block: &Block<'_, '_>) -> Share {
+        match self {
+            Self::If(condition) => condition.share(block),
+            Self::Not(filter) => filter.share(block).of_the_others(),
+            Self::All(filters) => {
+                let least = filters.iter().map(|filter| filter.share(block)).min().unwrap_or(Share::All);
+                if least == Share::Unknown { Share::none_if(lacks_endpoint(filters, block)) } else { least }
+            }
+            Self::Any(filters) => filters.iter().map(|filter| filter.share(block)).max().unwrap_or(Share::None),
+        }
+    }
+}
+
+/// Whether what all of these ask for together, an address and a port of one and the same endpoint, is not in the block.
+fn lacks_endpoint(filters: &[Filter], block: &Block<'_, '_>) -> bool {
+    let addresses = filters.iter().filter_map(|filter| match filter {
+        Filter::If(Condition::Address(places, network)) if places.is_one() => Some((*places, network)),
+        _ => None,
+    });
+    let ports = || {
+        filters.iter().filter_map(|filter| match filter {
+            Filter::If(Condition::Port(places, ports)) if places.is_one() => Some((*places, ports.one()?)),
+            _ => None,
+        })
+    };
+    let mut keys = addresses.flat_map(|(place, network)| {
+        let here = ports().filter(move |(other, _)| *other == place);
+        here.filter_map(|(_, port)| network.endpoint_key(port))
+    });
+    keys.any(|key| block.lacks(key))
+}
+
+impl Condition {
+    fn share(&self, block: &Block<'_, '_>) -> Share {
+        let header = block.head.header;
+        match self {
+            Self::Address(_, network) if network.family() != block.family => Share::None,
+            Self::Address(_, network) if network.is_whole() => Share::All,
+            Self::Address(_, network) => Share::none_if(network.key().is_some_and(|key| block.lacks(key))),
+            Self::Port(_, ports) => Share::all_if(ports.is_all()),
+            Self::Before(moment) => Share::none_if(block.none_began_by(*moment)),
+            Self::After(moment) => Share::none_if(block.all_ended_before(*moment)),
+            Self::At(moment) => Share::none_if(block.none_began_by(*moment) || block.all_ended_before(*moment)),
+            // Both times are known of a record that meets it: if none of the block knows one, none does.
+            Self::Lasted(_) => Share::none_if(header.least_start.get() == u64::MAX || header.greatest_end.get() == 0),
+            Self::Protocol(_) | Self::Zone(_) | Self::Mark(_) | Self::Id(_) | Self::Translated => Share::Unknown,
+        }
+    }
+}
+
+impl Block<'_, '_> {
+    /// Whether the block's Bloom filter says that none of its records has this key.
+    fn lacks(&self, key: Key) -> bool {
+        self.head.filter().is_some_and(|filter| !filter.may_hold(key))
+    }
+
+    fn none_began_by(&self, moment: u64) -> bool {
+        let header = self.head.header;
+        header.least_start.get() > moment && !header.has(flags::START_UNKNOWN)
+    }
+
+    fn all_ended_before(&self, moment: u64) -> bool {
+        let header = self.head.header;
+        header.greatest_end.get() < moment && !header.has(flags::END_UNKNOWN)
+    }
+}

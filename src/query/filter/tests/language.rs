@@ -1,0 +1,157 @@
+//! What `--where` understands, and where it says that something is wrong.
+
+use chrono_tz::Tz;
+
+use super::filter;
+use crate::query::{Clock, Where};
+
+#[test]
+fn what_is_read_is_what_is_meant() {
+    for (text, printed) in [
+        ("ip 10.0.0.1", "ip 10.0.0.1"),
+        ("IP 10.1.2.3/8 AND port 80", "ip 10.0.0.0/8 and port 80"),
+        ("pre src ip 10.0.0.1/255.255.0.0", "pre src ip 10.0.0.0/16"),
+        ("post dst ip [2001:db8::1]", "post dst ip 2001:db8::1"),
+        ("src port 1024-2047", "src port 1024:2047"),
+        ("ip 10.0.0.1 or ip 10.0.0.2 and port 80", "ip 10.0.0.1 or ip 10.0.0.2 and port 80"),
+        ("(ip 10.0.0.1 or ip 10.0.0.2) and port 80", "(ip 10.0.0.1 or ip 10.0.0.2) and port 80"),
+        ("((port 80))and(port 81)", "port 80 and port 81"),
+        ("port 80 and (port 81 and port 82)", "port 80 and (port 81 and port 82)"),
+        ("not port 80 and nat", "not port 80 and nat"),
+        ("not (port 80 and nat)", "not (port 80 and nat)"),
+        ("not not nat", "not not nat"),
+        ("proto TCP or proto 99", "proto tcp or proto 99"),
+        ("zone 7 and mark 16/0xff and id 12", "zone 7 and mark 0x10/0xff and id 12"),
+        ("lasts 90s", "lasts 1m 30s"),
+        ("lasts 1h 30m or nat", "lasts 1h 30m or nat"),
+        ("before 2026-11-20T14:13:20Z", "before 2026-11-20T14:13:20Z"),
+        ("after 2026-11-20 14:13:20.5 UTC and nat", "after 2026-11-20T14:13:20.500Z and nat"),
+        ("at '2026-11-20 14:13:20Z'", "at 2026-11-20T14:13:20Z"),
+        ("at Fri, 20 Nov 2026 14:13:20 +0000", "at 2026-11-20T14:13:20Z"),
+        ("(at [20/Nov/2026:15:13:20 +0100])", "at 2026-11-20T14:13:20Z"),
+        ("between 2026-11-20 UTC 2026-11-21 12:00Z", "after 2026-11-20T00:00:00Z and before 2026-11-21T12:00:00Z"),
+        ("between '@1' @2", "after 1970-01-01T00:00:01Z and before 1970-01-01T00:00:02Z"),
+        ("between @1 \"@2\" and nat", "(after 1970-01-01T00:00:01Z and before 1970-01-01T00:00:02Z) and nat"),
+        ("between @1 @1", "after 1970-01-01T00:00:01Z and before 1970-01-01T00:00:01Z"),
+    ] {
+        assert_eq!(filter(text).to_string(), printed, "{text}");
+        assert_eq!(filter(printed), filter(text), "{text}");
+    }
+}
+
+/// The message, and the text with what is marked of it in `<` and `>`.
+fn wrong(text: &str) -> (String, String) {
+    let error = text.parse::<super::Filter>().unwrap_err();
+    let (begin, end) = (error.at.start, error.at.end);
+    (error.message, format!("{}<{}>{}", &text[..begin], &text[begin..end], &text[end..]))
+}
+
+#[test]
+fn errors_point_at_the_place() {
+    for (marked, message) in [
+        ("<>", "a condition is missing here"),
+        ("   <>", "a condition is missing here"),
+        ("<up> 10.0.0.1", "a condition begins with pre, post, src"),
+        ("<10.0.0.1>", "a condition begins with"),
+        ("<\"nat\">", "a condition begins with"),
+        ("ip <10.0.0.400>", "10.0.0.400 is not an IP address"),
+        ("ip <10.0.0.0/33> and nat", "10.0.0.0/33: a prefix of an IPv4 address is at most 32 bits long"),
+        ("ip<>", "an address or a network is missing here"),
+        ("ip <(>10.0.0.1)", "an address or a network is missing here"),
+        ("pre src<>", "\"ip\" or \"port\" is missing here"),
+        ("pre <pots> 80", "\"ip\" or \"port\" is expected here"),
+        ("src <pre> ip 10.0.0.1", "\"ip\" or \"port\" is expected here"),
+        ("port <tcp>", "tcp is not a port"),
+        ("port <9:8>", "9:8: the first port of a range is not greater than the last"),
+        ("nat <nat>", "\"and\" or \"or\" is missing before this"),
+        ("nat and<>", "a condition is missing here"),
+        ("nat <xor> nat", "\"and\" or \"or\" is missing before this"),
+        ("nat and <or> nat", "a condition begins with"),
+        ("not<>", "a condition is missing here"),
+        ("<(>nat", "this parenthesis is not closed"),
+        ("(nat <nat>)", "\"and\", \"or\" or a parenthesis is missing before this"),
+        ("nat<)>", "no parenthesis is open here"),
+        ("(<)>", "a condition begins with"),
+        ("nat and <\">10.0.0.1", "this quote is not closed"),
+        ("proto <tpc>", "tpc is not a protocol"),
+        ("zone <65536>", "65536 is not a conntrack zone"),
+        ("mark <x>", "x is not a mark"),
+        ("id <-1>", "-1 is not a conntrack id"),
+        ("lasts <5> or nat", "5 is no span of time"),
+        ("before<>", "a time is missing here"),
+        ("before <and> nat", "a time is missing before this"),
+        ("before <yesterday noon> and nat", "yesterday noon is no time"),
+        ("at <'2026-02-30'>", "2026-02-30 is no time"),
+        ("at <2026-11-20 12:00 CEST>", "2026-11-20 12:00 CEST: CEST is the short name of a time"),
+        ("between<>", "two times are missing here"),
+        ("between 2026-11-20<>", "the second time is missing here"),
+        ("between 2026-11-20<> and nat", "the second time is missing here"),
+        ("between <2026-11-20 2026-11-31>", "these are not two times"),
+        ("between '@1'<>", "a time is missing here"),
+        ("between <@2 @1> and nat", "the first of the two times is later than the second"),
+    ] {
+        let text = marked.replace(['<', '>'], "");
+        let (said, place) = wrong(&text);
+        assert_eq!(place, marked, "{said}");
+        assert!(said.starts_with(message), "{marked}: {said}");
+    }
+}
+
+#[test]
+fn the_mark_stands_under_the_place() {
+    let error = "été and\nip 10.0.0.1".parse::<super::Filter>().unwrap_err();
+    let said = error.to_string();
+    assert!(said.ends_with("\n  été and ip 10.0.0.1\n  ^^^"), "{said}");
+    let error = "port 80 and port é1 or nat".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n  port 80 and port é1 or nat\n                   ^^"), "{error}");
+    let error = "nat and".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n  nat and\n         ^"), "{error}");
+}
+
+#[test]
+fn nesting_has_an_end() {
+    let nested = |depth: usize| format!("{}nat{}", "(".repeat(depth), ")".repeat(depth));
+    assert_eq!(filter(&nested(64)).to_string(), "nat");
+    // What stands side by side is not deep.
+    filter(&vec!["(not (nat))"; 100].join(" and "));
+    let between = |depth: usize| "not ".repeat(depth) + "between @1 @2";
+    assert_eq!(filter(&filter(&between(63)).to_string()), filter(&between(63)));
+    for text in [nested(65), between(64), nested(100_000), "not ".repeat(100_000) + "nat"] {
+        let message = text.parse::<super::Filter>().unwrap_err().message;
+        assert_eq!(message, "this is nested deeper than 64 levels");
+    }
+}
+
+const MANUAL: &str = include_str!("../../../../docs/reading.md");
+
+/// What stands in backquotes behind a heading of docs/reading.md, up to the next heading, in the last column of tables.
+fn examples(heading: &str) -> Vec<String> {
+    let (_, section) = MANUAL.split_once(&format!("\n## {heading}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let cells = section.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.rsplit('|').nth(1));
+    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn the_manuals_examples_are_understood() {
+    let times: Vec<_> = examples("Times").into_iter().filter(|example| example != "@").collect();
+    assert!(times.len() >= 12, "{times:?}");
+    for time in times {
+        assert!(Clock::new(None).read(&time).is_ok(), "{time}");
+    }
+    let expressions: Vec<_> = MANUAL.split("--where '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+    assert_eq!(expressions.len(), 2);
+    for expression in expressions {
+        filter(expression);
+    }
+}
+
+#[test]
+fn times_that_were_taken_as_local_are_told() {
+    let text = "between 2026-11-20 '2026-11-21 12:00' or at 2026-11-20T12:00:00Z or after @5 or before 5 minutes ago";
+    let assumed = |zone| Where::parse(text, &Clock::new(zone)).unwrap().assumed;
+    assert_eq!(assumed(None), ["2026-11-20", "2026-11-21 12:00"]);
+    assert!(assumed(Some(Tz::UTC)).is_empty());
+    let one = |zone| Where::parse("at 2026-11-20 15:13:20", &Clock::new(Some(zone))).unwrap().filter;
+    assert_eq!(one(Tz::Europe__Warsaw), filter("at 2026-11-20T14:13:20Z"));
+}

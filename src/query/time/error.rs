@@ -1,0 +1,56 @@
+//! What is wrong with a time, or with a span of time.
+
+use super::ZoneError;
+
+/// What is wrong with a time. Each message begins with the text as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    /// It is in none of the forms.
+    #[error(
+        "{0} is no time: say 2026-11-20T14:13:20Z, or 2026-11-20 14:13:20 with or without a zone behind it, or a date, \
+         or @ and the seconds since 1970, or 5 minutes ago"
+    )]
+    Form(String),
+    /// No file can hold it.
+    #[error("{0} lies before 1970 or behind 2554-07-21, further than files can tell")]
+    Range(String),
+    /// What stands behind it is no zone.
+    #[error("{text}: {error}")]
+    Zone {
+        /// The text as typed.
+        text: String,
+        /// What is wrong with its zone.
+        error: ZoneError,
+    },
+    /// The clocks were set forward over it.
+    #[error("{text} did not exist in {zone}, where clocks were set forward over it: say it in UTC")]
+    Skipped {
+        /// The text as typed.
+        text: String,
+        /// The zone that it was taken for a time of.
+        zone: String,
+    },
+    /// The clocks were set back, and showed it twice.
+    #[error("{text} came twice in {zone}, where clocks were set back: say {first} or {second}")]
+    Twice {
+        /// The text as typed.
+        text: String,
+        /// The zone that it was taken for a time of.
+        zone: String,
+        /// The first of the two moments, with its offset from UTC.
+        first: String,
+        /// The second one.
+        second: String,
+    },
+}
+
+/// What is wrong with a span of time. Each message begins with the text as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// It is in no form that is known.
+    #[error("{0} is no span of time: say 90s, 5 minutes or 1h 30m")]
+    Form(String),
+    /// It is longer than times can tell.
+    #[error("{0} is longer than 584 years")]
+    Range(String),
+}
