@@ -1,4 +1,4 @@
-//! `ctrecorder list`: records as classic text.
+//! `ctrecorder list`: records, a line each.
 
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -8,9 +8,10 @@ use anyhow::Context;
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 use ipnetwork::IpNetwork;
 
+use super::lines::LineOptions;
 use super::{Report, Status, header};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
-use crate::output::{Classic, Zone};
+use crate::output::{Lines, Zone};
 use crate::query::{Filter, Pairing, parse_network};
 
 /// Text is written when there is this much of it.
@@ -44,6 +45,9 @@ pub struct Arguments {
     /// Do not show the headers of the files
     #[arg(short = 'H', long)]
     no_header: bool,
+
+    #[command(flatten)]
+    lines: LineOptions,
 }
 
 /// Lists what the arguments ask for.
@@ -53,14 +57,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let stdout = io::stdout();
     let mut list = List {
         // A bar and lines on one terminal would be in each other's way.
-        report: Report::new(journal.length(), !stdout.is_terminal()),
+        report: Report::new(journal.length(), !stdout.is_terminal()).in_zone(arguments.lines.zone()),
         out: stdout.lock(),
         text: Vec::with_capacity(2 * CHUNK_BYTES),
-        classic: Classic::new(Zone::local()),
+        lines: arguments.lines.lines(),
+        zone: arguments.lines.zone(),
+        host: None,
         pairs: arguments.squeezed.then(Pairs::default),
         with_header: !arguments.no_header,
         with_names: journal.files().len() > 1,
     };
+    list.text.extend_from_slice(list.lines.head().as_bytes());
     for failure in failures {
         list.report.failure(failure);
     }
@@ -90,7 +97,11 @@ struct List<W> {
     out: W,
     /// Lines on their way out.
     text: Vec<u8>,
-    classic: Classic,
+    lines: Lines,
+    /// Of the headers' times.
+    zone: Zone,
+    /// The host that recorded what was read last.
+    host: Option<String>,
     /// If flows are wanted rather than events.
     pairs: Option<Pairs>,
     with_header: bool,
@@ -117,11 +128,21 @@ impl<W: Write> List<W> {
         }
     }
 
+    /// What follows was recorded by this host. Start and end of a flow may be of two files: once the files are of several
+    /// hosts, nobody can say whose it was.
+    fn host(&mut self, host: &str) {
+        let is_other = self.host.as_ref().is_some_and(|known| known != host);
+        let host = if is_other && self.pairs.is_some() { "" } else { host };
+        self.lines.host(host);
+        self.host = Some(host.to_owned());
+    }
+
     /// Lists the flows that have no end, and writes the rest.
     fn finish(mut self) -> io::Result<Status> {
         if let Some(pairs) = self.pairs.take() {
-            pairs.ipv4.finish(&mut |flow, _| self.classic.squeezed(&mut self.text, &flow));
-            pairs.ipv6.finish(&mut |flow, _| self.classic.squeezed(&mut self.text, &flow));
+            let (text, lines) = (&mut self.text, &mut self.lines);
+            pairs.ipv4.finish(&mut |flow, counters| lines.record(text, &flow, Some(&counters)));
+            pairs.ipv6.finish(&mut |flow, counters| lines.record(text, &flow, Some(&counters)));
         }
         match self.write_out() {
             ControlFlow::Continue(()) => Ok(self.report.status()),
@@ -135,11 +156,12 @@ impl<W: Write> Sink for List<W> {
 
     fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
         self.report.file(file);
+        self.host(file.host());
         if !self.with_header {
             return ControlFlow::Continue(());
         }
         self.write_out()?;
-        if let Some(text) = header::text(file) {
+        if let Some(text) = header::text(file, &self.zone) {
             if self.with_names {
                 self.report.text(&format!("{}:\n", Shown(path)));
             }
@@ -150,28 +172,26 @@ impl<W: Write> Sink for List<W> {
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
         match &mut self.pairs {
-            None => self.classic.event(&mut self.text, record),
-            Some(pairs) => {
-                let emit = &mut |flow, _| self.classic.squeezed(&mut self.text, &flow);
-                pairs.ipv4.push(record, counters, emit);
-            }
+            None => self.lines.record(&mut self.text, record, counters),
+            Some(pairs) => pairs.ipv4.push(record, counters, &mut |flow, counters| {
+                self.lines.record(&mut self.text, &flow, Some(&counters));
+            }),
         }
         self.spill()
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
         match &mut self.pairs {
-            None => self.classic.event(&mut self.text, record),
-            Some(pairs) => {
-                let emit = &mut |flow, _| self.classic.squeezed(&mut self.text, &flow);
-                pairs.ipv6.push(record, counters, emit);
-            }
+            None => self.lines.record(&mut self.text, record, counters),
+            Some(pairs) => pairs.ipv6.push(record, counters, &mut |flow, counters| {
+                self.lines.record(&mut self.text, &flow, Some(&counters));
+            }),
         }
         self.spill()
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<io::Error> {
-        self.classic.note(note);
+        self.lines.note(note);
         if note.is_gap() || note.cause() == Some(Cause::Account) {
             self.write_out()?;
             self.report.gap(path, note);

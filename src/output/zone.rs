@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Local, Offset, TimeZone, Utc};
+use chrono_tz::Tz;
 
 /// An offset is looked up for a day at a time, in seconds.
 ///
@@ -25,6 +26,11 @@ pub struct Zone {
     offset: i32,
 }
 
+/// There is no time zone of this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no time zone: say a name of the IANA database, such as UTC or Europe/Warsaw")]
+pub struct UnknownZone(String);
+
 impl Zone {
     /// The zone of the environment variable `TZ`, else of the machine.
     pub fn local() -> Self {
@@ -34,6 +40,14 @@ impl Zone {
     /// Coordinated universal time.
     pub fn utc() -> Self {
         Self::of(Utc)
+    }
+
+    /// The zone with this name of the IANA database, as `Europe/Warsaw`; its rules are part of this program.
+    ///
+    /// # Errors
+    /// [`UnknownZone`] if there is none. Names are written as in the database, capitals included.
+    pub fn named(name: &str) -> Result<Self, UnknownZone> {
+        name.parse::<Tz>().map(Self::of).map_err(|_| UnknownZone(name.to_owned()))
     }
 
     /// Any zone that chrono knows how to ask.
@@ -88,7 +102,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use chrono::FixedOffset;
-    use chrono_tz::Tz;
 
     use super::*;
 
@@ -134,6 +147,16 @@ mod tests {
         for tz in zones {
             let changes = compare(&mut Zone::of(tz), tz, 0..i64::from(i32::MAX), &[21_600, 60, 1]);
             assert!(changes > 0, "{tz}");
+        }
+    }
+
+    #[test]
+    fn zones_have_the_names_of_the_database() {
+        let offset = |name| Zone::named(name).unwrap().offset(1_795_226_215);
+        assert_eq!([offset("UTC"), offset("Europe/Warsaw"), offset("America/St_Johns")], [0, 3_600, -12_600]);
+        for name in ["", "Europe", "Europe/Varsovie", "../etc/passwd", "europe/warsaw\0"] {
+            let error = Zone::named(name).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{name} is no time zone")), "{error}");
         }
     }
 
