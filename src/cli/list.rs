@@ -19,7 +19,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// List records, one line each
 ///
-/// Times are in the local time zone (TZ). Standard output has records only: headers, gaps and damage go to standard
+/// Of classic lines, times are in the local time zone (TZ). Standard output has records only: headers, gaps and damage go to standard
 /// error. A line with S is a flow's start, E its end, O a flow that was open when the segment began, U a change; + means
 /// that an answer was seen. Behind a gap, [recovered] marks a flow that was found in the kernel's table and began earlier,
 /// [ended after TIME] one that was gone when it was read again.

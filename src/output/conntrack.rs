@@ -41,7 +41,9 @@ impl Conntrack {
         count(out, counters.map(|counted| (counted.reply_packets.get(), counted.reply_bytes.get())));
         attributes(out, record);
         times(out, record);
-        number(out, b"id=", record.id.get());
+        if record.id.get() != 0 {
+            number(out, b"id=", record.id.get());
+        }
         self.marks(out, record);
         // The space behind the last word.
         out.pop();
@@ -159,19 +161,17 @@ fn attributes<A: Address>(out: &mut Vec<u8>, record: &Record<A>) {
     }
 }
 
-/// Appends how long the flow lasted, where the kernel told both times, and of a squeezed flow when it began.
+/// Appends how long the flow lasted, where conntrack(8) does, which is where the kernel told both times; and of a squeezed
+/// flow both that and when it began.
 fn times<A: Address>(out: &mut Vec<u8>, record: &Record<A>) {
+    const BY_KERNEL: u8 = START_FROM_KERNEL | END_FROM_KERNEL;
     let (start, end) = (record.start.get(), record.end.get());
     let is_flow = record.kind() == Some(Kind::Flow);
-    if end == 0 || start == 0 {
-        return;
-    }
-    const BY_KERNEL: u8 = START_FROM_KERNEL | END_FROM_KERNEL;
-    if is_flow || record.flags & BY_KERNEL == BY_KERNEL {
+    if told::duration(record).is_some() && (is_flow || record.flags & BY_KERNEL == BY_KERNEL) {
         // As conntrack(8) does it: the seconds of the one less those of the other.
         number(out, b"delta-time=", (end / NS_PER_SECOND).saturating_sub(start / NS_PER_SECOND));
     }
-    if is_flow {
+    if is_flow && start != 0 && end != 0 {
         bracketed(out, b"[start=", start);
     }
 }
@@ -252,7 +252,7 @@ mod tests {
         end.flags = START_FROM_KERNEL | END_FROM_KERNEL;
         assert!(line(&conntrack, &end).ends_with("dport=36782 delta-time=1 id=77\n"));
         (end.start, end.end) = (end.end, end.start);
-        assert!(line(&conntrack, &end).ends_with("dport=36782 delta-time=0 id=77\n"));
+        assert!(line(&conntrack, &end).ends_with("dport=36782 id=77\n"));
         let flow = flow(Kind::Flow, AT, AT + NS / 2);
         let told = line(&conntrack, &flow);
         assert!(told.starts_with("[1795226552.413024]\t[DESTROY] ipv4"), "{told}");

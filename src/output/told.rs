@@ -1,6 +1,6 @@
 //! What a record tells of its flow, as several formats need it.
 
-use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, START_FROM_KERNEL};
+use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, RECOVERED, START_FROM_KERNEL};
 use ctrecorder_format::{Address, Counters, Family, Kind, Record, Tuple};
 
 /// Bits of a record's status: `enum ip_conntrack_status`, linux/netfilter/nf_conntrack_common.h.
@@ -96,8 +96,12 @@ pub(super) fn start<A: Address>(record: &Record<A>) -> u64 {
     if record.kind() == Some(Kind::Update) { 0 } else { record.start.get() }
 }
 
-/// How long the flow lasted in ns; `None` if a time is not known, or if the clock was set back in between.
+/// How long the flow lasted in ns; `None` if a time is not known or only a bound, or if the clock was set back in between.
 pub(super) fn duration<A: Address>(record: &Record<A>) -> Option<u64> {
+    let is_found_late = record.flags & (RECOVERED | START_FROM_KERNEL) == RECOVERED;
+    if is_found_late || record.flags & END_AT_LATEST != 0 {
+        return None;
+    }
     match (start(record), record.end.get()) {
         (0, _) | (_, 0) => None,
         (start, end) => end.checked_sub(start),
@@ -186,6 +190,18 @@ pub(super) mod tests {
         };
         assert_eq!([named(0), named(10), named(255)], [None; 3]);
         assert_eq!([named(1), named(3), named(9)], [Some("SYN_SENT"), Some("ESTABLISHED"), Some("SYN_SENT2")]);
+    }
+
+    #[test]
+    fn a_duration_is_that_of_the_flow_or_none() {
+        let lasted = |start, end, flags| {
+            let record = crate::sample::record(Kind::Flow, start, end, [([0_u8; 4], 0); 4]);
+            duration(&Record { flags, ..record })
+        };
+        assert_eq!([lasted(5, 7, 0), lasted(5, 5, 0)], [Some(2), Some(0)]);
+        assert_eq!([lasted(0, 7, 0), lasted(5, 0, 0), lasted(7, 5, 0)], [None; 3]);
+        assert_eq!([lasted(5, 7, RECOVERED), lasted(5, 7, END_AT_LATEST)], [None; 2]);
+        assert_eq!(lasted(5, 7, RECOVERED | START_FROM_KERNEL), Some(2));
     }
 
     /// A found end comes without status, and records of squeezed files of version 2 know nothing of replies.

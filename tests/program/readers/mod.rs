@@ -7,6 +7,7 @@ mod coverage;
 mod found;
 mod golden;
 mod journal;
+mod outputs;
 mod sample;
 mod squeeze;
 mod test;
