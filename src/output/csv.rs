@@ -20,10 +20,10 @@ pub(super) const NAMES: &str = concat!(
 /// Writes records as CSV.
 #[derive(Clone, Debug)]
 pub(super) struct Csv {
-    /// Each has its own, so that it can use again what it has in common with the one in the line before.
+    /// Of what happened, which is a start or an end.
     time: Rfc3339,
+    /// Of starts long before it, which have more in common with each other.
     start: Rfc3339,
-    end: Rfc3339,
     readings: Readings,
     /// The last field, and the end of the line.
     host: Vec<u8>,
@@ -31,9 +31,7 @@ pub(super) struct Csv {
 
 impl Csv {
     pub(super) fn new() -> Self {
-        let times = Rfc3339::new();
-        let (time, start, end) = (times.clone(), times.clone(), times);
-        Self { time, start, end, readings: Readings::default(), host: b"\r\n".to_vec() }
+        Self { time: Rfc3339::new(), start: Rfc3339::new(), readings: Readings::default(), host: b"\r\n".to_vec() }
     }
 
     /// What follows was recorded by this host; empty if that is not known.
@@ -80,12 +78,13 @@ impl Csv {
 
     /// Appends the times, and what is known about them.
     fn times<A: Address>(&mut self, out: &mut Vec<u8>, record: &Record<A>) {
-        moment(&mut self.time, out, record.event_time());
+        let time = record.event_time();
+        moment(&mut self.time, out, time);
         word(out, told::kind(record));
         let (start, end) = (told::start(record), record.end.get());
-        moment(&mut self.start, out, start);
+        moment(if start == time { &mut self.time } else { &mut self.start }, out, start);
         word(out, if start == 0 { "" } else { told::start_clock(record) });
-        moment(&mut self.end, out, end);
+        moment(&mut self.time, out, end);
         word(out, if end == 0 { "" } else { told::end_clock(record) });
         match told::duration(record) {
             Some(ns) => number(out, ns),

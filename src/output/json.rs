@@ -16,10 +16,10 @@ use crate::protocol;
 /// Writes records as JSON.
 #[derive(Clone, Debug)]
 pub(super) struct Json {
-    /// Each has its own, so that it can use again what it has in common with the one in the line before.
+    /// Of what happened, which is a start or an end.
     time: Rfc3339,
+    /// Of starts long before it, which have more in common with each other.
     start: Rfc3339,
-    end: Rfc3339,
     readings: Readings,
     /// `"observer":{...},`, or nothing if the host is not known.
     observer: Vec<u8>,
@@ -27,9 +27,7 @@ pub(super) struct Json {
 
 impl Json {
     pub(super) fn new() -> Self {
-        let times = Rfc3339::new();
-        let (time, start, end) = (times.clone(), times.clone(), times);
-        Self { time, start, end, readings: Readings::default(), observer: Vec::new() }
+        Self { time: Rfc3339::new(), start: Rfc3339::new(), readings: Readings::default(), observer: Vec::new() }
     }
 
     /// What follows was recorded by this host; empty if that is not known.
@@ -79,12 +77,13 @@ impl Json {
         let (start, end) = (told::start(record), record.end.get());
         if start != 0 {
             out.extend_from_slice(br#","start":""#);
-            self.start.write(out, start);
+            let times = if start == record.event_time() { &mut self.time } else { &mut self.start };
+            times.write(out, start);
             out.push(b'"');
         }
         if end != 0 {
             out.extend_from_slice(br#","end":""#);
-            self.end.write(out, end);
+            self.time.write(out, end);
             out.push(b'"');
         }
         if let Some(ns) = told::duration(record) {

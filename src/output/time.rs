@@ -11,9 +11,6 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// The length of a moment's text in bytes.
 pub(super) const LENGTH: usize = 26;
 
-/// The same as RFC 3339 has it, in UTC and to the nanosecond.
-const LENGTH_RFC3339: usize = 30;
-
 /// Writes moments in a time zone, as in a classic list.
 #[derive(Clone, Debug)]
 pub struct Times(Moment<LENGTH>);
@@ -26,7 +23,11 @@ impl Times {
 
     /// Appends a moment in ns since 1970-01-01T00:00:00Z: local date and time to the microsecond below, 26 bytes.
     pub fn write(&mut self, out: &mut Vec<u8>, ns: u64) {
-        out.extend_from_slice(self.0.at(ns));
+        let micros = self.0.turn_to(ns) / 1000;
+        self.0.put::<20>(micros / 10_000);
+        self.0.put::<22>(micros / 100);
+        self.0.put::<24>(micros);
+        out.extend_from_slice(&self.0.text);
     }
 
     /// A moment as a text of its own; see [`Times::write`].
@@ -39,26 +40,26 @@ impl Times {
 
 /// Writes moments as RFC 3339 has them, in UTC: `2010-09-28T21:15:17.988012345Z`.
 #[derive(Clone, Debug)]
-pub(super) struct Rfc3339(Moment<LENGTH_RFC3339>);
+pub(super) struct Rfc3339(Moment<20>);
 
 impl Rfc3339 {
     /// A writer of moments.
     pub(super) fn new() -> Self {
-        Self(Moment::new(Zone::utc(), *b"0000-00-00T00:00:00.000000000Z"))
+        Self(Moment::new(Zone::utc(), *b"0000-00-00T00:00:00."))
     }
 
     /// Appends a moment in ns since 1970-01-01T00:00:00Z, 30 bytes.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, ns: u64) {
-        let Moment { text, .. } = &mut self.0;
-        // The microseconds are put in below: here are the digits behind them.
-        let [tens, ones] = pair((ns % 100) as u32);
-        (text[26], text[27], text[28]) = (b'0' + (ns / 100 % 10) as u8, tens, ones);
-        out.extend_from_slice(self.0.at(ns));
+        let ns = self.0.turn_to(ns);
+        out.extend_from_slice(&self.0.text);
+        let [[_, a], [b, c], [d, e], [f, g], [h, i]] =
+            [ns / 100_000_000, ns / 1_000_000, ns / 10_000, ns / 100, ns].map(pair);
+        out.extend_from_slice(&[a, b, c, d, e, f, g, h, i, b'Z']);
     }
 }
 
-/// A text that tells a moment: year, month, day, hour, minute, second and microsecond at fixed places, with anything in
-/// between and behind. What a moment has in common with the one before it is not worked out again.
+/// A text that begins with year, month, day, hour, minute and second at fixed places, with anything in between and
+/// behind. What a moment has in common with the one before it is not worked out again.
 #[derive(Clone, Debug)]
 struct Moment<const N: usize> {
     zone: Zone,
@@ -74,20 +75,17 @@ impl<const N: usize> Moment<N> {
         Self { zone, text, second: u64::MAX, day: i64::MIN }
     }
 
-    /// The text of a moment in ns since the epoch, to the microsecond below.
-    fn at(&mut self, ns: u64) -> &[u8; N] {
-        let (second, micros) = (ns / NS_PER_SECOND, (ns % NS_PER_SECOND / 1000) as u32);
+    /// Makes the text tell the second of a moment in ns since the epoch, and returns the nanoseconds since then.
+    fn turn_to(&mut self, ns: u64) -> u32 {
+        let second = ns / NS_PER_SECOND;
         if second != self.second {
-            self.turn_to(second);
+            self.turn_to_second(second);
         }
-        self.put::<20>(micros / 10_000);
-        self.put::<22>(micros / 100);
-        self.put::<24>(micros);
-        &self.text
+        (ns % NS_PER_SECOND) as u32
     }
 
     /// Makes the text tell this second.
-    fn turn_to(&mut self, second: u64) {
+    fn turn_to_second(&mut self, second: u64) {
         self.second = second;
         // Nanoseconds of 64 bits reach to the year 2554: neither conversion nor sum overflows.
         let local = second as i64 + i64::from(self.zone.offset(second as i64));
