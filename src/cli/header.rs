@@ -52,16 +52,16 @@ fn show(file: &Member, with_name: bool, out: &mut impl Write, report: &mut Repor
     if with_name {
         writeln!(out, "{}:", Shown(file.path()))?;
     }
-    if let Some(text) = text(&version) {
+    if let Some(text) = text(&version, &Zone::local()) {
         out.write_all(text.as_bytes())?;
     }
     Ok(Ok(()))
 }
 
-/// The header of a file as text; `None` if it is damaged.
-pub fn text(file: &Version<'_>) -> Option<String> {
+/// The header of a file as text, times in this zone; `None` if it is damaged.
+pub fn text(file: &Version<'_>, zone: &Zone) -> Option<String> {
     match file {
-        Version::Two(file) => Some(header::v2(file.header(), &Zone::local())),
-        Version::Three(segment) => Some(header::v3(segment.header().ok()?, segment.footer(), &Zone::local())),
+        Version::Two(file) => Some(header::v2(file.header(), zone)),
+        Version::Three(segment) => Some(header::v3(segment.header().ok()?, segment.footer(), zone)),
     }
 }

@@ -1,4 +1,4 @@
-//! `ctrecorder list`: records as classic text.
+//! `ctrecorder list`: records, a line each.
 
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
+use super::lines::LineOptions;
 use super::{Report, Selected, Selection, Status, header};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
-use crate::output::{Classic, Zone};
+use crate::output::{Lines, Zone};
 use crate::query::{Clock, Filter, Pairing};
 
 /// Text is written when there is this much of it.
@@ -17,7 +18,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// List records, one line each
 ///
-/// Times are in the local time zone (TZ). Standard output has records only: headers, gaps and damage go to standard
+/// Of classic lines, times are in the local time zone (TZ). Standard output has records only: headers, gaps and damage go to standard
 /// error. A line with S is a flow's start, E its end, O a flow that was open when the segment began, U a change; + means
 /// that an answer was seen. Behind a gap, [recovered] marks a flow that was found in the kernel's table and began earlier,
 /// [ended after TIME] one that was gone when it was read again.
@@ -36,25 +37,31 @@ pub struct Arguments {
     no_header: bool,
 
     #[command(flatten)]
+    lines: LineOptions,
+
+    #[command(flatten)]
     selection: Box<Selection>,
 }
 
 /// Lists what the arguments ask for.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-    let Selected { filter, remarks } = arguments.selection.selected(&Clock::new(None))?;
+    let Selected { filter, remarks } = arguments.selection.selected(&Clock::new(arguments.lines.tz()))?;
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let stdout = io::stdout();
     let mut list = List {
         // A bar and lines on one terminal would be in each other's way.
-        report: Report::new(journal.length(), !stdout.is_terminal()),
+        report: Report::new(journal.length(), !stdout.is_terminal()).in_zone(arguments.lines.zone()),
         out: stdout.lock(),
         text: Vec::with_capacity(2 * CHUNK_BYTES),
-        classic: Classic::new(Zone::local()),
+        lines: arguments.lines.lines(),
+        zone: arguments.lines.zone(),
+        host: None,
         pairs: arguments.squeezed.then(|| Pairs::of(filter.clone())),
         with_header: !arguments.no_header,
         with_names: journal.files().len() > 1,
     };
+    list.text.extend_from_slice(list.lines.head().as_bytes());
     for remark in remarks {
         list.report.line(remark);
     }
@@ -92,7 +99,11 @@ struct List<W> {
     out: W,
     /// Lines on their way out.
     text: Vec<u8>,
-    classic: Classic,
+    lines: Lines,
+    /// Of the headers' times.
+    zone: Zone,
+    /// The host that recorded what was read last.
+    host: Option<String>,
     /// If flows are wanted rather than events.
     pairs: Option<Pairs>,
     with_header: bool,
@@ -119,17 +130,27 @@ impl<W: Write> List<W> {
         }
     }
 
+    /// What follows was recorded by this host. Start and end of a flow may be of two files: once the files are of several
+    /// hosts, nobody can say whose it was.
+    fn host(&mut self, host: &str) {
+        let is_other = self.host.as_ref().is_some_and(|known| known != host);
+        let host = if is_other && self.pairs.is_some() { "" } else { host };
+        self.lines.host(host);
+        self.host = Some(host.to_owned());
+    }
+
     /// Lists the flows that have no end, and writes the rest.
     fn finish(mut self) -> io::Result<Status> {
         if let Some(pairs) = self.pairs.take() {
-            pairs.ipv4.finish(&mut |flow, _| {
-                if pairs.filter.matches(&flow) {
-                    self.classic.squeezed(&mut self.text, &flow);
+            let (text, lines, filter) = (&mut self.text, &mut self.lines, &pairs.filter);
+            pairs.ipv4.finish(&mut |flow, counters| {
+                if filter.matches(&flow) {
+                    lines.record(text, &flow, Some(&counters));
                 }
             });
-            pairs.ipv6.finish(&mut |flow, _| {
-                if pairs.filter.matches(&flow) {
-                    self.classic.squeezed(&mut self.text, &flow);
+            pairs.ipv6.finish(&mut |flow, counters| {
+                if filter.matches(&flow) {
+                    lines.record(text, &flow, Some(&counters));
                 }
             });
         }
@@ -145,11 +166,12 @@ impl<W: Write> Sink for List<W> {
 
     fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
         self.report.file(file);
+        self.host(file.host());
         if !self.with_header {
             return ControlFlow::Continue(());
         }
         self.write_out()?;
-        if let Some(text) = header::text(file) {
+        if let Some(text) = header::text(file, &self.zone) {
             if self.with_names {
                 self.report.text(&format!("{}:\n", Shown(path)));
             }
@@ -160,36 +182,30 @@ impl<W: Write> Sink for List<W> {
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
         match &mut self.pairs {
-            None => self.classic.event(&mut self.text, record),
-            Some(pairs) => {
-                let emit = &mut |flow, _| {
-                    if pairs.filter.matches(&flow) {
-                        self.classic.squeezed(&mut self.text, &flow);
-                    }
-                };
-                pairs.ipv4.push(record, counters, emit);
-            }
+            None => self.lines.record(&mut self.text, record, counters),
+            Some(pairs) => pairs.ipv4.push(record, counters, &mut |flow, counters| {
+                if pairs.filter.matches(&flow) {
+                    self.lines.record(&mut self.text, &flow, Some(&counters));
+                }
+            }),
         }
         self.spill()
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
         match &mut self.pairs {
-            None => self.classic.event(&mut self.text, record),
-            Some(pairs) => {
-                let emit = &mut |flow, _| {
-                    if pairs.filter.matches(&flow) {
-                        self.classic.squeezed(&mut self.text, &flow);
-                    }
-                };
-                pairs.ipv6.push(record, counters, emit);
-            }
+            None => self.lines.record(&mut self.text, record, counters),
+            Some(pairs) => pairs.ipv6.push(record, counters, &mut |flow, counters| {
+                if pairs.filter.matches(&flow) {
+                    self.lines.record(&mut self.text, &flow, Some(&counters));
+                }
+            }),
         }
         self.spill()
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<io::Error> {
-        self.classic.note(note);
+        self.lines.note(note);
         if note.is_gap() || note.cause() == Some(Cause::Account) {
             self.write_out()?;
             self.report.gap(path, note);

@@ -4,6 +4,7 @@ mod capture;
 mod classic;
 mod coverage;
 mod header;
+mod lines;
 mod list;
 mod report;
 mod selection;

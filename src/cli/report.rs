@@ -39,6 +39,11 @@ impl Report {
         Self { progress, times: Times::new(Zone::local()), status: Status::Done, contents: Contents::default() }
     }
 
+    /// The same with times in another zone than the local one.
+    pub fn in_zone(self, zone: Zone) -> Self {
+        Self { times: Times::new(zone), ..self }
+    }
+
     /// Says that something failed.
     pub fn failure(&mut self, what: impl Display) {
         self.status = Status::Failed;

@@ -50,6 +50,14 @@ impl Version<'_> {
         }
     }
 
+    /// The name of the host that recorded it; empty if that is not known.
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Two(file) => &file.header().host,
+            Self::Three(segment) => segment.header().map_or("", |header| &header.host),
+        }
+    }
+
     /// When the file was begun, in ns since the epoch. Of a segment whose header is damaged, when its first event arrived.
     pub fn begun(&self) -> u64 {
         match self {

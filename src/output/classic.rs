@@ -8,20 +8,16 @@
 //! A line of what was found in the kernel's table, and not heard, says so at its end: ` [recovered]`, ` [ended after
 //! 2026.11.20 12:10:03.000412]`.
 
-use std::collections::VecDeque;
-
 use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
-use ctrecorder_format::{Address, Cause, Kind, Note, Record};
+use ctrecorder_format::{Address, Kind, Note, Record};
 
 use super::digits::endpoint;
+use super::readings::{Ended, Readings};
 use super::time::{self, Times};
 use super::zone::Zone;
 
 /// Stands where a time is not known: as long as a time.
 const UNKNOWN: [u8; time::LENGTH] = *b"-          -              ";
-
-/// So many readings of the kernel's table are remembered. The ends that one found stand right behind it.
-const READINGS: usize = 16;
 
 /// Writes records as lines of classic text.
 #[derive(Clone, Debug)]
@@ -30,22 +26,18 @@ pub struct Classic {
     /// its own, so that neither loses what it could use again.
     first: Times,
     second: Times,
-    /// The last readings of the kernel's table: when each began and was at its end, ns since the epoch.
-    readings: VecDeque<(u64, u64)>,
+    readings: Readings,
 }
 
 impl Classic {
     /// Times are written in this zone.
     pub fn new(zone: Zone) -> Self {
-        Self { first: Times::new(zone.clone()), second: Times::new(zone), readings: VecDeque::new() }
+        Self { first: Times::new(zone.clone()), second: Times::new(zone), readings: Readings::default() }
     }
 
     /// Takes a note of the journal: one that the kernel's table was read tells of ends that were not heard.
     pub fn note(&mut self, note: &Note) {
-        if note.cause() == Some(Cause::TableRead) {
-            self.readings.truncate(READINGS - 1);
-            self.readings.push_front((note.from.get(), note.to.get()));
-        }
+        self.readings.note(note);
     }
 
     /// Appends the line of an event: its time, `S`, `U`, `E` or `O` (start, update, end, open), `+` if a reply was seen,
@@ -67,7 +59,7 @@ impl Classic {
     }
 
     /// Appends the squeezed line of a record: its start and its end, dashes for the one that is not known, the two tuples.
-    pub fn squeezed<A: Address>(&mut self, out: &mut Vec<u8>, record: &Record<A>) {
+    fn squeezed<A: Address>(&mut self, out: &mut Vec<u8>, record: &Record<A>) {
         moment(&mut self.first, out, record.start.get());
         out.push(b' ');
         moment(&mut self.second, out, record.end.get());
@@ -88,17 +80,14 @@ impl Classic {
         if record.flags & RECOVERED != 0 {
             out.extend_from_slice(b" [recovered]");
         }
-        let end = record.end.get();
-        if record.flags & END_AT_LATEST == 0 || end == 0 {
-            return;
-        }
-        match self.readings.iter().find(|(_, to)| *to == end) {
-            Some((from, _)) => {
+        match self.readings.ended(record) {
+            Some(Ended::After(from)) => {
                 out.extend_from_slice(b" [ended after ");
-                self.second.write(out, *from);
+                self.second.write(out, from);
                 out.push(b']');
             }
-            None => out.extend_from_slice(b" [ended earlier]"),
+            Some(Ended::Earlier) => out.extend_from_slice(b" [ended earlier]"),
+            None => {}
         }
     }
 }
@@ -124,9 +113,11 @@ fn tuples<A: Address>(out: &mut Vec<u8>, record: &Record<A>) {
 #[cfg(test)]
 mod tests {
     use chrono_tz::Tz;
+    use ctrecorder_format::Cause;
     use ctrecorder_format::record::flags::REPLY_SEEN;
 
     use super::*;
+    use crate::output::readings::READINGS;
     use crate::query::Filter;
     use crate::sample::{data, record, recorded};
 

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
-use ctrecorder_format::Address;
+use ctrecorder_format::{Address, NS_PER_SECOND};
 
 /// The numbers 0 to 99, two digits each.
 const PAIRS: [[u8; 2]; 100] = {
@@ -52,6 +52,27 @@ pub(super) fn endpoint<A: Address>(out: &mut Vec<u8>, address: A, number: u16) {
     }
     out.push(b':');
     port(out, number);
+}
+
+/// Appends an address.
+pub(super) fn address<A: Address>(out: &mut Vec<u8>, address: A) {
+    match address.to_ip() {
+        IpAddr::V4(address) => ipv4(out, address),
+        IpAddr::V6(address) => ipv6(out, address),
+    }
+}
+
+/// Appends a number in decimal.
+pub(super) fn decimal(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends a moment in ns since the epoch as seconds and microseconds, `1795226215.748264`.
+pub(super) fn epoch(out: &mut Vec<u8>, ns: u64) {
+    decimal(out, ns / NS_PER_SECOND);
+    let micros = (ns % NS_PER_SECOND / 1000) as u32;
+    let [[a, b], [c, d], [e, f]] = [micros / 10_000, micros / 100, micros].map(pair);
+    out.extend_from_slice(&[b'.', a, b, c, d, e, f]);
 }
 
 /// Appends a port in decimal.
@@ -114,8 +135,8 @@ fn longest_zeros(groups: [u16; 8]) -> Range<usize> {
     longest
 }
 
-/// Appends a group of an IPv6 address: hexadecimal, without leading zeros.
-fn hex(out: &mut Vec<u8>, group: u16) {
+/// Appends a number, such as a group of an IPv6 address: hexadecimal, without leading zeros.
+pub(super) fn hex(out: &mut Vec<u8>, group: u16) {
     let nibbles = [group >> 12, group >> 8, group >> 4, group].map(|part| (part & 0xf) as u8);
     let leading_zeros = (group.leading_zeros() / 4).min(3);
     let text = nibbles.map(|nibble| nibble + if nibble < 10 { b'0' } else { b'a' - 10 });
@@ -186,6 +207,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn moments_are_seconds_and_microseconds() {
+        assert_eq!(text(|out| epoch(out, 0)), "0.000000");
+        assert_eq!(text(|out| epoch(out, 1_795_226_215_000_001_999)), "1795226215.000001");
+        assert_eq!(text(|out| epoch(out, u64::MAX)), "18446744073.709551");
+    }
+
     proptest! {
         #[test]
         fn endpoints_are_as_the_standard_library_writes_them(
@@ -199,6 +227,8 @@ mod tests {
                 SocketAddr::from((address, number)).to_string()
             );
             prop_assert_eq!(text(|out| endpoint(out, octets, number)), SocketAddr::from((octets, number)).to_string());
+            prop_assert_eq!(text(|out| self::address(out, address.octets())), address.to_string());
+            prop_assert_eq!(text(|out| self::address(out, octets)), Ipv4Addr::from(octets).to_string());
         }
     }
 }

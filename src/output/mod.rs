@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`bars`] | which parts of each day were recorded |
 //! | [`classic`] | records, as the C program listed them |
+//! | `conntrack` | records, as conntrack(8) prints events |
+//! | `csv`, `json` | records, for other programs |
+//! | [`lines`] | records in any of these four |
 //! | [`coverage`] | what a journal covers, as text and as JSON |
 //! | [`gap`] | gaps, in the words of all commands |
 //! | [`header`] | what a file says of itself, as the C program's `-H` did |
@@ -11,12 +14,19 @@
 
 pub mod bars;
 pub mod classic;
+mod conntrack;
 pub mod coverage;
+mod csv;
 mod digits;
 pub mod gap;
 pub mod header;
+mod json;
+pub mod lines;
+mod readings;
 pub mod time;
+mod told;
 pub mod zone;
 
 pub use classic::Classic;
+pub use lines::Lines;
 pub use zone::Zone;

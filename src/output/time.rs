@@ -11,33 +11,23 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// The length of a moment's text in bytes.
 pub(super) const LENGTH: usize = 26;
 
-/// Writes moments in a time zone. What a moment has in common with the one before it is not worked out again.
+/// Writes moments in a time zone, as in a classic list.
 #[derive(Clone, Debug)]
-pub struct Times {
-    zone: Zone,
-    text: [u8; LENGTH],
-    /// The second that `text` tells, since the epoch, UTC; before the first one `u64::MAX`, which no time in ns reaches.
-    second: u64,
-    /// The local day that `text` tells, since 1970-01-01.
-    day: i64,
-}
+pub struct Times(Moment<LENGTH>);
 
 impl Times {
     /// A writer of moments in this zone.
     pub const fn new(zone: Zone) -> Self {
-        Self { zone, text: *b"0000.00.00 00:00:00.000000", second: u64::MAX, day: i64::MIN }
+        Self(Moment::new(zone, *b"0000.00.00 00:00:00.000000"))
     }
 
     /// Appends a moment in ns since 1970-01-01T00:00:00Z: local date and time to the microsecond below, 26 bytes.
     pub fn write(&mut self, out: &mut Vec<u8>, ns: u64) {
-        let (second, micros) = (ns / NS_PER_SECOND, (ns % NS_PER_SECOND / 1000) as u32);
-        if second != self.second {
-            self.turn_to(second);
-        }
-        self.put::<20>(micros / 10_000);
-        self.put::<22>(micros / 100);
-        self.put::<24>(micros);
-        out.extend_from_slice(&self.text);
+        let micros = self.0.turn_to(ns) / 1000;
+        self.0.put::<20>(micros / 10_000);
+        self.0.put::<22>(micros / 100);
+        self.0.put::<24>(micros);
+        out.extend_from_slice(&self.0.text);
     }
 
     /// A moment as a text of its own; see [`Times::write`].
@@ -46,9 +36,56 @@ impl Times {
         self.write(&mut out, ns);
         out.into_iter().map(char::from).collect()
     }
+}
+
+/// Writes moments as RFC 3339 has them, in UTC: `2010-09-28T21:15:17.988012345Z`.
+#[derive(Clone, Debug)]
+pub(super) struct Rfc3339(Moment<20>);
+
+impl Rfc3339 {
+    /// A writer of moments.
+    pub(super) fn new() -> Self {
+        Self(Moment::new(Zone::utc(), *b"0000-00-00T00:00:00."))
+    }
+
+    /// Appends a moment in ns since 1970-01-01T00:00:00Z, 30 bytes.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, ns: u64) {
+        let ns = self.0.turn_to(ns);
+        out.extend_from_slice(&self.0.text);
+        let [[_, a], [b, c], [d, e], [f, g], [h, i]] =
+            [ns / 100_000_000, ns / 1_000_000, ns / 10_000, ns / 100, ns].map(pair);
+        out.extend_from_slice(&[a, b, c, d, e, f, g, h, i, b'Z']);
+    }
+}
+
+/// A text that begins with year, month, day, hour, minute and second at fixed places, with anything in between and
+/// behind. What a moment has in common with the one before it is not worked out again.
+#[derive(Clone, Debug)]
+struct Moment<const N: usize> {
+    zone: Zone,
+    text: [u8; N],
+    /// The second that `text` tells, since the epoch, UTC; before the first one `u64::MAX`, which no time in ns reaches.
+    second: u64,
+    /// The local day that `text` tells, since 1970-01-01.
+    day: i64,
+}
+
+impl<const N: usize> Moment<N> {
+    const fn new(zone: Zone, text: [u8; N]) -> Self {
+        Self { zone, text, second: u64::MAX, day: i64::MIN }
+    }
+
+    /// Makes the text tell the second of a moment in ns since the epoch, and returns the nanoseconds since then.
+    fn turn_to(&mut self, ns: u64) -> u32 {
+        let second = ns / NS_PER_SECOND;
+        if second != self.second {
+            self.turn_to_second(second);
+        }
+        (ns % NS_PER_SECOND) as u32
+    }
 
     /// Makes the text tell this second.
-    fn turn_to(&mut self, second: u64) {
+    fn turn_to_second(&mut self, second: u64) {
         self.second = second;
         // Nanoseconds of 64 bits reach to the year 2554: neither conversion nor sum overflows.
         let local = second as i64 + i64::from(self.zone.offset(second as i64));
@@ -74,7 +111,7 @@ impl Times {
 
     /// Puts the last two digits of a number at a place of the text.
     fn put<const AT: usize>(&mut self, number: u32) {
-        const { assert!(AT + 2 <= LENGTH) };
+        const { assert!(AT + 2 <= N) };
         self.text[AT..AT + 2].copy_from_slice(&pair(number));
     }
 }
@@ -143,6 +180,14 @@ mod tests {
         fn moments_are_as_chrono_writes_them(moments in prop::collection::vec(
             prop_oneof![0..u64::MAX, (0..4_000_000_000_u64).prop_map(|second| second * SECOND), 0..=5 * SECOND], 1..20,
         )) {
+            let mut rfc3339 = Rfc3339::new();
+            for ns in &moments {
+                let mut text = Vec::new();
+                rfc3339.write(&mut text, *ns);
+                let moment = DateTime::from_timestamp((ns / SECOND) as i64, (ns % SECOND) as u32).unwrap();
+                let expected = moment.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+                prop_assert_eq!(String::from_utf8(text).unwrap(), expected);
+            }
             for tz in [Tz::UTC, Tz::America__St_Johns, Tz::Asia__Kathmandu] {
                 let mut times = Times::new(Zone::of(tz));
                 for ns in &moments {

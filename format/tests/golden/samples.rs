@@ -2,7 +2,7 @@
 
 use ctrecorder_format::record::flags;
 use ctrecorder_format::{
-    Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, Note, Record, Tuple, V4, V6, Writer,
+    Address, Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, Note, Record, Tuple, V4, V6, Writer,
 };
 
 const NS: u64 = 1_000_000_000;
@@ -28,6 +28,7 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "empty", bytes: empty() },
         Sample { name: "big", bytes: big() },
         Sample { name: "accounted", bytes: accounted() },
+        Sample { name: "protocols", bytes: protocols() },
     ]
 }
 
@@ -188,6 +189,84 @@ fn accounted() -> Vec<u8> {
     writer.note(&Note::at(at(132), Cause::Stopped).with_value(3));
     writer.finish(Closing::Stopped, at(132)).expect("a footer");
     written(writer)
+}
+
+/// Every protocol in both families, every kind of record, and what was found in place of being heard; from a host whose
+/// name is hard to write down.
+fn protocols() -> Vec<u8> {
+    let at = |second: u64| CREATED + second * NS;
+    let host = "nat \"1\", \u{141}\u{f3}d\u{17a}".into();
+    let mut writer = writer(&Header { tag: 0x0a11_0f17, counters: true, host, protocols: Vec::new(), ..header() });
+    let inside6 = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let server6 = [0x2a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+    let public6 = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6];
+    for (number, protocol) in [TCP, UDP, 136, 132, 33, 1, 47, 89].into_iter().enumerate() {
+        let second = number as u64 + 2;
+        let flow = flow(protocol, [[10, 0, 0, 1], [198, 51, 100, 7], [203, 0, 113, 6]], number as u32 + 1);
+        life(&mut writer, &flow, at(second));
+        let protocol = if protocol == 1 { 58 } else { protocol };
+        life(&mut writer, &self::flow(protocol, [inside6, server6, public6], number as u32 + 0x8000_0001), at(second));
+    }
+    let web = flow(TCP, [[10, 0, 0, 2], [198, 51, 100, 7], [203, 0, 113, 6]], 0xffff_ffff);
+    let update = Record { start: at(20).into(), kind: Kind::Update as u8, tcp_state: 3, mark: 7.into(), ..web };
+    writer.push(&update, None, at(20));
+    writer.push(&Record { kind: Kind::Open as u8, tcp_state: 9, ..web }, None, at(21));
+    writer.push(&Record { start: at(22).into(), flags: flags::RECOVERED, ..web }, None, at(22));
+    writer.note(&Note::gap(at(23), at(24), 0, Cause::TableRead).with_value(1));
+    let gone = Record { kind: Kind::End as u8, status: 0.into(), flags: flags::END_AT_LATEST, ..web };
+    writer.push(&Record { end: at(24).into(), ..gone }, None, at(24));
+    writer.push(&Record { end: at(25).into(), id: 0.into(), ..gone }, None, at(25));
+    writer.finish(Closing::Stopped, at(30)).expect("a footer");
+    written(writer)
+}
+
+/// The start of a translated flow, and a second later its end, of which the kernel told everything.
+fn life<A: Address>(writer: &mut Writer<Vec<u8>>, flow: &Record<A>, start: u64) {
+    writer.push(&Record { start: start.into(), ..*flow }, None, start);
+    let end = start + NS + 123_456_789;
+    let counted = Counters {
+        original_packets: 1.into(),
+        original_bytes: 84.into(),
+        reply_packets: u64::MAX.into(),
+        reply_bytes: u64::MAX.into(),
+    };
+    let ended = Record {
+        start: start.into(),
+        end: end.into(),
+        kind: Kind::End as u8,
+        status: 0x19e.into(),
+        tcp_state: if flow.protocol == TCP { 8 } else { 0 },
+        flags: flags::REPLY_SEEN | flags::START_FROM_KERNEL | flags::END_FROM_KERNEL,
+        mark: flow.id,
+        ..*flow
+    };
+    writer.push(&ended, Some(&counted), end);
+}
+
+/// A flow of the inside host with the server behind the public address, each protocol with what it has for ports.
+fn flow<A: Address>(protocol: u8, [inside, server, public]: [A; 3], id: u32) -> Record<A> {
+    let (original, reply) = match protocol {
+        1 => ((77, 8 << 8), (78, 0)),
+        58 => ((77, 128 << 8), (78, 129 << 8)),
+        47 => ((0x1111, 0), (0, 0xabc)),
+        89 => ((0, 0), (0, 0)),
+        _ => ((1024, 443), (443, 36782)),
+    };
+    let tuple = |src, dst, (sport, dport): (u16, u16)| Tuple { src, dst, sport: sport.into(), dport: dport.into() };
+    Record {
+        start: 0.into(),
+        end: 0.into(),
+        original: tuple(inside, server, original),
+        reply: tuple(server, public, reply),
+        id: id.into(),
+        mark: 0.into(),
+        zone: 9.into(),
+        kind: Kind::Start as u8,
+        protocol,
+        status: 0x198.into(),
+        tcp_state: if protocol == TCP { 1 } else { 0 },
+        flags: 0,
+    }
 }
 
 fn header() -> Header {

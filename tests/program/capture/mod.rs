@@ -9,6 +9,7 @@ mod disk_full;
 mod keyframe;
 mod killed;
 mod neighbours;
+mod outputs;
 mod overrun;
 mod privileges;
 mod recorder;

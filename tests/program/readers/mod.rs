@@ -8,6 +8,7 @@ mod filter;
 mod found;
 mod golden;
 mod journal;
+mod outputs;
 mod sample;
 mod squeeze;
 mod synthetic;
