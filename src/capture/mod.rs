@@ -1,7 +1,9 @@
 //! The recorder: events of the kernel -> records -> segments.
 //!
 //! Two threads: one drains the socket and never touches the disk (`listen`), one writes (`write`); a bounded queue
-//! stands between them (`queue`), and what does not fit becomes a gap in the journal, with its count.
+//! stands between them (`queue`), and what does not fit becomes a gap in the journal, with its count. On its way to the
+//! segment each event passes a `mirror` of the kernel's table, which the writing thread holds against the table itself
+//! at the head of each segment and after gaps (`table`); a third thread waits for the disk (`sync`).
 //!
 //! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, look around, set what is to be set,
 //! create the first segment, give up privileges, and only then start threads, since capabilities belong to a thread.

@@ -2,7 +2,7 @@
 //! one, and under `ctrecorder` what it does not know: docs/outputs.md.
 //!
 //! All texts here are our own but one, the host's name, which is escaped once for each file. So the lines are put together
-//! from their parts without a serializer, at a tenth of its cost; the tests have `serde_json` read them back.
+//! from their parts without a serializer, which millions of records would notice; the tests have `serde_json` read them back.
 
 use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
 use ctrecorder_format::{Address, Counters, Note, Record, Tuple};

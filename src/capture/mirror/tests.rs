@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ctrecorder_format::{Body, Closing, Header, Records, Segment};
+use ctrecorder_format::{Body, Closing, Header, Kind, Record, Records, Segment};
 use proptest::prelude::*;
 
 use super::*;
