@@ -14,6 +14,8 @@ mod tests;
 #[cfg(test)]
 mod tests_of_readings;
 
+use std::hint::black_box;
+
 use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Note, Record, V4, V6};
 
 use crate::journal::Version;
@@ -56,7 +58,7 @@ pub struct Pairs {
 /// A record that is not paired yet.
 #[derive(Debug)]
 struct Waiting<A: Address> {
-    hash: u64,
+    hash: u32,
     record: Record<A>,
     counters: Counters,
 }
@@ -103,21 +105,22 @@ impl Pairs {
 
     /// Pairs the records that still wait.
     pub fn settle(&mut self, flows: &mut impl FlowSink) {
-        self.waiting_ipv4.iter().for_each(|next| self.ipv4.expect(next.hash, &next.record));
-        self.waiting_ipv6.iter().for_each(|next| self.ipv6.expect(next.hash, &next.record));
-        let (mut ipv4, mut ipv6) = (self.waiting_ipv4.drain(..), self.waiting_ipv6.drain(..));
+        let ipv4 = self.waiting_ipv4.iter().fold(0, |all, next| all | self.ipv4.expect(next.hash, &next.record));
+        let ipv6 = self.waiting_ipv6.iter().fold(0, |all, next| all | self.ipv6.expect(next.hash, &next.record));
+        black_box(ipv4 | ipv6);
+        let (mut ipv4, mut ipv6) = (self.waiting_ipv4.iter(), self.waiting_ipv6.iter());
         for family in self.waiting.drain(..) {
             match family {
                 Family::Ipv4 => ipv4.next().into_iter().for_each(|Waiting { hash, record, counters }| {
-                    let emit = &mut |flow, counters| flows.ipv4(&flow, &counters);
-                    self.ipv4.push_hashed(hash, &record, &counters, emit);
+                    self.ipv4.push_hashed(*hash, record, counters, &mut |flow, counters| flows.ipv4(&flow, &counters));
                 }),
                 Family::Ipv6 => ipv6.next().into_iter().for_each(|Waiting { hash, record, counters }| {
-                    let emit = &mut |flow, counters| flows.ipv6(&flow, &counters);
-                    self.ipv6.push_hashed(hash, &record, &counters, emit);
+                    self.ipv6.push_hashed(*hash, record, counters, &mut |flow, counters| flows.ipv6(&flow, &counters));
                 }),
             }
         }
+        self.waiting_ipv4.clear();
+        self.waiting_ipv6.clear();
     }
 
     /// A note. Returned is what it tells of the flows that leave here: of a reading of the kernel's table that found ends of

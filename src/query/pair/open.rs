@@ -34,7 +34,10 @@ impl<A: Address> Identity<A> {
 }
 
 /// An open flow. What else is known of it is field by field as in [`Record`].
+///
+/// It begins where a line of the processor's cache does: one of IPv4 is one line.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct OpenFlow<A: Address> {
     pub(super) identity: Identity<A>,
     /// The line of recording that told of it last.
@@ -53,8 +56,8 @@ pub(super) struct OpenFlow<A: Address> {
 // Memory is bounded by the flows open at once: this is what each of them takes.
 const _: () = {
     use ctrecorder_format::{V4, V6};
-    assert!(size_of::<OpenFlow<V4>>() == 56);
-    assert!(size_of::<OpenFlow<V6>>() == 104);
+    assert!(size_of::<OpenFlow<V4>>() == 64);
+    assert!(size_of::<OpenFlow<V6>>() == 128);
 };
 
 impl<A: Address> OpenFlow<A> {
@@ -149,12 +152,26 @@ impl<A: Address> OpenFlow<A> {
 /// written to memory far away. And the map of places alone is small enough to be at hand for the most part, too.
 #[derive(Debug)]
 pub(super) struct OpenFlows<A: Address> {
-    places: HashTable<u32>,
+    places: HashTable<FlowPlace>,
     flows: Vec<OpenFlow<A>>,
     /// Places of flows that have ended.
     free: Vec<u32>,
     /// Keyed: tuples come from the network, and nobody there shall know which of them collide.
     hasher: SeedableRandomState,
+}
+
+/// Where a flow is, by its hash.
+#[derive(Clone, Copy, Debug)]
+struct FlowPlace {
+    hash: u32,
+    place: u32,
+}
+
+impl FlowPlace {
+    /// Whether this is the flow of this hash and identity. Other flows are hardly ever looked at.
+    fn is<A: Address>(self, flows: &[OpenFlow<A>], hash: u32, identity: &Identity<A>) -> bool {
+        self.hash == hash && flows.get(self.place as usize).is_some_and(|flow| flow.identity == *identity)
+    }
 }
 
 impl<A: Address> OpenFlows<A> {
@@ -169,28 +186,31 @@ impl<A: Address> OpenFlows<A> {
         self.places.len()
     }
 
-    /// The hash of what identifies a flow, which the other functions take.
-    pub(super) fn hash(&self, identity: &Identity<A>) -> u64 {
-        hash(&self.hasher, identity)
+    /// The hash of what identifies a flow, which the other functions take: of all bytes in one go, which takes half of the
+    /// time that field after field does.
+    pub(super) fn hash(&self, identity: &Identity<A>) -> u32 {
+        let mut state = self.hasher.build_hasher();
+        state.write(identity.as_bytes());
+        state.finish() as u32
     }
 
-    /// Brings a flow into the processor's cache. Where several are asked for one after the other, it waits for all of them
-    /// at once; that is what most of the time would go to.
-    pub(super) fn touch(&self, hash: u64, identity: &Identity<A>) {
-        std::hint::black_box(self.places.find(hash, is(&self.flows, identity)).is_some());
+    /// Brings the flow of this hash into the processor's cache. Nothing depends on what is returned: where several are asked
+    /// for one after the other, the processor waits for all of them at once, and most of the time goes to waiting.
+    pub(super) fn touch(&self, hash: u32) -> u8 {
+        let place = self.places.find(spread(hash), |place| place.hash == hash);
+        place.and_then(|place| self.flows.get(place.place as usize)).map_or(0, |flow| flow.flags)
     }
 
-    pub(super) fn get_mut(&mut self, hash: u64, identity: &Identity<A>) -> Option<&mut OpenFlow<A>> {
-        let place = *self.places.find(hash, is(&self.flows, identity))?;
-        self.flows.get_mut(place as usize)
+    pub(super) fn get_mut(&mut self, hash: u32, identity: &Identity<A>) -> Option<&mut OpenFlow<A>> {
+        let place = self.places.find(spread(hash), |place| place.is(&self.flows, hash, identity))?;
+        self.flows.get_mut(place.place as usize)
     }
 
     /// Adds a flow, unless it is open already: that one is returned.
-    pub(super) fn add(&mut self, hash_of_it: u64, flow: &OpenFlow<A>) -> Option<&mut OpenFlow<A>> {
-        let (hasher, flows) = (&self.hasher, &self.flows);
-        let rehash = |place: &u32| flows.get(*place as usize).map_or(0, |flow| hash(hasher, &flow.identity));
-        match self.places.entry(hash_of_it, is(flows, &flow.identity), rehash) {
-            Entry::Occupied(known) => self.flows.get_mut(*known.get() as usize),
+    pub(super) fn add(&mut self, hash: u32, flow: &OpenFlow<A>) -> Option<&mut OpenFlow<A>> {
+        let known = |place: &FlowPlace| place.is(&self.flows, hash, &flow.identity);
+        match self.places.entry(spread(hash), known, |place| spread(place.hash)) {
+            Entry::Occupied(known) => self.flows.get_mut(known.get().place as usize),
             Entry::Vacant(unknown) => {
                 let freed = self.free.pop();
                 if let Some(place) = freed.and_then(|place| self.flows.get_mut(place as usize)) {
@@ -198,29 +218,30 @@ impl<A: Address> OpenFlows<A> {
                 } else {
                     self.flows.push(*flow);
                 }
-                // So many flows open at once would take 240 GB.
-                unknown.insert(freed.unwrap_or((self.flows.len() - 1) as u32));
+                // More places would take 256 GB.
+                let place = freed.unwrap_or((self.flows.len() - 1) as u32);
+                unknown.insert(FlowPlace { hash, place });
                 None
             }
         }
     }
 
-    pub(super) fn remove(&mut self, hash: u64, identity: &Identity<A>) -> Option<OpenFlow<A>> {
-        let found = self.places.find_entry(hash, is(&self.flows, identity)).ok()?;
-        let (place, _) = found.remove();
+    pub(super) fn remove(&mut self, hash: u32, identity: &Identity<A>) -> Option<&OpenFlow<A>> {
+        let is_it = |place: &FlowPlace| place.is(&self.flows, hash, identity);
+        let (FlowPlace { place, .. }, _) = self.places.find_entry(spread(hash), is_it).ok()?.remove();
         self.free.push(place);
-        self.flows.get(place as usize).copied()
+        self.flows.get(place as usize)
     }
 
     /// All that are open, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &OpenFlow<A>> {
-        self.places.iter().filter_map(|place| self.flows.get(*place as usize))
+        self.places.iter().filter_map(|place| self.flows.get(place.place as usize))
     }
 
     /// Does this with all that are open.
     pub(super) fn for_each(&mut self, mut change: impl FnMut(&mut OpenFlow<A>)) {
         for place in &self.places {
-            if let Some(flow) = self.flows.get_mut(*place as usize) {
+            if let Some(flow) = self.flows.get_mut(place.place as usize) {
                 change(flow);
             }
         }
@@ -233,14 +254,7 @@ impl<A: Address> OpenFlows<A> {
     }
 }
 
-/// Whether a place is that of this flow.
-fn is<A: Address>(flows: &[OpenFlow<A>], identity: &Identity<A>) -> impl Fn(&u32) -> bool {
-    |place| flows.get(*place as usize).is_some_and(|flow| flow.identity == *identity)
-}
-
-/// Of all bytes in one go: half of the time that field after field takes.
-fn hash<A: Address>(hasher: &SeedableRandomState, identity: &Identity<A>) -> u64 {
-    let mut state = hasher.build_hasher();
-    state.write(identity.as_bytes());
-    state.finish()
+/// A hash as the map wants it: it looks at the lowest bits, and at the highest ones.
+const fn spread(hash: u32) -> u64 {
+    (hash as u64) << 32 | hash as u64
 }

@@ -14,7 +14,7 @@ const GONE: u32 = u32::MAX;
 /// it (zeros where nothing was). A start whose end was not seen, and an end whose start was not, is a half flow: the time
 /// it lacks is 0. Nothing that was pushed is lost but updates.
 ///
-/// Memory is bounded by the flows open at once: 56 bytes each for IPv4 and 104 for IPv6, and the slack of a hash map.
+/// Memory is bounded by the flows open at once: 64 bytes each for IPv4 and 128 for IPv6, and the slack of a hash map.
 /// What the notes between the records tell of ends is for [`Pairs`](super::Pairs) to say, which holds two of these.
 #[derive(Debug)]
 pub struct Pairing<A: Address> {
@@ -85,21 +85,19 @@ impl<A: Address> Pairing<A> {
     }
 
     /// The hash of a record, by which its flow is found.
-    pub(super) fn hash(&self, record: &Record<A>) -> u64 {
+    pub(super) fn hash(&self, record: &Record<A>) -> u32 {
         self.open.hash(&Identity::of(record))
     }
 
-    /// Has the flow of a record that is pushed soon at hand. A start has none yet.
-    pub(super) fn expect(&self, hash: u64, record: &Record<A>) {
-        if !matches!(record.kind(), Some(Kind::Start | Kind::Flow) | None) {
-            self.open.touch(hash, &Identity::of(record));
-        }
+    /// Has the flow of a record that is pushed soon at hand; a start has none yet. What is returned means nothing.
+    pub(super) fn expect(&self, hash: u32, record: &Record<A>) -> u8 {
+        if record.kind == Kind::Start as u8 { 0 } else { self.open.touch(hash) }
     }
 
     /// As [`Pairing::push`].
     pub(super) fn push_hashed(
         &mut self,
-        hash: u64,
+        hash: u32,
         record: &Record<A>,
         counters: &Counters,
         emit: &mut impl FnMut(Record<A>, Counters),
@@ -126,7 +124,7 @@ impl<A: Address> Pairing<A> {
         }
     }
 
-    fn start(&mut self, hash: u64, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
+    fn start(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
         let flow = self.begin(record);
         let missed = self.open.add(hash, &flow).map(|known| std::mem::replace(known, flow));
         self.confirm(missed.as_ref());
@@ -135,7 +133,7 @@ impl<A: Address> Pairing<A> {
         }
     }
 
-    fn repeat(&mut self, hash: u64, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
+    fn repeat(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
         let flow = self.begin(record);
         let known = self.open.add(hash, &flow);
         let before = known.as_deref().copied();
@@ -203,7 +201,7 @@ impl<A: Address> Pairing<A> {
         for identity in std::mem::take(&mut self.gone) {
             let hash = self.open.hash(&identity);
             if self.open.get_mut(hash, &identity).is_some_and(|flow| flow.seen == GONE) {
-                left.extend(self.open.remove(hash, &identity));
+                left.extend(self.open.remove(hash, &identity).copied());
             }
         }
         self.emit_all(left, emit);
