@@ -5,15 +5,20 @@ use std::path::Path;
 
 use ctrecorder_format::{Cause, Counters, Damage, Fault, Note, Record, V4, V6};
 
+use super::behind::Behind;
 use super::output::Output;
 use super::plan::Plan;
 use crate::cli::Report;
 use crate::journal::{Broken, Chain, Error, Shown, Sink, Version};
-use crate::query::{FlowSink, Pairs};
+use crate::query::{Filter, FlowSink, Pairs};
 
 /// Where the flows go.
 struct Out {
-    output: Output,
+    output: Behind,
+    /// Whether that holds notes.
+    has_notes: bool,
+    /// Which flows are wanted.
+    filter: Filter,
     /// The time of the last record of the present file, or of its begin, in ns since the epoch.
     reached: u64,
     /// Whether something failed.
@@ -22,7 +27,7 @@ struct Out {
 
 impl Out {
     /// Does the next step unless one before it failed.
-    fn keep(&mut self, step: impl FnOnce(&mut Output) -> anyhow::Result<()>) {
+    fn keep(&mut self, step: impl FnOnce(&mut Behind) -> anyhow::Result<()>) {
         if self.done.is_ok() {
             self.done = step(&mut self.output);
         }
@@ -40,12 +45,16 @@ impl Out {
 impl FlowSink for Out {
     fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) {
         let reached = self.reached;
-        self.keep(|output| output.ipv4(flow, counters, reached));
+        if self.filter.matches(flow) {
+            self.keep(|output| output.ipv4(flow, counters, reached));
+        }
     }
 
     fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) {
         let reached = self.reached;
-        self.keep(|output| output.ipv6(flow, counters, reached));
+        if self.filter.matches(flow) {
+            self.keep(|output| output.ipv6(flow, counters, reached));
+        }
     }
 }
 
@@ -62,9 +71,15 @@ pub(super) struct Stream<'r> {
 }
 
 impl<'r> Stream<'r> {
-    pub(super) fn new(output: Output, plan: Plan, report: &'r mut Report) -> Self {
-        let out = Out { output, reached: 0, done: Ok(()) };
-        Self { out, pairs: Pairs::new(), report, missing: None, plan, chain: Chain::default() }
+    pub(super) fn start(output: Output, plan: Plan, filter: Filter, report: &'r mut Report) -> anyhow::Result<Self> {
+        let has_notes = output.has_notes();
+        let out = Out { output: Behind::start(output)?, has_notes, filter, reached: 0, done: Ok(()) };
+        Ok(Self { out, pairs: Pairs::new(), report, missing: None, plan, chain: Chain::default() })
+    }
+
+    /// Why the stream ended before its end.
+    pub(super) fn why(self, error: anyhow::Error) -> anyhow::Error {
+        self.out.output.why(error)
     }
 
     /// Notes that a record of this time comes next.
@@ -74,7 +89,7 @@ impl<'r> Stream<'r> {
             self.pairs.settle(&mut self.out);
             let lost = lost.unwrap_or(Note::LOST_UNKNOWN);
             let gap = Note::gap(reached, time.max(reached), lost, Cause::Damaged);
-            self.out.keep(|output| output.note(&gap).map(|_| ()));
+            self.out.keep(|output| output.note(&gap));
         }
         self.out.reached = reached.max(time);
     }
@@ -91,12 +106,14 @@ impl<'r> Stream<'r> {
         self.pairs.settle(&mut self.out);
         let end = self.plan.end();
         for gap in self.plan.gaps() {
-            self.out.keep(|output| output.note(&gap).map(|_| ()));
+            self.out.keep(|output| output.note(&gap));
         }
-        self.out.output.part();
+        self.out.keep(Behind::part);
         self.pairs.finish(&mut self.out);
-        self.out.done?;
-        self.out.output.finish(end)
+        match self.out.done {
+            Ok(()) => self.out.output.finish(end),
+            Err(error) => Err(self.out.output.why(error)),
+        }
     }
 }
 
@@ -139,13 +156,10 @@ impl Sink for Stream<'_> {
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
         let told = self.pairs.note(note, &mut self.out);
-        let report = &mut *self.report;
-        self.out.keep(|output| {
-            if !output.note(&told)? {
-                report.gap(path, note);
-            }
-            Ok(())
-        });
+        self.out.keep(|output| output.note(&told));
+        if !self.out.has_notes {
+            self.report.gap(path, note);
+        }
         self.out.flow()
     }
 
