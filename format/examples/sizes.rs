@@ -1,4 +1,4 @@
-//! Measures what docs/format.md says of sizes: bytes a record, filters, and how often a filter answers wrongly.
+//! Measures what docs/format.md says of sizes: bytes a record, the index, and how often it answers wrongly.
 
 #![allow(clippy::expect_used, reason = "for developers only")]
 
@@ -53,16 +53,18 @@ fn segment(batches: u64, ipv4: u64, ipv6: u64, counters: bool) -> Vec<u8> {
     writer.output().clone()
 }
 
-/// Percent of keys that no record has and that the filters of a segment let pass.
+/// Percent of the answers "this column may hold it" about keys that no record has, over all columns of a segment.
 fn wrong_percent(bytes: &[u8], keys: impl Fn(u32) -> Key) -> f64 {
     let segment = Segment::open(bytes).expect("a segment");
-    let filters: Vec<_> = segment.heads().filter_map(|head| head.ok()?.filter()).collect();
-    let passed = filters.iter().map(|filter| (0..10_000).filter(|n| filter.may_hold(keys(*n))).count()).sum::<usize>();
-    100.0 * passed as f64 / (filters.len() * 10_000) as f64
+    let indexes: Vec<_> = segment.indexes().filter_map(|head| head.index()).collect();
+    let passed: usize =
+        indexes.iter().map(|index| (0..10_000).map(|n| index.may_hold(keys(n)).len()).sum::<usize>()).sum();
+    let columns: usize = indexes.iter().map(|index| index.columns().len()).sum();
+    100.0 * passed as f64 / (columns * 10_000) as f64
 }
 
 fn main() {
-    println!("records a batch                 bytes a record  filter bytes a block, first");
+    println!("records a batch                 bytes a record      of the index    columns of the first");
     for (ipv4, ipv6, counters) in [
         (1171, 0, false),
         (745, 0, true),
@@ -77,11 +79,14 @@ fn main() {
         let batches = 100_000 / (ipv4 + ipv6) + 1;
         let bytes = segment(batches, ipv4, ipv6, counters);
         let parsed = Segment::open(&bytes).expect("a segment");
-        let filter = parsed.heads().find_map(|head| head.ok()?.filter()).map_or(0, |filter| filter.length());
-        let each = bytes.len() as f64 / (batches * (ipv4 + ipv6)) as f64;
-        println!("{ipv4:5} IPv4, {ipv6:4} IPv6{:10} {each:17.1} {filter:21}", if counters { ", counters" } else { "" });
+        let records = (batches * (ipv4 + ipv6)) as f64;
+        let each = bytes.len() as f64 / records;
+        let of_index = parsed.indexes().map(|head| head.header.length()).sum::<u64>() as f64 / records;
+        let columns = parsed.indexes().find_map(|head| Some(head.index()?.columns().len())).unwrap_or(0);
+        let counted = if counters { ", counters" } else { "" };
+        println!("{ipv4:5} IPv4, {ipv6:4} IPv6{counted:10} {each:17.1} {of_index:17.1} {columns:23}");
     }
-    let full = segment(100, 1171, 0, false);
+    let full = segment(120, 1171, 0, false);
     let address = |n: u32| Key::address(Ipv4Addr::from(0x0a00_0000 + n).octets());
     let endpoint = |n: u32| Key::endpoint([203, 0, 0, 200], n as u16);
     println!(

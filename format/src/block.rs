@@ -31,6 +31,8 @@ pub enum BlockKind {
     Notes = 3,
     /// The footer.
     Footer = 4,
+    /// The index of blocks before it.
+    Index = 5,
 }
 
 impl BlockKind {
@@ -41,6 +43,7 @@ impl BlockKind {
             2 => Self::Ipv6,
             3 => Self::Notes,
             4 => Self::Footer,
+            5 => Self::Index,
             _ => return None,
         })
     }
@@ -74,11 +77,11 @@ pub struct BlockHeader {
     pub kind: u8,
     /// Bits of [`flags`].
     pub flags: u8,
-    /// Size of one record (or note, or directory entry) in bytes.
+    /// Size of one record (or note, or directory entry) in bytes; 0 in an index.
     pub record_size: U16,
-    /// Number of records (or notes, or directory entries).
+    /// Number of records (or notes, or directory entries); 0 in an index.
     pub count: U32,
-    /// Length of the payload in bytes: filter and records.
+    /// Length of the payload in bytes, without the zeros that pad it.
     pub payload_length: U32,
     /// When the first of its events arrived.
     pub first_event: U64,

@@ -13,6 +13,7 @@ mod encode;
 mod filter;
 mod footer;
 pub mod header;
+mod index;
 #[cfg(test)]
 mod layout;
 mod le;
@@ -29,6 +30,7 @@ pub use encode::CodecError;
 pub use filter::{Filter, Key};
 pub use footer::{Closing, DirectoryEntry, Footer, Totals};
 pub use header::{Clock, Content, Digest, Header, Refusal};
+pub use index::{COLUMNS_MAX, Column, Columns, Index};
 pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
 pub use segment::{Block, Body, Head, Heads, Records, Segment};

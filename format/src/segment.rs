@@ -12,6 +12,7 @@ use crate::damage::{Damage, Fault};
 use crate::filter::Filter;
 use crate::footer::{Footer, TAIL, TAIL_MAGIC, Tail};
 use crate::header::{self, Digest, Header, Parsed, RecordSizes, Refusal};
+use crate::index::{Column, Index};
 use crate::note::Note;
 use crate::record::{Counters, Record};
 
@@ -85,6 +86,39 @@ impl<'a> Segment<'a> {
         self.heads().map(|head| head?.verify())
     }
 
+    /// The head of the block that begins at this offset, if one does that is of this segment and ends within the file.
+    pub fn head_at(&self, offset: u64) -> Option<Head<'a>> {
+        let header = BlockHeader::parse(self.bytes.get(usize::try_from(offset).ok()?..)?)?;
+        let tag_fits = self.header().map_or(true, |own| own.tag == header.tag.get());
+        let fits = tag_fits && offset.checked_add(header.length())? <= self.length();
+        fits.then_some(Head { offset, header, bytes: self.bytes, sizes: self.sizes })
+    }
+
+    /// The blocks of a column, one after the other, as far as they are where its index says.
+    pub fn heads_of(&self, column: &Column) -> impl Iterator<Item = Head<'a>> + use<'_, 'a> {
+        self.heads_from(column.offset.get())
+            .zip(column.sequences())
+            .take_while(|(head, sequence)| u64::from(head.header.sequence.get()) == *sequence)
+            .map(|(head, _)| head)
+    }
+
+    /// The blocks that follow each other from this offset on, up to where none begins.
+    fn heads_from(&self, offset: u64) -> impl Iterator<Item = Head<'a>> + use<'_, 'a> {
+        std::iter::successors(self.head_at(offset), |head| self.head_at(head.offset + head.header.length()))
+    }
+
+    /// The heads of the blocks that are indexes, in the order of the file: by the directory, or, without a footer, by
+    /// walking along all blocks. One that lies in damage is left out.
+    pub fn indexes(&self) -> impl Iterator<Item = Head<'a>> + '_ {
+        let is_index = |head: &Head<'_>| head.header.kind() == Some(BlockKind::Index);
+        let listed = self.footer().map(|footer| {
+            let entries = footer.directory.iter().filter(|entry| entry.kinds & (1 << BlockKind::Index as u8) != 0);
+            entries.flat_map(|entry| self.heads_from(entry.offset.get()).take(entry.blocks.get() as usize))
+        });
+        let walked = self.footer().is_none().then(|| self.heads().filter_map(Result::ok));
+        listed.into_iter().flatten().chain(walked.into_iter().flatten()).filter(is_index)
+    }
+
     /// The digest that the footer of this segment should hold; `None` without a footer.
     pub fn digest(&self) -> Option<Digest> {
         let footer = usize::try_from(self.footer()?.offset).ok()?;
@@ -109,12 +143,8 @@ impl<'a> Segment<'a> {
         if tail.magic != TAIL_MAGIC {
             return None;
         }
-        let offset = usize::try_from(tail.footer.get()).ok()?;
-        let header = BlockHeader::parse(self.bytes.get(offset..)?)?;
-        let tag_fits = self.header().map_or(true, |own| own.tag == header.tag.get());
-        let head = Head { offset: offset as u64, header, bytes: self.bytes, sizes: None };
-        match (tag_fits, head.verify().ok()?.body) {
-            (true, Body::Footer(footer)) => Some(*footer),
+        match self.head_at(tail.footer.get())?.verify().ok()?.body {
+            Body::Footer(footer) => Some(*footer),
             _ => None,
         }
     }
@@ -285,11 +315,19 @@ impl<'a> Head<'a> {
     }
 
     /// The filter of a block of records, which may rule out what [`Head::verify`] would then not have to read. It checks
-    /// itself: a damaged one rules nothing out.
+    /// itself: a damaged one rules nothing out. Where there is an index it is empty, and rules nothing out.
     pub fn filter(&self) -> Option<Filter<'a>> {
         let (_, payload) = self.payload()?;
         matches!(self.header.kind(), Some(BlockKind::Ipv4 | BlockKind::Ipv6)).then_some(())?;
         self.split(payload).ok().map(|(filter, _)| filter)
+    }
+
+    /// The index that this block is, if it is one. It checks itself, when it is asked, and so the payload need not be read:
+    /// what is damaged rules nothing out. `None`, too, if the list of its columns is damaged.
+    pub fn index(&self) -> Option<Index<'a>> {
+        (self.header.kind() == Some(BlockKind::Index)).then_some(())?;
+        let (_, payload) = self.payload()?;
+        Index::parse(self.header.sequence.get(), payload).ok()
     }
 
     /// Verifies the payload and says what it is.
@@ -299,7 +337,7 @@ impl<'a> Head<'a> {
             length: self.header.length(),
             fault,
             records_lost: match self.header.kind() {
-                Some(BlockKind::Footer) => Some(0),
+                Some(BlockKind::Footer | BlockKind::Index) => Some(0),
                 _ => Some(self.header.count.get().into()),
             },
         };
@@ -319,6 +357,9 @@ impl<'a> Head<'a> {
             Some(BlockKind::Notes) => Body::Notes(self.notes(payload).map_err(contradiction)?),
             Some(BlockKind::Footer) => {
                 Body::Footer(Box::new(Footer::parse(self.offset, self.header, payload).map_err(contradiction)?))
+            }
+            Some(BlockKind::Index) => {
+                Body::Index(Index::parse(sequence, payload).and_then(Index::verify).map_err(contradiction)?)
             }
             None => Body::Unknown,
         };
@@ -380,6 +421,8 @@ pub enum Body<'a> {
     Notes(&'a [Note]),
     /// The footer.
     Footer(Box<Footer<'a>>),
+    /// The index of blocks before it.
+    Index(Index<'a>),
     /// Something of a later version, which may be ignored.
     Unknown,
 }

@@ -14,18 +14,15 @@ use zerocopy::little_endian::{U16, U32, U64};
 use crate::address::{Address, V4, V6};
 use crate::block::{self, BlockHeader, BlockKind, flags};
 use crate::encode::{self, CodecError};
-use crate::filter;
 use crate::footer::{Closing, Directory, DirectoryEntry, TAIL, TAIL_MAGIC, Tail, Totals};
 use crate::header::{Digest, Header};
+use crate::index::Indexer;
 use crate::note::Note;
 use crate::record::{Counters, Kind, Record};
 use crate::{ALIGNMENT, Family, align};
 
 /// Records are gathered until they fill about this many bytes.
 pub const BLOCK_BYTES: usize = 64 * 1024;
-
-/// Blocks with no more bytes of records than this have no filter: it would be no shorter to read.
-const FILTER_FROM_BYTES: usize = 512;
 
 /// Writes one segment.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ impl<W: Write> Writer<W> {
                 position,
                 digest,
                 directory: Directory::default(),
-                filter: filter::Builder::default(),
+                index: Indexer::default(),
             },
             ipv4: gathering(Family::Ipv4),
             ipv6: gathering(Family::Ipv6),
@@ -96,7 +93,7 @@ impl<W: Write> Writer<W> {
             records: note.as_bytes(),
             span: Span { first: note.from.get(), last: note.to.get(), ..Span::default() },
         };
-        let header = self.blocks.seal(&block, |_, _| (), &mut self.waiting);
+        let header = self.blocks.seal(&block, &mut self.waiting);
         self.totals.count_block(&header);
         let events = if note.is_gap() { note.lost() } else { Some(0) };
         self.ends.push_back(Waiting { end: self.waiting.len(), since: note.from.get(), events });
@@ -106,6 +103,9 @@ impl<W: Write> Writer<W> {
     ///
     /// Both families end together: the blocks of a batch cover the same span, and a reader merges no more than two.
     pub fn seal(&mut self) {
+        if self.blocks.index.is_full_with(self.ipv4.records.len() + self.ipv6.records.len()) {
+            self.end_column();
+        }
         let both = self.ipv4.count > 0 && self.ipv6.count > 0;
         let continues = if both { flags::CONTINUES } else { 0 };
         let ipv4 = self.ipv4.seal::<V4>(continues, &mut self.blocks, &mut self.waiting);
@@ -114,6 +114,22 @@ impl<W: Write> Writer<W> {
         self.count(ipv6);
         self.ipv4.clear();
         self.ipv6.clear();
+        if self.blocks.index.is_full_with(1) {
+            self.end_column();
+        }
+    }
+
+    /// Ends a column of the index, and writes the index that this makes due.
+    fn end_column(&mut self) {
+        let due = self.blocks.index.end_column();
+        self.index(due);
+    }
+
+    /// Appends an index of so many columns, if it is not of none. It tells of no event: nobody waits for it.
+    fn index(&mut self, columns: usize) {
+        if let Some(header) = self.blocks.index(columns, &mut self.waiting) {
+            self.totals.count_block(&header);
+        }
     }
 
     /// Counts the block that was sealed last, if there was one.
@@ -191,6 +207,8 @@ impl<W: Write> Writer<W> {
     /// [`Writer::write_out`] until nothing waits, and must push nothing more. Returns the segment's digest.
     pub fn finish(&mut self, closing: Closing, closed: u64) -> Result<Digest, CodecError> {
         self.seal();
+        self.end_column();
+        self.index(self.blocks.index.rest());
         self.totals.closing = closing;
         self.totals.closed = closed;
         self.blocks.footer(&self.totals, &mut self.waiting)
@@ -284,7 +302,13 @@ impl Gathering {
             records: &self.records,
             span: self.span,
         };
-        (self.count > 0).then(|| blocks.seal(&content, filter_records::<A>, out))
+        (self.count > 0).then(|| {
+            insert_records::<A>(&content, &mut blocks.index);
+            let offset = blocks.position;
+            let header = blocks.seal(&content, out);
+            blocks.index.add(offset, &header, content.records.len());
+            header
+        })
     }
 
     fn clear(&mut self) {
@@ -293,12 +317,12 @@ impl Gathering {
     }
 }
 
-/// Puts the records of a block into a filter, where one is worth while.
-fn filter_records<A: Address>(content: &Content<'_>, filter: &mut filter::Builder) {
+/// Puts the records of a block into the index.
+fn insert_records<A: Address>(content: &Content<'_>, index: &mut Indexer) {
     use zerocopy::FromBytes;
     for record in content.records.chunks_exact(content.record_size) {
         if let Ok((record, _)) = Record::<A>::ref_from_prefix(record) {
-            filter.insert_record(record);
+            index.insert(record);
         }
     }
 }
@@ -323,26 +347,37 @@ struct Sealer {
     /// Of the segment up to now.
     digest: Sha256,
     directory: Directory,
-    filter: filter::Builder,
+    index: Indexer,
 }
 
 impl Sealer {
-    /// Appends a block to `out`; `fill` puts its records into the filter.
-    fn seal(
-        &mut self,
-        content: &Content<'_>,
-        fill: impl FnOnce(&Content<'_>, &mut filter::Builder),
-        out: &mut Vec<u8>,
-    ) -> BlockHeader {
+    /// Appends a block to `out`.
+    fn seal(&mut self, content: &Content<'_>, out: &mut Vec<u8>) -> BlockHeader {
         let begin = out.len();
         out.resize(begin + block::HEADER, 0);
-        if content.records.len() > FILTER_FROM_BYTES {
-            // Four addresses, each with and without its port.
-            self.filter.begin(content.count as usize * 8);
-            fill(content, &mut self.filter);
-            self.filter.finish(out);
-        }
         out.extend_from_slice(content.records);
+        self.place(content, begin, out)
+    }
+
+    /// Appends an index of the first columns to `out`, so many of them; `None` if there are none.
+    fn index(&mut self, columns: usize, out: &mut Vec<u8>) -> Option<BlockHeader> {
+        let blocks = self.index.joined(columns)?;
+        let begin = out.len();
+        out.resize(begin + block::HEADER, 0);
+        self.index.write(columns, out);
+        let span = Span {
+            first: blocks.first_event.get(),
+            last: blocks.last_event.get(),
+            least_start: blocks.least_start.get(),
+            greatest_end: blocks.greatest_end.get(),
+        };
+        let flags = blocks.flags & (flags::START_UNKNOWN | flags::END_UNKNOWN);
+        let content = Content { kind: BlockKind::Index, flags, record_size: 0, count: 0, records: &[], span };
+        Some(self.place(&content, begin, out))
+    }
+
+    /// Gives the block whose payload stands behind an empty header at `begin` its header and its place in the segment.
+    fn place(&mut self, content: &Content<'_>, begin: usize, out: &mut Vec<u8>) -> BlockHeader {
         let header = self.head(content, begin, out);
         self.directory.push(self.position, &header);
         self.digest.update(&out[begin..]);
@@ -414,5 +449,5 @@ impl Sealer {
     }
 }
 
-// A block of records is no longer than twice this: its filter has at most half as many bytes as its records.
+// A block of records has hardly more bytes of them than this; an index is ended before it has too many.
 const _: () = assert!(2 * BLOCK_BYTES < block::PAYLOAD_MAX as usize && ALIGNMENT == 64);

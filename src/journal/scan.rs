@@ -185,7 +185,7 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
                 self.hand_on(batch)?;
                 self.notes(notes)?;
             }
-            Ok(Body::Footer(_) | Body::Unknown) => {}
+            Ok(Body::Footer(_) | Body::Index(_) | Body::Unknown) => {}
             Err(damage) => self.damage(&damage)?,
         }
         if batch.is_whole() {

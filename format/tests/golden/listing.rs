@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use ctrecorder_format::{
-    Address, Block, BlockKind, Body, Counters, Damage, Footer, Header, Note, Record, Records, Segment, Tuple,
+    Address, Block, BlockKind, Body, Column, Counters, Damage, Footer, Header, Index, Note, Record, Records, Segment,
+    Tuple,
 };
 
 /// A line for each block, record, note, directory entry and damage. Times are nanoseconds since the epoch.
@@ -68,6 +69,7 @@ fn block(text: &mut String, filter: usize, block: &Block<'_>) {
         Body::Ipv6(found) => records(text, found),
         Body::Notes(found) => found.iter().for_each(|found| note(text, found)),
         Body::Footer(found) => footer(text, found),
+        Body::Index(found) => index(text, found),
         Body::Unknown => assert_eq!(kind, None::<BlockKind>),
     }
 }
@@ -142,6 +144,13 @@ fn footer(text: &mut String, footer: &Footer<'_>) {
         );
     }
     line(text, format_args!("footer digest {}", hex(&footer.digest)));
+}
+
+fn index(text: &mut String, index: &Index<'_>) {
+    for column in index.columns() {
+        let Column { offset, first, blocks } = column;
+        line(text, format_args!("column at {offset} first {first} blocks {blocks}"));
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -161,7 +161,8 @@ impl<'w> Walk<'w> {
         }
         for head in segment.heads() {
             match head {
-                Ok(head) if head.header.kind() == Some(BlockKind::Footer) => {}
+                // An index repeats the times of blocks before it.
+                Ok(head) if matches!(head.header.kind(), Some(BlockKind::Footer | BlockKind::Index)) => {}
                 Ok(head) => self.block(&head),
                 Err(damage) => self.damage(&damage),
             }

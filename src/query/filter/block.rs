@@ -48,6 +48,8 @@ impl Filter {
         let family = match head.header.kind() {
             Some(BlockKind::Ipv4) => Family::Ipv4,
             Some(BlockKind::Ipv6) => Family::Ipv6,
+            // It has no records; who wants to know whether it is whole reads everything.
+            Some(BlockKind::Index) => return true,
             Some(BlockKind::Notes | BlockKind::Footer) | None => return false,
         };
         self.share(&Block { head, family }) == Share::None

@@ -1,0 +1,94 @@
+//! A Bloom filter as it grows.
+
+use crate::address::Address;
+use crate::filter::{Key, WORDS};
+use crate::record::Record;
+
+/// A slot: eight words, of which each key sets one bit.
+pub(super) type Slot = [u32; WORDS];
+
+/// So many slots a filter begins with: for at most 14 keys each, even if all keys of two full blocks are different.
+pub(super) const SLOTS: usize = 1024;
+
+/// A filter is halved while at most this share of its bits would be set, in percent: 60 % makes one false answer in 60.
+const FILL_MAX_PERCENT: u64 = 60;
+
+/// Collects keys and makes the smallest filter that serves them. Kept for its memory.
+#[derive(Debug)]
+pub(super) struct Bloom {
+    slots: Vec<Slot>,
+}
+
+impl Default for Bloom {
+    fn default() -> Self {
+        Self { slots: vec![[0; WORDS]; SLOTS] }
+    }
+}
+
+impl Bloom {
+    fn insert(&mut self, key: Key) {
+        let slot = key.slot(self.slots.len());
+        if let Some(words) = self.slots.get_mut(slot) {
+            for (word, bit) in words.iter_mut().zip(key.bits()) {
+                *word |= 1 << bit;
+            }
+        }
+    }
+
+    /// Adds what a record can be asked for: its four addresses, with and without their ports.
+    pub(super) fn insert_record<A: Address>(&mut self, record: &Record<A>) {
+        let endpoints = record.endpoints();
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            if !endpoints[..index].contains(endpoint) {
+                self.insert(Key::endpoint(endpoint.0, endpoint.1));
+            }
+            if !endpoints[..index].iter().any(|(address, _)| *address == endpoint.0) {
+                self.insert(Key::address(endpoint.0));
+            }
+        }
+    }
+
+    /// Halves the filter while it stays sparse enough, appends it to `out`, and begins a new one. Returns its slots: a
+    /// power of two.
+    pub(super) fn finish(&mut self, out: &mut Vec<Slot>) -> usize {
+        while self.slots.len() > 1 && self.fill_percent_halved() <= FILL_MAX_PERCENT {
+            // The slot is the key's high bits times the number of slots: half as many slots means half the index.
+            for index in 0..self.slots.len() / 2 {
+                let (even, odd) = (self.slots[2 * index], self.slots[2 * index + 1]);
+                self.slots[index] = std::array::from_fn(|word| even[word] | odd[word]);
+            }
+            self.slots.truncate(self.slots.len() / 2);
+        }
+        let length = self.slots.len();
+        out.append(&mut self.slots);
+        self.slots.resize(SLOTS, [0; WORDS]);
+        length
+    }
+
+    fn fill_percent_halved(&self) -> u64 {
+        let of_pair = |pair: &[Slot; 2]| {
+            (0..WORDS).map(|word| u64::from((pair[0][word] | pair[1][word]).count_ones())).sum::<u64>()
+        };
+        let (pairs, _) = self.slots.as_chunks::<2>();
+        pairs.iter().map(of_pair).sum::<u64>() * 100 / (pairs.len() * size_of::<Slot>() * 8) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slots_for(addresses: u32) -> usize {
+        let mut bloom = Bloom::default();
+        (0..addresses).for_each(|address| bloom.insert(Key::address(address.to_be_bytes())));
+        let mut out = Vec::new();
+        assert_eq!(bloom.finish(&mut out), out.len());
+        assert!(bloom.slots.iter().all(|slot| *slot == [0; WORDS]), "it begins anew");
+        out.len()
+    }
+
+    #[test]
+    fn few_keys_make_a_small_filter() {
+        assert_eq!([0, 5, 20, 4000, 7000].map(slots_for), [1, 1, 1, 256, 256]);
+    }
+}
