@@ -4,13 +4,14 @@ mod output;
 mod plan;
 mod stream;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Address, Family, Head, Record};
 
-use super::{Misuse, Report, Status};
+use super::{Misuse, Report, Status, Threads};
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
 use output::Output;
@@ -42,6 +43,9 @@ pub struct Arguments {
     /// Only flows of this family
     #[arg(long)]
     family: Option<FamilyName>,
+
+    #[command(flatten)]
+    threads: Threads,
 }
 
 /// An address family as it is typed.
@@ -56,6 +60,14 @@ enum FamilyName {
 struct Choice {
     protocols: Protocols,
     family: Option<Family>,
+}
+
+/// How an output is made.
+struct How {
+    choice: Choice,
+    /// In version 2.
+    legacy: bool,
+    threads: NonZeroUsize,
 }
 
 impl Choice {
@@ -95,12 +107,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
             FamilyName::Ipv6 => Family::Ipv6,
         }),
     };
+    let how = How { choice, legacy: arguments.legacy, threads: arguments.threads.number() };
     if let Some(path) = &arguments.output {
-        squeeze(&journal, path, &choice, arguments.legacy, &mut report);
+        squeeze(&journal, path, &how, &mut report);
     } else {
         for journal in journal.split() {
             for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
-                squeeze(&journal, &path, &choice, arguments.legacy, &mut report);
+                squeeze(&journal, &path, &how, &mut report);
             }
         }
     }
@@ -108,25 +121,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
 }
 
 /// Makes one output of a journal, or says why not. An input that cannot be read at all is left out.
-fn squeeze(journal: &Journal, path: &Path, choice: &Choice, legacy: bool, report: &mut Report) {
-    if let Err(error) = try_squeeze(journal, path, choice, legacy, report) {
+fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) {
+    if let Err(error) = try_squeeze(journal, path, how, report) {
         report.failure(format_args!("{}: not written: {error:#}", Shown(path)));
     }
 }
 
-fn try_squeeze(
-    journal: &Journal,
-    path: &Path,
-    choice: &Choice,
-    legacy: bool,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let Some(plan) = Plan::for_journal(journal, choice, report)? else {
+fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<()> {
+    let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
         bail!("there is nothing to squeeze");
     };
-    let output = if legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
+    let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
     let mut stream = Stream::new(output, plan, report);
-    if let std::ops::ControlFlow::Break(error) = Scan::new(choice, OpenRecords::All).run(journal, &mut stream) {
+    let mut scan = Scan::new(&how.choice, OpenRecords::All).with_threads(how.threads);
+    if let std::ops::ControlFlow::Break(error) = scan.run(journal, &mut stream) {
         return Err(error);
     }
     stream.finish()
