@@ -16,6 +16,8 @@ mod found;
 mod merge;
 mod parcel;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;

@@ -19,7 +19,10 @@ use super::plan::Task;
 
 /// A parcel is at least so many bytes, if there are as many: enough to make the handing over cheap, few enough to be
 /// still in a near cache when another thread takes what was found.
-const PARCEL_BYTES: usize = 1024 * 1024;
+const PARCEL_BYTES: usize = if cfg!(test) { TESTED_BYTES } else { 1024 * 1024 };
+
+/// In tests files are small, and still to be of many parcels.
+const TESTED_BYTES: usize = 700;
 
 /// A file that is being divided.
 pub(super) struct Division {
