@@ -33,7 +33,7 @@ pub use header::{Clock, Content, Digest, Header, Refusal};
 pub use index::{COLUMNS_MAX, Column, Columns, Index};
 pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
-pub use segment::{Block, Body, Head, Heads, Records, Segment};
+pub use segment::{Block, Body, Head, Heads, Place, Records, Segment};
 pub use writer::{BLOCK_BYTES, Unwritten, Writer};
 
 /// Compiles the example of the README.

@@ -35,6 +35,14 @@ pub struct Segment<'a> {
 impl<'a> Segment<'a> {
     /// The segment in these bytes: a whole file, or what there is of one. A damaged header is no hindrance.
     pub fn open(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let mut segment = Self::open_front(bytes)?;
+        segment.footer = segment.find_footer();
+        Ok(segment)
+    }
+
+    /// The same without a look at its end, so that it has no footer, whatever is there: for who asks only which segment it
+    /// is, and does not want to read, and check, the directory of each.
+    pub fn open_front(bytes: &'a [u8]) -> Result<Self, Refusal> {
         let damaged = |length: usize, fault| {
             (Err(Damage { offset: 0, length: length as u64, fault, records_lost: Some(0) }), length)
         };
@@ -47,9 +55,7 @@ impl<'a> Segment<'a> {
             Err(refusal) => return Err(refusal),
         };
         let sizes = header.as_ref().ok().map(|(_, sizes)| *sizes);
-        let mut segment = Self { bytes, header: header.map(|(header, _)| header), sizes, blocks, footer: None };
-        segment.footer = segment.find_footer();
-        Ok(segment)
+        Ok(Self { bytes, header: header.map(|(header, _)| header), sizes, blocks, footer: None })
     }
 
     /// The header, or what became of it.
@@ -69,15 +75,20 @@ impl<'a> Segment<'a> {
 
     /// The blocks from the first to the footer, whose headers alone have been verified, and the damage between them.
     pub fn heads(&self) -> Heads<'_, 'a> {
-        Heads {
-            segment: self,
-            tag: self.header().ok().map(|header| header.tag),
-            position: self.blocks,
-            searched_from: self.blocks,
-            sequence: 0,
-            closed: false,
-            done: self.blocks == self.bytes.len(),
-        }
+        self.heads_from(Place { done: self.blocks == self.bytes.len(), ..self.place(self.blocks as u64, 0) })
+    }
+
+    /// The blocks from a place of this segment on, and the damage between them.
+    pub const fn heads_from(&self, place: Place) -> Heads<'_, 'a> {
+        Heads { segment: self, place }
+    }
+
+    /// Where a walk stands that came in order to the block numbered `sequence`, at `offset`.
+    pub fn place(&self, offset: u64, sequence: u32) -> Place {
+        // What cannot be addressed is behind the end.
+        let position = usize::try_from(offset).unwrap_or(usize::MAX);
+        let tag = self.header().ok().map(|header| header.tag);
+        Place { tag, position, searched_from: position, sequence, closed: false, done: false }
     }
 
     /// The verified blocks from the first to the footer, and the damage among them. Blocks of a later version's kinds are
@@ -96,14 +107,14 @@ impl<'a> Segment<'a> {
 
     /// The blocks of a column, one after the other, as far as they are where its index says.
     pub fn heads_of(&self, column: &Column) -> impl Iterator<Item = Head<'a>> + use<'_, 'a> {
-        self.heads_from(column.offset.get())
+        self.following(column.offset.get())
             .zip(column.sequences())
             .take_while(|(head, sequence)| u64::from(head.header.sequence.get()) == *sequence)
             .map(|(head, _)| head)
     }
 
     /// The blocks that follow each other from this offset on, up to where none begins.
-    fn heads_from(&self, offset: u64) -> impl Iterator<Item = Head<'a>> + use<'_, 'a> {
+    fn following(&self, offset: u64) -> impl Iterator<Item = Head<'a>> + use<'_, 'a> {
         std::iter::successors(self.head_at(offset), |head| self.head_at(head.offset + head.header.length()))
     }
 
@@ -113,7 +124,7 @@ impl<'a> Segment<'a> {
         let is_index = |head: &Head<'_>| head.header.kind() == Some(BlockKind::Index);
         let listed = self.footer().map(|footer| {
             let entries = footer.directory.iter().filter(|entry| entry.kinds & (1 << BlockKind::Index as u8) != 0);
-            entries.flat_map(|entry| self.heads_from(entry.offset.get()).take(entry.blocks.get() as usize))
+            entries.flat_map(|entry| self.following(entry.offset.get()).take(entry.blocks.get() as usize))
         });
         let walked = self.footer().is_none().then(|| self.heads().filter_map(Result::ok));
         listed.into_iter().flatten().chain(walked.into_iter().flatten()).filter(is_index)
@@ -179,10 +190,9 @@ fn is_headless(bytes: &[u8]) -> bool {
     block < bytes.len() && memchr::memmem::find(&bytes[..block], &header::PREFIX).is_none()
 }
 
-/// Walks a segment from block to block. See [`Segment::heads`].
-#[derive(Debug)]
-pub struct Heads<'s, 'a> {
-    segment: &'s Segment<'a>,
+/// Where a walk from block to block stands; see [`Heads::place`].
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
     /// The tag that blocks must carry; that of the first one found if the header is damaged.
     tag: Option<u32>,
     position: usize,
@@ -194,26 +204,47 @@ pub struct Heads<'s, 'a> {
     done: bool,
 }
 
+impl Place {
+    /// Where the next block should begin: bytes from the start of the file.
+    pub const fn offset(&self) -> u64 {
+        self.position as u64
+    }
+
+    /// The number that the next block should have.
+    pub const fn sequence(&self) -> u32 {
+        self.sequence
+    }
+}
+
+/// Walks a segment from block to block. See [`Segment::heads`].
+#[derive(Debug)]
+pub struct Heads<'s, 'a> {
+    segment: &'s Segment<'a>,
+    place: Place,
+}
+
 impl<'a> Iterator for Heads<'_, 'a> {
     type Item = Result<Head<'a>, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
+        if self.place.done {
             return None;
         }
         let bytes = self.segment.bytes;
-        if self.position >= bytes.len() {
-            self.done = true;
+        if self.place.position >= bytes.len() {
+            self.place.done = true;
             return None;
         }
-        if self.closed {
+        if self.place.closed {
             return Some(Err(self.end()));
         }
-        match self.at(self.position) {
-            Some(header) if header.sequence.get() == self.sequence => self.take(self.position, header).map(Ok),
+        match self.at(self.place.position) {
+            Some(header) if header.sequence.get() == self.place.sequence => {
+                self.take(self.place.position, header).map(Ok)
+            }
             Some(header) => {
                 let found = header.sequence.get();
-                Some(Err(self.jump(self.position, found, self.position)))
+                Some(Err(self.jump(self.place.position, found, self.place.position)))
             }
             None => Some(Err(self.search())),
         }
@@ -221,35 +252,41 @@ impl<'a> Iterator for Heads<'_, 'a> {
 }
 
 impl<'a> Heads<'_, 'a> {
+    /// Where the walk stands: one from there goes on as this one would.
+    pub const fn place(&self) -> Place {
+        self.place
+    }
+
     /// The header of a block of this segment that begins and ends within the file, numbered as expected or later.
     fn at(&self, position: usize) -> Option<&'a BlockHeader> {
         let header = BlockHeader::parse(self.segment.bytes.get(position..)?)?;
         let fits = position as u64 + header.length() <= self.segment.bytes.len() as u64
-            && self.tag.is_none_or(|tag| tag == header.tag.get())
-            && header.sequence.get() >= self.sequence;
+            && self.place.tag.is_none_or(|tag| tag == header.tag.get())
+            && header.sequence.get() >= self.place.sequence;
         fits.then_some(header)
     }
 
     /// Hands out the block and goes on behind it.
     fn take(&mut self, position: usize, header: &'a BlockHeader) -> Option<Head<'a>> {
-        self.tag = Some(header.tag.get());
-        self.closed = header.kind() == Some(BlockKind::Footer);
-        self.sequence = header.sequence.get().wrapping_add(1);
-        self.searched_from = position + block::HEADER;
-        self.position = usize::try_from(position as u64 + header.length()).ok()?;
+        self.place.tag = Some(header.tag.get());
+        self.place.closed = header.kind() == Some(BlockKind::Footer);
+        self.place.sequence = header.sequence.get().wrapping_add(1);
+        self.place.searched_from = position + block::HEADER;
+        self.place.position = usize::try_from(position as u64 + header.length()).ok()?;
         Some(Head { offset: position as u64, header, bytes: self.segment.bytes, sizes: self.segment.sizes })
     }
 
     /// Looks for the next block, since none begins here. What lies between is damage.
     fn search(&mut self) -> Damage {
         let bytes = self.segment.bytes;
-        let from = self.searched_from.min(self.position);
+        let from = self.place.searched_from.min(self.place.position);
         let candidates = memchr::memmem::find_iter(&bytes[from..], &block::MAGIC).map(|at| from + at);
         // A block that lost bytes swallows the beginning of the next one: that one begins before `position`.
-        let found = candidates.filter(|at| *at != self.position).find_map(|at| self.at(at).map(|header| (at, header)));
+        let found =
+            candidates.filter(|at| *at != self.place.position).find_map(|at| self.at(at).map(|header| (at, header)));
         match found {
             Some((at, header)) => {
-                let from = self.position.min(at);
+                let from = self.place.position.min(at);
                 self.jump(from, header.sequence.get(), at)
             }
             None => self.end(),
@@ -258,12 +295,12 @@ impl<'a> Heads<'_, 'a> {
 
     /// The damage between `from` and the block numbered `found` at `at`; the walk goes on there.
     fn jump(&mut self, from: usize, found: u32, at: usize) -> Damage {
-        let expected = self.sequence;
+        let expected = self.place.sequence;
         let fault = match (at - from, found > expected) {
             (0, true) => Fault::Missing { first: expected, last: found - 1 },
             _ => Fault::NoBlock,
         };
-        (self.position, self.sequence) = (at, found);
+        (self.place.position, self.place.sequence) = (at, found);
         Damage {
             offset: from as u64,
             length: (at - from) as u64,
@@ -274,17 +311,17 @@ impl<'a> Heads<'_, 'a> {
 
     /// The damage to the end of the file: a block that was being written, or worse.
     fn end(&mut self) -> Damage {
-        self.done = true;
-        let rest = &self.segment.bytes[self.position..];
-        let begun = BlockHeader::parse(rest).filter(|_| !self.closed);
+        self.place.done = true;
+        let rest = &self.segment.bytes[self.place.position..];
+        let begun = BlockHeader::parse(rest).filter(|_| !self.place.closed);
         let cut = rest.len() < block::HEADER || begun.is_some();
-        let fault = match (self.closed, cut) {
+        let fault = match (self.place.closed, cut) {
             (true, _) => Fault::BehindFooter,
             (false, true) => Fault::CutOff("block"),
             (false, false) => Fault::NoBlock,
         };
         Damage {
-            offset: self.position as u64,
+            offset: self.place.position as u64,
             length: rest.len() as u64,
             fault,
             records_lost: begun

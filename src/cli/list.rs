@@ -8,7 +8,7 @@ use anyhow::Context;
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::lines::LineOptions;
-use super::{Report, Selected, Selection, Status, header};
+use super::{Report, Selected, Selection, Status, Threads, header};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
 use crate::output::{Lines, Zone};
 use crate::query::{Clock, Filter, FlowSink, Pairs};
@@ -41,6 +41,9 @@ pub struct Arguments {
 
     #[command(flatten)]
     selection: Box<Selection>,
+
+    #[command(flatten)]
+    threads: Threads,
 }
 
 /// Lists what the arguments ask for.
@@ -75,7 +78,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         true => (filter.before_pairing(), OpenRecords::All),
         false => (filter, OpenRecords::New),
     };
-    match Scan::new(filter, open_records).run(&journal, &mut list) {
+    let mut scan = Scan::new(filter, open_records).with_threads(arguments.threads.number());
+    match scan.run(&journal, &mut list) {
         ControlFlow::Continue(()) => list.finish(),
         ControlFlow::Break(error) => Err(error),
     }

@@ -11,6 +11,7 @@ mod selection;
 mod squeeze;
 mod status;
 mod test;
+mod threads;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand};
 use report::Report;
 use selection::{Selected, Selection};
 use status::{Misuse, Status};
+use threads::Threads;
 
 /// Records the NAT translations of a Linux router, and answers who used an address and port at a given time.
 #[derive(Parser)]

@@ -55,14 +55,13 @@ impl Keyframes {
     }
 
     /// Whether an open record at this place is to be handed on.
-    pub(super) const fn shows(&mut self) -> bool {
-        self.waiting = false;
+    pub(super) const fn shows(&self) -> bool {
         self.shown
     }
 
-    /// Whether there was a gap, and no open record since.
-    pub(super) const fn are_awaited(&self) -> bool {
-        self.waiting
+    /// There are open records at this place.
+    pub(super) const fn open(&mut self) {
+        self.waiting = false;
     }
 
     /// The segment is at its end.

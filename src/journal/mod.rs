@@ -10,7 +10,7 @@ mod error;
 mod examine;
 mod keyframe;
 mod listing;
-mod merge;
+mod opened;
 mod scan;
 mod source;
 

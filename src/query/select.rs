@@ -1,6 +1,7 @@
 //! A filter as what a journal asks of one.
 
-use ctrecorder_format::{Address, Head, Record};
+use ctrecorder_format::legacy::Endpoints;
+use ctrecorder_format::{Address, DirectoryEntry, Head, Record};
 
 use super::Filter;
 use crate::journal::Select;
@@ -10,6 +11,16 @@ impl Select for Filter {
         Self::rules_out(self, head)
     }
 
+    fn rules_out_entry(&self, entry: &DirectoryEntry) -> bool {
+        Self::rules_out_entry(self, entry)
+    }
+
+    #[inline]
+    fn may_match(&self, endpoints: &Endpoints<'_>) -> bool {
+        Self::may_match(self, endpoints)
+    }
+
+    #[inline]
     fn matches<A: Address>(&self, record: &Record<A>) -> bool {
         Self::matches(self, record)
     }

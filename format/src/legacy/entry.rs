@@ -58,6 +58,9 @@ pub(super) trait Entry: FromBytes + IntoBytes + KnownLayout + Immutable + Unalig
     /// Its time in seconds since 1970-01-01T00:00:00Z: the latest, if it has two.
     fn seconds(&self) -> u32;
 
+    /// Its four endpoints, in place.
+    fn endpoints(&self) -> Endpoints<'_>;
+
     /// Some sound record of this time.
     fn sample(seconds: u32) -> Self;
 
@@ -120,6 +123,28 @@ pub(super) struct Tuple {
     dport: U16,
 }
 
+/// The four endpoints of a record as it stands in the file: what most questions are about, at hand before there is a
+/// [`Record`].
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints<'a> {
+    original: &'a Tuple,
+    reply: &'a Tuple,
+}
+
+impl Endpoints<'_> {
+    /// Source and destination of the original tuple, then of the reply tuple.
+    #[inline]
+    pub const fn addresses(&self) -> [V4; 4] {
+        [self.original.src, self.original.dst, self.reply.src, self.reply.dst]
+    }
+
+    /// Their ports, in the same order.
+    #[inline]
+    pub fn ports(&self) -> [u16; 4] {
+        [self.original.sport, self.original.dport, self.reply.sport, self.reply.dport].map(U16::get)
+    }
+}
+
 impl From<&record::Tuple<V4>> for Tuple {
     fn from(tuple: &record::Tuple<V4>) -> Self {
         Self { src: tuple.src, sport: tuple.sport.get().into(), dst: tuple.dst, dport: tuple.dport.get().into() }
@@ -167,6 +192,11 @@ impl Entry for Event {
 
     fn seconds(&self) -> u32 {
         self.time.seconds.get()
+    }
+
+    #[inline]
+    fn endpoints(&self) -> Endpoints<'_> {
+        Endpoints { original: &self.original, reply: &self.reply }
     }
 
     fn sample(seconds: u32) -> Self {
@@ -224,6 +254,11 @@ impl Entry for Combined {
 
     fn seconds(&self) -> u32 {
         self.start.seconds.get().max(self.end.seconds.get())
+    }
+
+    #[inline]
+    fn endpoints(&self) -> Endpoints<'_> {
+        Endpoints { original: &self.original, reply: &self.reply }
     }
 
     fn sample(seconds: u32) -> Self {

@@ -18,6 +18,8 @@ mod route;
 mod step;
 mod writer;
 
+pub use entry::Endpoints;
 pub use header::{Content, Header, HeaderError, LocalTime};
 pub use reader::{File, Piece, Pieces};
+pub use step::Place;
 pub use writer::{WriteError, Writer};

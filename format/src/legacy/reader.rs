@@ -2,9 +2,9 @@
 
 use crate::address::V4;
 use crate::damage::Damage;
-use crate::legacy::entry::{Combined, Entry, Event};
+use crate::legacy::entry::{Combined, Endpoints, Entry, Event};
 use crate::legacy::header::{Content, Header, HeaderError};
-use crate::legacy::step::{Stretch, Stretches};
+use crate::legacy::step::{Place, Stretch, Stretches};
 use crate::record::Record;
 
 /// A version 2 file, read in place.
@@ -46,12 +46,67 @@ impl<'a> File<'a> {
     /// All records and all damage. A file without any damage gives no [`Piece::Damage`], one of only a header
     /// gives nothing.
     pub fn pieces(&self) -> Pieces<'a> {
-        let started = self.header.started.0;
+        self.pieces_from(self.begin())
+    }
+
+    /// Where the first record begins.
+    pub const fn begin(&self) -> Place {
+        Place { position: Header::LENGTH, previous: self.header.started.0 }
+    }
+
+    /// All records and all damage from a place of this file on.
+    pub fn pieces_from(&self, place: Place) -> Pieces<'a> {
         let protocol = self.header.protocol;
         Pieces(match self.header.content {
-            Content::Events => Of::Events(Walk::new(Stretches::new(self.bytes, Header::LENGTH, started), protocol)),
-            Content::Combined => Of::Combined(Walk::new(Stretches::new(self.bytes, Header::LENGTH, started), protocol)),
+            Content::Events => Of::Events(Walk::new(self.stretches(place), protocol)),
+            Content::Combined => Of::Combined(Walk::new(self.stretches(place), protocol)),
         })
+    }
+
+    /// The place some `bytes` of whole records further on. A walk comes to it if nothing between is out of step, which
+    /// [`File::select`] says. It is `place` itself if no whole record fits between that and the end of the file.
+    pub fn ahead(&self, place: Place, bytes: usize) -> Place {
+        match self.header.content {
+            Content::Events => self.stretches::<Event>(place).ahead(bytes),
+            Content::Combined => self.stretches::<Combined>(place).ahead(bytes),
+        }
+    }
+
+    /// Hands out the records between two places whose endpoints may be of interest; the others are not even put together.
+    /// `end` is one [`ahead`](File::ahead). Returns whether [`File::pieces_from`] would have handed out just these records,
+    /// each at its place, no damage among them, and come to stand at `end`; if not, what was handed out means nothing.
+    #[inline]
+    pub fn select(
+        &self,
+        place: Place,
+        end: Place,
+        may_matter: impl Fn(&Endpoints<'a>) -> bool,
+        found: impl FnMut(Record<V4>),
+    ) -> bool {
+        match self.header.content {
+            Content::Events => self.select_of::<Event>(place, end, may_matter, found),
+            Content::Combined => self.select_of::<Combined>(place, end, may_matter, found),
+        }
+    }
+
+    #[inline]
+    fn select_of<T: Entry>(
+        &self,
+        place: Place,
+        end: Place,
+        may_matter: impl Fn(&Endpoints<'a>) -> bool,
+        mut found: impl FnMut(Record<V4>),
+    ) -> bool {
+        let protocol = self.header.protocol;
+        self.stretches::<T>(place).each_up_to(end, |entry| {
+            if may_matter(&entry.endpoints()) {
+                found(entry.to_record(protocol));
+            }
+        })
+    }
+
+    fn stretches<T: Entry>(&self, place: Place) -> Stretches<'a, T> {
+        Stretches::from(self.bytes, self.header.started.0, place)
     }
 }
 
@@ -76,6 +131,16 @@ impl Iterator for Pieces<'_> {
     }
 }
 
+impl Pieces<'_> {
+    /// Where the walk stands: the pieces [from there on](File::pieces_from) are those that are still to come.
+    pub fn place(&self) -> Place {
+        match &self.0 {
+            Of::Events(walk) => walk.place(),
+            Of::Combined(walk) => walk.place(),
+        }
+    }
+}
+
 /// The stretches of a file, record by record.
 #[derive(Clone, Debug)]
 struct Walk<'a, T> {
@@ -84,11 +149,21 @@ struct Walk<'a, T> {
     /// Where the first of `entries` begins.
     offset: usize,
     entries: std::slice::Iter<'a, T>,
+    /// The time of the last record handed out.
+    seconds: u32,
 }
 
 impl<'a, T: Entry> Walk<'a, T> {
     fn new(stretches: Stretches<'a, T>, protocol: u8) -> Self {
-        Self { stretches, protocol, offset: 0, entries: [].iter() }
+        Self { stretches, protocol, offset: 0, entries: [].iter(), seconds: 0 }
+    }
+
+    fn place(&self) -> Place {
+        match self.entries.as_slice() {
+            [] => self.stretches.place(),
+            // In the middle of a stretch a record of it was handed out.
+            _ => Place { position: self.offset, previous: self.seconds },
+        }
     }
 }
 
@@ -100,6 +175,7 @@ impl<T: Entry> Iterator for Walk<'_, T> {
             if let Some(entry) = self.entries.next() {
                 let offset = self.offset as u64;
                 self.offset += T::SIZE;
+                self.seconds = entry.seconds();
                 return Some(Piece::Record { offset, record: entry.to_record(self.protocol) });
             }
             match self.stretches.next()? {

@@ -32,6 +32,21 @@ pub(super) enum Stretch<'a, T> {
     Damage(Damage),
 }
 
+/// Where a walk through a file stands; see [`super::Pieces::place`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub(super) position: usize,
+    /// The time of the record before, in seconds since 1970-01-01T00:00:00Z; of the header, where there is none.
+    pub(super) previous: u32,
+}
+
+impl Place {
+    /// Bytes from the start of the file.
+    pub const fn offset(&self) -> u64 {
+        self.position as u64
+    }
+}
+
 /// Goes through the records of a file, stretch by stretch. All its bytes come up, each once.
 #[derive(Clone, Debug)]
 pub(super) struct Stretches<'a, T> {
@@ -42,10 +57,45 @@ pub(super) struct Stretches<'a, T> {
 }
 
 impl<'a, T: Entry> Stretches<'a, T> {
-    /// Goes through `bytes`, a whole file, from the end of its header on.
-    pub(super) fn new(bytes: &'a [u8], header_length: usize, started: u32) -> Self {
-        let anchor = Anchor { started, previous: started };
-        Self { bytes, position: header_length, anchor, entry: PhantomData }
+    /// Goes through `bytes`, a whole file that was begun in this second, from a place on.
+    pub(super) fn from(bytes: &'a [u8], started: u32, place: Place) -> Self {
+        let anchor = Anchor { started, previous: place.previous };
+        Self { bytes, position: place.position, anchor, entry: PhantomData }
+    }
+
+    /// Where it stands.
+    pub(super) const fn place(&self) -> Place {
+        Place { position: self.position, previous: self.anchor.previous }
+    }
+
+    /// The place some `bytes` further on if only whole records come, but not behind the last one that fits the file.
+    pub(super) fn ahead(&self, bytes: usize) -> Place {
+        let (entries, _) = split::<T>(self.rest());
+        let entries = entries.get(..bytes / T::SIZE).unwrap_or(entries);
+        Place {
+            position: self.position + size_of_val(entries),
+            previous: entries.last().map_or(self.anchor.previous, T::seconds),
+        }
+    }
+
+    /// Hands out the records up to `end`, a place ahead, for as long as each of them is surely whole. Whether all of them are:
+    /// then a walk comes to stand at `end`, record by record.
+    #[inline]
+    pub(super) fn each_up_to(&self, end: Place, mut each: impl FnMut(&'a T)) -> bool {
+        let (entries, _) = split::<T>(self.bytes.get(self.position..end.position).unwrap_or_default());
+        let mut anchor = self.anchor;
+        for entry in entries {
+            if !entry.is_ordinary(anchor) {
+                return false;
+            }
+            anchor.previous = entry.seconds();
+            each(entry);
+        }
+        // The last one is whole if an ordinary one follows, or the file ends with it.
+        match self.bytes.get(end.position..).unwrap_or_default() {
+            [] => true,
+            rest => T::ref_from_prefix(rest).is_ok_and(|(next, _)| next.is_ordinary(anchor)),
+        }
     }
 
     /// The bytes not yet gone through.

@@ -5,6 +5,7 @@ mod output;
 mod plan;
 mod stream;
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Address, Family, Head, Record};
 
-use super::{Misuse, Report, Selected, Selection, Status};
+use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
 use crate::query::{Clock, Filter};
@@ -48,6 +49,9 @@ pub struct Arguments {
     family: Option<FamilyName>,
 
     #[command(flatten)]
+    threads: Threads,
+
+    #[command(flatten)]
     selection: Box<Selection>,
 }
 
@@ -67,6 +71,14 @@ struct Choice {
     filter: Filter,
     /// Which records can be of such a flow.
     before_pairing: Filter,
+}
+
+/// How an output is made.
+struct How {
+    choice: Choice,
+    /// In version 2.
+    legacy: bool,
+    threads: NonZeroUsize,
 }
 
 impl Choice {
@@ -118,12 +130,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if let Some(filter) = choice.filter_text().filter(|_| arguments.legacy) {
         report.line(format_args!("a file of version 2 cannot tell that it has only what was asked for: {filter}"));
     }
+    let how = How { choice, legacy: arguments.legacy, threads: arguments.threads.number() };
     if let Some(path) = &arguments.output {
-        squeeze(&journal, path, &choice, arguments.legacy, &mut report);
+        squeeze(&journal, path, &how, &mut report);
     } else {
         for journal in journal.split() {
             for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
-                squeeze(&journal, &path, &choice, arguments.legacy, &mut report);
+                squeeze(&journal, &path, &how, &mut report);
             }
         }
     }
@@ -131,25 +144,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
 }
 
 /// Makes one output of a journal, or says why not. An input that cannot be read at all is left out.
-fn squeeze(journal: &Journal, path: &Path, choice: &Choice, legacy: bool, report: &mut Report) {
-    if let Err(error) = try_squeeze(journal, path, choice, legacy, report) {
+fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) {
+    if let Err(error) = try_squeeze(journal, path, how, report) {
         report.failure(format_args!("{}: not written: {error:#}", Shown(path)));
     }
 }
 
-fn try_squeeze(
-    journal: &Journal,
-    path: &Path,
-    choice: &Choice,
-    legacy: bool,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let Some(plan) = Plan::for_journal(journal, choice, report)? else {
+fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<()> {
+    let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
         bail!("there is nothing to squeeze");
     };
-    let output = if legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let mut stream = Stream::start(output, plan, choice.filter.clone(), report)?;
-    if let ControlFlow::Break(error) = Scan::new(choice, OpenRecords::All).run(journal, &mut stream) {
+    let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
+    let mut stream = Stream::start(output, plan, how.choice.filter.clone(), report)?;
+    let mut scan = Scan::new(&how.choice, OpenRecords::All).with_threads(how.threads);
+    if let ControlFlow::Break(error) = scan.run(journal, &mut stream) {
         return Err(stream.why(error));
     }
     stream.finish()

@@ -1,7 +1,7 @@
 //! Which blocks cannot hold a match, by what their heads say. docs/format.md, sections "Times of a block" and "Filter".
 
 use ctrecorder_format::block::flags;
-use ctrecorder_format::{BlockKind, Family, Head, Key};
+use ctrecorder_format::{BlockKind, DirectoryEntry, Family, Head, Key};
 
 use super::{Condition, Filter};
 
@@ -36,23 +36,42 @@ impl Share {
     }
 }
 
-/// A block of records by its head.
+/// What is known of some records of one family that stand together.
 struct Block<'h, 'a> {
-    head: &'h Head<'a>,
     family: Family,
+    /// Of all of them, [`BlockHeader::least_start`](ctrecorder_format::BlockHeader::least_start) and so on.
+    least_start: u64,
+    greatest_end: u64,
+    flags: u8,
+    /// The head of their block, if that is at hand.
+    head: Option<&'h Head<'a>>,
 }
 
 impl Filter {
     /// Whether no record of the block can match, so that it need not be read. It never rules out notes or footers.
     pub fn rules_out(&self, head: &Head<'_>) -> bool {
-        let family = match head.header.kind() {
+        let header = head.header;
+        let family = match header.kind() {
             Some(BlockKind::Ipv4) => Family::Ipv4,
             Some(BlockKind::Ipv6) => Family::Ipv6,
             // It has no records; who wants to know whether it is whole reads everything.
             Some(BlockKind::Index) => return true,
             Some(BlockKind::Notes | BlockKind::Footer) | None => return false,
         };
-        self.share(&Block { head, family }) == Share::None
+        let (least_start, greatest_end) = (header.least_start.get(), header.greatest_end.get());
+        let block = Block { family, least_start, greatest_end, flags: header.flags, head: Some(head) };
+        self.share(&block) == Share::None
+    }
+
+    /// Whether no record of the blocks that an entry of a directory tells of can match, so that they need not be touched. It
+    /// says nothing of blocks of other kinds among them.
+    pub fn rules_out_entry(&self, entry: &DirectoryEntry) -> bool {
+        let (least_start, greatest_end) = (entry.least_start.get(), entry.greatest_end.get());
+        let families = [(BlockKind::Ipv4, Family::Ipv4), (BlockKind::Ipv6, Family::Ipv6)];
+        families.into_iter().filter(|(kind, _)| entry.kinds & 1 << *kind as u8 != 0).all(|(_, family)| {
+            let block = Block { family, least_start, greatest_end, flags: entry.flags, head: None };
+            self.share(&block) == Share::None
+        })
     }
 
     fn share(&self, block: &Block<'_, '_>) -> Share {
@@ -89,7 +108,6 @@ fn lacks_endpoint(filters: &[Filter], block: &Block<'_, '_>) -> bool {
 
 impl Condition {
     fn share(&self, block: &Block<'_, '_>) -> Share {
-        let header = block.head.header;
         match self {
             Self::Address(_, network) if network.family() != block.family => Share::None,
             Self::Address(_, network) if network.is_whole() => Share::All,
@@ -99,7 +117,7 @@ impl Condition {
             Self::After(moment) => Share::none_if(block.all_ended_before(*moment)),
             Self::At(moment) => Share::none_if(block.none_began_by(*moment) || block.all_ended_before(*moment)),
             // Both times are known of a record that meets it: if none of the block knows one, none does.
-            Self::Lasted(_) => Share::none_if(header.least_start.get() == u64::MAX || header.greatest_end.get() == 0),
+            Self::Lasted(_) => Share::none_if(block.least_start == u64::MAX || block.greatest_end == 0),
             Self::Protocol(_) | Self::Zone(_) | Self::Mark(_) | Self::Id(_) | Self::Translated => Share::Unknown,
         }
     }
@@ -108,16 +126,14 @@ impl Condition {
 impl Block<'_, '_> {
     /// Whether the block's Bloom filter says that none of its records has this key.
     fn lacks(&self, key: Key) -> bool {
-        self.head.filter().is_some_and(|filter| !filter.may_hold(key))
+        self.head.and_then(Head::filter).is_some_and(|filter| !filter.may_hold(key))
     }
 
-    fn none_began_by(&self, moment: u64) -> bool {
-        let header = self.head.header;
-        header.least_start.get() > moment && !header.has(flags::START_UNKNOWN)
+    const fn none_began_by(&self, moment: u64) -> bool {
+        self.least_start > moment && self.flags & flags::START_UNKNOWN == 0
     }
 
-    fn all_ended_before(&self, moment: u64) -> bool {
-        let header = self.head.header;
-        header.greatest_end.get() < moment && !header.has(flags::END_UNKNOWN)
+    const fn all_ended_before(&self, moment: u64) -> bool {
+        self.greatest_end < moment && self.flags & flags::END_UNKNOWN == 0
     }
 }

@@ -19,6 +19,7 @@ mod tests;
 mod values;
 mod words;
 
+use ctrecorder_format::legacy::Endpoints;
 use ctrecorder_format::{Address, Record};
 
 pub use condition::{Condition, Network, is_translated};
@@ -76,6 +77,17 @@ impl Filter {
         match self {
             Self::If(condition) => condition.matches(record),
             _ => self.matches_joined(&{ *record }),
+        }
+    }
+
+    /// Whether a record with these endpoints can be kept: whatever else is asked of it is taken for met.
+    #[inline]
+    pub fn may_match(&self, endpoints: &Endpoints<'_>) -> bool {
+        match self {
+            Self::If(condition) => condition.may_match(endpoints),
+            Self::All(filters) => filters.iter().all(|filter| filter.may_match(endpoints)),
+            Self::Any(filters) => filters.iter().any(|filter| filter.may_match(endpoints)),
+            Self::Not(_) => true,
         }
     }
 

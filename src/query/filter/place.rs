@@ -62,9 +62,9 @@ impl Places {
         self.any([original.sport, original.dport, reply.sport, reply.dport], |port| is(port.get()))
     }
 
-    /// Whether any of four is such a one, those that stand at these places.
+    /// Whether any of four, in the order of the endpoints, is such a one: those that stand at these places.
     #[inline]
-    fn any<T: Copy>(self, four: [T; 4], is: impl Fn(T) -> bool) -> bool {
+    pub(super) fn any<T: Copy>(self, four: [T; 4], is: impl Fn(T) -> bool) -> bool {
         let [a, b, c, d] = four;
         // The usual question. Nearly every answer is no: to ask all four at once is faster than to stop at the first yes.
         if self == Self::ALL {

@@ -1,0 +1,19 @@
+//! How many threads read: the option, and what it stands for.
+
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+
+/// How many threads read.
+#[derive(clap::Args)]
+pub(super) struct Threads {
+    /// Read with so many threads rather than one for each processor; what comes out is the same
+    #[arg(long, value_name = "NUMBER")]
+    threads: Option<NonZeroUsize>,
+}
+
+impl Threads {
+    /// As many as were asked for, else as there are processors to be had.
+    pub(super) fn number(&self) -> NonZeroUsize {
+        self.threads.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+}

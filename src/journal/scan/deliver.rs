@@ -1,0 +1,206 @@
+//! Takes what was found in the order of the journal, and hands it to a sink.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use ctrecorder_format::legacy::{self, Piece};
+use ctrecorder_format::{Address, Counters, Damage, Fault, Kind, Record};
+
+use super::super::keyframe::Keyframes;
+use super::super::opened::Opened;
+use super::super::{Source, Version};
+use super::crew::{Crew, Job};
+use super::found::{Family, Found, Step};
+use super::parcel::{Content, Parcel, Part};
+use super::plan::{Planner, Task};
+use super::{Select, Sink};
+
+/// How many tasks are planned ahead for each thread: so much of a journal is in memory at most.
+const AHEAD: usize = 4;
+
+/// The way of a journal from its files to a sink.
+pub(super) struct Delivery<'d, F, S> {
+    planner: Planner<'d, F>,
+    select: &'d F,
+    keyframes: &'d mut Keyframes,
+    sink: &'d mut S,
+    /// Bytes of the present file that are done.
+    passed: u64,
+}
+
+type Planned = Task<Arc<Job<Parcel, Content>>>;
+
+impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
+    pub(super) const fn new(
+        planner: Planner<'d, F>,
+        select: &'d F,
+        keyframes: &'d mut Keyframes,
+        sink: &'d mut S,
+    ) -> Self {
+        Self { planner, select, keyframes, sink, passed: 0 }
+    }
+
+    /// Goes to the end of the journal, with a crew of so many threads.
+    pub(super) fn run<W>(&mut self, mut crew: Crew<'_, '_, Parcel, Content, W>, threads: usize) -> ControlFlow<S::Stop>
+    where
+        W: Fn(&Parcel) -> Content + Sync,
+    {
+        let most = if threads > 1 { threads * AHEAD } else { 1 };
+        let mut planned = VecDeque::new();
+        loop {
+            while planned.len() < most
+                && let Some(task) = self.planner.next()
+            {
+                planned.push_back(task.map(|parcel| crew.begin(parcel)));
+            }
+            let Some(task) = planned.pop_front() else { return ControlFlow::Continue(()) };
+            let is_void = self.take(&crew, task)?;
+            if is_void {
+                planned.clear();
+            }
+        }
+    }
+
+    /// Takes what comes next. Whether what was planned behind it is void.
+    fn take<W>(&mut self, crew: &Crew<'_, '_, Parcel, Content, W>, task: Planned) -> ControlFlow<S::Stop, bool>
+    where
+        W: Fn(&Parcel) -> Content + Sync,
+    {
+        match task {
+            Task::Begin(file) => self.begin(&file)?,
+            Task::Failed { error, length } => {
+                self.sink.passed(length);
+                self.sink.error(error)?;
+            }
+            Task::Damage { file, damage } => self.damage(file.source(), &damage)?,
+            Task::Rest { file, place } => {
+                self.walk(&file, place, u64::MAX)?;
+            }
+            Task::End(file) => self.end(&file),
+            Task::Read(job) => return self.parcel(job.task(), crew.result(&job)),
+        }
+        ControlFlow::Continue(false)
+    }
+
+    fn begin(&mut self, file: &Opened) -> ControlFlow<S::Stop> {
+        self.passed = 0;
+        self.sink.begin(file.source().path(), file.version())?;
+        if let Version::Three(segment) = file.version() {
+            self.keyframes.begin(segment.header().ok());
+            if let Err(damage) = segment.header() {
+                self.damage(file.source(), damage)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn end(&mut self, file: &Opened) {
+        self.pass(file.source().length());
+        if let Version::Three(segment) = file.version() {
+            self.keyframes.end(segment);
+        }
+    }
+
+    /// The present file is done up to here.
+    fn pass(&mut self, end: u64) {
+        self.sink.passed(end.saturating_sub(self.passed));
+        self.passed = self.passed.max(end);
+    }
+
+    /// Takes what was found in a parcel. Whether what was planned behind it is void.
+    fn parcel(&mut self, parcel: &Parcel, content: Content) -> ControlFlow<S::Stop, bool> {
+        match (content, &parcel.part) {
+            (Content::Regular(found), _) => {
+                self.found(parcel.file.source(), &found)?;
+                self.pass(parcel.end);
+                return ControlFlow::Continue(false);
+            }
+            (Content::Irregular, Part::Records { place, .. }) => {
+                let reached = self.walk(&parcel.file, *place, parcel.end)?;
+                self.planner.go_on_from(&parcel.file, parcel.number, reached);
+            }
+            (Content::Irregular, Part::Entries { .. } | Part::Blocks { .. }) => self.planner.walk_from(parcel),
+        }
+        ControlFlow::Continue(true)
+    }
+
+    /// Walks through a file of version 2 from a place on, to the first record at or behind `end`.
+    fn walk(&mut self, file: &Opened, place: legacy::Place, end: u64) -> ControlFlow<S::Stop, legacy::Place> {
+        let Version::Two(records) = file.version() else { return ControlFlow::Continue(place) };
+        let mut pieces = records.pieces_from(place);
+        while pieces.place().offset() < end
+            && let Some(piece) = pieces.next()
+        {
+            match piece {
+                Piece::Record { record, .. } if self.select.matches(&record) => self.sink.ipv4(&record, None)?,
+                Piece::Record { .. } => {}
+                Piece::Damage(damage) => self.sink.damage(file.source().path(), &damage)?,
+            }
+        }
+        let reached = pieces.place();
+        self.pass(reached.offset());
+        ControlFlow::Continue(reached)
+    }
+
+    fn found(&mut self, source: &Source, found: &Found) -> ControlFlow<S::Stop> {
+        let (mut ipv4, mut ipv6) = (Rest::of(&found.ipv4), Rest::of(&found.ipv6));
+        for step in &found.steps {
+            match step {
+                Step::Ipv4 { count, with_counters } => {
+                    self.records(&mut ipv4, *count, *with_counters, S::ipv4)?;
+                }
+                Step::Ipv6 { count, with_counters } => {
+                    self.records(&mut ipv6, *count, *with_counters, S::ipv6)?;
+                }
+                Step::Open => self.keyframes.open(),
+                Step::Note(note) => {
+                    self.keyframes.note(note);
+                    self.sink.note(source.path(), note)?;
+                }
+                Step::Damage(damage) => self.damage(source, damage)?,
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Hands on the next records of a family, open ones if they are news.
+    fn records<A: Address>(
+        &mut self,
+        rest: &mut Rest<'_, A>,
+        count: usize,
+        with_counters: bool,
+        hand_on: impl Fn(&mut S, &Record<A>, Option<&Counters>) -> ControlFlow<S::Stop>,
+    ) -> ControlFlow<S::Stop> {
+        for record in rest.records.by_ref().take(count) {
+            let counters = if with_counters { rest.counters.next() } else { None };
+            if record.kind() != Some(Kind::Open) || self.keyframes.shows() {
+                hand_on(self.sink, record, counters)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Tells of damage; but a segment that is being written may end anywhere.
+    fn damage(&mut self, source: &Source, damage: &Damage) -> ControlFlow<S::Stop> {
+        if matches!(damage.fault, Fault::CutOff(_)) && source.is_being_written() {
+            return ControlFlow::Continue(());
+        }
+        if damage.records_lost != Some(0) {
+            self.keyframes.damage();
+        }
+        self.sink.damage(source.path(), damage)
+    }
+}
+
+/// What is still to come of a family's records.
+struct Rest<'f, A: Address> {
+    records: std::slice::Iter<'f, Record<A>>,
+    counters: std::slice::Iter<'f, Counters>,
+}
+
+impl<'f, A: Address> Rest<'f, A> {
+    fn of(family: &'f Family<A>) -> Self {
+        Self { records: family.records.iter(), counters: family.counters.iter() }
+    }
+}

@@ -1,0 +1,214 @@
+//! Divides a file into parcels.
+//!
+//! A segment is divided by its directory, where it has one: then nothing of the blocks themselves is touched but the last
+//! head of each parcel. What a directory says is not taken for granted: whoever reads a parcel finds out whether a walk would
+//! come from its beginning to its end. Where it would not, the rest of the segment is divided by walking from head to head, as
+//! are segments without a directory. So damage is told as that walk finds it.
+//!
+//! Files of version 2 are divided by the length of their records, in the same hope; where it fails, a walk has to find
+//! the step again.
+
+use ctrecorder_format::block::flags;
+use ctrecorder_format::{DirectoryEntry, Place, Segment, legacy};
+
+use super::super::Version;
+use super::super::opened::Opened;
+use super::Select;
+use super::parcel::{Parcel, Part, is_passed_over};
+use super::plan::Task;
+
+/// A parcel is at least so many bytes, if there are as many: enough to make the handing over cheap, few enough to be
+/// still in a near cache when another thread takes what was found.
+const PARCEL_BYTES: usize = if cfg!(test) { TESTED_BYTES } else { 1024 * 1024 };
+
+/// In tests files are small, and still to be of many parcels.
+const TESTED_BYTES: usize = 700;
+
+/// A file that is being divided.
+pub(super) struct Division {
+    file: Opened,
+    /// The number of the file in its journal, from 0.
+    number: usize,
+    stage: Stage,
+}
+
+/// How far a file is divided.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// Its beginning is not told yet.
+    Begin,
+    /// By its directory, up to this entry, whose first block has this number.
+    Entries {
+        index: usize,
+        sequence: u32,
+    },
+    /// By walking, up to this place.
+    Blocks(Place),
+    /// Of version 2, up to this place.
+    Records(legacy::Place),
+    /// Up to its end, which is not told yet.
+    End,
+    Done,
+}
+
+impl Division {
+    /// Of a whole file.
+    pub(super) const fn of(file: Opened, number: usize) -> Self {
+        Self { file, number, stage: Stage::Begin }
+    }
+
+    /// Of the rest of a segment, by walking.
+    pub(super) const fn from_block(file: Opened, number: usize, place: Place) -> Self {
+        Self { file, number, stage: Stage::Blocks(place) }
+    }
+
+    /// Of the rest of a file of version 2.
+    pub(super) const fn from_record(file: Opened, number: usize, place: legacy::Place) -> Self {
+        Self { file, number, stage: Stage::Records(place) }
+    }
+
+    /// What comes next in this file; `None` if that was all.
+    pub(super) fn next(&mut self, select: &impl Select) -> Option<Task<Parcel>> {
+        let file = self.file.clone();
+        let (task, stage) = match (self.stage, file.version()) {
+            (Stage::Begin, version) => (Task::Begin(file.clone()), first_stage(version)),
+            (Stage::Entries { index, sequence }, Version::Three(segment)) => {
+                self.entries(select, segment, index, sequence)
+            }
+            (Stage::Blocks(place), Version::Three(segment)) => self.blocks(segment, place),
+            (Stage::Records(place), Version::Two(records)) => self.records(records, place),
+            (Stage::End, _) => (Task::End(file.clone()), Stage::Done),
+            // A stage is one of its own version.
+            (Stage::Done, _)
+            | (Stage::Entries { .. } | Stage::Blocks(_), Version::Two(_))
+            | (Stage::Records(_), Version::Three(_)) => return None,
+        };
+        self.stage = stage;
+        Some(task)
+    }
+
+    /// The entries of the directory from `index` on that make a parcel. Those that are passed over cost nothing, so that
+    /// they count for nothing.
+    fn entries(
+        &self,
+        select: &impl Select,
+        segment: &Segment<'_>,
+        index: usize,
+        sequence: u32,
+    ) -> (Task<Parcel>, Stage) {
+        let Some(footer) = segment.footer() else { return self.blocks(segment, segment.place(0, 0)) };
+        let (mut bytes, mut end, mut next) = (0, index, sequence);
+        for entry in footer.directory.iter().skip(index) {
+            let first = next;
+            let offset = end_of_entry(segment, end);
+            (end, next) = (end + 1, next.wrapping_add(entry.blocks.get()));
+            let is_passed_over = is_passed_over(select, entry);
+            if !is_passed_over {
+                bytes += offset.saturating_sub(entry.offset.get());
+            }
+            if bytes >= PARCEL_BYTES as u64 && (is_passed_over || ends_batch(segment, entry, first)) {
+                break;
+            }
+        }
+        let stage = if end < footer.directory.len() {
+            Stage::Entries { index: end, sequence: next }
+        } else {
+            Stage::Blocks(segment.place(footer.offset, next))
+        };
+        let part = Part::Entries { entries: index..end, sequence };
+        (self.parcel(part, end_of_entry(segment, end.saturating_sub(1))), stage)
+    }
+
+    /// The blocks that a walk finds from `place` on and that make a parcel, or the damage that it finds there.
+    fn blocks(&self, segment: &Segment<'_>, place: Place) -> (Task<Parcel>, Stage) {
+        let mut heads = segment.heads_from(place);
+        let mut count = 0;
+        loop {
+            let before = heads.place();
+            let is_batch = match heads.next() {
+                Some(Ok(head)) => !head.header.has(flags::CONTINUES),
+                _ if count > 0 => {
+                    return (self.parcel(Part::Blocks { place, count }, before.offset()), Stage::Blocks(before));
+                }
+                Some(Err(damage)) => {
+                    let task = Task::Damage { file: self.file.clone(), damage };
+                    return (task, Stage::Blocks(heads.place()));
+                }
+                None => return (Task::End(self.file.clone()), Stage::Done),
+            };
+            count += 1;
+            let end = heads.place();
+            if is_batch && end.offset() - place.offset() >= PARCEL_BYTES as u64 {
+                return (self.parcel(Part::Blocks { place, count }, end.offset()), Stage::Blocks(end));
+            }
+        }
+    }
+
+    /// The records of version 2 from `place` on that make a parcel.
+    fn records(&self, file: &legacy::File<'_>, place: legacy::Place) -> (Task<Parcel>, Stage) {
+        let end = file.ahead(place, PARCEL_BYTES);
+        if end == place {
+            return (Task::Rest { file: self.file.clone(), place }, Stage::End);
+        }
+        (self.parcel(Part::Records { place, end }, end.offset()), Stage::Records(end))
+    }
+
+    fn parcel(&self, part: Part, end: u64) -> Task<Parcel> {
+        Task::Read(Parcel { file: self.file.clone(), number: self.number, end, part })
+    }
+}
+
+/// How a file is divided first.
+fn first_stage(version: &Version<'_>) -> Stage {
+    match version {
+        Version::Two(file) => Stage::Records(file.begin()),
+        Version::Three(segment) if has_sane_directory(segment) => Stage::Entries { index: 0, sequence: 0 },
+        Version::Three(segment) => Stage::Blocks(segment.heads().place()),
+    }
+}
+
+/// Whether a segment has a directory that makes sense: whose blocks follow each other from the first one to the footer.
+fn has_sane_directory(segment: &Segment<'_>) -> bool {
+    let (Ok(_), Some(footer)) = (segment.header(), segment.footer()) else { return false };
+    let mut reached = segment.heads().place().offset();
+    let mut blocks = 0_u32;
+    let begins_where_expected = footer.directory.first().is_some_and(|first| first.offset.get() == reached);
+    begins_where_expected
+        && footer.directory.iter().enumerate().all(|(index, entry)| {
+            let in_order = entry.offset.get() == reached && entry.blocks.get() > 0;
+            let end = end_of_entry(segment, index);
+            let sum = blocks.checked_add(entry.blocks.get());
+            let grows = end > reached;
+            (reached, blocks) = (end, sum.unwrap_or(blocks));
+            in_order && grows && sum.is_some()
+        })
+}
+
+/// Where the blocks of an entry of the directory end, as far as that tells.
+pub(super) fn end_of_entry(segment: &Segment<'_>, index: usize) -> u64 {
+    let Some(footer) = segment.footer() else { return 0 };
+    footer.directory.get(index + 1).map_or(footer.offset, |next| next.offset.get())
+}
+
+/// Whether the blocks of an entry, the first of which has the number `sequence`, end with a whole batch.
+fn ends_batch(segment: &Segment<'_>, entry: &DirectoryEntry, sequence: u32) -> bool {
+    let blocks = entry.blocks.get() as usize;
+    let heads = segment.heads_from(segment.place(entry.offset.get(), sequence));
+    // Where a walk does not find them, nothing follows from what is there.
+    heads.take(blocks).last().is_none_or(|last| last.is_ok_and(|head| !head.header.has(flags::CONTINUES)))
+}
+
+/// Where a walk stands that came to an entry of the directory, whose first block has the number `sequence`. It is before the
+/// blocks of the entry before if these were passed over and are damaged.
+pub(super) fn place_of_entry(segment: &Segment<'_>, index: usize, sequence: u32) -> Place {
+    let directory = segment.footer().map_or(&[][..], |footer| footer.directory);
+    let Some(before) = index.checked_sub(1).and_then(|before| directory.get(before)) else {
+        return segment.heads().place();
+    };
+    let begin = segment.place(before.offset.get(), sequence.wrapping_sub(before.blocks.get()));
+    let mut heads = segment.heads_from(begin);
+    let is_whole = heads.by_ref().take(before.blocks.get() as usize).all(|head| head.is_ok());
+    let place = heads.place();
+    let is_there = is_whole && place.sequence() == sequence && place.offset() == end_of_entry(segment, index - 1);
+    if is_there { place } else { begin }
+}

@@ -1,0 +1,138 @@
+//! The plain walk through a journal, block by block and record by record: what every scan must come to.
+
+use std::ops::ControlFlow;
+
+use ctrecorder_format::legacy::Piece;
+use ctrecorder_format::{Body, Damage, Fault, Head, Kind, Segment};
+
+use super::super::merge::{Batch, Either};
+use super::super::{Select, Sink};
+use crate::journal::keyframe::Keyframes;
+use crate::journal::{Journal, OpenRecords, Source, Version};
+
+/// Hands everything in a journal that `select` wants to `sink`; every block is read, whatever may be ruled out.
+pub(super) fn walk<F: Select, S: Sink>(
+    journal: &Journal,
+    select: &F,
+    open_records: OpenRecords,
+    sink: &mut S,
+) -> ControlFlow<S::Stop> {
+    let mut keyframes = Keyframes::new(open_records);
+    for file in journal.files() {
+        let source = file.open().unwrap();
+        match source.parse() {
+            Err(error) => sink.error(error)?,
+            Ok(version) => {
+                sink.begin(source.path(), &version)?;
+                match &version {
+                    Version::Two(file) => {
+                        for piece in file.pieces() {
+                            match piece {
+                                Piece::Record { record, .. } if select.matches(&record) => sink.ipv4(&record, None)?,
+                                Piece::Record { .. } => {}
+                                Piece::Damage(damage) => sink.damage(source.path(), &damage)?,
+                            }
+                        }
+                    }
+                    Version::Three(segment) => {
+                        keyframes.begin(segment.header().ok());
+                        Walk { keyframes: &mut keyframes, select, source: &source, sink }.segment(segment)?;
+                        keyframes.end(segment);
+                    }
+                }
+            }
+        }
+        sink.passed(source.length());
+    }
+    ControlFlow::Continue(())
+}
+
+struct Walk<'w, F, S> {
+    keyframes: &'w mut Keyframes,
+    select: &'w F,
+    source: &'w Source,
+    sink: &'w mut S,
+}
+
+impl<F: Select, S: Sink> Walk<'_, F, S> {
+    fn segment(&mut self, segment: &Segment<'_>) -> ControlFlow<S::Stop> {
+        if let Err(damage) = segment.header() {
+            self.damage(damage)?;
+        }
+        let mut batch = Batch::default();
+        for head in segment.heads() {
+            match head {
+                Ok(head) => self.block(&head, &mut batch)?,
+                Err(damage) => {
+                    self.hand_on(&mut batch)?;
+                    self.damage(&damage)?;
+                }
+            }
+        }
+        self.hand_on(&mut batch)
+    }
+
+    fn block<'a>(&mut self, head: &Head<'a>, batch: &mut Batch<'a>) -> ControlFlow<S::Stop> {
+        if !batch.goes_on_with(head.header) {
+            self.hand_on(batch)?;
+        }
+        batch.joined_by(head.header);
+        match head.verify().map(|block| block.body) {
+            Ok(Body::Ipv4(records)) => {
+                if batch.ipv4.is_some() {
+                    self.hand_on(batch)?;
+                }
+                batch.ipv4 = Some(records);
+            }
+            Ok(Body::Ipv6(records)) => {
+                if batch.ipv6.is_some() {
+                    self.hand_on(batch)?;
+                }
+                batch.ipv6 = Some(records);
+            }
+            Ok(Body::Notes(notes)) => {
+                self.hand_on(batch)?;
+                for note in notes {
+                    self.keyframes.note(note);
+                    self.sink.note(self.source.path(), note)?;
+                }
+            }
+            Ok(Body::Footer(_) | Body::Index(_) | Body::Unknown) => {}
+            Err(damage) => self.damage(&damage)?,
+        }
+        if batch.is_whole() { self.hand_on(batch) } else { ControlFlow::Continue(()) }
+    }
+
+    fn hand_on(&mut self, batch: &mut Batch<'_>) -> ControlFlow<S::Stop> {
+        for record in std::mem::take(batch).records() {
+            let kind = match record {
+                Either::Ipv4(record, _) => record.kind(),
+                Either::Ipv6(record, _) => record.kind(),
+            };
+            let is_shown = kind != Some(Kind::Open) || self.keyframes.shows();
+            if kind == Some(Kind::Open) {
+                self.keyframes.open();
+            }
+            match record {
+                Either::Ipv4(record, counters) if is_shown && kind.is_some() && self.select.matches(record) => {
+                    self.sink.ipv4(record, counters)?;
+                }
+                Either::Ipv6(record, counters) if is_shown && kind.is_some() && self.select.matches(record) => {
+                    self.sink.ipv6(record, counters)?;
+                }
+                Either::Ipv4(..) | Either::Ipv6(..) => {}
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn damage(&mut self, damage: &Damage) -> ControlFlow<S::Stop> {
+        if matches!(damage.fault, Fault::CutOff(_)) && self.source.is_being_written() {
+            return ControlFlow::Continue(());
+        }
+        if damage.records_lost != Some(0) {
+            self.keyframes.damage();
+        }
+        self.sink.damage(self.source.path(), damage)
+    }
+}
