@@ -3,6 +3,7 @@
 //! | part | what it does |
 //! |---|---|
 //! | `plan` | goes from file to file |
+//! | `ruled_out` | what the indexes of a segment say of its blocks |
 //! | `divide` | divides a file into parcels |
 //! | `parcel`, `merge` | reads one: on any thread, of nothing but itself |
 //! | `found` | what was found in it |
@@ -16,6 +17,7 @@ mod found;
 mod merge;
 mod parcel;
 mod plan;
+mod ruled_out;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +26,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use ctrecorder_format::legacy::Endpoints;
-use ctrecorder_format::{Address, Counters, Damage, DirectoryEntry, Head, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Columns, Counters, Damage, DirectoryEntry, Head, Index, Note, Record, V4, V6};
 
 use super::keyframe::{Keyframes, OpenRecords};
 use super::{Error, Journal, Version};
@@ -41,6 +43,16 @@ pub trait Select: Sync {
     /// are not touched at all. They are blocks of records, and nothing else.
     fn rules_out_entry(&self, _entry: &DirectoryEntry) -> bool {
         false
+    }
+
+    /// Whether [`Select::columns`] can say anything. Where it cannot, indexes are not looked for.
+    fn asks_indexes(&self) -> bool {
+        false
+    }
+
+    /// The columns of an index in whose blocks a wanted record may be.
+    fn columns(&self, index: &Index<'_>) -> Columns {
+        index.all()
     }
 
     /// Whether a record of version 2 can be wanted, by its endpoints alone: then it is put together and asked for.

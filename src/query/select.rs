@@ -1,7 +1,7 @@
 //! A filter as what a journal asks of one.
 
 use ctrecorder_format::legacy::Endpoints;
-use ctrecorder_format::{Address, DirectoryEntry, Head, Record};
+use ctrecorder_format::{Address, Columns, DirectoryEntry, Head, Index, Record};
 
 use super::Filter;
 use crate::journal::Select;
@@ -13,6 +13,14 @@ impl Select for Filter {
 
     fn rules_out_entry(&self, entry: &DirectoryEntry) -> bool {
         Self::rules_out_entry(self, entry)
+    }
+
+    fn asks_indexes(&self) -> bool {
+        self.has_keys()
+    }
+
+    fn columns(&self, index: &Index<'_>) -> Columns {
+        Self::columns(self, index)
     }
 
     #[inline]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
-use ctrecorder_format::{Address, Family, Head, Record};
+use ctrecorder_format::{Address, Columns, DirectoryEntry, Family, Head, Index, Record};
 
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
@@ -95,6 +95,18 @@ impl Choice {
 impl Select for &Choice {
     fn rules_out(&self, head: &Head<'_>) -> bool {
         self.before_pairing.rules_out(head)
+    }
+
+    fn rules_out_entry(&self, entry: &DirectoryEntry) -> bool {
+        self.before_pairing.rules_out_entry(entry)
+    }
+
+    fn asks_indexes(&self) -> bool {
+        self.before_pairing.has_keys()
+    }
+
+    fn columns(&self, index: &Index<'_>) -> Columns {
+        self.before_pairing.columns(index)
     }
 
     fn matches<A: Address>(&self, record: &Record<A>) -> bool {

@@ -8,6 +8,8 @@
 //! Files of version 2 are divided by the length of their records, in the same hope; where it fails, a walk has to find
 //! the step again.
 
+use std::sync::Arc;
+
 use ctrecorder_format::block::flags;
 use ctrecorder_format::{DirectoryEntry, Place, Segment, legacy};
 
@@ -16,6 +18,7 @@ use super::super::opened::Opened;
 use super::Select;
 use super::parcel::{Parcel, Part, is_passed_over};
 use super::plan::Task;
+use super::ruled_out::RuledOut;
 
 /// A parcel is at least so many bytes, if there are as many: enough to make the handing over cheap, few enough to be
 /// still in a near cache when another thread takes what was found.
@@ -29,6 +32,8 @@ pub(super) struct Division {
     file: Opened,
     /// The number of the file in its journal, from 0.
     number: usize,
+    /// What need not be read; nothing is, before the beginning was told.
+    ruled_out: Arc<RuledOut>,
     stage: Stage,
 }
 
@@ -53,25 +58,31 @@ enum Stage {
 
 impl Division {
     /// Of a whole file.
-    pub(super) const fn of(file: Opened, number: usize) -> Self {
-        Self { file, number, stage: Stage::Begin }
+    pub(super) fn of(file: Opened, number: usize) -> Self {
+        Self { file, number, ruled_out: Arc::default(), stage: Stage::Begin }
     }
 
-    /// Of the rest of a segment, by walking.
-    pub(super) const fn from_block(file: Opened, number: usize, place: Place) -> Self {
-        Self { file, number, stage: Stage::Blocks(place) }
+    /// Of what a parcel of a segment holds, and the rest behind it, by walking from its begin.
+    pub(super) fn from_block(parcel: &Parcel, place: Place) -> Self {
+        let Parcel { file, number, ruled_out, .. } = parcel;
+        Self { file: file.clone(), number: *number, ruled_out: Arc::clone(ruled_out), stage: Stage::Blocks(place) }
     }
 
     /// Of the rest of a file of version 2.
-    pub(super) const fn from_record(file: Opened, number: usize, place: legacy::Place) -> Self {
-        Self { file, number, stage: Stage::Records(place) }
+    pub(super) fn from_record(file: Opened, number: usize, place: legacy::Place) -> Self {
+        Self { file, number, ruled_out: Arc::default(), stage: Stage::Records(place) }
     }
 
     /// What comes next in this file; `None` if that was all.
     pub(super) fn next(&mut self, select: &impl Select) -> Option<Task<Parcel>> {
         let file = self.file.clone();
         let (task, stage) = match (self.stage, file.version()) {
-            (Stage::Begin, version) => (Task::Begin(file.clone()), first_stage(version)),
+            (Stage::Begin, version) => {
+                if let Version::Three(segment) = version {
+                    self.ruled_out = Arc::new(RuledOut::by(select, segment));
+                }
+                (Task::Begin(file.clone()), first_stage(version))
+            }
             (Stage::Entries { index, sequence }, Version::Three(segment)) => {
                 self.entries(select, segment, index, sequence)
             }
@@ -102,7 +113,7 @@ impl Division {
             let first = next;
             let offset = end_of_entry(segment, end);
             (end, next) = (end + 1, next.wrapping_add(entry.blocks.get()));
-            let is_passed_over = is_passed_over(select, entry);
+            let is_passed_over = is_passed_over(select, &self.ruled_out, entry, first);
             if !is_passed_over {
                 bytes += offset.saturating_sub(entry.offset.get());
             }
@@ -154,7 +165,8 @@ impl Division {
     }
 
     fn parcel(&self, part: Part, end: u64) -> Task<Parcel> {
-        Task::Read(Parcel { file: self.file.clone(), number: self.number, end, part })
+        let ruled_out = Arc::clone(&self.ruled_out);
+        Task::Read(Parcel { file: self.file.clone(), number: self.number, end, part, ruled_out })
     }
 }
 

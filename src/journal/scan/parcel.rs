@@ -1,6 +1,7 @@
 //! The parts into which the reading of a file is divided, and the reading of one.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use ctrecorder_format::block::flags;
 use ctrecorder_format::{Address, BlockKind, Body, DirectoryEntry, Head, Kind, Place, Record, Segment, legacy};
@@ -11,6 +12,7 @@ use super::Select;
 use super::divide::end_of_entry;
 use super::found::{Found, Step};
 use super::merge::{Batch, Either};
+use super::ruled_out::RuledOut;
 
 /// A part of a file that can be read by itself.
 pub(super) struct Parcel {
@@ -20,6 +22,8 @@ pub(super) struct Parcel {
     /// Where it ends: bytes from the start of the file.
     pub(super) end: u64,
     pub(super) part: Part,
+    /// What of the file need not be read.
+    pub(super) ruled_out: Arc<RuledOut>,
 }
 
 /// What is in a [`Parcel`].
@@ -46,14 +50,14 @@ impl Parcel {
     pub(super) fn read<F: Select>(&self, select: &F) -> Content {
         match (&self.part, self.file.version()) {
             (Part::Entries { entries, sequence }, Version::Three(segment)) => {
-                let mut reading = Reading::new(select);
+                let mut reading = Reading::new(select, &self.ruled_out);
                 match reading.entries(segment, entries.clone(), *sequence) {
                     Some(()) => Content::Regular(reading.found),
                     None => Content::Irregular,
                 }
             }
             (Part::Blocks { place, count }, Version::Three(segment)) => {
-                let mut reading = Reading::new(select);
+                let mut reading = Reading::new(select, &self.ruled_out);
                 // A walk found them there; should somebody change the file meanwhile, that is what can be read of it.
                 let _ = reading.blocks(segment, *place, *count);
                 reading.hand_on();
@@ -83,23 +87,30 @@ fn records<F: Select>(select: &F, file: &legacy::File<'_>, place: legacy::Place,
     if is_regular { Content::Regular(found) } else { Content::Irregular }
 }
 
-/// Whether an entry of a directory says that none of its blocks need be read.
-pub(super) fn is_passed_over<F: Select>(select: &F, entry: &DirectoryEntry) -> bool {
+/// Whether none of the blocks of an entry of a directory, the first of which has the number `sequence`, need be read.
+pub(super) fn is_passed_over<F: Select>(
+    select: &F,
+    ruled_out: &RuledOut,
+    entry: &DirectoryEntry,
+    sequence: u32,
+) -> bool {
     const RECORDS: u8 = 1 << BlockKind::Ipv4 as u8 | 1 << BlockKind::Ipv6 as u8;
     let has_records_only = entry.kinds != 0 && entry.kinds & !RECORDS == 0;
-    has_records_only && select.rules_out_entry(entry)
+    let blocks = u64::from(sequence)..u64::from(sequence) + u64::from(entry.blocks.get());
+    has_records_only && (ruled_out.has(&blocks) || select.rules_out_entry(entry))
 }
 
 /// The reading of some blocks that follow each other.
 struct Reading<'r, 'a, F> {
     select: &'r F,
+    ruled_out: &'r RuledOut,
     batch: Batch<'a>,
     found: Found,
 }
 
 impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
-    fn new(select: &'r F) -> Self {
-        Self { select, batch: Batch::default(), found: Found::default() }
+    fn new(select: &'r F, ruled_out: &'r RuledOut) -> Self {
+        Self { select, ruled_out, batch: Batch::default(), found: Found::default() }
     }
 
     /// Reads what some entries of the directory tell of. `None` if a walk does not come from each of them to the next one.
@@ -107,7 +118,7 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
         let footer = segment.footer()?;
         for index in range {
             let entry = footer.directory.get(index)?;
-            if is_passed_over(self.select, entry) {
+            if is_passed_over(self.select, self.ruled_out, entry, sequence) {
                 self.hand_on();
                 if entry.flags & flags::OPEN != 0 {
                     self.found.open();
@@ -138,7 +149,7 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
             self.hand_on();
         }
         self.batch.joined_by(head.header);
-        if self.select.rules_out(head) {
+        if self.is_ruled_out(head) {
             if head.header.has(flags::OPEN) {
                 self.found.open();
             }
@@ -147,6 +158,18 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
         }
         if self.batch.is_whole() {
             self.hand_on();
+        }
+    }
+
+    fn is_ruled_out(&self, head: &Head<'_>) -> bool {
+        match head.header.kind() {
+            Some(BlockKind::Ipv4 | BlockKind::Ipv6) => {
+                let number = u64::from(head.header.sequence.get());
+                self.ruled_out.has(&(number..number + 1)) || self.select.rules_out(head)
+            }
+            // It has no records; whether it is whole is for `test` to say.
+            Some(BlockKind::Index) => true,
+            Some(BlockKind::Notes | BlockKind::Footer) | None => self.select.rules_out(head),
         }
     }
 

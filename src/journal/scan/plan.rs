@@ -77,7 +77,7 @@ impl<'p, F: Select> Planner<'p, F> {
     pub(super) fn walk_from(&mut self, parcel: &Parcel) {
         if let (Part::Entries { entries, sequence }, Version::Three(segment)) = (&parcel.part, parcel.file.version()) {
             let place = place_of_entry(segment, entries.start, *sequence);
-            self.go_back(parcel.number, Division::from_block(parcel.file.clone(), parcel.number, place));
+            self.go_back(parcel.number, Division::from_block(parcel, place));
         }
     }
 

@@ -1,7 +1,8 @@
-//! Which blocks cannot hold a match, by what their heads say. docs/format.md, sections "Times of a block" and "Filter".
+//! Which blocks cannot hold a match, by what their heads say. docs/format.md, sections "Times of a block", "Index" and
+//! "Filter".
 
 use ctrecorder_format::block::flags;
-use ctrecorder_format::{BlockKind, DirectoryEntry, Family, Head, Key};
+use ctrecorder_format::{BlockKind, Columns, DirectoryEntry, Family, Head, Index, Key};
 
 use super::{Condition, Filter};
 
@@ -54,9 +55,7 @@ impl Filter {
         let family = match header.kind() {
             Some(BlockKind::Ipv4) => Family::Ipv4,
             Some(BlockKind::Ipv6) => Family::Ipv6,
-            // It has no records; who wants to know whether it is whole reads everything.
-            Some(BlockKind::Index) => return true,
-            Some(BlockKind::Notes | BlockKind::Footer) | None => return false,
+            Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index) | None => return false,
         };
         let (least_start, greatest_end) = (header.least_start.get(), header.greatest_end.get());
         let block = Block { family, least_start, greatest_end, flags: header.flags, head: Some(head) };
@@ -74,6 +73,31 @@ impl Filter {
         })
     }
 
+    /// The columns of an index in whose blocks a match may be.
+    pub fn columns(&self, index: &Index<'_>) -> Columns {
+        match self {
+            Self::If(Condition::Address(_, network)) => network.key().map_or(index.all(), |key| index.may_hold(key)),
+            // An index knows what is not there, and never what is.
+            Self::If(_) | Self::Not(_) => index.all(),
+            Self::All(filters) => {
+                let parts = filters.iter().map(|filter| filter.columns(index));
+                let endpoints = endpoint_keys(filters).map(|key| index.may_hold(key));
+                parts.chain(endpoints).fold(index.all(), |all, part| all & part)
+            }
+            Self::Any(filters) => filters.iter().fold(Columns::default(), |any, filter| any | filter.columns(index)),
+        }
+    }
+
+    /// Whether an index can say anything of it.
+    pub fn has_keys(&self) -> bool {
+        match self {
+            Self::If(condition) => matches!(condition, Condition::Address(_, network) if network.key().is_some()),
+            Self::Not(_) => false,
+            Self::All(filters) => filters.iter().any(Self::has_keys),
+            Self::Any(filters) => filters.iter().all(Self::has_keys),
+        }
+    }
+
     fn share(&self, block: &Block<'_, '_>) -> Share {
         match self {
             Self::If(condition) => condition.share(block),
@@ -89,6 +113,11 @@ impl Filter {
 
 /// Whether what all of these ask for together, an address and a port of one and the same endpoint, is not in the block.
 fn lacks_endpoint(filters: &[Filter], block: &Block<'_, '_>) -> bool {
+    endpoint_keys(filters).any(|key| block.lacks(key))
+}
+
+/// The endpoints that what all of these ask for must have: an address and a port of one and the same place.
+fn endpoint_keys(filters: &[Filter]) -> impl Iterator<Item = Key> {
     let addresses = filters.iter().filter_map(|filter| match filter {
         Filter::If(Condition::Address(places, network)) if places.is_one() => Some((*places, network)),
         _ => None,
@@ -99,11 +128,10 @@ fn lacks_endpoint(filters: &[Filter], block: &Block<'_, '_>) -> bool {
             _ => None,
         })
     };
-    let mut keys = addresses.flat_map(|(place, network)| {
+    addresses.flat_map(move |(place, network)| {
         let here = ports().filter(move |(other, _)| *other == place);
         here.filter_map(|(_, port)| network.endpoint_key(port))
-    });
-    keys.any(|key| block.lacks(key))
+    })
 }
 
 impl Condition {

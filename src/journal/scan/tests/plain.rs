@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use ctrecorder_format::legacy::Piece;
-use ctrecorder_format::{Body, Damage, Fault, Head, Kind, Segment};
+use ctrecorder_format::{BlockKind, Body, Damage, Fault, Head, Kind, Segment};
 
 use super::super::merge::{Batch, Either};
 use super::super::{Select, Sink};
@@ -77,7 +77,9 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
             self.hand_on(batch)?;
         }
         batch.joined_by(head.header);
-        match head.verify().map(|block| block.body) {
+        // An index has nothing to hand on.
+        let is_index = head.header.kind() == Some(BlockKind::Index);
+        match if is_index { Ok(Body::Unknown) } else { head.verify().map(|block| block.body) } {
             Ok(Body::Ipv4(records)) => {
                 if batch.ipv4.is_some() {
                     self.hand_on(batch)?;

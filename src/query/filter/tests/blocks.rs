@@ -1,6 +1,6 @@
 //! Blocks that cannot hold a match are ruled out: not only is it safe, it is done.
 
-use ctrecorder_format::{BlockKind, Closing, Content, Header, Kind, Record, Segment, V4, Writer};
+use ctrecorder_format::{BlockKind, Closing, Content, Head, Header, Kind, Record, Segment, V4, Writer};
 
 use super::{filter, v4, v6};
 
@@ -17,12 +17,19 @@ fn segment(records: impl Iterator<Item = Record<V4>>) -> Vec<u8> {
     writer.output().clone()
 }
 
-/// Which blocks of records the filter leaves: `4`, `6`, both or none.
+/// Which blocks of records the filter leaves, by their heads and by the index: `4`, `6`, both or none.
 fn left(bytes: &[u8], text: &str) -> String {
     let filter = filter(text);
     let segment = Segment::open(bytes).unwrap();
-    let kinds =
-        segment.heads().map(Result::unwrap).filter(|head| !filter.rules_out(head)).map(|head| head.header.kind());
+    let indexes: Vec<_> = segment.indexes().filter_map(|head| head.index()).collect();
+    let is_left = |head: &Head<'_>| {
+        let by_index = indexes.iter().any(|index| {
+            let column = index.column_of(head.header.sequence.get());
+            column.is_some_and(|column| !filter.columns(index).contains(column))
+        });
+        !by_index && !filter.rules_out(head)
+    };
+    let kinds = segment.heads().map(Result::unwrap).filter(is_left).map(|head| head.header.kind());
     let shown = kinds.filter_map(|kind| match kind {
         Some(BlockKind::Ipv4) => Some('4'),
         Some(BlockKind::Ipv6) => Some('6'),
