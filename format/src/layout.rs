@@ -6,6 +6,7 @@ use crate::block::BlockHeader;
 use crate::encode;
 use crate::footer::{Closing, DirectoryEntry, Tail, Totals};
 use crate::header::Preamble;
+use crate::index::{Column, Lead};
 use crate::{Counters, Note, Record, Tuple, V4, V6};
 
 const PAGE: &str = include_str!("../../docs/format.md");
@@ -68,6 +69,8 @@ fn the_tables_are_the_layout() {
     let fields = fields!(DirectoryEntry: offset first_event last_event least_start greatest_end records blocks kinds
         flags reserved);
     assert_documented("Directory entry", &fields, size_of::<DirectoryEntry>());
+    assert_documented("Lead", &fields!(Lead: slots columns reserved crc), size_of::<Lead>());
+    assert_documented("Column", &fields!(Column: offset first blocks), size_of::<Column>());
     assert_documented("Tail", &fields!(Tail: magic footer directory reserved digest), size_of::<Tail>());
 }
 
@@ -122,5 +125,6 @@ fn the_page_names_the_limits_of_the_code() {
         assert!(PAGE.contains(&format!("| {what} | {limit} bytes |\n")), "{what}");
     }
     let entries = crate::footer::ENTRIES_MAX - 1;
+    assert!(PAGE.contains(&format!("| columns of an index | {} |\n", crate::index::COLUMNS_MAX)), "columns");
     assert!(PAGE.contains(&format!("| entries of a directory | {entries} |\n")), "directory");
 }

@@ -27,24 +27,46 @@ fn fenced(language: &str) -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// Each line of the example is its offset, its bytes, a bar, and what they are.
-#[test]
-fn the_example_is_the_file() {
+/// What the examples in this language show, which begins at `begin` of a file. Each line is its offset, its bytes, a bar,
+/// and what they are.
+fn shown(language: &str, begin: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for line in fenced("hex").flat_map(str::lines) {
+    for line in fenced(language).flat_map(str::lines) {
         let (hex, meaning) = line.split_once('|').expect(line);
         let mut words = hex.split_whitespace();
         let offset = usize::from_str_radix(words.next().unwrap(), 16).expect(line);
-        assert_eq!(offset, bytes.len(), "{line}");
+        assert_eq!(offset, begin + bytes.len(), "{line}");
         bytes.extend(words.map(|byte| u8::from_str_radix(byte, 16).expect(line)));
         // What a number is said to be it must be, as far as it is said as one.
         if let Some(said) = meaning.rsplit_once(": ").and_then(|(_, said)| said.parse::<u64>().ok()) {
-            let own = &bytes[offset..];
+            let own = &bytes[offset - begin..];
             let number = own.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
             assert_eq!(said, number, "{line}");
         }
     }
-    assert_eq!(bytes, fs::read(golden().join("example.ct")).unwrap());
+    bytes
+}
+
+#[test]
+fn the_example_is_the_file() {
+    assert_eq!(shown("hex", 0), fs::read(golden().join("example.ct")).unwrap());
+}
+
+#[test]
+fn the_index_shown_is_that_of_the_file_and_has_the_rows_that_the_page_tells_of() {
+    let file = fs::read(golden().join("smallest-index.ct")).unwrap();
+    let segment = Segment::open(&file).unwrap();
+    let head = segment.indexes().next().expect("an index");
+    let (begin, length) = (head.offset as usize, head.header.length() as usize);
+    let shown = shown("index", begin);
+    assert_eq!(shown, file[begin..begin + length]);
+    // The bits of 203.0.113.6; before the rows are the block's header, the lead and a column.
+    let rows = &shown[64 + 16 + 16..];
+    for (word, bit) in [15, 27, 9, 15, 26, 18, 24, 15].into_iter().enumerate() {
+        let row = 32 * word + bit;
+        assert!(rows[row / 8] >> (row % 8) & 1 == 1, "row {row}");
+    }
+    assert!(PAGE.contains("`203.0.113.6` has the bits 15, 27, 9, 15, 26, 18, 24, 15:"));
 }
 
 /// A record as the page's reader prints it.

@@ -9,7 +9,7 @@ use std::path::Path;
 use ctrecorder_format::block::PAYLOAD_MAX;
 use ctrecorder_format::header::MAGIC;
 use ctrecorder_format::legacy::{self, Piece};
-use ctrecorder_format::{Content, Header, NS_PER_SECOND, Refusal, Segment};
+use ctrecorder_format::{BlockKind, Content, Head, Header, NS_PER_SECOND, Refusal, Segment};
 use nix::fcntl::OFlag;
 
 use super::header;
@@ -148,7 +148,10 @@ fn end_of_cut_off(segment: &Segment<'_>, bytes: &[u8]) -> Option<u64> {
 /// The `last_event` of the last block of this tag whose payload is whole, too.
 fn last_event(segment: &Segment<'_>, tag: u32) -> Option<u64> {
     let mut last = VecDeque::with_capacity(LAST_BLOCKS);
-    for head in segment.heads().filter_map(Result::ok).filter(|head| head.header.tag.get() == tag) {
+    let own = |head: &Head<'_>| head.header.tag.get() == tag;
+    // An index repeats the times of blocks before it.
+    let tells = |head: &Head<'_>| head.header.kind() != Some(BlockKind::Index);
+    for head in segment.heads().filter_map(Result::ok).filter(|head| own(head) && tells(head)) {
         if last.len() == LAST_BLOCKS {
             last.pop_front();
         }

@@ -1,10 +1,11 @@
 //! Says of a file whether it is as it was written: `ctrecorder test`.
 
 use ctrecorder_format::legacy::{self, Piece};
-use ctrecorder_format::{BlockKind, Closing, Damage, Digest, Fault, Segment, header};
+use ctrecorder_format::{BlockKind, Body, Closing, Damage, Digest, Fault, Segment, header};
 
 use super::chain::{Broken, Chain, LooseEnd};
 use super::count::Count;
+use super::indexed::Comparison;
 use super::{Error, Source, Version};
 
 /// Something in a file that is not as it was written.
@@ -38,6 +39,30 @@ pub enum Finding {
         offset: u64,
         /// The number of the entry, from 0.
         entry: usize,
+    },
+    /// The index does not know of records that are there: who asks for them does not find them.
+    #[error("offset {offset}: the index hides records of block {sequence}")]
+    Hidden {
+        /// Where the index begins.
+        offset: u64,
+        /// The number of the block.
+        sequence: u32,
+    },
+    /// The index tells of a block that is not there.
+    #[error("offset {offset}: the index tells of block {sequence}, which is not there")]
+    NotThere {
+        /// Where the index begins.
+        offset: u64,
+        /// The number of the block.
+        sequence: u32,
+    },
+    /// The index tells of blocks that an index before it tells of, too.
+    #[error("offset {offset}: the index tells of block {sequence}, as one before it does")]
+    ToldTwice {
+        /// Where the index begins.
+        offset: u64,
+        /// The number of the block.
+        sequence: u32,
     },
     /// The digest in the footer is not that of the segment.
     #[error("offset {offset}: the digest in the footer is not that of the segment")]
@@ -83,7 +108,7 @@ pub struct Examiner {
 }
 
 impl Examiner {
-    /// Examines a file: header, blocks and their sequence, footer, totals, directory, digest, and that it follows the
+    /// Examines a file: header, blocks and their sequence, indexes, footer, totals, directory, digest, and that it follows the
     /// segment of the same recorder that was examined before. Each finding is told to `found`, and to `passed` how many
     /// further bytes are done.
     pub fn examine(
@@ -129,25 +154,32 @@ fn examine_segment(
 ) -> Examined {
     let being_written = segment.footer().is_none() && source.is_being_written();
     let mut count = Count::new(segment);
+    let mut indexes = Comparison::default();
     let mut damaged = false;
-    let mut damage = |damage: Damage| {
-        // A segment that is being written may end anywhere.
-        if !(being_written && matches!(damage.fault, Fault::CutOff(_))) {
-            damaged = true;
-            found(Finding::Damage(damage));
-        }
-    };
-    if let Err(header) = segment.header() {
-        damage(header.clone());
+    // A segment that is being written may end anywhere.
+    let is_finding = |damage: &Damage| !(being_written && matches!(damage.fault, Fault::CutOff(_)));
+    if let Some(header) = segment.header().err().filter(|damage| is_finding(damage)) {
+        damaged = true;
+        found(Finding::Damage(header.clone()));
     }
     for head in segment.heads() {
-        match head {
-            Ok(head) => {
-                passed(head.header.length());
-                count.has_footer |= head.header.kind() == Some(BlockKind::Footer);
-                head.verify().map_or_else(&mut damage, |block| count.block(&block));
+        let block = head.and_then(|head| {
+            passed(head.header.length());
+            count.has_footer |= head.header.kind() == Some(BlockKind::Footer);
+            head.verify()
+        });
+        match block {
+            Ok(block) => {
+                count.block(&block);
+                if let Body::Index(index) = &block.body {
+                    indexes.index(segment, block.offset, index, damaged, found);
+                }
             }
-            Err(between) => damage(between),
+            Err(damage) if is_finding(&damage) => {
+                damaged = true;
+                found(Finding::Damage(damage));
+            }
+            Err(_) => {}
         }
     }
     let condition = match segment.footer() {

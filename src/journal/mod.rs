@@ -8,6 +8,7 @@ mod count;
 mod directory;
 mod error;
 mod examine;
+mod indexed;
 mod keyframe;
 mod listing;
 mod opened;

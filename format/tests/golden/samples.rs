@@ -28,6 +28,7 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "squeezed", bytes: squeezed() },
         Sample { name: "empty", bytes: empty() },
         Sample { name: "indexed", bytes: indexed() },
+        Sample { name: "smallest-index", bytes: smallest_index() },
         Sample { name: "accounted", bytes: accounted() },
         Sample { name: "every-protocol", bytes: every_protocol() },
     ]
@@ -155,6 +156,22 @@ fn indexed() -> Vec<u8> {
         }
     }
     writer.finish(Closing::WentOn, CREATED + 16 * NS).expect("a footer");
+    written(writer)
+}
+
+/// The same flow again and again: its index, of one slot, is the one that docs/format.md takes apart.
+fn smallest_index() -> Vec<u8> {
+    let mut writer = writer(&Header { tag: 0x0001_de0c, ..header() });
+    let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
+    for number in 0..80u32 {
+        let moment = CREATED + u64::from(number) * NS;
+        let record = translated(Kind::Start, TCP, web, 36782);
+        writer.push(&Record { start: moment.into(), id: number.into(), ..record }, None, moment);
+        if number == 39 {
+            writer.note(&Note::gap(moment, moment + 1, 1, Cause::QueueFull));
+        }
+    }
+    writer.finish(Closing::WentOn, CREATED + 80 * NS).expect("a footer");
     written(writer)
 }
 

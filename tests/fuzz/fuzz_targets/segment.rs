@@ -1,15 +1,21 @@
 //! Any bytes as a segment: as they are, and once more with every checksum made right, since chance finds none.
 #![no_main]
 
-use ctrecorder_format::{Address, Body, Key, Records, Segment};
+use ctrecorder_format::{Address, Body, Index, Key, Records, Segment};
 use libfuzzer_sys::fuzz_target;
 
 // Offsets of docs/format.md.
 const HEADER: usize = 64;
 const HEADER_LENGTH: usize = 8;
 const HEADER_CRC: usize = 60;
+const KIND: usize = 12;
+const INDEX: u8 = 5;
 const PAYLOAD_LENGTH: usize = 20;
 const PAYLOAD_CRC: usize = 56;
+const LEAD: usize = 16;
+const LEAD_COLUMNS: usize = 4;
+const LEAD_CRC: usize = 12;
+const COLUMN: usize = 16;
 
 fuzz_target!(|bytes: &[u8]| {
     read(bytes);
@@ -37,15 +43,30 @@ fn read(bytes: &[u8]) {
             match head.verify().map(|block| block.body) {
                 Ok(Body::Ipv4(records)) => records_of(&records, head.filter().is_some()),
                 Ok(Body::Ipv6(records)) => records_of(&records, head.filter().is_some()),
+                Ok(Body::Index(index)) => index_of(&segment, &index),
                 Ok(Body::Footer(footer)) => drop(footer.totals.records()),
                 _ => {}
             }
             if let Some(filter) = head.filter() {
                 let _ = filter.may_hold(Key::endpoint([203, 0, 113, 6], 36782));
             }
+            if let Some(index) = head.index() {
+                index_of(&segment, &index);
+            }
         }
     }
     assert_eq!(segment.digest().is_some(), segment.footer().is_some());
+}
+
+/// An index answers for all of its columns as it does for each, and tells of blocks before it only.
+fn index_of(segment: &Segment<'_>, index: &Index<'_>) {
+    let key = Key::endpoint([203, 0, 113, 6], 36782);
+    let held = index.may_hold(key);
+    for (number, column) in index.columns().iter().enumerate() {
+        assert_eq!(held.contains(number), index.column_may_hold(number, key));
+        assert_eq!(index.column_of(column.first.get()), Some(number));
+        assert!(segment.heads_of(column).count() <= column.blocks.get() as usize);
+    }
 }
 
 fn records_of<A: Address>(records: &Records<'_, A>, has_filter: bool) {
@@ -62,6 +83,11 @@ fn repair(bytes: &mut [u8]) {
         if bytes[at..].starts_with(b"CTBK") {
             let begin = at + HEADER;
             let end = begin.saturating_add((number(bytes, at + PAYLOAD_LENGTH) as usize).next_multiple_of(HEADER));
+            if bytes.get(at + KIND) == Some(&INDEX)
+                && let Some(payload) = bytes.get_mut(begin..end)
+            {
+                repair_index(payload);
+            }
             if let Some(crc) = bytes.get(begin..end).map(crc32fast::hash) {
                 store(bytes, at + PAYLOAD_CRC, crc);
             }
@@ -75,6 +101,26 @@ fn repair(bytes: &mut [u8]) {
             crc.update(&bytes[..HEADER_CRC]);
             crc.update(rest);
             store(bytes, HEADER_CRC, crc.finalize());
+        }
+    }
+}
+
+/// Makes the checksums right of an index' columns and of as many of its chunks as are there.
+fn repair_index(payload: &mut [u8]) {
+    if payload.len() < LEAD {
+        return;
+    }
+    let columns = number(payload, LEAD_COLUMNS) as usize;
+    let chunks = columns.saturating_mul(COLUMN).saturating_add(LEAD);
+    if let Some(told) = payload.get(LEAD..chunks) {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&payload[..LEAD_CRC]);
+        crc.update(told);
+        store(payload, LEAD_CRC, crc.finalize());
+        let width = if columns < 8 { columns.next_power_of_two() } else { columns.next_multiple_of(8) };
+        for chunk in payload[chunks..].chunks_exact_mut(32 * width + 4) {
+            let crc = crc32fast::hash(&chunk[..32 * width]);
+            store(chunk, 32 * width, crc);
         }
     }
 }
