@@ -1,10 +1,9 @@
 //! A filter as what a journal asks of one.
 
-use ctrecorder_format::legacy::Endpoints;
 use ctrecorder_format::{Address, DirectoryEntry, Head, Record};
 
 use super::Filter;
-use crate::journal::Select;
+use crate::journal::{Search, Select};
 
 impl Select for Filter {
     fn rules_out(&self, head: &Head<'_>) -> bool {
@@ -15,9 +14,8 @@ impl Select for Filter {
         Self::rules_out_entry(self, entry)
     }
 
-    #[inline]
-    fn may_match(&self, endpoints: &Endpoints<'_>) -> bool {
-        Self::may_match(self, endpoints)
+    fn by_endpoints<S: Search>(&self, search: S) -> S::Found {
+        Self::by_endpoints(self, search)
     }
 
     #[inline]
