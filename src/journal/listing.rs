@@ -155,7 +155,7 @@ struct Found {
 impl Found {
     fn at(path: PathBuf) -> Result<Self, Error> {
         let source = Source::open(&path)?;
-        let version = source.parse()?;
+        let version = source.parse_front()?;
         let header = match &version {
             Version::Two(_) => None,
             Version::Three(segment) => segment.header().ok(),

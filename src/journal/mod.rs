@@ -20,5 +20,5 @@ pub use error::{Error, Reason, Shown};
 pub use examine::{Condition, Examined, Examiner, Finding};
 pub use keyframe::OpenRecords;
 pub use listing::{Journal, Member};
-pub use scan::{Everything, Scan, Select, Sink};
+pub use scan::{Everything, Scan, Search, Select, Sink};
 pub use source::{Source, Version};

@@ -55,13 +55,24 @@ pub trait Select: Sync {
         index.all()
     }
 
-    /// Whether a record of version 2 can be wanted, by its endpoints alone: then it is put together and asked for.
-    fn may_match(&self, _endpoints: &Endpoints<'_>) -> bool {
-        true
+    /// Puts to a search the question whether a record of version 2 can be wanted, by its endpoints alone; only those that can
+    /// are put together, and asked for. That is done for each search anew, and not for each record, so that the search is
+    /// made for the one question.
+    fn by_endpoints<S: Search>(&self, search: S) -> S::Found {
+        search.of(|_| true)
     }
 
     /// Whether this record is wanted.
     fn matches<A: Address>(&self, record: &Record<A>) -> bool;
+}
+
+/// A search among records of version 2 that was not told yet what for: see [`Select::by_endpoints`].
+pub trait Search {
+    /// What it comes to.
+    type Found;
+
+    /// Searches for the records whose endpoints these may be.
+    fn of(self, may_match: impl Fn(&Endpoints<'_>) -> bool) -> Self::Found;
 }
 
 /// Every record is wanted.

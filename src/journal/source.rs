@@ -114,9 +114,18 @@ impl Source {
         self.bytes().len() as u64
     }
 
-    /// Finds out the version, and reads the header.
+    /// Finds out the version, and reads the header and the footer.
     pub fn parse(&self) -> Result<Version<'_>, Error> {
-        match Segment::open(self.bytes()) {
+        self.version(Segment::open(self.bytes()))
+    }
+
+    /// The same without a look at the end of a segment, as if it had no footer.
+    pub(super) fn parse_front(&self) -> Result<Version<'_>, Error> {
+        self.version(Segment::open_front(self.bytes()))
+    }
+
+    fn version<'a>(&'a self, segment: Result<Segment<'a>, Refusal>) -> Result<Version<'a>, Error> {
+        match segment {
             Ok(segment) => Ok(Version::Three(segment)),
             // The reader of version 2 also knows what to say of version 1.
             Err(Refusal::Version(1 | 2)) => {

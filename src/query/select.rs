@@ -1,10 +1,9 @@
 //! A filter as what a journal asks of one.
 
-use ctrecorder_format::legacy::Endpoints;
 use ctrecorder_format::{Address, Columns, DirectoryEntry, Head, Index, Record};
 
 use super::Filter;
-use crate::journal::Select;
+use crate::journal::{Search, Select};
 
 impl Select for Filter {
     fn rules_out(&self, head: &Head<'_>) -> bool {
@@ -23,9 +22,8 @@ impl Select for Filter {
         Self::columns(self, index)
     }
 
-    #[inline]
-    fn may_match(&self, endpoints: &Endpoints<'_>) -> bool {
-        Self::may_match(self, endpoints)
+    fn by_endpoints<S: Search>(&self, search: S) -> S::Found {
+        Self::by_endpoints(self, search)
     }
 
     #[inline]

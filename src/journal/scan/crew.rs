@@ -85,6 +85,15 @@ impl<T, R> Queue<T, R> {
             }
         }
     }
+
+    /// Forgets a job that was begun. If it still waits it is the first to do so: whatever was handed out before it is done, or
+    /// being done.
+    fn forget_first(&self, job: &Arc<Job<T, R>>) {
+        let mut jobs = locked(&self.jobs);
+        if jobs.waiting.front().is_some_and(|first| Arc::ptr_eq(first, job)) {
+            jobs.waiting.pop_front();
+        }
+    }
 }
 
 /// Ends the crew when it goes, whether in order or by a panic: else nobody would ever tell the others to go home.
@@ -106,6 +115,8 @@ pub(super) struct Crew<'scope, 'env, T, R, W> {
     work: &'env W,
     /// How many threads may yet be started.
     unborn: usize,
+    /// Whether there is any other thread.
+    has_others: bool,
 }
 
 impl<T, R, W> Crew<'_, '_, T, R, W>
@@ -124,19 +135,28 @@ where
             drop(jobs);
             let (queue, work) = (self.queue, self.work);
             // If the system has none to give, there are that many fewer.
-            let _ = Builder::new().name("scan".into()).spawn_scoped(self.scope, || assist(queue, work));
+            let begun = Builder::new().name("scan".into()).spawn_scoped(self.scope, || assist(queue, work));
+            self.has_others |= begun.is_ok();
             self.unborn -= 1;
         }
-        self.queue.news.notify_one();
+        if self.has_others {
+            self.queue.news.notify_one();
+        }
         job
     }
 
-    /// The result of a task, which is asked for once.
-    pub(super) fn result(&self, job: &Job<T, R>) -> R {
-        if job.take() {
-            return (self.work)(&job.task);
+    /// The result of a task, which is asked for once, and in the order in which tasks were handed out.
+    pub(super) fn result(&self, job: &Arc<Job<T, R>>) -> R {
+        if !job.take() {
+            return job.wait().unwrap_or_else(|panic| resume_unwind(panic));
         }
-        job.wait().unwrap_or_else(|panic| resume_unwind(panic))
+        self.queue.forget_first(job);
+        (self.work)(&job.task)
+    }
+
+    /// Forgets the tasks that nobody has begun: their results will not be asked for.
+    pub(super) fn forget(&self) {
+        locked(&self.queue.jobs).waiting.clear();
     }
 }
 
@@ -165,7 +185,7 @@ where
     let queue = Queue { jobs: Mutex::new(Jobs { waiting: VecDeque::new(), closed: false }), news: Condvar::new() };
     thread::scope(|scope| {
         let _closing = Closing(&queue);
-        body(Crew { scope, queue: &queue, work: &work, unborn: threads.saturating_sub(1) })
+        body(Crew { scope, queue: &queue, work: &work, unborn: threads.saturating_sub(1), has_others: false })
     })
 }
 

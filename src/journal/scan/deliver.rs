@@ -58,6 +58,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
             let is_void = self.take(&crew, task)?;
             if is_void {
                 planned.clear();
+                crew.forget();
             }
         }
     }

@@ -210,17 +210,20 @@ fn ends_batch(segment: &Segment<'_>, entry: &DirectoryEntry, sequence: u32) -> b
     heads.take(blocks).last().is_none_or(|last| last.is_ok_and(|head| !head.header.has(flags::CONTINUES)))
 }
 
-/// Where a walk stands that came to an entry of the directory, whose first block has the number `sequence`. It is before the
-/// blocks of the entry before if these were passed over and are damaged.
-pub(super) fn place_of_entry(segment: &Segment<'_>, index: usize, sequence: u32) -> Place {
+/// Where a walk stands that came to an entry of the directory, whose first block has the number `sequence`. If the blocks
+/// before it were passed over and are damaged, it stands behind the last ones that are not, for damage is told in one piece.
+pub(super) fn place_of_entry(segment: &Segment<'_>, index: usize, mut sequence: u32) -> Place {
     let directory = segment.footer().map_or(&[][..], |footer| footer.directory);
-    let Some(before) = index.checked_sub(1).and_then(|before| directory.get(before)) else {
-        return segment.heads().place();
-    };
-    let begin = segment.place(before.offset.get(), sequence.wrapping_sub(before.blocks.get()));
-    let mut heads = segment.heads_from(begin);
-    let is_whole = heads.by_ref().take(before.blocks.get() as usize).all(|head| head.is_ok());
-    let place = heads.place();
-    let is_there = is_whole && place.sequence() == sequence && place.offset() == end_of_entry(segment, index - 1);
-    if is_there { place } else { begin }
+    let before = directory.get(..index).unwrap_or_default();
+    for (index, entry) in before.iter().enumerate().rev() {
+        let end = sequence;
+        sequence = sequence.wrapping_sub(entry.blocks.get());
+        let mut heads = segment.heads_from(segment.place(entry.offset.get(), sequence));
+        let are_whole = heads.by_ref().take(entry.blocks.get() as usize).all(|head| head.is_ok());
+        let place = heads.place();
+        if are_whole && place.sequence() == end && place.offset() == end_of_entry(segment, index) {
+            return place;
+        }
+    }
+    segment.heads().place()
 }

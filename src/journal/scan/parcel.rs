@@ -4,15 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ctrecorder_format::block::flags;
+use ctrecorder_format::legacy::Endpoints;
 use ctrecorder_format::{Address, BlockKind, Body, DirectoryEntry, Head, Kind, Place, Record, Segment, legacy};
 
 use super::super::Version;
 use super::super::opened::Opened;
-use super::Select;
 use super::divide::end_of_entry;
 use super::found::{Found, Step};
 use super::merge::{Batch, Either};
 use super::ruled_out::RuledOut;
+use super::{Search, Select};
 
 /// A part of a file that can be read by itself.
 pub(super) struct Parcel {
@@ -63,7 +64,9 @@ impl Parcel {
                 reading.hand_on();
                 Content::Regular(reading.found)
             }
-            (Part::Records { place, end }, Version::Two(file)) => records(select, file, *place, *end),
+            (Part::Records { place, end }, Version::Two(file)) => {
+                select.by_endpoints(Records { select, file, place: *place, end: *end })
+            }
             // A parcel is of its own file.
             (Part::Entries { .. } | Part::Blocks { .. }, Version::Two(_))
             | (Part::Records { .. }, Version::Three(_)) => Content::Irregular,
@@ -71,20 +74,26 @@ impl Parcel {
     }
 }
 
-/// The wanted records of version 2 between two places.
-fn records<F: Select>(select: &F, file: &legacy::File<'_>, place: legacy::Place, end: legacy::Place) -> Content {
-    let mut found = Found::default();
-    let is_regular = file.select(
-        place,
-        end,
-        |endpoints| select.may_match(endpoints),
-        |record| {
-            if select.matches(&record) {
+/// The search for the wanted records of version 2 between two places.
+struct Records<'r, 'a, F> {
+    select: &'r F,
+    file: &'r legacy::File<'a>,
+    place: legacy::Place,
+    end: legacy::Place,
+}
+
+impl<F: Select> Search for Records<'_, '_, F> {
+    type Found = Content;
+
+    fn of(self, may_match: impl Fn(&Endpoints<'_>) -> bool) -> Content {
+        let mut found = Found::default();
+        let is_regular = self.file.select(self.place, self.end, may_match, |record| {
+            if self.select.matches(&record) {
                 found.ipv4(&record, None);
             }
-        },
-    );
-    if is_regular { Content::Regular(found) } else { Content::Irregular }
+        });
+        if is_regular { Content::Regular(found) } else { Content::Irregular }
+    }
 }
 
 /// Whether none of the blocks of an entry of a directory, the first of which has the number `sequence`, need be read.

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use ctrecorder_format::legacy::Endpoints;
 use ctrecorder_format::{Address, Family, Key, Record, Tuple, V4, V6};
 use ipnetwork::IpNetwork;
 
@@ -50,16 +49,6 @@ impl Condition {
             Self::Port(places, ports) => places.any_port(record, |port| ports.contains(port)),
             // Of a copy, for the reason that Filter::matches gives.
             _ => self.matches_other(&{ *record }),
-        }
-    }
-
-    /// Whether a record of version 2 with these endpoints can meet it: what else it may be asked for is not known yet.
-    #[inline]
-    pub(super) fn may_match(&self, endpoints: &Endpoints<'_>) -> bool {
-        match self {
-            Self::Address(places, network) => places.any(endpoints.addresses(), |address| network.contains(address)),
-            Self::Port(places, ports) => places.any(endpoints.ports(), |port| ports.contains(port)),
-            _ => true,
         }
     }
 

@@ -6,10 +6,12 @@
 //! | `place` | the four endpoints of a record, and sets of them |
 //! | `span` | when a record's flow was alive, as far as the record tells |
 //! | `block` | which blocks cannot hold a match |
+//! | `endpoints` | which records of version 2 cannot match, before they are put together |
 //! | `parse`, `words`, `print` | the language of `--where` |
 
 mod block;
 mod condition;
+mod endpoints;
 mod parse;
 mod place;
 mod print;
@@ -19,7 +21,6 @@ mod tests;
 mod values;
 mod words;
 
-use ctrecorder_format::legacy::Endpoints;
 use ctrecorder_format::{Address, Record};
 
 pub use condition::{Condition, Network, is_translated};
@@ -77,17 +78,6 @@ impl Filter {
         match self {
             Self::If(condition) => condition.matches(record),
             _ => self.matches_joined(&{ *record }),
-        }
-    }
-
-    /// Whether a record with these endpoints can be kept: whatever else is asked of it is taken for met.
-    #[inline]
-    pub fn may_match(&self, endpoints: &Endpoints<'_>) -> bool {
-        match self {
-            Self::If(condition) => condition.may_match(endpoints),
-            Self::All(filters) => filters.iter().all(|filter| filter.may_match(endpoints)),
-            Self::Any(filters) => filters.iter().any(|filter| filter.may_match(endpoints)),
-            Self::Not(_) => true,
         }
     }
 

@@ -7,14 +7,13 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use ctrecorder_format::legacy::Endpoints;
 use ctrecorder_format::{
     Address, BlockKind, Cause, Closing, Content, Counters, Damage, DirectoryEntry, Head, Header, Key, Kind, Note,
     Record, Segment, V4, V6, Writer,
 };
 use proptest::prelude::*;
 
-use super::{Everything, Scan, Select, Sink};
+use super::{Everything, Scan, Search, Select, Sink};
 use crate::journal::{Error, Journal, OpenRecords, Version};
 use crate::sample::record;
 
@@ -82,8 +81,8 @@ impl Select for Host {
         entry.kinds == 1 << BlockKind::Ipv6 as u8
     }
 
-    fn may_match(&self, endpoints: &Endpoints<'_>) -> bool {
-        endpoints.addresses().contains(&self.0)
+    fn by_endpoints<S: Search>(&self, search: S) -> S::Found {
+        search.of(|endpoints| endpoints.addresses().contains(&self.0))
     }
 
     fn matches<A: Address>(&self, record: &Record<A>) -> bool {

@@ -128,3 +128,24 @@ fn times_rule_out_what_the_head_knows() {
     assert_eq!(left(&ends, "after @0.000002001"), "");
     assert_eq!(left(&ends, "lasts 5s"), "");
 }
+
+/// A directory knows families and times, but no addresses.
+#[test]
+fn what_the_directory_says_rules_out() {
+    let bytes = segment((0..100).map(v4));
+    let segment = Segment::open(&bytes).unwrap();
+    let directory = segment.footer().unwrap().directory;
+    let both = directory[0].joined(&directory[1]);
+    for (text, [ipv4, ipv6, together]) in [
+        ("ip 10.0.0.0/8", [false, true, false]),
+        ("ip 2001:db8::1", [true, false, false]),
+        ("ip 10.0.0.1 and ip 2001:db8::1", [true, true, true]),
+        ("before @0.5", [false, false, false]),
+        ("lasts 1s", [true, true, true]),
+        ("port 1", [false, false, false]),
+    ] {
+        let filter = filter(text);
+        let out = [directory[0], directory[1], both].map(|entry| filter.rules_out_entry(&entry));
+        assert_eq!(out, [ipv4, ipv6, together], "{text}");
+    }
+}

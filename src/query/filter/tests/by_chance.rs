@@ -1,10 +1,12 @@
 //! Filters and records by chance, of few different values, so that they meet often.
 
-use ctrecorder_format::{Address, Closing, Content, Header, Kind, Record, Segment, V4, V6, Writer};
-use ctrecorder_format::{Body, Head};
+use ctrecorder_format::legacy::{self, Piece};
+use ctrecorder_format::{Address, Closing, Content, DirectoryEntry, Header, Kind, Record, Segment, V4, V6, Writer};
+use ctrecorder_format::{Body, Head, NS_PER_SECOND};
 use proptest::prelude::*;
 
 use super::naive;
+use crate::journal::Search;
 use crate::query::filter::{Mark, Ports};
 use crate::query::{Clock, Condition, Filter, Pairing, Places, Where, parse_network};
 use crate::sample::record;
@@ -103,6 +105,48 @@ fn segment(v4: &[Record<V4>], v6: &[Record<V6>], each: usize) -> Vec<u8> {
     writer.output().clone()
 }
 
+/// A file of version 2 with the endpoints of these records.
+fn version2(records: &[Record<V4>]) -> Vec<u8> {
+    let protocol = 6;
+    let header = legacy::Header {
+        content: legacy::Content::Combined,
+        protocol,
+        host: "nat1".into(),
+        flags: 0,
+        started: (1, 0),
+        ended: (0, 0),
+        tz_minutes_west: 0,
+        tz_dst: 0,
+        utc_offset_seconds: 0,
+        local_start: legacy::LocalTime { year_since_1900: 70, month_from_0: 0, day: 1, hour: 0, minute: 0, second: 1 },
+    };
+    let mut bytes = Vec::new();
+    let mut writer = legacy::Writer::new(&mut bytes, &header).unwrap();
+    for record in records {
+        let times = (NS_PER_SECOND.into(), (2 * NS_PER_SECOND).into());
+        writer.push(&Record { kind: Kind::Flow as u8, start: times.0, end: times.1, protocol, ..*record }).unwrap();
+    }
+    bytes
+}
+
+/// Searches a file of version 2 for what a filter keeps.
+struct Matching<'m, 'a> {
+    filter: &'m Filter,
+    file: &'m legacy::File<'a>,
+}
+
+impl Search for Matching<'_, '_> {
+    type Found = Vec<Record<V4>>;
+
+    fn of(self, may_match: impl Fn(&legacy::Endpoints<'_>) -> bool) -> Self::Found {
+        let (begin, mut found) = (self.file.begin(), Vec::new());
+        let end = self.file.ahead(begin, usize::MAX);
+        let keep = |record| found.extend(self.filter.matches(&record).then_some(record));
+        assert!(self.file.select(begin, end, may_match, keep));
+        found
+    }
+}
+
 /// How many of the block's records the filter keeps.
 fn kept(filter: &Filter, head: &Head<'_>) -> usize {
     match head.verify().unwrap().body {
@@ -139,11 +183,40 @@ proptest! {
     ) {
         let (v4, v6): (Vec<_>, Vec<_>) = records.into_iter().unzip();
         let bytes = segment(&v4, &v6, each);
-        for head in Segment::open(&bytes).unwrap().heads() {
-            let head = head.unwrap();
-            for filter in &filters {
-                prop_assert!(!filter.rules_out(&head) || kept(filter, &head) == 0, "{}", filter);
+        let segment = Segment::open(&bytes).unwrap();
+        let heads: Vec<_> = segment.heads().map(Result::unwrap).collect();
+        for filter in &filters {
+            for head in &heads {
+                prop_assert!(!filter.rules_out(head) || kept(filter, head) == 0, "{}", filter);
             }
+            // An entry of a directory tells of some neighbouring blocks.
+            let entries = heads.chunks(3).map(|some| {
+                let each = some.iter().map(|head| DirectoryEntry::of(head.offset, head.header));
+                (some, each.reduce(|entry, next| entry.joined(&next)).unwrap())
+            });
+            for (some, entry) in entries {
+                let kept: usize = some.iter().map(|head| kept(filter, head)).sum();
+                prop_assert!(!filter.rules_out_entry(&entry) || kept == 0, "{}", filter);
+            }
+        }
+    }
+
+    /// What is asked of endpoints alone leaves out no record of version 2 that matches.
+    #[test]
+    fn no_match_is_left_out_for_its_endpoints(
+        filters in prop::collection::vec(filter(), 20),
+        records in prop::collection::vec(any_v4(), 0..20),
+    ) {
+        let bytes = version2(&records);
+        let file = legacy::File::open(&bytes).unwrap();
+        let records = file.pieces().map(|piece| match piece {
+            Piece::Record { record, .. } => record,
+            Piece::Damage(damage) => panic!("{damage}"),
+        });
+        let records: Vec<_> = records.collect();
+        for filter in &filters {
+            let expected: Vec<_> = records.iter().filter(|record| naive::keeps(filter, record)).copied().collect();
+            prop_assert_eq!(filter.by_endpoints(Matching { filter, file: &file }), expected, "{}", filter);
         }
     }
 
