@@ -18,12 +18,13 @@ use crate::query::who::{Answer, Around, Change, Doubt, Finding, Flow, Question, 
 ///
 /// ```text
 /// UNIQUE: 10.64.3.7
-/// asked: 203.0.113.6:36782 at 2026-11-20T14:13:20Z, 1m before and after
+/// asked: 203.0.113.6:36782 at 2027-01-15T08:04:30Z, 5s before and after
 /// tcp 10.64.3.7:51322 as 203.0.113.6:36782 with 198.51.100.7:443, source NAT
-///   began 2026-11-20T14:11:02.100200300Z (kernel's clock)
-///   ended 2026-11-20T14:15:44.000412000Z (recorder's clock)
-/// recorded by nat1 without gap from 2026-11-20T12:00:00.000412000Z to 2026-11-20T18:00:00.000412000Z
-/// the same with slack 0s, 1s or 1h, 12 hours earlier or later
+///   began 2027-01-15T08:01:00.000412Z (recorder's clock)
+///   ended 2027-01-15T08:05:00.100200300Z (kernel's clock)
+/// recorded by nat1 without gap from 2027-01-15T08:00:00Z to 2027-01-15T08:15:00Z
+/// with slack 1h it would be AMBIGUOUS: 10.64.3.7, 10.64.9.1
+/// the same with slack 0s, with slack 1s, with slack 1m
 /// ```
 pub fn text(answer: &Answer, zone: Tz) -> String {
     let Answer { question, finding, around, sensitivity } = answer;
@@ -47,20 +48,10 @@ pub fn text(answer: &Answer, zone: Tz) -> String {
 struct Times(Tz);
 
 impl Times {
-    /// With nanoseconds, as what was recorded.
-    fn exact(self, ns: u64) -> String {
-        self.text(ns, SecondsFormat::Nanos)
-    }
-
-    /// As short as it can be, as what was asked.
-    fn short(self, ns: u64) -> String {
-        self.text(ns, SecondsFormat::AutoSi)
-    }
-
-    fn text(self, ns: u64, format: SecondsFormat) -> String {
+    fn text(self, ns: u64) -> String {
         // Nanoseconds of 64 bits end in the year 2554, which is no end for chrono.
         let moment = DateTime::from_timestamp((ns / NS_PER_SECOND) as i64, (ns % NS_PER_SECOND) as u32);
-        moment.unwrap_or_default().with_timezone(&self.0).to_rfc3339_opts(format, true)
+        moment.unwrap_or_default().with_timezone(&self.0).to_rfc3339_opts(SecondsFormat::AutoSi, true)
     }
 }
 
@@ -70,18 +61,17 @@ fn headline(question: &Question, finding: &Finding) -> String {
     match finding.verdict {
         Verdict::Unique => format!("{word}: {}\n", addresses(&finding.insides)),
         Verdict::Ambiguous => {
-            let hint = if question.peer.is_some_and(|peer| peer.port.is_some()) {
-                ""
-            } else {
-                "; who the remote side was decides (--peer)"
-            };
+            let hint = if question.peer.is_some_and(|peer| peer.port.is_some()) { "" } else { "; --peer decides" };
             format!("{word}: {}{hint}\n", addresses(&finding.insides))
         }
         Verdict::None => format!("{word}: no flow had {endpoint} then\n"),
         Verdict::Unknown => {
             let mut reasons: Vec<_> = finding.doubts.iter().map(|doubt| doubt.text()).collect();
             reasons.dedup();
-            format!("{word}: no flow is known to have had {endpoint} then, but {}\n", reasons.join("; "))
+            format!(
+                "{word}: no flow is known to have had {endpoint} then, but one may be missing: {}\n",
+                reasons.join("; ")
+            )
         }
     }
 }
@@ -92,7 +82,7 @@ fn addresses(addresses: &[IpAddr]) -> String {
 
 fn asked(question: &Question, times: Times) -> String {
     let Question { endpoint, at, slack, protocols, peer, .. } = question;
-    let mut line = format!("asked: {endpoint} at {}, {} before and after", times.short(*at), span(*slack));
+    let mut line = format!("asked: {endpoint} at {}, {} before and after", times.text(*at), span(*slack));
     // Writing to a text cannot fail.
     if let Some(peer) = peer {
         let _ = write!(line, ", with {peer}");
@@ -123,11 +113,11 @@ fn told(told: Told, times: Times) -> String {
     match told {
         Told::At { moment, kernel } => {
             let clock = if kernel { "kernel's clock" } else { "recorder's clock" };
-            format!("{} ({clock})", times.exact(moment))
+            format!("{} ({clock})", times.text(moment))
         }
         Told::By { after, latest } => {
-            let after = after.map(|after| format!(", after {}", times.exact(after))).unwrap_or_default();
-            format!("by {} at the latest{after} (not heard; recorder's clock)", times.exact(latest))
+            let after = after.map(|after| format!(", after {}", times.text(after))).unwrap_or_default();
+            format!("by {} at the latest{after} (not heard; recorder's clock)", times.text(latest))
         }
         Told::Unknown => "at a time that is not known".to_owned(),
     }
@@ -138,14 +128,14 @@ fn coverage(around: &Around, question: &Question, times: Times) -> String {
     let host = around.host.as_ref().map(|host| format!(" by {}", host.escape_debug())).unwrap_or_default();
     out += &match around.recorded {
         Some(span) => {
-            format!("recorded{host} without gap from {} to {}\n", times.exact(span.from), times.exact(span.to))
+            format!("recorded{host} without gap from {} to {}\n", times.text(span.from), times.text(span.to))
         }
-        None => format!("not recorded{host} at that time\n"),
+        None => format!("that time was not recorded{host} without gap\n"),
     };
     for found in &around.gaps {
         let Gap { from, to, cause, lost } = *found;
         let touches = if found.touches(question.window()) { "; the time asked for touches it" } else { "" };
-        let (from, to, lost) = (times.exact(from), times.exact(to), gap::lost(lost));
+        let (from, to, lost) = (times.text(from), times.text(to), gap::lost(lost));
         out += &format!("gap from {from} to {to}: {}, {lost}{touches}\n", cause.text());
     }
     if around.has_version_2 {
@@ -166,7 +156,7 @@ fn changes(changes: &[Change], times: Times) -> String {
         };
         let at = match change.what {
             What::Slack => String::new(),
-            _ => format!(" ({})", times.short(change.at)),
+            _ => format!(" ({})", times.text(change.at)),
         };
         out += &format!("{}{at} it would be {}{addresses}\n", name(change), verdict(change.verdict));
     }

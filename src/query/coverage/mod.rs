@@ -144,13 +144,12 @@ impl Coverage {
     pub fn missing(&self, span: Span) -> Vec<Gap> {
         let end = span.to.saturating_add(1);
         let told = || self.told.iter().map(|gap| Span { from: gap.from, to: gap.to });
-        let outside = |from, to, cause| {
-            complement(told(), from, to)
-                .into_iter()
-                .map(move |left| Gap::unknown(left.from, left.to.min(span.to), cause))
+        let outside = |from, to, cause| -> Vec<Gap> {
+            let left = complement(told(), from, to).into_iter();
+            left.map(|left| Gap::unknown(left.from, left.to.min(span.to), cause)).collect()
         };
         let before = outside(span.from, self.from.min(end), self.outside.0);
-        let behind = outside(span.from.max(self.to.saturating_add(1)), end, self.outside.1);
+        let behind = if span.to > self.to { outside(span.from.max(self.to), end, self.outside.1) } else { Vec::new() };
         let told = self.told.iter().filter(|gap| gap.touches(span) && gap.lost != Some(0)).copied();
         let mut missing: Vec<_> = told.chain(before).chain(behind).collect();
         missing.sort_unstable();
