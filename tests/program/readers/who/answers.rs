@@ -18,7 +18,7 @@ pub fn ask(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> Answer {
 /// The JSON of an answer, and the exit status.
 fn json(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> (Value, i32) {
     let answer = ask(files, &[arguments, &["-o", "json"]].concat());
-    (serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{answer:?}")), answer.status)
+    (serde_json::from_str(&answer.stdout).unwrap(), answer.status)
 }
 
 /// Verdict, inside addresses, and the exit status.

@@ -145,6 +145,21 @@ fn whatever_went_wrong_no_one_is_missed_where_nothing_is_said_to_be_missing() {
     }
 }
 
+/// What a recorder that was killed left open, the next one knows to be over.
+#[test]
+fn flows_do_not_outlive_the_recorder_that_is_killed() {
+    for seed in 30..33 {
+        let (begin, length) = World::new(seed, 60, true, vec![]).span();
+        let at = |share: u64| begin + length / 100 * share;
+        let incidents = vec![Incident::Crash { at: at(30), back: at(33) }, Incident::Stop { at: at(60), back: at(62) }];
+        let world = World::new(seed, 60, true, incidents);
+        for slack_s in [0, 5] {
+            let certain = hold_against_truth(&world, slack_s, false, true);
+            assert!(certain > 400, "{certain}");
+        }
+    }
+}
+
 #[test]
 fn no_one_is_missed_where_the_clock_was_set() {
     for (seed, by) in [(20, 3_600), (21, -3_600), (22, -20), (23, 20)] {
