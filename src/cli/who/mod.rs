@@ -129,6 +129,8 @@ fn warn(answer: &Answer, report: &Report) {
 /// Where questions are answered: the files that are asked, and what was said of them.
 struct Desk {
     paths: Vec<PathBuf>,
+    /// The files, and whether all were found, where one of them is a pipe, which can be read only once.
+    kept: Option<(Journal, bool)>,
     report: Report,
     /// What was said already.
     said: HashSet<String>,
@@ -136,15 +138,17 @@ struct Desk {
 
 impl Desk {
     fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths, report: Report::new(0, false), said: HashSet::new() }
+        Self { paths, kept: None, report: Report::new(0, false), said: HashSet::new() }
     }
 
     /// Answers questions from the files as they are now, by one pass through them.
     fn ask(&mut self, questions: Vec<Question>) -> Result<Vec<Answer>, Misuse> {
-        let mut failures = Vec::new();
-        let journal = Journal::find(&self.paths, |error| failures.push(error));
-        let asked = ask(&journal, questions, failures.is_empty()).map_err(|several| Misuse(several.to_string()))?;
-        for failure in failures.iter().chain(&asked.failures) {
+        let (journal, all_found) = self.kept.take().unwrap_or_else(|| self.find());
+        let asked = ask(&journal, questions, all_found).map_err(|several| Misuse(several.to_string()))?;
+        if self.paths.iter().any(|path| path.exists() && !path.is_file() && !path.is_dir()) {
+            self.kept = Some((journal, all_found));
+        }
+        for failure in &asked.failures {
             self.fail(failure.to_string());
         }
         for path in &asked.shapeless {
@@ -154,6 +158,16 @@ impl Desk {
             self.fail(format!("{}: {damage}", Shown(path)));
         }
         Ok(asked.answers)
+    }
+
+    /// The files as they are now, and whether all were found.
+    fn find(&mut self) -> (Journal, bool) {
+        let mut failures = Vec::new();
+        let journal = Journal::find(&self.paths, |error| failures.push(error));
+        for failure in &failures {
+            self.fail(failure.to_string());
+        }
+        (journal, failures.is_empty())
     }
 
     /// Says that something failed, once.

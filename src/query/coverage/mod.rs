@@ -54,13 +54,30 @@ impl GapCause {
     }
 }
 
-/// A span of time, ns since the epoch, UTC. It begins before it ends.
+/// A span of time, ns since the epoch, UTC. It does not end before it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     /// Its begin.
     pub from: u64,
     /// Its end.
     pub to: u64,
+}
+
+impl Span {
+    /// From so much before a moment to so much behind it.
+    pub const fn around(moment: u64, reach: u64) -> Self {
+        Self { from: moment.saturating_sub(reach), to: moment.saturating_add(reach) }
+    }
+
+    /// Whether two spans, both with their ends, have a moment in common.
+    pub const fn meets(self, other: Self) -> bool {
+        self.from <= other.to && other.from <= self.to
+    }
+
+    /// The least span that holds both.
+    pub fn joined(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), to: self.to.max(other.to) }
+    }
 }
 
 /// A span in which events may be missing. Where a single event was lost it may have no length.
@@ -84,7 +101,7 @@ impl Gap {
 
     /// Whether this gap and a span, both with their ends, have a moment in common.
     pub const fn touches(&self, span: Span) -> bool {
-        self.from <= span.to && span.from <= self.to
+        Span { from: self.from, to: self.to }.meets(span)
     }
 
     /// What of this gap lies between two times. All it lost stays with what is left of it: nobody knows where in it that was.

@@ -113,7 +113,7 @@ impl Reading {
     /// Whether files that reach into a span are all of runs whose segments are numbered, so that one that is not there is
     /// missed. So are not files of version 2, squeezed ones, and those without a header.
     pub fn is_numbered_in(&self, span: Span) -> bool {
-        let meets = |part: &&Part| part.from <= span.to && span.from <= part.to;
+        let meets = |part: &&Part| span.meets(Span { from: part.from, to: part.to });
         self.parts.iter().filter(meets).all(|part| part.run.is_some())
     }
 

@@ -54,11 +54,7 @@ impl Evidence {
             });
         }
         let coverage = reading.clone().coverage()?;
-        let span = questions
-            .iter()
-            .map(Question::reach)
-            .reduce(|all, one| Span { from: all.from.min(one.from), to: all.to.max(one.to) });
-        let span = span.unwrap_or(Span { from: 0, to: 0 });
+        let span = questions.iter().map(Question::reach).reduce(Span::joined).unwrap_or(Span { from: 0, to: 0 });
         let wanted = Wanted::by(questions);
         let gathered = gather(journal, &wanted, &Plan::new(&extents, span, scope.has_version_2), span.to);
         asked.damage = gathered.damage;
@@ -83,11 +79,11 @@ impl Evidence {
 
     /// The same question for another time and another slack.
     pub(super) fn find(&self, question: &Question, at: u64, slack: u64) -> Finding {
-        let window = Span { from: at.saturating_sub(slack), to: at.saturating_add(slack) };
+        let window = Span::around(at, slack);
         let candidates = self.flows.get(&question.endpoint).into_iter().flatten();
         let candidates = candidates
             .filter(|known| question.asks_for(known.identity.protocol))
-            .filter(|known| known.life.from <= window.to && window.from <= known.life.to)
+            .filter(|known| known.life.meets(window))
             .flat_map(|known| known.seen_from(question.endpoint))
             .filter(|flow| question.peer.is_none_or(|peer| peer.is(flow.peer)));
         let mut flows: Vec<_> = candidates.collect();
@@ -102,7 +98,7 @@ impl Evidence {
         if self.coverage.is_none() {
             doubts.push(Doubt::NoFile);
         }
-        if self.lost.iter().any(|lost| lost.from <= window.to && window.from <= lost.to) {
+        if self.lost.iter().any(|lost| lost.meets(window)) {
             doubts.push(Doubt::Damage);
         }
         if self.has_unread && !self.reading.is_numbered_in(window) {

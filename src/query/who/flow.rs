@@ -136,7 +136,7 @@ impl Known {
     /// The clock showed these moments while it was alive.
     pub(super) fn saw(&mut self, moments: [u64; 2]) {
         for moment in moments {
-            self.life = Span { from: self.life.from.min(moment), to: self.life.to.max(moment) };
+            self.life = self.life.joined(Span { from: moment, to: moment });
         }
     }
 

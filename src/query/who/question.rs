@@ -107,7 +107,7 @@ impl Question {
 
     /// The moments that count: the time within its slack.
     pub const fn window(&self) -> Span {
-        Span { from: self.at.saturating_sub(self.slack), to: self.at.saturating_add(self.slack) }
+        Span::around(self.at, self.slack)
     }
 
     /// Whether flows of this protocol are asked for.

@@ -137,8 +137,7 @@ impl Answer {
             Change { what, at, slack, verdict, insides, differs }
         });
         let sensitivity = changes.collect();
-        let reach = question.slack.max(HOUR);
-        let near = Span { from: question.at.saturating_sub(reach), to: question.at.saturating_add(reach) };
+        let near = Span::around(question.at, question.slack.max(HOUR));
         let around = Around {
             host: evidence.host().map(str::to_owned),
             recorded: evidence.recorded_at(question.at),
@@ -167,10 +166,8 @@ impl Question {
 
     /// The span that holds every moment that the question, however it is asked, is about.
     pub(super) fn reach(&self) -> Span {
-        self.variants().into_iter().fold(self.window(), |reach, (_, at, slack)| Span {
-            from: reach.from.min(at.saturating_sub(slack)),
-            to: reach.to.max(at.saturating_add(slack)),
-        })
+        let others = self.variants().into_iter().map(|(_, at, slack)| Span::around(at, slack));
+        others.fold(self.window(), Span::joined)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Questions on standard input.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::journal::{directory, segment};
 use crate::program::{PATH, answer, ctrecorder};
@@ -45,23 +47,49 @@ fn what_is_no_text_is_an_error_of_its_line() {
     assert!(second.starts_with(r#"{"verdict":"NONE","#) && answered.status == 2);
 }
 
+/// The first words of the answers to questions each of which waits for the answer to the one before.
+fn one_by_one(who: &mut Command, before: impl FnOnce(), questions: &[&str]) -> Vec<String> {
+    let mut child = who.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    writeln!(input, "{}", questions[0]).unwrap();
+    before();
+    let mut words = Vec::new();
+    for next in questions.iter().skip(1).map(Some).chain([None]) {
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap();
+        words.push(told["verdict"].as_str().unwrap().to_owned());
+        next.into_iter().for_each(|next| writeln!(input, "{next}").unwrap());
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    words
+}
+
+const THREE: [&str; 3] = [
+    "203.0.113.6:36782 2027-01-15T08:02:00Z",
+    "203.0.113.6:36782 2027-01-15T08:04:30Z",
+    "203.0.113.6:36782 2027-01-15T08:30:00Z",
+];
+
 /// A program that asks waits for the answer before it asks again.
 #[test]
 fn one_question_at_a_time_is_answered_at_once() {
     let directory = directory(&[("a.ct", segment())]);
     let mut who = Command::new(PATH);
-    who.args(["who", "-"]).arg(directory.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = who.spawn().unwrap();
-    let (mut questions, mut answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-    for (at, word) in [("08:02:00", "AMBIGUOUS"), ("08:04:30", "UNIQUE"), ("08:30:00", "NONE")] {
-        writeln!(questions, "203.0.113.6:36782 2027-01-15T{at}Z").unwrap();
-        let mut line = String::new();
-        answers.read_line(&mut line).unwrap();
-        let told: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(told["verdict"], word);
-    }
-    drop(questions);
-    assert!(child.wait().unwrap().success());
+    let words = one_by_one(who.args(["who", "-"]).arg(directory.path()), || (), &THREE);
+    assert_eq!(words, ["AMBIGUOUS", "UNIQUE", "NONE"]);
+}
+
+/// A pipe can be read only once.
+#[test]
+fn a_journal_from_a_pipe_answers_more_than_once() {
+    let directory = TempDir::new().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut who = Command::new(PATH);
+    let words = one_by_one(who.args(["who", "-"]).arg(&pipe), || fs::write(&pipe, segment()).unwrap(), &THREE);
+    assert_eq!(words, ["AMBIGUOUS", "UNIQUE", "NONE"]);
 }
 
 /// So many that most blocks may hold one of them: they are not looked up one by one.
