@@ -9,6 +9,7 @@ mod reading;
 
 use ctrecorder_format::{Cause, Note};
 
+pub use part::Extent;
 pub use reading::{Reading, Several};
 
 /// Why events may be missing in a gap.
@@ -53,13 +54,30 @@ impl GapCause {
     }
 }
 
-/// A span of time, ns since the epoch, UTC. It begins before it ends.
+/// A span of time, ns since the epoch, UTC. It does not end before it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     /// Its begin.
     pub from: u64,
     /// Its end.
     pub to: u64,
+}
+
+impl Span {
+    /// From so much before a moment to so much behind it.
+    pub const fn around(moment: u64, reach: u64) -> Self {
+        Self { from: moment.saturating_sub(reach), to: moment.saturating_add(reach) }
+    }
+
+    /// Whether two spans, both with their ends, have a moment in common.
+    pub const fn meets(self, other: Self) -> bool {
+        self.from <= other.to && other.from <= self.to
+    }
+
+    /// The least span that holds both.
+    pub fn joined(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), to: self.to.max(other.to) }
+    }
 }
 
 /// A span in which events may be missing. Where a single event was lost it may have no length.
@@ -79,6 +97,11 @@ impl Gap {
     /// A gap in which nobody knows what was lost.
     const fn unknown(from: u64, to: u64, cause: GapCause) -> Self {
         Self { from, to, cause, lost: None }
+    }
+
+    /// Whether this gap and a span, both with their ends, have a moment in common.
+    pub const fn touches(&self, span: Span) -> bool {
+        Span { from: self.from, to: self.to }.meets(span)
     }
 
     /// What of this gap lies between two times. All it lost stays with what is left of it: nobody knows where in it that was.
@@ -131,6 +154,23 @@ impl Coverage {
         let outside: Vec<_> = left(from, self.from, self.outside.0).chain(left(self.to, to, self.outside.1)).collect();
         let told = self.told.into_iter().chain(outside).collect();
         Self::new(from, to, told, self.outside)
+    }
+
+    /// What keeps a span, its two ends included, from being covered: the gaps that it touches, and what of it lies before
+    /// the first segment or behind the last one. A gap that lost nothing is none of these.
+    pub fn missing(&self, span: Span) -> Vec<Gap> {
+        let end = span.to.saturating_add(1);
+        let told = || self.told.iter().map(|gap| Span { from: gap.from, to: gap.to });
+        let outside = |from, to, cause| -> Vec<Gap> {
+            let left = complement(told(), from, to).into_iter();
+            left.map(|left| Gap::unknown(left.from, left.to.min(span.to), cause)).collect()
+        };
+        let before = outside(span.from, self.from.min(end), self.outside.0);
+        let behind = if span.to > self.to { outside(span.from.max(self.to), end, self.outside.1) } else { Vec::new() };
+        let told = self.told.iter().filter(|gap| gap.touches(span) && gap.lost != Some(0)).copied();
+        let mut missing: Vec<_> = told.chain(before).chain(behind).collect();
+        missing.sort_unstable();
+        missing
     }
 
     /// The spans without a gap, by their begin.
@@ -209,6 +249,22 @@ mod tests {
             prop_assert!(asked.spans().iter().all(|span| span.from < span.to));
             prop_assert!(asked.gaps.iter().all(|gap| asked.from <= gap.from && gap.from <= gap.to && gap.to <= asked.to));
             prop_assert!(asked.gaps.is_sorted());
+        }
+
+        /// Whatever is not covered of a span, ends included, is told, and nothing else.
+        #[test]
+        fn what_is_missing_from_a_span_is_what_no_span_covers(gaps in gaps(), from in 0..70_u64, length in 0..20_u64) {
+            let span = Span { from, to: from + length };
+            let missing = coverage(&gaps).missing(span);
+            let is_told = |gap: &Gap| gap.lost != Some(0) && gap.from <= span.to && span.from <= gap.to;
+            let is_outside = span.from < 10 || span.to > 50;
+            prop_assert_eq!(missing.is_empty(), !is_outside && !joined(gaps.clone()).iter().any(is_told));
+            prop_assert!(missing.iter().all(|gap| gap.touches(span)));
+            // Each moment that the journal does not tell of is in one of them.
+            let outside = (span.from..=span.to).filter(|moment| !(10..=50).contains(moment));
+            let told = |moment: &u64| gaps.iter().any(|gap| gap.from <= *moment && *moment <= gap.to);
+            let within = |moment: u64| missing.iter().any(|gap| gap.from <= moment && moment <= gap.to);
+            prop_assert!(outside.filter(|moment| !told(moment)).all(within));
         }
 
         #[test]
