@@ -12,7 +12,7 @@ use super::selection::moment;
 use super::{Misuse, Report, Status};
 use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
-use crate::query::coverage::Reading;
+use crate::query::coverage::{Look, Reading};
 use crate::query::{Clock, Coverage, parse_zone};
 
 /// Show which spans were recorded without gap
@@ -120,7 +120,7 @@ fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
         report.file(&version);
         // What is damaged is a gap: that is the answer, and no failure of the question.
         let mut told = |damage: &_| report.line(format_args!("{shown}: {damage}"));
-        if reading.add(&source, &version, &mut told).is_none() {
+        if reading.add(&source, &version, Look::Heads, &mut told).is_none() {
             report.failure(format_args!("{shown}: neither its header nor a block is whole"));
         }
         report.passed(source.length());

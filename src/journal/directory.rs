@@ -1,6 +1,29 @@
-//! Holds the blocks of a segment against the directory in its footer.
+//! The directory in a segment's footer, and the blocks that it tells of.
 
-use ctrecorder_format::{BlockHeader, DirectoryEntry};
+use ctrecorder_format::{BlockHeader, DirectoryEntry, Segment};
+
+/// Whether a segment has a directory that makes sense: whose blocks follow each other from the first one to the footer.
+pub fn has_sane_directory(segment: &Segment<'_>) -> bool {
+    let (Ok(_), Some(footer)) = (segment.header(), segment.footer()) else { return false };
+    let mut reached = segment.heads().place().offset();
+    let mut blocks = 0_u32;
+    let begins_where_expected = footer.directory.first().is_some_and(|first| first.offset.get() == reached);
+    begins_where_expected
+        && footer.directory.iter().enumerate().all(|(index, entry)| {
+            let in_order = entry.offset.get() == reached && entry.blocks.get() > 0;
+            let end = end_of_entry(segment, index);
+            let sum = blocks.checked_add(entry.blocks.get());
+            let grows = end > reached;
+            (reached, blocks) = (end, sum.unwrap_or(blocks));
+            in_order && grows && sum.is_some()
+        })
+}
+
+/// Where the blocks of an entry of the directory end, as far as that tells.
+pub(super) fn end_of_entry(segment: &Segment<'_>, index: usize) -> u64 {
+    let Some(footer) = segment.footer() else { return 0 };
+    footer.directory.get(index + 1).map_or(footer.offset, |next| next.offset.get())
+}
 
 /// Goes along a directory, block by block.
 pub(super) struct Comparison<'d> {

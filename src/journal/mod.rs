@@ -16,6 +16,7 @@ mod scan;
 mod source;
 
 pub use chain::{Broken, Chain, LooseEnd, Recorder};
+pub use directory::has_sane_directory;
 pub use error::{Error, Reason, Shown};
 pub use examine::{Condition, Examined, Examiner, Finding};
 pub use keyframe::OpenRecords;

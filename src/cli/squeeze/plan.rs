@@ -11,7 +11,7 @@ use ctrecorder_format::{Cause, Content, Family, Header, NS_PER_SECOND, Note, Seg
 use super::Choice;
 use crate::cli::Report;
 use crate::journal::{Journal, Version};
-use crate::query::coverage::{GapCause, Reading};
+use crate::query::coverage::{GapCause, Look, Reading};
 
 const NS_PER_US: u64 = 1_000;
 
@@ -38,7 +38,7 @@ impl Plan {
             let next = file.open().and_then(|source| {
                 let version = source.parse()?;
                 // Damage is told when the records are read.
-                reading.add(&source, &version, &mut |_| ());
+                reading.add(&source, &version, Look::Heads, &mut |_| ());
                 Ok(Self::for_file(&version))
             });
             match (next, &mut plan) {

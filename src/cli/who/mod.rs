@@ -4,13 +4,14 @@ mod batch;
 
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use chrono_tz::Tz;
 use clap::ValueEnum;
 
-use super::{Misuse, Report, Status};
+use super::{Misuse, Report, Status, Threads};
 use crate::journal::{Journal, Shown};
 use crate::output::who;
 use crate::protocol::Protocols;
@@ -59,6 +60,9 @@ pub struct Arguments {
     /// How the answer is written; lines of questions are always answered in json
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
+
+    #[command(flatten)]
+    threads: Threads,
 }
 
 const AFTER_HELP: &str = "\
@@ -76,9 +80,9 @@ enum Format {
 
 /// Answers what the arguments ask.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-    let Arguments { endpoint, paths, at, slack, proto, peer, tz, output } = arguments;
+    let Arguments { endpoint, paths, at, slack, proto, peer, tz, output, threads } = arguments;
     let terms = Terms { clock: Clock::new(tz), slack, protocols: proto };
-    let mut desk = Desk::new(paths);
+    let mut desk = Desk::new(paths, threads.number());
     if endpoint == "-" {
         if at.is_some() || peer.is_some() || output == Some(Format::Text) {
             bail!(Misuse(
@@ -129,6 +133,7 @@ fn warn(answer: &Answer, report: &Report) {
 /// Where questions are answered: the files that are asked, and what was said of them.
 struct Desk {
     paths: Vec<PathBuf>,
+    threads: NonZeroUsize,
     /// The files, and whether all were found, where one of them is a pipe, which can be read only once.
     kept: Option<(Journal, bool)>,
     report: Report,
@@ -137,14 +142,14 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths, kept: None, report: Report::new(0, false), said: HashSet::new() }
+    fn new(paths: Vec<PathBuf>, threads: NonZeroUsize) -> Self {
+        Self { paths, threads, kept: None, report: Report::new(0, false), said: HashSet::new() }
     }
 
     /// Answers questions from the files as they are now, by one pass through them.
     fn ask(&mut self, questions: Vec<Question>) -> Result<Vec<Answer>, Misuse> {
         let (journal, all_found) = self.kept.take().unwrap_or_else(|| self.find());
-        let asked = ask(&journal, questions, all_found).map_err(|several| Misuse(several.to_string()))?;
+        let asked = ask(&journal, questions, all_found, self.threads).map_err(|several| Misuse(several.to_string()))?;
         if self.paths.iter().any(|path| path.exists() && !path.is_file() && !path.is_dir()) {
             self.kept = Some((journal, all_found));
         }

@@ -14,6 +14,7 @@ use ctrecorder_format::block::flags;
 use ctrecorder_format::{DirectoryEntry, Place, Segment, legacy};
 
 use super::super::Version;
+use super::super::directory::{end_of_entry, has_sane_directory};
 use super::super::opened::Opened;
 use super::Select;
 use super::parcel::{Parcel, Part, is_passed_over};
@@ -177,29 +178,6 @@ fn first_stage(version: &Version<'_>) -> Stage {
         Version::Three(segment) if has_sane_directory(segment) => Stage::Entries { index: 0, sequence: 0 },
         Version::Three(segment) => Stage::Blocks(segment.heads().place()),
     }
-}
-
-/// Whether a segment has a directory that makes sense: whose blocks follow each other from the first one to the footer.
-fn has_sane_directory(segment: &Segment<'_>) -> bool {
-    let (Ok(_), Some(footer)) = (segment.header(), segment.footer()) else { return false };
-    let mut reached = segment.heads().place().offset();
-    let mut blocks = 0_u32;
-    let begins_where_expected = footer.directory.first().is_some_and(|first| first.offset.get() == reached);
-    begins_where_expected
-        && footer.directory.iter().enumerate().all(|(index, entry)| {
-            let in_order = entry.offset.get() == reached && entry.blocks.get() > 0;
-            let end = end_of_entry(segment, index);
-            let sum = blocks.checked_add(entry.blocks.get());
-            let grows = end > reached;
-            (reached, blocks) = (end, sum.unwrap_or(blocks));
-            in_order && grows && sum.is_some()
-        })
-}
-
-/// Where the blocks of an entry of the directory end, as far as that tells.
-pub(super) fn end_of_entry(segment: &Segment<'_>, index: usize) -> u64 {
-    let Some(footer) = segment.footer() else { return 0 };
-    footer.directory.get(index + 1).map_or(footer.offset, |next| next.offset.get())
 }
 
 /// Whether the blocks of an entry, the first of which has the number `sequence`, end with a whole batch.

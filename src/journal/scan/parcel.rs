@@ -8,8 +8,8 @@ use ctrecorder_format::legacy::Endpoints;
 use ctrecorder_format::{Address, BlockKind, Body, DirectoryEntry, Head, Kind, Place, Record, Segment, legacy};
 
 use super::super::Version;
+use super::super::directory::end_of_entry;
 use super::super::opened::Opened;
-use super::divide::end_of_entry;
 use super::found::{Found, Step};
 use super::merge::{Batch, Either};
 use super::ruled_out::RuledOut;

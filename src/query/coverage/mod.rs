@@ -9,7 +9,7 @@ mod reading;
 
 use ctrecorder_format::{Cause, Note};
 
-pub use part::Extent;
+pub use part::{Extent, Look};
 pub use reading::{Reading, Several};
 
 /// Why events may be missing in a gap.
@@ -160,15 +160,16 @@ impl Coverage {
     /// the first segment or behind the last one. A gap that lost nothing is none of these.
     pub fn missing(&self, span: Span) -> Vec<Gap> {
         let end = span.to.saturating_add(1);
-        let told = || self.told.iter().map(|gap| Span { from: gap.from, to: gap.to });
+        let told = || self.told.iter().filter(|gap| gap.lost != Some(0));
         let outside = |from, to, cause| -> Vec<Gap> {
-            let left = complement(told(), from, to).into_iter();
+            let spans = told().map(|gap| Span { from: gap.from, to: gap.to });
+            let left = complement(spans, from, to).into_iter();
             left.map(|left| Gap::unknown(left.from, left.to.min(span.to), cause)).collect()
         };
         let before = outside(span.from, self.from.min(end), self.outside.0);
         let behind = if span.to > self.to { outside(span.from.max(self.to), end, self.outside.1) } else { Vec::new() };
-        let told = self.told.iter().filter(|gap| gap.touches(span) && gap.lost != Some(0)).copied();
-        let mut missing: Vec<_> = told.chain(before).chain(behind).collect();
+        let inside = told().filter(|gap| gap.touches(span)).copied();
+        let mut missing: Vec<_> = inside.chain(before).chain(behind).collect();
         missing.sort_unstable();
         missing
     }

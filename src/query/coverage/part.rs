@@ -3,11 +3,11 @@
 use ctrecorder_format::block::flags;
 use ctrecorder_format::legacy::{self, Piece};
 use ctrecorder_format::{
-    BlockHeader, BlockKind, Body, Cause, Closing, Content, Damage, Fault, Head, Header, Note, Segment,
+    BlockHeader, BlockKind, Body, Cause, Closing, Content, Damage, DirectoryEntry, Fault, Head, Header, Note, Segment,
 };
 
 use super::{Gap, GapCause};
-use crate::journal::{Recorder, Source, Version};
+use crate::journal::{Recorder, Source, Version, has_sane_directory};
 
 /// Blocks that are longer than this on the average are skipped from head to head, not read through.
 const WORTH_SKIPPING_BYTES: u64 = 16 * 1024;
@@ -51,6 +51,47 @@ impl Extent {
     }
 }
 
+/// How closely a file is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// At the head of each block.
+    Heads,
+    /// Where there is a directory, at that, and at what is not records: damage to the heads of records is not seen.
+    Directory,
+}
+
+/// When the events of some blocks of records arrived, and when their flows were alive (docs/format.md, "Times of a block").
+struct Times {
+    first: u64,
+    last: u64,
+    /// 0 if some start is not known.
+    least_start: u64,
+    greatest_end: u64,
+}
+
+impl From<&BlockHeader> for Times {
+    fn from(block: &BlockHeader) -> Self {
+        Self {
+            first: block.first_event.get(),
+            last: block.last_event.get(),
+            least_start: if block.has(flags::START_UNKNOWN) { 0 } else { block.least_start.get() },
+            greatest_end: block.greatest_end.get(),
+        }
+    }
+}
+
+impl From<&DirectoryEntry> for Times {
+    fn from(entry: &DirectoryEntry) -> Self {
+        let unknown = entry.flags & flags::START_UNKNOWN != 0;
+        Self {
+            first: entry.first_event.get(),
+            last: entry.last_event.get(),
+            least_start: if unknown { 0 } else { entry.least_start.get() },
+            greatest_end: entry.greatest_end.get(),
+        }
+    }
+}
+
 /// What one file tells of time.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
@@ -78,18 +119,26 @@ pub(super) struct Part {
 impl Part {
     /// Reads the heads and notes of a file. Damage is told to `told`, but for an end that is cut off. `None` if nothing in it
     /// tells of any time.
-    pub(super) fn of(source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> Option<Self> {
+    pub(super) fn of(
+        source: &Source,
+        version: &Version<'_>,
+        look: Look,
+        told: &mut dyn FnMut(&Damage),
+    ) -> Option<Self> {
         match version {
             Version::Two(file) => Some(Self::of_legacy(file, version.begun(), told)),
             Version::Three(segment) => {
-                if let Some(footer) = segment.footer()
+                let by_directory = look == Look::Directory && has_sane_directory(segment);
+                if by_directory {
+                    // What it tells of is not touched.
+                } else if let Some(footer) = segment.footer()
                     && segment.length() / (footer.totals.blocks.saturating_add(1)) > WORTH_SKIPPING_BYTES
                 {
                     source.expect_reads_at(footer.directory.iter().map(|entry| entry.offset.get()));
                 }
                 let end = if source.is_being_written() { End::BeingWritten } else { End::CutOff };
                 let mut walk = Walk::begin(Self::blank(segment.header().ok(), version.begun(), end), told);
-                walk.segment(segment);
+                walk.segment(segment, by_directory);
                 let part = walk.part.in_order();
                 (segment.header().is_ok() || part.to > 0).then_some(part)
             }
@@ -187,17 +236,13 @@ impl<'w> Walk<'w> {
         Self { part, told, solid, missing: None, unbegun: true }
     }
 
-    fn segment(&mut self, segment: &Segment<'_>) {
+    fn segment(&mut self, segment: &Segment<'_>, by_directory: bool) {
         if let Err(damage) = segment.header() {
             self.damage(damage);
         }
-        for head in segment.heads() {
-            match head {
-                // An index repeats the times of blocks before it.
-                Ok(head) if matches!(head.header.kind(), Some(BlockKind::Footer | BlockKind::Index)) => {}
-                Ok(head) => self.block(&head),
-                Err(damage) => self.damage(&damage),
-            }
+        match segment.footer().filter(|_| by_directory) {
+            Some(footer) => self.directory(segment, footer.directory),
+            None => segment.heads().for_each(|head| self.head(head)),
         }
         match segment.footer() {
             Some(footer) => {
@@ -217,6 +262,30 @@ impl<'w> Walk<'w> {
         }
     }
 
+    /// Takes what a directory says of blocks of records, and walks through the others.
+    fn directory(&mut self, segment: &Segment<'_>, directory: &[DirectoryEntry]) {
+        const KNOWN: u8 = 1 << BlockKind::Ipv4 as u8 | 1 << BlockKind::Ipv6 as u8 | 1 << BlockKind::Index as u8;
+        let mut sequence = 0_u32;
+        for entry in directory {
+            if entry.kinds & !KNOWN != 0 {
+                let heads = segment.heads_from(segment.place(entry.offset.get(), sequence));
+                heads.take(entry.blocks.get() as usize).for_each(|head| self.head(head));
+            } else if entry.kinds != 1 << BlockKind::Index as u8 {
+                self.times(&Times::from(entry), false);
+            }
+            sequence = sequence.wrapping_add(entry.blocks.get());
+        }
+    }
+
+    fn head(&mut self, head: Result<Head<'_>, Damage>) {
+        match head {
+            // An index repeats the times of blocks before it.
+            Ok(head) if matches!(head.header.kind(), Some(BlockKind::Footer | BlockKind::Index)) => {}
+            Ok(head) => self.block(&head),
+            Err(damage) => self.damage(&damage),
+        }
+    }
+
     fn damage(&mut self, damage: &Damage) {
         // An end that is cut off is what a segment without a footer is; nothing belongs to it behind a footer.
         if matches!(damage.fault, Fault::CutOff(_)) {
@@ -233,22 +302,12 @@ impl<'w> Walk<'w> {
         if let Some(lost) = self.missing.take() {
             self.part.damage(self.solid, self.resumed(block), lost);
         }
-        self.part.to = self.part.to.max(last);
-        if !block.has(flags::CONTINUES) {
-            self.solid = self.part.to;
-        }
-        // A note's span may have begun long before the file.
-        let begin = if block.kind() == Some(BlockKind::Notes) { last } else { first };
-        self.part.extent.reach(begin, last.max(block.greatest_end.get()));
         if block.kind() != Some(BlockKind::Notes) {
-            self.squeezed(block);
-            self.unbegun = false;
-            // Events that waited while the disk refused may be older than the file that they came into at last.
-            if self.part.is_later() {
-                self.part.from = self.part.from.min(first);
-            }
-            return;
+            return self.times(&Times::from(block), block.has(flags::CONTINUES));
         }
+        self.reach(last, block.has(flags::CONTINUES));
+        // A note's span may have begun long before the file.
+        self.part.extent.reach(last, last.max(block.greatest_end.get()));
         match head.verify().map(|block| block.body) {
             Ok(Body::Notes(notes)) => notes.iter().for_each(|note| self.note(note)),
             Ok(_) => {}
@@ -260,12 +319,26 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// Flows are there by their ends: they may have been alive long before the first that ended.
-    fn squeezed(&mut self, block: &BlockHeader) {
+    /// The file tells up to here; the block goes on with the next one of its batch, or not.
+    fn reach(&mut self, last: u64, continues: bool) {
+        self.part.to = self.part.to.max(last);
+        if !continues {
+            self.solid = self.part.to;
+        }
+    }
+
+    /// What is known of one block of records, or of several.
+    fn times(&mut self, times: &Times, continues: bool) {
+        self.reach(times.last, continues);
+        self.part.extent.reach(times.first, times.last.max(times.greatest_end));
+        // Flows are there by their ends: they may have been alive long before the first that ended.
         if self.part.content == Content::Flows {
-            let unknown = block.has(flags::START_UNKNOWN);
-            let begin = if unknown { 0 } else { block.least_start.get() };
-            self.part.extent.least = self.part.extent.least.min(begin);
+            self.part.extent.least = self.part.extent.least.min(times.least_start);
+        }
+        self.unbegun = false;
+        // Events that waited while the disk refused may be older than the file that they came into at last.
+        if self.part.is_later() {
+            self.part.from = self.part.from.min(times.first);
         }
     }
 

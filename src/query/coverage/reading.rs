@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ctrecorder_format::{Cause, Damage};
 
-use super::part::{End, Extent, Part};
+use super::part::{End, Extent, Look, Part};
 use super::{Coverage, Gap, GapCause, Span, account, complement};
 use crate::journal::{Recorder, Source, Version};
 
@@ -53,8 +53,14 @@ impl Reading {
     /// Reads the heads and notes of a file; its records are not read (but for files of version 2, which have no heads).
     /// Damage in it is told to `told`, but for an end that is cut off. Returns its place in time; `None` if nothing in it tells
     /// of any time: then neither its header nor a block is whole.
-    pub fn add(&mut self, source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> Option<Extent> {
-        let part = Part::of(source, version, told);
+    pub fn add(
+        &mut self,
+        source: &Source,
+        version: &Version<'_>,
+        look: Look,
+        told: &mut dyn FnMut(&Damage),
+    ) -> Option<Extent> {
+        let part = Part::of(source, version, look, told);
         let extent = part.as_ref().map(|part| part.extent);
         self.parts.extend(part);
         extent
@@ -359,7 +365,7 @@ mod tests {
         file.write_all(bytes).unwrap();
         let source = Source::open(file.path()).unwrap();
         let mut reading = Reading::default();
-        reading.add(&source, &source.parse().ok()?, &mut |_| ());
+        reading.add(&source, &source.parse().ok()?, Look::Heads, &mut |_| ());
         reading.clone().untold();
         reading.coverage().unwrap()
     }

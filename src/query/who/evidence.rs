@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 
 use super::flow::Known;
-use super::gather::gather;
-use super::plan::Plan;
+use super::gather::{Gathered, gather};
+use super::plan;
 use super::scope::Scope;
 use super::{Answer, Asked, Doubt, Finding, Question, Wanted};
 use crate::journal::Journal;
 use crate::query::Coverage;
-use crate::query::coverage::{Extent, Gap, Reading, Several, Span};
+use crate::query::coverage::{Extent, Gap, Look, Reading, Several, Span};
 
 /// What a journal says.
 #[derive(Debug)]
@@ -30,7 +31,12 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// Reads what the questions need of a journal. The second part is what happened on the way; its answers are yet to come.
-    pub(super) fn gather(journal: &Journal, questions: &[Question], all_found: bool) -> Result<(Self, Asked), Several> {
+    pub(super) fn gather(
+        journal: &Journal,
+        questions: &[Question],
+        all_found: bool,
+        threads: NonZeroUsize,
+    ) -> Result<(Self, Asked), Several> {
         let mut asked = Asked { answers: Vec::new(), damage: Vec::new(), failures: Vec::new(), shapeless: Vec::new() };
         let mut reading = Reading::default();
         let mut scope = Scope::default();
@@ -39,7 +45,7 @@ impl Evidence {
             let extent = file.open().and_then(|source| {
                 let version = source.parse()?;
                 scope.join(&Scope::of(&version));
-                Ok(reading.add(&source, &version, &mut |_| ()))
+                Ok(reading.add(&source, &version, Look::Directory, &mut |_| ()))
             });
             extents.push(match extent {
                 Ok(Some(extent)) => extent,
@@ -54,9 +60,12 @@ impl Evidence {
             });
         }
         let coverage = reading.clone().coverage()?;
-        let span = questions.iter().map(Question::reach).reduce(Span::joined).unwrap_or(Span { from: 0, to: 0 });
         let wanted = Wanted::by(questions);
-        let gathered = gather(journal, &wanted, &Plan::new(&extents, span, scope.has_version_2), span.to);
+        let mut gathered = Gathered::default();
+        let windows = questions.iter().flat_map(Question::windows).collect();
+        for (plan, span) in plan::parts(&extents, windows, scope.has_version_2) {
+            gathered.join(gather(journal, &wanted, &plan, span, threads));
+        }
         asked.damage = gathered.damage;
         // What could be read a moment ago, and cannot any more.
         let known: Vec<_> = asked.failures.iter().map(|error| error.path.clone()).collect();

@@ -1,6 +1,7 @@
 //! One pass through a journal: every flow that has an endpoint asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -27,13 +28,29 @@ pub(super) struct Gathered {
     pub(super) failures: Vec<Error>,
 }
 
-/// Reads what the plan says of a journal. `until` is the last moment that is asked for.
-pub(super) fn gather(journal: &Journal, wanted: &Wanted, plan: &Plan, until: u64) -> Gathered {
+impl Gathered {
+    /// Adds what was found in another part of the journal. What both found, the earlier one knows better.
+    pub(super) fn join(&mut self, other: Self) {
+        let place = |flow: &Known| (flow.identity, flow.start.latest());
+        let known: HashSet<_> = self.flows.iter().map(place).collect();
+        self.flows.extend(other.flows.into_iter().filter(|flow| !known.contains(&place(flow))));
+        self.lost.extend(other.lost);
+        self.damage.extend(other.damage);
+        self.failures.extend(other.failures);
+    }
+}
+
+/// Reads what the plan says of a journal, for the flows that were alive at some moment of a span.
+pub(super) fn gather(journal: &Journal, wanted: &Wanted, plan: &Plan, span: Span, threads: NonZeroUsize) -> Gathered {
+    let until = span.to;
     let needed = journal.behind(plan.skipped);
     let mut gather =
         Gather { journal: &needed, plan, until, pairs: Pairs::default(), state: State::default(), next: 0 };
-    let _done = Scan::new(wanted, OpenRecords::All).run(&needed, &mut gather);
-    gather.finish()
+    let _done = Scan::new(wanted, OpenRecords::All).with_threads(threads).run(&needed, &mut gather);
+    let mut gathered = gather.finish();
+    // What began later was not followed to its end.
+    gathered.flows.retain(|flow| flow.life.meets(span));
+    gathered
 }
 
 /// Starts and ends of both families on their way to flows.

@@ -19,6 +19,7 @@ mod scope;
 mod verdict;
 mod wanted;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use ctrecorder_format::Damage;
@@ -47,12 +48,17 @@ pub struct Asked {
 }
 
 /// Asks a journal: all questions by one pass through the part of it that can answer them. `all_found` is false if some of
-/// the files could not be found: then what they cover is not known.
+/// the files could not be found: then what they cover is not known. So many threads read.
 ///
 /// # Errors
 /// [`Several`], if the files are of several recorders.
-pub fn ask(journal: &Journal, questions: Vec<Question>, all_found: bool) -> Result<Asked, Several> {
-    let (evidence, asked) = Evidence::gather(journal, &questions, all_found)?;
+pub fn ask(
+    journal: &Journal,
+    questions: Vec<Question>,
+    all_found: bool,
+    threads: NonZeroUsize,
+) -> Result<Asked, Several> {
+    let (evidence, asked) = Evidence::gather(journal, &questions, all_found, threads)?;
     let answers = questions.into_iter().map(|question| evidence.answer(question)).collect();
     Ok(Asked { answers, ..asked })
 }

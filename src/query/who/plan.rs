@@ -2,6 +2,32 @@
 
 use crate::query::coverage::{Extent, Span};
 
+/// The parts of a journal to be read for questions about these spans of time: each with its plan, and with the span that its
+/// flows are for. Where two parts would read the same files they are one.
+pub(super) fn parts(files: &[Extent], mut asked: Vec<Span>, has_version_2: bool) -> Vec<(Plan, Span)> {
+    asked.sort_unstable();
+    // Thousands of questions are about few spans.
+    asked.dedup_by(|next, span| {
+        let meets = span.meets(*next);
+        if meets {
+            *span = span.joined(*next);
+        }
+        meets
+    });
+    let mut parts: Vec<(Plan, Span)> = Vec::new();
+    for mut span in asked {
+        let mut plan = Plan::new(files, span, has_version_2);
+        while let Some((before, other)) = parts.pop_if(|(before, other)| other.meets(span) || before.reaches(&plan)) {
+            span = span.joined(other);
+            plan = Plan::new(files, span, has_version_2);
+            // The wider span begins no later.
+            plan.skipped = plan.skipped.min(before.skipped);
+        }
+        parts.push((plan, span));
+    }
+    parts
+}
+
 /// From which file on a journal is read, and where that may end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -37,6 +63,11 @@ impl Plan {
         Self { skipped: begin.unwrap_or(0), over_at }
     }
 
+    /// Whether a part with the other plan begins with files that one with this plan reads.
+    fn reaches(&self, other: &Self) -> bool {
+        self.over_at.is_none_or(|over_at| other.skipped < over_at)
+    }
+
     /// Whether this file, and all behind it, can be left unread if no flow that has begun by the last moment is open.
     pub(super) fn is_over_at(&self, file: usize) -> bool {
         self.over_at.is_some_and(|over_at| over_at <= file)
@@ -49,6 +80,23 @@ mod tests {
 
     fn files<const N: usize>(files: [(u64, u64, bool); N]) -> [Extent; N] {
         files.map(|(least, greatest, has_whole_keyframe)| Extent { least, greatest, has_whole_keyframe })
+    }
+
+    #[test]
+    fn parts_that_lie_apart_are_read_apart() {
+        let files: Vec<_> = (1..100)
+            .map(|hour| Extent { least: hour * 10, greatest: hour * 10 + 10, has_whole_keyframe: true })
+            .collect();
+        let span = |from, to| Span { from, to };
+        let read = |asked: &[Span]| {
+            let parts = parts(&files, asked.to_vec(), false);
+            parts.into_iter().map(|(plan, span)| (plan.skipped, plan.over_at, span)).collect::<Vec<_>>()
+        };
+        let (early, late) = (span(101, 102), span(501, 502));
+        assert_eq!(read(&[late, early]), [(9, Some(11), early), (49, Some(51), late)]);
+        assert_eq!(read(&[late, early, span(111, 112)]), [(9, Some(12), span(101, 112)), (49, Some(51), late)]);
+        assert_eq!(read(&[early, span(95, 96), late, span(90, 600)]), [(7, Some(61), span(90, 600))]);
+        assert_eq!(read(&[]), []);
     }
 
     fn plan(files: &[Extent], from: u64, to: u64) -> (usize, Option<usize>) {

@@ -164,10 +164,10 @@ impl Question {
         variants
     }
 
-    /// The span that holds every moment that the question, however it is asked, is about.
-    pub(super) fn reach(&self) -> Span {
+    /// The spans that the question, however it is asked, is about.
+    pub(super) fn windows(&self) -> impl Iterator<Item = Span> {
         let others = self.variants().into_iter().map(|(_, at, slack)| Span::around(at, slack));
-        others.fold(self.window(), Span::joined)
+        std::iter::once(self.window()).chain(others)
     }
 }
 

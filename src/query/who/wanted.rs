@@ -4,11 +4,12 @@ use std::any::Any;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
-use ctrecorder_format::{Address, BlockKind, Head, Key, Record, V4, V6};
+use ctrecorder_format::{Address, BlockKind, Columns, Head, Index, Key, Record, V4, V6};
 
 use super::Question;
 use super::flow::has_queries;
-use crate::journal::Select;
+use crate::journal::{Search, Select};
+use foldhash::fast::RandomState;
 
 /// So many keys at most are looked up in the filter of each block; beyond, most blocks hold one of them anyway.
 const KEYS_MAX: usize = 64;
@@ -32,13 +33,13 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 struct Endpoints<A> {
     few: Vec<(A, u16)>,
-    all: HashSet<(A, u16)>,
+    all: HashSet<(A, u16), RandomState>,
     keys: Vec<Key>,
 }
 
 impl<A: Address> Endpoints<A> {
     fn of(questions: &[Question], query_types: &[u16]) -> Self {
-        let mut all = HashSet::new();
+        let mut all = HashSet::default();
         let mut keys = Vec::new();
         for question in questions {
             let Some(address) = A::from_ip(question.endpoint.ip()) else { continue };
@@ -57,13 +58,17 @@ impl<A: Address> Endpoints<A> {
         if self.few.is_empty() { self.all.contains(&endpoint) } else { self.few.contains(&endpoint) }
     }
 
+    /// Whether an index or a filter is asked for them.
+    fn have_keys(&self) -> bool {
+        self.keys.len() <= KEYS_MAX
+    }
+
     /// Whether no record of a block has one of them.
     fn are_none_in(&self, head: &Head<'_>) -> bool {
         if self.all.is_empty() {
             return true;
         }
-        self.keys.len() <= KEYS_MAX
-            && head.filter().is_some_and(|filter| !self.keys.iter().any(|key| filter.may_hold(*key)))
+        self.have_keys() && head.filter().is_some_and(|filter| !self.keys.iter().any(|key| filter.may_hold(*key)))
     }
 }
 
@@ -93,6 +98,31 @@ impl Select for &Wanted {
             Some(BlockKind::Ipv6) => self.ipv6.are_none_in(head),
             Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index) | None => false,
         }
+    }
+
+    fn asks_indexes(&self) -> bool {
+        self.ipv4.have_keys() && self.ipv6.have_keys()
+    }
+
+    fn columns(&self, index: &Index<'_>) -> Columns {
+        let keys = self.ipv4.keys.iter().chain(&self.ipv6.keys);
+        keys.fold(Columns::default(), |any, key| any | index.may_hold(*key))
+    }
+
+    fn by_endpoints<S: Search>(&self, search: S) -> S::Found {
+        search.of(|endpoints| {
+            let [_, original_dst, _, reply_dst] = endpoints.addresses();
+            let [original_sport, original_dport, reply_sport, reply_dport] = endpoints.ports();
+            // The source port is in it for the sake of queries.
+            let mut public = [
+                (reply_dst, reply_dport),
+                (original_dst, original_dport),
+                (reply_dst, reply_sport),
+                (original_dst, original_sport),
+            ]
+            .into_iter();
+            public.any(|endpoint| self.ipv4.has(endpoint))
+        })
     }
 
     fn matches<A: Address>(&self, record: &Record<A>) -> bool {
