@@ -145,6 +145,8 @@ struct Walk<'w> {
     solid: u64,
     /// Something before the next head could not be read, with so many records, where that is known.
     missing: Option<Option<u64>>,
+    /// No block came behind that yet.
+    is_fresh: bool,
     /// Neither records nor the note that the recorder was started came yet.
     unbegun: bool,
 }
@@ -152,7 +154,7 @@ struct Walk<'w> {
 impl<'w> Walk<'w> {
     fn begin(part: Part, told: &'w mut dyn FnMut(&Damage)) -> Self {
         let solid = part.from;
-        Self { part, told, solid, missing: None, unbegun: true }
+        Self { part, told, solid, missing: None, is_fresh: false, unbegun: true }
     }
 
     fn segment(&mut self, segment: &Segment<'_>) {
@@ -177,9 +179,16 @@ impl<'w> Walk<'w> {
                     self.part.damage(self.solid, footer.totals.closed, lost);
                 }
             }
+            None => self.end_without_footer(),
+        }
+    }
+
+    fn end_without_footer(&mut self) {
+        match self.missing {
             // It tells up to its last whole block; what stood behind that is no gap within it.
-            None if self.missing.is_some() && self.part.end == End::CutOff => self.part.end = End::Damaged,
-            None => {}
+            Some(_) if self.is_fresh && self.part.end == End::CutOff => self.part.end = End::Damaged,
+            Some(lost) if !self.is_fresh => self.part.damage(self.solid, self.part.to, lost),
+            _ => {}
         }
     }
 
@@ -191,16 +200,19 @@ impl<'w> Walk<'w> {
         (self.told)(damage);
         if damage.fault != Fault::BehindFooter {
             self.missing = add(self.missing, damage.records_lost);
+            self.is_fresh = true;
         }
     }
 
     fn block(&mut self, head: &Head<'_>) {
         let (block, first, last) = (head.header, head.header.first_event.get(), head.header.last_event.get());
-        if let Some(lost) = self.missing.take() {
+        // The IPv4 block of its batch may be what is missing, with events later than its own: they came before the next batch.
+        let may_be_half = block.kind() == Some(BlockKind::Ipv6) && std::mem::take(&mut self.is_fresh);
+        if !may_be_half && let Some(lost) = self.missing.take() {
             self.part.damage(self.solid, self.resumed(block), lost);
         }
         self.part.to = self.part.to.max(last);
-        if !block.has(flags::CONTINUES) {
+        if !block.has(flags::CONTINUES) && self.missing.is_none() {
             self.solid = self.part.to;
         }
         if block.kind() != Some(BlockKind::Notes) {
@@ -222,12 +234,11 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// From when on, behind damage, all events are there again: this block is the first behind it.
+    /// From when on, behind damage, all events are there again: nothing of the batch of this block is missing.
     fn resumed(&self, block: &BlockHeader) -> u64 {
         let (first, last) = (block.first_event.get(), block.last_event.get());
-        // The IPv4 block of its batch may be what is missing, and a note's span may have begun long before.
-        let late = block.kind() == Some(BlockKind::Ipv6) || first < self.solid;
-        if late { last } else { first }
+        // A note's span may have begun long before.
+        if first < self.solid { last } else { first }
     }
 
     fn note(&mut self, note: &Note) {
