@@ -107,7 +107,7 @@ fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
         report.file(&version);
         // What is damaged is a gap: that is the answer, and no failure of the question.
         let mut told = |damage: &_| report.line(format_args!("{shown}: {damage}"));
-        if !reading.add(&source, &version, &mut told) {
+        if reading.add(&source, &version, &mut told).is_none() {
             report.failure(format_args!("{shown}: neither its header nor a block is whole"));
         }
         report.passed(source.length());

@@ -11,6 +11,7 @@ mod selection;
 mod squeeze;
 mod status;
 mod test;
+mod who;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -39,13 +40,14 @@ enum Command {
     Test(test::Arguments),
     Squeeze(squeeze::Arguments),
     Coverage(coverage::Arguments),
+    Who(who::Arguments),
 }
 
 const AFTER_HELP: &str = "\
 The spelling of the C program is understood as well: -C, -L, -H, -T, -S; its usage is shown without any argument.
 
-Exit status: 0 done; 1 a file failed the test, or coverage found a gap; 2 wrong usage (1 in the C program's spelling); \
-5 a file could not be read or is damaged, or anything else failed. What can be read is always shown.";
+Exit status: 0 done; 1 a file failed the test, coverage found a gap, or who found nobody; 2 wrong usage (1 in the C \
+program's spelling); 3 who found several; 4 who found nobody, and something may be missing; 5 a file could not be read or is damaged, or anything else failed. What can be read is always shown.";
 
 /// The version, and whether this build can record.
 const fn version() -> &'static str {
@@ -98,6 +100,7 @@ fn run(command: Command, usage: Status) -> Status {
         Command::Test(arguments) => test::run(arguments),
         Command::Squeeze(arguments) => squeeze::run(arguments),
         Command::Coverage(arguments) => coverage::run(arguments),
+        Command::Who(arguments) => who::run(arguments),
     };
     done.unwrap_or_else(|error| {
         if is_closed_output(&error) {

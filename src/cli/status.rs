@@ -7,12 +7,16 @@ use std::process::ExitCode;
 pub enum Status {
     /// Done.
     Done,
-    /// Done, and the answer is "no": a file failed `test`, or `coverage` found a gap.
+    /// Done, and the answer is "no": a file failed `test`, `coverage` found a gap, or `who` found nobody.
     No,
     /// The command line makes no sense.
     Usage,
     /// The classic command line makes no sense. The C program ended so, and scripts know it.
     ClassicUsage,
+    /// `who` found several.
+    Ambiguous,
+    /// `who` found nobody, and something may be missing.
+    Unknown,
     /// A file could not be read or is damaged, or anything else failed.
     Failed,
 }
@@ -23,6 +27,8 @@ impl From<Status> for ExitCode {
             Status::Done => 0,
             Status::No | Status::ClassicUsage => 1,
             Status::Usage => 2,
+            Status::Ambiguous => 3,
+            Status::Unknown => 4,
             Status::Failed => 5,
         })
     }

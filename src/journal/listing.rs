@@ -18,7 +18,7 @@ pub struct Journal {
 }
 
 /// One file of a [`Journal`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Member {
     path: PathBuf,
     length: u64,
@@ -54,6 +54,11 @@ impl Journal {
     /// Bytes in all of them.
     pub fn length(&self) -> u64 {
         self.files.iter().map(|file| file.length).sum()
+    }
+
+    /// The files behind so many of them, as a journal of its own.
+    pub fn behind(&self, count: usize) -> Self {
+        Self { files: self.files.iter().skip(count).cloned().collect(), passed_over: Vec::new() }
     }
 
     /// Each file as a journal of its own.

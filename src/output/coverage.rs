@@ -97,7 +97,7 @@ struct JsonGap {
 }
 
 /// A moment in ns since the epoch as RFC 3339.
-fn moment(ns: u64) -> String {
+pub(super) fn moment(ns: u64) -> String {
     // Nanoseconds of 64 bits reach to the year 2554, which is far from any limit.
     let moment = DateTime::from_timestamp((ns / NS_PER_SECOND) as i64, (ns % NS_PER_SECOND) as u32).unwrap_or_default();
     moment.to_rfc3339_opts(SecondsFormat::Nanos, true)

@@ -10,6 +10,7 @@
 //! | [`coverage`] | what a journal covers, as text and as JSON |
 //! | [`gap`] | gaps, in the words of all commands |
 //! | [`header`] | what a file says of itself, as the C program's `-H` did |
+//! | [`who`] | who had an endpoint, as text and as JSON |
 //! | [`time`], [`zone`] | moments in a time zone, for those above |
 
 pub mod bars;
@@ -25,6 +26,7 @@ pub mod lines;
 mod readings;
 pub mod time;
 mod told;
+pub mod who;
 pub mod zone;
 
 pub use classic::Classic;

@@ -6,6 +6,7 @@ pub mod network;
 pub mod pair;
 mod select;
 pub mod time;
+pub mod who;
 
 pub use coverage::Coverage;
 pub use filter::{Condition, Filter, Places, Where, WhereError};

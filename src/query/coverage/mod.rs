@@ -9,6 +9,7 @@ mod reading;
 
 use ctrecorder_format::{Cause, Note};
 
+pub use part::Extent;
 pub use reading::{Reading, Several};
 
 /// Why events may be missing in a gap.
@@ -81,6 +82,11 @@ impl Gap {
         Self { from, to, cause, lost: None }
     }
 
+    /// Whether this gap and a span, both with their ends, have a moment in common.
+    pub const fn touches(&self, span: Span) -> bool {
+        self.from <= span.to && span.from <= self.to
+    }
+
     /// What of this gap lies between two times. All it lost stays with what is left of it: nobody knows where in it that was.
     fn within(mut self, from: u64, to: u64) -> Option<Self> {
         let instant = self.from == self.to || from == to;
@@ -131,6 +137,23 @@ impl Coverage {
         let outside: Vec<_> = left(from, self.from, self.outside.0).chain(left(self.to, to, self.outside.1)).collect();
         let told = self.told.into_iter().chain(outside).collect();
         Self::new(from, to, told, self.outside)
+    }
+
+    /// What keeps a span, its two ends included, from being covered: the gaps that it touches, and what of it lies before
+    /// the first segment or behind the last one. A gap that lost nothing is none of these.
+    pub fn missing(&self, span: Span) -> Vec<Gap> {
+        let end = span.to.saturating_add(1);
+        let told = || self.told.iter().map(|gap| Span { from: gap.from, to: gap.to });
+        let outside = |from, to, cause| -> Vec<Gap> {
+            let left = complement(told(), from, to).into_iter();
+            left.map(|left| Gap::unknown(left.from, left.to.min(span.to), cause)).collect()
+        };
+        let before = outside(span.from, self.from.min(end), self.outside.0);
+        let behind = if span.to > self.to { outside(span.from.max(self.to), end, self.outside.1) } else { Vec::new() };
+        let told = self.told.iter().filter(|gap| gap.touches(span) && gap.lost != Some(0)).copied();
+        let mut missing: Vec<_> = told.chain(before).chain(behind).collect();
+        missing.sort_unstable();
+        missing
     }
 
     /// The spans without a gap, by their begin.

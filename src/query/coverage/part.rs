@@ -29,6 +29,28 @@ pub(super) enum End {
     Version2,
 }
 
+/// What one file tells of its own place in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The least time of anything in it, ns since the epoch; but open flows may have begun earlier.
+    pub least: u64,
+    /// The greatest time of anything in it.
+    pub greatest: u64,
+    /// Whether it tells of every flow that was alive when it was begun (docs/format.md, "The table").
+    pub has_whole_keyframe: bool,
+}
+
+impl Extent {
+    /// Of which nothing is known.
+    pub const UNKNOWN: Self = Self { least: 0, greatest: u64::MAX, has_whole_keyframe: false };
+
+    /// Makes it hold a span.
+    fn reach(&mut self, from: u64, to: u64) {
+        self.least = self.least.min(from);
+        self.greatest = self.greatest.max(to);
+    }
+}
+
 /// What one file tells of time.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
@@ -36,6 +58,7 @@ pub(super) struct Part {
     pub(super) host: Option<String>,
     /// The network namespace that was recorded, 0 if not known.
     pub(super) namespace: u64,
+    pub(super) content: Content,
     /// The run of the recorder that wrote the file; `None` if it is of no run, or nobody knows.
     pub(super) run: Option<Recorder>,
     /// Its number in that run, from 0.
@@ -45,6 +68,7 @@ pub(super) struct Part {
     /// Until when, not before `from`.
     pub(super) to: u64,
     pub(super) end: End,
+    pub(super) extent: Extent,
     /// Its gaps and accounts, in order.
     pub(super) notes: Vec<Note>,
     /// What could not be read in the middle of it.
@@ -77,12 +101,14 @@ impl Part {
         Self {
             host: header.map(|header| header.host.clone()),
             namespace: header.map_or(0, |header| header.namespace),
+            content: header.map_or(Content::Events, |header| header.content),
             // Squeezed segments have the header of their first input, and are no part of its run.
             run: header.filter(|header| header.content == Content::Events).map(Recorder::of),
             number: header.map_or(0, |header| header.segment_number),
             from: begun,
             to: begun,
             end,
+            extent: Extent { least: begun, greatest: begun, has_whole_keyframe: false },
             notes: Vec::new(),
             damaged: Vec::new(),
         }
@@ -101,12 +127,18 @@ impl Part {
                         part.damage(part.to, time, lost);
                     }
                     part.to = if in_order { time } else { part.to.max(time) };
+                    part.extent.reach(time, time);
                 }
                 Piece::Damage(damage) => {
                     told(&damage);
+                    part.extent = Extent::UNKNOWN;
                     missing = add(missing, damage.records_lost);
                 }
             }
+        }
+        if !in_order {
+            // They may have begun at any time, and none of version 2 says who was alive.
+            part.extent.least = 0;
         }
         part.in_order()
     }
@@ -175,6 +207,7 @@ impl<'w> Walk<'w> {
                     Closing::Stopped | Closing::Complete => End::Closed,
                 };
                 self.part.to = footer.totals.closed;
+                self.part.extent.reach(footer.totals.closed, footer.totals.closed);
                 if let Some(lost) = self.missing {
                     self.part.damage(self.solid, footer.totals.closed, lost);
                 }
@@ -215,7 +248,11 @@ impl<'w> Walk<'w> {
         if !block.has(flags::CONTINUES) && self.missing.is_none() {
             self.solid = self.part.to;
         }
+        // A note's span may have begun long before the file.
+        let begin = if block.kind() == Some(BlockKind::Notes) { last } else { first };
+        self.part.extent.reach(begin, last.max(block.greatest_end.get()));
         if block.kind() != Some(BlockKind::Notes) {
+            self.squeezed(block);
             self.unbegun = false;
             // Events that waited while the disk refused may be older than the file that they came into at last.
             if self.part.is_later() {
@@ -234,6 +271,15 @@ impl<'w> Walk<'w> {
         }
     }
 
+    /// Flows are there by their ends: they may have been alive long before the first that ended.
+    fn squeezed(&mut self, block: &BlockHeader) {
+        if self.part.content == Content::Flows {
+            let unknown = block.has(flags::START_UNKNOWN);
+            let begin = if unknown { 0 } else { block.least_start.get() };
+            self.part.extent.least = self.part.extent.least.min(begin);
+        }
+    }
+
     /// From when on, behind damage, all events are there again: nothing of the batch of this block is missing.
     fn resumed(&self, block: &BlockHeader) -> u64 {
         let (first, last) = (block.first_event.get(), block.last_event.get());
@@ -243,6 +289,7 @@ impl<'w> Walk<'w> {
 
     fn note(&mut self, note: &Note) {
         match note.cause() {
+            Some(Cause::TableRead) => self.part.extent.has_whole_keyframe |= self.part.content == Content::Events,
             // The file is there before the recorder is at work.
             Some(Cause::Started) if self.unbegun && self.part.number == 0 => {
                 self.unbegun = false;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ctrecorder_format::{Cause, Damage};
 
-use super::part::{End, Part};
+use super::part::{End, Extent, Part};
 use super::{Coverage, Gap, GapCause, Span, account, complement};
 use crate::journal::{Recorder, Source, Version};
 
@@ -51,13 +51,13 @@ impl Run {
 
 impl Reading {
     /// Reads the heads and notes of a file; its records are not read (but for files of version 2, which have no heads).
-    /// Damage in it is told to `told`, but for an end that is cut off. Returns whether anything in it tells of any time: not
-    /// so if neither its header nor a block is whole.
-    pub fn add(&mut self, source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> bool {
+    /// Damage in it is told to `told`, but for an end that is cut off. Returns its place in time; `None` if nothing in it tells
+    /// of any time: then neither its header nor a block is whole.
+    pub fn add(&mut self, source: &Source, version: &Version<'_>, told: &mut dyn FnMut(&Damage)) -> Option<Extent> {
         let part = Part::of(source, version, told);
-        let tells = part.is_some();
+        let extent = part.as_ref().map(|part| part.extent);
         self.parts.extend(part);
-        tells
+        extent
     }
 
     /// What the files cover; `None` if there are none.
@@ -108,6 +108,18 @@ impl Reading {
     /// Until when the files tell; 0 if there are none.
     pub fn end(&self) -> u64 {
         self.parts.iter().map(|part| part.to).max().unwrap_or(0)
+    }
+
+    /// Whether files that reach into a span are all of runs whose segments are numbered, so that one that is not there is
+    /// missed. So are not files of version 2, squeezed ones, and those without a header.
+    pub fn is_numbered_in(&self, span: Span) -> bool {
+        let meets = |part: &&Part| part.from <= span.to && span.from <= part.to;
+        self.parts.iter().filter(meets).all(|part| part.run.is_some())
+    }
+
+    /// The host that recorded, if the files tell.
+    pub fn host(&self) -> Option<&str> {
+        self.parts.iter().find_map(|part| part.host.as_deref()).filter(|host| !host.is_empty())
     }
 
     /// Whether a file of version 2 is among them.
@@ -294,7 +306,8 @@ mod tests {
                 let run = Some(Recorder::of(&header));
                 let (notes, damaged) = (Vec::new(), Vec::new());
                 let (host, number) = (Some(header.host), number as u64);
-                parts.push(Part { host, namespace: 0, run, number, from, to, end, notes, damaged });
+                let (content, extent) = (Content::Events, Extent::UNKNOWN);
+                parts.push(Part { host, namespace: 0, content, run, number, from, to, end, extent, notes, damaged });
                 spans.push(Span { from, to });
             }
         }

@@ -50,6 +50,15 @@ impl Typed {
         let zone = zone.map_err(|error| TimeError::Zone { text: text.to_owned(), error })?;
         Ok(Self::Local(shown, zone))
     }
+
+    /// The date and time that stand in the text, if any do.
+    pub(super) fn shown(&self) -> Option<NaiveDateTime> {
+        match self {
+            Self::Epoch(_) | Self::Ago(_) => None,
+            Self::Moment(moment) => Some(moment.naive_local()),
+            Self::Local(shown, _) => Some(*shown),
+        }
+    }
 }
 
 fn is_digits(text: &str) -> bool {

@@ -66,6 +66,18 @@ impl Clock {
         }
     }
 
+    /// The moment at which a clock in this one's zone showed the date and time that stand in a text, whatever zone the text
+    /// says they are of. `None` if there is no one such moment, or the text has no date.
+    pub fn read_as_local(&self, text: &str) -> Option<u64> {
+        let shown = Typed::of(text).ok()?.shown()?;
+        self.local(text, shown).ok()?.0
+    }
+
+    /// The same for a clock that shows UTC.
+    pub fn read_as_utc(&self, text: &str) -> Option<u64> {
+        nanoseconds(&Typed::of(text).ok()?.shown()?.and_utc())
+    }
+
     /// A date and time that name no zone, and whether one was assumed.
     fn local(&self, text: &str, naive: NaiveDateTime) -> Result<(Option<u64>, bool), TimeError> {
         match self.zone {

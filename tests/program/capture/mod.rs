@@ -20,3 +20,4 @@ mod rotation;
 mod settings;
 mod signals;
 mod sync;
+mod who;

@@ -13,3 +13,4 @@ mod sample;
 mod squeeze;
 mod synthetic;
 mod test;
+mod who;

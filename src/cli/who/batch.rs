@@ -1,0 +1,114 @@
+//! `ctrecorder who -`: questions on standard input, a line each.
+
+use std::io::{self, BufRead, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::{Desk, Status};
+use crate::output::who;
+use crate::query::who::{Peer, Question, QuestionError, Terms};
+
+/// Lines are gathered until so long none came, so that one question at a time is answered at once, and thousands by one
+/// pass through the journal.
+const SILENCE: Duration = Duration::from_millis(20);
+
+/// So many lines are answered at once at most.
+const BATCH_MAX: usize = 100_000;
+
+/// A line as it was read, with its number from 1.
+type Line = (u64, io::Result<String>);
+
+/// Answers the questions on standard input, in their order.
+pub(super) fn run(terms: &Terms, desk: &mut Desk) -> anyhow::Result<Status> {
+    let (sender, lines) = sync_channel::<Line>(BATCH_MAX);
+    thread::spawn(move || {
+        for line in (1..).zip(io::stdin().lock().lines()) {
+            let failed = line.1.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::InvalidData);
+            // Who hears no more has failed, and says so itself.
+            if sender.send(line).is_err() || failed {
+                break;
+            }
+        }
+    });
+    let mut all_made_sense = true;
+    while let Some(batch) = gather(&lines) {
+        all_made_sense &= answer(batch, terms, desk)?;
+    }
+    Ok(if all_made_sense { desk.report.status() } else { Status::Usage })
+}
+
+/// The lines that came together; `None` at the end.
+fn gather(lines: &Receiver<Line>) -> Option<Vec<Line>> {
+    let mut batch = vec![lines.recv().ok()?];
+    while batch.len() < BATCH_MAX {
+        match lines.recv_timeout(SILENCE) {
+            Ok(line) => batch.push(line),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Some(batch)
+}
+
+/// Answers the lines that came together. Returns whether all of them made sense.
+fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<bool> {
+    let mut questions = Vec::new();
+    let mut wrong = Vec::new();
+    for (number, line) in batch {
+        let line = match line {
+            Ok(line) => line,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                wrong.push((questions.len(), Wrong { error: "this line is no text in UTF-8".into(), line: number }));
+                continue;
+            }
+            Err(error) => return Err(error).context("standard input"),
+        };
+        match parse(&line, terms) {
+            None => {}
+            Some(Ok(question)) => questions.push(question),
+            Some(Err(error)) => {
+                wrong.push((questions.len(), Wrong { error: error.to_string(), line: number }));
+            }
+        }
+    }
+    let all_made_sense = wrong.is_empty();
+    let answers = if questions.is_empty() { Vec::new() } else { desk.ask(questions)? };
+    let mut wrong = wrong.into_iter().peekable();
+    let mut text = String::new();
+    for place in 0..=answers.len() {
+        while let Some((_, wrong)) = wrong.next_if(|(before, _)| *before == place) {
+            text += &(serde_json::to_string(&wrong)? + "\n");
+        }
+        if let Some(answer) = answers.get(place) {
+            text += &(who::json(answer)? + "\n");
+        }
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")?;
+    Ok(all_made_sense)
+}
+
+/// What is wrong with a line.
+#[derive(Serialize)]
+struct Wrong {
+    error: String,
+    line: u64,
+}
+
+/// The question in a line: `ADDRESS:PORT TIME [PEER]`; `None` if it is empty or a comment.
+fn parse(line: &str, terms: &Terms) -> Option<Result<Question, QuestionError>> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let (endpoint, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    // No time ends with a word that is an address.
+    let (at, peer) = match rest.rsplit_once(char::is_whitespace) {
+        Some((at, last)) if Peer::parse(last).is_ok() => (at, Some(last)),
+        _ => (rest, None),
+    };
+    Some(Question::parse(endpoint, at.trim(), peer, terms))
+}

@@ -1,0 +1,166 @@
+//! `ctrecorder who`: who had a public address and port at a time?
+
+mod batch;
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use chrono_tz::Tz;
+use clap::ValueEnum;
+
+use super::{Misuse, Report, Status};
+use crate::journal::{Journal, Shown};
+use crate::output::who;
+use crate::protocol::Protocols;
+use crate::query::who::{Answer, Question, Terms, Verdict, ask};
+use crate::query::{Clock, parse_duration, parse_zone};
+
+/// Say who had a public address and port at a time
+///
+/// Names the inside host of every flow that had the endpoint then, by source or destination NAT or by itself. The first word of
+/// the answer is UNIQUE, AMBIGUOUS (several inside addresses fit; --peer decides), NONE, or UNKNOWN (nobody is found, but
+/// something may be missing). Then come the flows, what was recorded around the time, and whether the answer would have been
+/// another one with another slack or in another time zone.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Arguments {
+    /// The public endpoint, 203.0.113.6:36782 or [2001:db8::1]:443; of ICMP, the id in place of the port. Or - for questions
+    /// on standard input, each a line of ADDRESS:PORT TIME [PEER], each answered by a line of JSON
+    #[arg(value_name = "ADDRESS:PORT")]
+    endpoint: String,
+
+    /// Segments, files of the C program, or directories of them; all of one recorder
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// The time: 2026-11-20T14:13:20Z, or 2026-11-20 15:13:20 with a zone behind it or with --tz, the date of an e-mail or
+    /// of a web server's log, @ and the seconds since 1970, or 5 minutes ago
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+
+    /// So much the time may be wrong, either way
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = parse_duration)]
+    slack: u64,
+
+    /// Of these protocols: names or numbers with commas between. Without it, any that has ports
+    #[arg(long, value_name = "PROTOCOL")]
+    proto: Option<Protocols>,
+
+    /// The remote side, if the complaint names it
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    peer: Option<String>,
+
+    /// Times without a zone are of this one, as Europe/Warsaw, and those of the text are shown in it, rather than in UTC
+    #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
+    tz: Option<Tz>,
+
+    /// How the answer is written; lines of questions are always answered in json
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 UNIQUE; 1 NONE; 3 AMBIGUOUS; 4 UNKNOWN; 2 wrong usage; 5 a file could not be read or is damaged, and the \
+answer is another one than UNKNOWN. Of questions on standard input: 0 all were answered; 2 some made no sense.";
+
+/// A form of the answer.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines for a person
+    Text,
+    /// One object, times in UTC
+    Json,
+}
+
+/// Answers what the arguments ask.
+pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    let Arguments { endpoint, paths, at, slack, proto, peer, tz, output } = arguments;
+    let terms = Terms { clock: Clock::new(tz), slack, protocols: proto };
+    let mut desk = Desk::new(paths);
+    if endpoint == "-" {
+        if at.is_some() || peer.is_some() || output == Some(Format::Text) {
+            bail!(Misuse(
+                "questions on standard input have their own --at and --peer, and are answered in json".into()
+            ));
+        }
+        return batch::run(&terms, &mut desk);
+    }
+    let Some(at) = at else {
+        bail!(Misuse("say --at TIME, as --at 2026-11-20T14:13:20Z".into()));
+    };
+    let question =
+        Question::parse(&endpoint, &at, peer.as_deref(), &terms).map_err(|error| Misuse(error.to_string()))?;
+    let answers = desk.ask(vec![question])?;
+    // One question has one answer.
+    let Some(answer) = answers.first() else { return Ok(desk.report.status()) };
+    warn(answer, &desk.report);
+    let text = match output {
+        Some(Format::Json) => who::json(answer)? + "\n",
+        Some(Format::Text) | None => who::text(answer, tz.unwrap_or(Tz::UTC)),
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")?;
+    Ok(status(answer, desk.report.status()))
+}
+
+/// How the program ends that gave this answer, and whose reading ended so.
+const fn status(answer: &Answer, reading: Status) -> Status {
+    match (answer.finding.verdict, reading) {
+        (Verdict::Unknown, _) => Status::Unknown,
+        (_, Status::Failed) => Status::Failed,
+        (Verdict::Unique, _) => Status::Done,
+        (Verdict::Ambiguous, _) => Status::Ambiguous,
+        (Verdict::None, _) => Status::No,
+    }
+}
+
+/// Says that there may be more than what was found.
+fn warn(answer: &Answer, report: &Report) {
+    let finding = &answer.finding;
+    if !finding.flows.is_empty() && !finding.doubts.is_empty() {
+        let mut reasons: Vec<_> = finding.doubts.iter().map(|doubt| doubt.text()).collect();
+        reasons.dedup();
+        report.line(format_args!("warning: further flows may be missing: {}", reasons.join("; ")));
+    }
+}
+
+/// Where questions are answered: the files that are asked, and what was said of them.
+struct Desk {
+    paths: Vec<PathBuf>,
+    report: Report,
+    /// What was said already.
+    said: HashSet<String>,
+}
+
+impl Desk {
+    fn new(paths: Vec<PathBuf>) -> Self {
+        Self { paths, report: Report::new(0, false), said: HashSet::new() }
+    }
+
+    /// Answers questions from the files as they are now, by one pass through them.
+    fn ask(&mut self, questions: Vec<Question>) -> Result<Vec<Answer>, Misuse> {
+        let mut failures = Vec::new();
+        let journal = Journal::find(&self.paths, |error| failures.push(error));
+        let asked = ask(&journal, questions, failures.is_empty()).map_err(|several| Misuse(several.to_string()))?;
+        for failure in failures.iter().chain(&asked.failures) {
+            self.fail(failure.to_string());
+        }
+        for path in &asked.shapeless {
+            self.fail(format!("{}: neither its header nor a block is whole", Shown(path)));
+        }
+        for (path, damage) in &asked.damage {
+            self.fail(format!("{}: {damage}", Shown(path)));
+        }
+        Ok(asked.answers)
+    }
+
+    /// Says that something failed, once.
+    fn fail(&mut self, what: String) {
+        if !self.said.contains(&what) {
+            self.report.failure(&what);
+            self.said.insert(what);
+        }
+    }
+}

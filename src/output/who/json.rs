@@ -1,0 +1,205 @@
+//! An answer as one JSON object: docs/who.md, "JSON", has every name.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+
+use super::{translation, verdict};
+use crate::output::coverage::moment;
+use crate::protocol::Protocol;
+use crate::query::coverage::{Gap, Span};
+use crate::query::who::{Answer, Around, Change, Flow, Question, Told, What};
+
+/// The object of an answer, on one line.
+///
+/// # Errors
+/// None that anything here could make.
+pub fn json(answer: &Answer) -> serde_json::Result<String> {
+    let Answer { question, finding, around, sensitivity } = answer;
+    serde_json::to_string(&Json {
+        verdict: verdict(finding.verdict),
+        inside: &finding.insides,
+        query: JsonQuery::of(question),
+        flows: finding.flows.iter().map(JsonFlow::of).collect(),
+        doubts: finding.doubts.iter().map(|doubt| doubt.text()).collect(),
+        coverage: JsonCoverage::of(around, question.window()),
+        sensitivity: sensitivity.iter().map(JsonChange::of).collect(),
+    })
+}
+
+/// The fields in the order in which they are written.
+#[derive(Serialize)]
+struct Json<'a> {
+    verdict: &'static str,
+    inside: &'a [IpAddr],
+    query: JsonQuery,
+    flows: Vec<JsonFlow>,
+    doubts: Vec<&'static str>,
+    coverage: JsonCoverage<'a>,
+    sensitivity: Vec<JsonChange<'a>>,
+}
+
+#[derive(Serialize)]
+struct Endpoint {
+    ip: IpAddr,
+    port: Option<u16>,
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(endpoint: SocketAddr) -> Self {
+        Self { ip: endpoint.ip(), port: Some(endpoint.port()) }
+    }
+}
+
+#[derive(Serialize)]
+struct JsonQuery {
+    public: Endpoint,
+    at: String,
+    slack_ns: u64,
+    from: String,
+    to: String,
+    proto: Option<Vec<String>>,
+    peer: Option<Endpoint>,
+}
+
+impl JsonQuery {
+    fn of(question: &Question) -> Self {
+        let Question { endpoint, at, slack, protocols, peer, .. } = question;
+        let window = question.window();
+        let names = |numbers: &[u8]| numbers.iter().map(|number| Protocol(*number).to_string()).collect();
+        Self {
+            public: (*endpoint).into(),
+            at: moment(*at),
+            slack_ns: *slack,
+            from: moment(window.from),
+            to: moment(window.to),
+            proto: protocols.as_ref().map(|protocols| names(protocols.numbers())),
+            peer: peer.map(|peer| Endpoint { ip: peer.address, port: peer.port }),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct JsonFlow {
+    start: Option<String>,
+    end: Option<String>,
+    proto: String,
+    inside: Endpoint,
+    public: Endpoint,
+    peer: Endpoint,
+    translation: &'static str,
+    clock: JsonClock,
+    began_after: Option<String>,
+    began_by: Option<String>,
+    ended_after: Option<String>,
+    ended_by: Option<String>,
+    zone: u16,
+}
+
+#[derive(Serialize)]
+struct JsonClock {
+    start: Option<&'static str>,
+    end: Option<&'static str>,
+}
+
+impl JsonFlow {
+    fn of(flow: &Flow) -> Self {
+        let Flow { inside, start, end, public, peer, translation: how, protocol, zone } = *flow;
+        let at = |told| if let Told::At { moment: ns, .. } = told { Some(moment(ns)) } else { None };
+        let after = |told| if let Told::By { after, .. } = told { after.map(moment) } else { None };
+        let by = |told| if let Told::By { latest, .. } = told { Some(moment(latest)) } else { None };
+        Self {
+            start: at(start),
+            end: at(end),
+            proto: Protocol(protocol).to_string(),
+            inside: inside.into(),
+            public: public.into(),
+            peer: peer.into(),
+            translation: translation(how),
+            clock: JsonClock { start: clock(start), end: clock(end) },
+            began_after: after(start),
+            began_by: by(start),
+            ended_after: after(end),
+            ended_by: by(end),
+            zone,
+        }
+    }
+}
+
+/// Whose clock told a time.
+const fn clock(told: Told) -> Option<&'static str> {
+    match told {
+        Told::At { kernel: true, .. } => Some("kernel"),
+        Told::At { .. } | Told::By { .. } => Some("recorder"),
+        Told::Unknown => None,
+    }
+}
+
+#[derive(Serialize)]
+struct JsonCoverage<'a> {
+    host: Option<&'a str>,
+    recorded: Option<JsonSpan>,
+    gaps: Vec<JsonGap>,
+    version_2: bool,
+    protocols: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct JsonSpan {
+    from: String,
+    to: String,
+}
+
+#[derive(Serialize)]
+struct JsonGap {
+    from: String,
+    to: String,
+    cause: &'static str,
+    lost: Option<u64>,
+    touches: bool,
+}
+
+impl<'a> JsonCoverage<'a> {
+    fn of(around: &'a Around, window: Span) -> Self {
+        let gap = |gap: &Gap| JsonGap {
+            from: moment(gap.from),
+            to: moment(gap.to),
+            cause: gap.cause.text(),
+            lost: gap.lost,
+            touches: gap.touches(window),
+        };
+        let names = |numbers: &Vec<u8>| numbers.iter().map(|number| Protocol(*number).to_string()).collect();
+        Self {
+            host: around.host.as_deref(),
+            recorded: around.recorded.map(|span| JsonSpan { from: moment(span.from), to: moment(span.to) }),
+            gaps: around.gaps.iter().map(gap).collect(),
+            version_2: around.has_version_2,
+            protocols: around.protocols.as_ref().map(names),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct JsonChange<'a> {
+    change: &'static str,
+    at: String,
+    slack_ns: u64,
+    verdict: &'static str,
+    inside: &'a [IpAddr],
+    differs: bool,
+}
+
+impl<'a> JsonChange<'a> {
+    fn of(change: &'a Change) -> Self {
+        let Change { what, at, slack, verdict: found, insides, differs } = change;
+        let what = match what {
+            What::Slack => "slack",
+            What::Local => "local time",
+            What::Utc => "UTC",
+            What::Earlier => "12 hours earlier",
+            What::Later => "12 hours later",
+        };
+        let (at, inside, differs) = (moment(*at), insides.as_slice(), *differs);
+        Self { change: what, at, slack_ns: *slack, verdict: verdict(*found), inside, differs }
+    }
+}

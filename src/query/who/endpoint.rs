@@ -1,0 +1,152 @@
+//! Endpoints as they are typed: an address with a port, or, of a peer, an address alone.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// What is wrong with an endpoint. Each message begins with the text as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// An IPv6 address stands there without brackets: where it ends and the port begins, nobody can say.
+    #[error("{0}: an IPv6 address with a port stands in brackets: [2001:db8::1]:443")]
+    Brackets(String),
+    /// Behind the address stands no port.
+    #[error("{0}: say the port, too, as in 203.0.113.6:36782")]
+    NoPort(String),
+    /// What stands behind the address is no port.
+    #[error("{0}: a port is a number from 1 to 65535")]
+    Port(String),
+    /// What stands there is no address.
+    #[error("{0} is no ADDRESS:PORT such as 203.0.113.6:36782 or [2001:db8::1]:443")]
+    Address(String),
+}
+
+/// The remote side of a flow, as far as it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port, if it was said.
+    pub port: Option<u16>,
+}
+
+impl Peer {
+    /// Whether this endpoint is meant.
+    pub fn is(&self, endpoint: SocketAddr) -> bool {
+        self.address == endpoint.ip() && self.port.is_none_or(|port| port == endpoint.port())
+    }
+
+    /// Reads `ADDRESS` or `ADDRESS:PORT`. An IPv6 address with a port stands in brackets.
+    ///
+    /// # Errors
+    /// [`EndpointError`], whose message begins with the text.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        match bare.parse::<IpAddr>() {
+            Ok(address) if address.is_ipv6() || bare == text => {
+                Ok(Self { address: address.to_canonical(), port: None })
+            }
+            _ => parse_endpoint(text).map(|endpoint| Self { address: endpoint.ip(), port: Some(endpoint.port()) }),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}", SocketAddr::new(self.address, port)),
+            None => write!(f, "{}", self.address),
+        }
+    }
+}
+
+/// Reads `ADDRESS:PORT`; an IPv6 address stands in brackets. One that is an IPv4 address in the form of IPv6
+/// (`::ffff:203.0.113.6`) is taken for that.
+///
+/// # Errors
+/// [`EndpointError`], whose message begins with the text.
+pub fn parse_endpoint(text: &str) -> Result<SocketAddr, EndpointError> {
+    if let Ok(endpoint) = text.parse::<SocketAddr>() {
+        return Ok(SocketAddr::new(endpoint.ip().to_canonical(), endpoint.port()));
+    }
+    let own = || text.to_owned();
+    let is_ipv6 = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    if is_ipv6(text) {
+        return Err(EndpointError::Brackets(own()));
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if bare.parse::<IpAddr>().is_ok() {
+        return Err(EndpointError::NoPort(own()));
+    }
+    let address = text.rsplit_once(':').map_or("", |(address, _)| address);
+    if is_ipv6(address) {
+        return Err(EndpointError::Brackets(own()));
+    }
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    Err(if bare.parse::<IpAddr>().is_ok() { EndpointError::Port(own()) } else { EndpointError::Address(own()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_read() {
+        for (text, endpoint) in [
+            ("203.0.113.6:36782", "203.0.113.6:36782"),
+            ("[2001:db8::1]:443", "[2001:db8::1]:443"),
+            ("[::ffff:203.0.113.6]:36782", "203.0.113.6:36782"),
+            ("203.0.113.6:0", "203.0.113.6:0"),
+        ] {
+            assert_eq!(parse_endpoint(text).map(|endpoint| endpoint.to_string()), Ok(endpoint.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_named() {
+        use EndpointError::{Address, Brackets, NoPort, Port};
+        for (text, error) in [
+            ("2001:db8::1:443", Brackets as fn(String) -> EndpointError),
+            ("2001:db8::1", Brackets),
+            ("2001:db8:1:2:3:4:5:6:443", Brackets),
+            ("2001:db8::1:65536", Brackets),
+            ("203.0.113.6", NoPort),
+            ("[2001:db8::1]", NoPort),
+            ("203.0.113.6:65536", Port),
+            ("203.0.113.6:", Port),
+            ("203.0.113.6:+1", Port),
+            ("[2001:db8::1]:http", Port),
+            ("203.0.113.600:1", Address),
+            ("[203.0.113.6]", NoPort),
+            ("[2001:db8::1:443", Address),
+            ("host:80", Address),
+            ("", Address),
+            (":", Address),
+        ] {
+            assert_eq!(parse_endpoint(text), Err(error(text.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_peer_may_have_no_port() {
+        let peer = |text: &str| Peer::parse(text).map(|peer| peer.to_string());
+        for (text, shown) in [
+            ("198.51.100.7", "198.51.100.7"),
+            ("198.51.100.7:25", "198.51.100.7:25"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:25", "[2001:db8::1]:25"),
+            ("::ffff:198.51.100.7", "198.51.100.7"),
+        ] {
+            assert_eq!(peer(text), Ok(shown.to_owned()), "{text}");
+        }
+        assert_eq!(peer("[198.51.100.7]"), Err(EndpointError::NoPort("[198.51.100.7]".into())));
+        assert_eq!(peer("nowhere"), Err(EndpointError::Address("nowhere".into())));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_makes_it_panic(text in "[\\[\\]0-9a-f:.%]{0,24}", other in "\\PC{0,24}") {
+            let _ = (Peer::parse(&text), Peer::parse(&other), parse_endpoint(&text), parse_endpoint(&other));
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! All that a journal has to say to some questions.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::flow::Known;
+use super::gather::gather;
+use super::plan::Plan;
+use super::{Answer, Asked, Doubt, Finding, Question, Wanted};
+use crate::journal::{Journal, Version};
+use crate::query::Coverage;
+use crate::query::coverage::{Extent, Gap, Reading, Several, Span};
+
+/// What a journal says.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    /// The flows that have each endpoint.
+    flows: HashMap<SocketAddr, Vec<Known>>,
+    /// When flows may have been alive of which lost records told.
+    lost: Vec<Span>,
+    /// What the files cover; `None` if there are none.
+    coverage: Option<Coverage>,
+    spans: Vec<Span>,
+    reading: Reading,
+    /// Files are there that nobody could read.
+    has_unread: bool,
+    scope: Scope,
+}
+
+/// What was recorded at all, by the headers of the files.
+#[derive(Debug, Default)]
+struct Scope {
+    /// IPv4, IPv6.
+    families: [bool; 2],
+    protocols: Vec<u8>,
+    all_protocols: bool,
+    version_2: bool,
+}
+
+impl Scope {
+    fn add(&mut self, version: &Version<'_>) {
+        let (families, protocols) = match version {
+            Version::Two(file) => {
+                self.version_2 = true;
+                (1, vec![file.header().protocol])
+            }
+            Version::Three(segment) => {
+                segment.header().map_or((3, Vec::new()), |header| (header.families, header.protocols.clone()))
+            }
+        };
+        self.families = [self.families[0] || families & 1 != 0, self.families[1] || families & 2 != 0];
+        self.all_protocols |= protocols.is_empty();
+        self.protocols.extend(protocols);
+        self.protocols.sort_unstable();
+        self.protocols.dedup();
+    }
+
+    /// Whether something that is asked for can be in the files.
+    fn holds(&self, question: &Question) -> bool {
+        let [ipv4, ipv6] = self.families;
+        let family = match question.endpoint.ip() {
+            IpAddr::V4(_) => ipv4,
+            IpAddr::V6(_) => ipv6,
+        };
+        family && (self.all_protocols || self.protocols.iter().any(|protocol| question.asks_for(*protocol)))
+    }
+
+    /// The protocols that were recorded, if some that are asked for were not.
+    fn limits(&self, question: &Question) -> Option<Vec<u8>> {
+        let is_missing = |protocol| !self.protocols.contains(protocol);
+        (!self.all_protocols && question.protocols().iter().any(is_missing)).then(|| self.protocols.clone())
+    }
+}
+
+impl Evidence {
+    /// Reads what the questions need of a journal. The second part is what happened on the way; its answers are yet to come.
+    pub(super) fn gather(journal: &Journal, questions: &[Question], all_found: bool) -> Result<(Self, Asked), Several> {
+        let mut asked = Asked { answers: Vec::new(), damage: Vec::new(), failures: Vec::new(), shapeless: Vec::new() };
+        let mut reading = Reading::default();
+        let mut scope = Scope::default();
+        let mut extents = Vec::new();
+        for file in journal.files() {
+            let extent = file.open().and_then(|source| {
+                let version = source.parse()?;
+                scope.add(&version);
+                Ok(reading.add(&source, &version, &mut |_| ()))
+            });
+            extents.push(match extent {
+                Ok(Some(extent)) => extent,
+                Ok(None) => {
+                    asked.shapeless.push(file.path().to_owned());
+                    Extent::UNKNOWN
+                }
+                Err(error) => {
+                    asked.failures.push(error);
+                    Extent::UNKNOWN
+                }
+            });
+        }
+        let coverage = reading.clone().coverage()?;
+        let span = questions
+            .iter()
+            .map(Question::reach)
+            .reduce(|all, one| Span { from: all.from.min(one.from), to: all.to.max(one.to) });
+        let span = span.unwrap_or(Span { from: 0, to: 0 });
+        let wanted = Wanted::by(questions);
+        let gathered = gather(journal, &wanted, &Plan::new(&extents, span, scope.version_2), span.to);
+        asked.damage = gathered.damage;
+        // What could be read a moment ago, and cannot any more.
+        let known: Vec<_> = asked.failures.iter().map(|error| error.path.clone()).collect();
+        asked.failures.extend(gathered.failures.into_iter().filter(|error| !known.contains(&error.path)));
+        let evidence = Self {
+            flows: by_endpoint(&gathered.flows, &wanted),
+            lost: gathered.lost,
+            spans: coverage.as_ref().map(whole_spans).unwrap_or_default(),
+            coverage,
+            reading,
+            has_unread: !all_found || !asked.failures.is_empty() || !asked.shapeless.is_empty(),
+            scope,
+        };
+        Ok((evidence, asked))
+    }
+
+    pub(super) fn answer(&self, question: Question) -> Answer {
+        Answer::new(question, self)
+    }
+
+    /// The same question for another time and another slack.
+    pub(super) fn find(&self, question: &Question, at: u64, slack: u64) -> Finding {
+        let window = Span { from: at.saturating_sub(slack), to: at.saturating_add(slack) };
+        let candidates = self.flows.get(&question.endpoint).into_iter().flatten();
+        let candidates = candidates
+            .filter(|known| question.asks_for(known.identity.protocol))
+            .filter(|known| known.life.from <= window.to && window.from <= known.life.to)
+            .flat_map(|known| known.seen_from(question.endpoint))
+            .filter(|flow| question.peer.is_none_or(|peer| peer.is(flow.peer)));
+        let mut flows: Vec<_> = candidates.collect();
+        flows.sort_unstable();
+        flows.dedup();
+        Finding::new(flows, self.doubts(question, window))
+    }
+
+    /// Why a flow may be missing among those of a span.
+    fn doubts(&self, question: &Question, window: Span) -> Vec<Doubt> {
+        let mut doubts: Vec<_> = self.missing(window).into_iter().map(Doubt::Gap).collect();
+        if self.coverage.is_none() {
+            doubts.push(Doubt::NoFile);
+        }
+        if self.lost.iter().any(|lost| lost.from <= window.to && window.from <= lost.to) {
+            doubts.push(Doubt::Damage);
+        }
+        if self.has_unread && !self.reading.is_numbered_in(window) {
+            doubts.push(Doubt::Unread);
+        }
+        if self.coverage.is_some() && !self.scope.holds(question) {
+            doubts.push(Doubt::NotRecorded);
+        }
+        doubts
+    }
+
+    /// The gaps that a span touches, and what of it is outside the journal.
+    pub(super) fn missing(&self, span: Span) -> Vec<Gap> {
+        self.coverage.as_ref().map(|coverage| coverage.missing(span)).unwrap_or_default()
+    }
+
+    /// The recorded span that holds a moment.
+    pub(super) fn recorded_at(&self, moment: u64) -> Option<Span> {
+        self.spans.iter().find(|span| span.from <= moment && moment <= span.to).copied()
+    }
+
+    /// Whether files of version 2 are among those that were asked.
+    pub(super) const fn has_version_2(&self) -> bool {
+        self.scope.version_2
+    }
+
+    /// The protocols that were recorded, if some that are asked for were not.
+    pub(super) fn limits(&self, question: &Question) -> Option<Vec<u8>> {
+        self.scope.limits(question)
+    }
+
+    /// The host that recorded, if that is known.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.reading.host()
+    }
+}
+
+/// The spans in which nothing is missing.
+fn whole_spans(coverage: &Coverage) -> Vec<Span> {
+    let mut coverage = coverage.clone();
+    coverage.gaps.retain(|gap| gap.lost != Some(0));
+    coverage.spans()
+}
+
+/// Each flow under each of its endpoints that is asked for.
+fn by_endpoint(flows: &[Known], wanted: &Wanted) -> HashMap<SocketAddr, Vec<Known>> {
+    let mut by_endpoint: HashMap<_, Vec<Known>> = HashMap::new();
+    for flow in flows {
+        let (source, destination) = (flow.identity.reply.dst, flow.identity.original.dst);
+        let other = (destination != source).then_some(destination);
+        for endpoint in [Some(source), other].into_iter().flatten().filter(|endpoint| wanted.has(*endpoint)) {
+            by_endpoint.entry(endpoint).or_default().push(*flow);
+        }
+    }
+    by_endpoint
+}

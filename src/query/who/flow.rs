@@ -1,0 +1,288 @@
+//! Flows as `who` sees them: who is inside, what is public, who is the peer, and when the flow may have been alive.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, RECOVERED, START_FROM_KERNEL};
+use ctrecorder_format::{Address, Record, Tuple};
+
+use crate::query::coverage::Span;
+
+/// Protocols that have the id of a query in the place of the source port, and its type and code in that of the other one: ICMP,
+/// ICMPv6.
+const QUERIES: [u8; 2] = [1, 58];
+
+/// Whether the second number of a tuple is no port of its destination, but the type and code of a query, whose id is the
+/// first (docs/format.md, "Tuple").
+pub(super) fn has_queries(protocol: u8) -> bool {
+    QUERIES.contains(&protocol)
+}
+
+/// The two endpoints of one direction. Of a query, both have its id for their port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Sides {
+    pub(super) src: SocketAddr,
+    pub(super) dst: SocketAddr,
+}
+
+impl Sides {
+    fn of<A: Address>(tuple: &Tuple<A>, protocol: u8) -> Self {
+        let sport = tuple.sport.get();
+        let dport = if has_queries(protocol) { sport } else { tuple.dport.get() };
+        let src = SocketAddr::new(tuple.src.to_ip(), sport);
+        Self { src, dst: SocketAddr::new(tuple.dst.to_ip(), dport) }
+    }
+}
+
+/// What tells a flow from every other one of its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Identity {
+    pub(super) original: Sides,
+    pub(super) reply: Sides,
+    pub(super) id: u32,
+    pub(super) zone: u16,
+    pub(super) protocol: u8,
+}
+
+impl Identity {
+    pub(super) fn of<A: Address>(record: &Record<A>) -> Self {
+        let protocol = record.protocol;
+        Self {
+            original: Sides::of(&record.original, protocol),
+            reply: Sides::of(&record.reply, protocol),
+            id: record.id.get(),
+            zone: record.zone.get(),
+            protocol,
+        }
+    }
+}
+
+/// When a flow began, or when it ended. Moments are ns since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Told {
+    /// At this moment.
+    At {
+        /// ns since the epoch.
+        moment: u64,
+        /// By the kernel's stamp; else by the recorder's clock when the event arrived.
+        kernel: bool,
+    },
+    /// By this moment, and nobody heard it: the kernel's table told it later.
+    By {
+        /// Not before this moment, if that is known.
+        after: Option<u64>,
+        /// At this moment at the latest.
+        latest: u64,
+    },
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Told {
+    /// The moment, or the latest that it can have been; `None` if nobody knows.
+    pub const fn latest(self) -> Option<u64> {
+        match self {
+            Self::At { moment, .. } => Some(moment),
+            Self::By { latest, .. } => Some(latest),
+            Self::Unknown => None,
+        }
+    }
+
+    /// The moment, or the earliest that it can have been; `None` if nobody knows.
+    pub const fn earliest(self) -> Option<u64> {
+        match self {
+            Self::At { moment, .. } => Some(moment),
+            Self::By { after, .. } => after,
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// A whole flow, or what is known of one, of either family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Known {
+    pub(super) identity: Identity,
+    pub(super) start: Told,
+    pub(super) end: Told,
+    /// Its first and its last moment, as far as both can be.
+    pub(super) life: Span,
+}
+
+impl Known {
+    /// What a flow's record says. `reading` says when the reading of the kernel's table began that was at its end at a
+    /// moment.
+    pub(super) fn of<A: Address>(record: &Record<A>, reading: impl Fn(u64) -> Option<u64>) -> Self {
+        let has = |flag| record.flags & flag != 0;
+        let start = match record.start.get() {
+            0 => Told::Unknown,
+            latest if has(RECOVERED) && !has(START_FROM_KERNEL) => Told::By { after: reading(latest), latest },
+            moment => Told::At { moment, kernel: has(START_FROM_KERNEL) },
+        };
+        let end = match record.end.get() {
+            0 => Told::Unknown,
+            latest if has(END_AT_LATEST) => Told::By { after: reading(latest), latest },
+            moment => Told::At { moment, kernel: has(END_FROM_KERNEL) },
+        };
+        let mut known = Self { identity: Identity::of(record), start, end, life: Span { from: 0, to: 0 } };
+        known.live();
+        known
+    }
+
+    /// It was gone by this moment, which another flow shows that has taken its place.
+    pub(super) fn gone_by(&mut self, latest: u64) {
+        self.end = Told::By { after: None, latest };
+        self.life.to = latest.max(self.life.from);
+    }
+
+    /// The clock showed these moments while it was alive.
+    pub(super) fn saw(&mut self, moments: [u64; 2]) {
+        for moment in moments {
+            self.life = Span { from: self.life.from.min(moment), to: self.life.to.max(moment) };
+        }
+    }
+
+    fn live(&mut self) {
+        let (from, to) = (self.start.earliest().unwrap_or(0), self.end.latest().unwrap_or(u64::MAX));
+        // The clock may have been set back meanwhile.
+        self.life = Span { from: from.min(to), to: to.max(from) };
+    }
+
+    /// The flow as it is seen from an endpoint of it that others may have seen: at most twice, where both its sides are
+    /// that.
+    pub(super) fn seen_from(&self, endpoint: SocketAddr) -> impl Iterator<Item = Flow> + use<> {
+        let Identity { original, reply, protocol, zone, .. } = self.identity;
+        let flow = |inside: SocketAddr, peer, translation| Flow {
+            protocol,
+            zone,
+            inside,
+            public: endpoint,
+            peer,
+            translation: if inside == endpoint { Translation::None } else { translation },
+            start: self.start,
+            end: self.end,
+        };
+        let source = (reply.dst == endpoint).then(|| {
+            // Without translation it is itself on both sides of the router, and calls its peer by that one's public name.
+            let peer = if original.src == endpoint { original.dst } else { reply.src };
+            flow(original.src, peer, Translation::Source)
+        });
+        let destination = (original.dst == endpoint).then(|| {
+            let peer = if reply.src == endpoint { reply.dst } else { original.src };
+            flow(reply.src, peer, Translation::Destination)
+        });
+        let other = destination.filter(|flow| source.is_none_or(|source| source.inside != flow.inside));
+        source.into_iter().chain(other)
+    }
+}
+
+/// How the public endpoint became the inside one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Translation {
+    /// Source NAT: the inside host began the flow.
+    Source,
+    /// Destination NAT: the peer began the flow.
+    Destination,
+    /// None: the endpoint is the host's own.
+    None,
+}
+
+/// A flow that answers a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flow {
+    /// Who it was.
+    pub inside: SocketAddr,
+    /// When it began.
+    pub start: Told,
+    /// When it ended.
+    pub end: Told,
+    /// The endpoint that was asked for.
+    pub public: SocketAddr,
+    /// The other side, as it is seen from the public endpoint.
+    pub peer: SocketAddr,
+    /// How the public endpoint became the inside one.
+    pub translation: Translation,
+    /// The layer-4 protocol.
+    pub protocol: u8,
+    /// The conntrack zone.
+    pub zone: u16,
+}
+
+/// The inside addresses of flows, each once, in order.
+pub(super) fn insides(flows: &[Flow]) -> Vec<IpAddr> {
+    let mut insides: Vec<_> = flows.iter().map(|flow| flow.inside.ip()).collect();
+    insides.sort_unstable();
+    insides.dedup();
+    insides
+}
+
+#[cfg(test)]
+mod tests {
+    use ctrecorder_format::{Kind, V4};
+
+    use super::*;
+    use crate::sample::record;
+
+    const A: ([u8; 4], u16) = ([10, 0, 0, 1], 1024);
+    const B: ([u8; 4], u16) = ([10, 0, 0, 2], 80);
+    const PUBLIC: ([u8; 4], u16) = ([203, 0, 113, 6], 36782);
+    const FORWARDED: ([u8; 4], u16) = ([203, 0, 113, 6], 8080);
+    const SERVER: ([u8; 4], u16) = ([198, 51, 100, 7], 443);
+
+    fn known(endpoints: [([u8; 4], u16); 4]) -> Known {
+        Known::of(&record::<V4>(Kind::Flow, 5, 9, endpoints), |_| None)
+    }
+
+    /// Inside, peer and translation, as seen from an endpoint.
+    fn seen(endpoints: [([u8; 4], u16); 4], from: ([u8; 4], u16)) -> Vec<(SocketAddr, SocketAddr, Translation)> {
+        let flows = known(endpoints).seen_from(from.into());
+        flows.map(|flow| (flow.inside, flow.peer, flow.translation)).collect()
+    }
+
+    #[test]
+    fn each_side_has_its_view() {
+        let view = |inside: ([u8; 4], u16), peer: ([u8; 4], u16), how| vec![(inside.into(), peer.into(), how)];
+        let source = [A, SERVER, SERVER, PUBLIC];
+        assert_eq!(seen(source, PUBLIC), view(A, SERVER, Translation::Source));
+        assert_eq!(seen(source, SERVER), view(SERVER, PUBLIC, Translation::None));
+        assert_eq!(seen(source, A), []);
+        let destination = [SERVER, FORWARDED, B, SERVER];
+        assert_eq!(seen(destination, FORWARDED), view(B, SERVER, Translation::Destination));
+        assert_eq!(seen(destination, SERVER), view(SERVER, FORWARDED, Translation::None));
+        assert_eq!(seen(destination, B), []);
+        let none = [A, SERVER, SERVER, A];
+        assert_eq!(seen(none, A), view(A, SERVER, Translation::None));
+        assert_eq!(seen(none, SERVER), view(SERVER, A, Translation::None));
+        // One inside host calls another by its public name.
+        let both = [A, FORWARDED, B, PUBLIC];
+        assert_eq!(seen(both, PUBLIC), view(A, B, Translation::Source));
+        assert_eq!(seen(both, FORWARDED), view(B, A, Translation::Destination));
+        // Both sides go by the same public name: nobody can say which of them is meant.
+        let same = [A, PUBLIC, B, PUBLIC];
+        assert_eq!(seen(same, PUBLIC).len(), 2);
+    }
+
+    #[test]
+    fn a_query_has_its_id_on_both_sides() {
+        let mut ping = record::<V4>(Kind::Flow, 5, 9, [(A.0, 77), (SERVER.0, 0x800), (SERVER.0, 99), (PUBLIC.0, 0)]);
+        ping.protocol = 1;
+        let flow = Known::of(&ping, |_| None).seen_from((PUBLIC.0, 99).into()).next().unwrap();
+        assert_eq!((flow.inside, flow.peer), ((A.0, 77).into(), (SERVER.0, 99).into()));
+    }
+
+    #[test]
+    fn what_is_not_known_is_as_far_away_as_can_be() {
+        let life = |start, end, flags| {
+            let mut flow = record::<V4>(Kind::Flow, start, end, [A, SERVER, SERVER, PUBLIC]);
+            flow.flags = flags;
+            let known = Known::of(&flow, |to| (to == 50).then_some(40));
+            (known.life.from, known.life.to)
+        };
+        assert_eq!(life(5, 9, 0), (5, 9));
+        assert_eq!(life(0, 9, 0), (0, 9));
+        assert_eq!(life(5, 0, 0), (5, u64::MAX));
+        assert_eq!(life(50, 60, RECOVERED), (40, 60));
+        assert_eq!(life(51, 60, RECOVERED), (0, 60));
+        assert_eq!(life(50, 60, RECOVERED | START_FROM_KERNEL), (50, 60));
+        assert_eq!(life(5, 50, END_AT_LATEST), (5, 50));
+        assert_eq!(life(9, 5, 0), (5, 9), "the clock was set back");
+    }
+}

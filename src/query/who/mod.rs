@@ -1,0 +1,57 @@
+//! Who had a public endpoint at a time? docs/who.md is the manual.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `question`, `endpoint` | what was typed, and what is asked |
+//! | `wanted`, `plan`, `gather` | the flows that have the endpoints, by one pass through what can hold them |
+//! | `flow` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
+//! | `lost` | what damage may have taken away |
+//! | `evidence`, `verdict` | the answer, how sure it is, and what would change it |
+
+mod endpoint;
+mod evidence;
+mod flow;
+mod gather;
+mod lost;
+mod plan;
+mod question;
+mod verdict;
+mod wanted;
+
+use std::path::PathBuf;
+
+use ctrecorder_format::Damage;
+
+pub use endpoint::{EndpointError, Peer, parse_endpoint};
+use evidence::Evidence;
+pub use flow::{Flow, Told, Translation};
+pub use question::{Meant, Question, QuestionError, Terms};
+pub use verdict::{Answer, Around, Change, Doubt, Finding, Verdict, What};
+use wanted::Wanted;
+
+use super::coverage::Several;
+use crate::journal::{Error, Journal};
+
+/// What was answered, and what happened on the way.
+#[derive(Debug)]
+pub struct Asked {
+    /// An answer to each question, in their order.
+    pub answers: Vec<Answer>,
+    /// Damage that was met, with its file.
+    pub damage: Vec<(PathBuf, Damage)>,
+    /// What could not be read, beside what [`Journal::find`] told.
+    pub failures: Vec<Error>,
+    /// Files of which neither the header nor a block is whole.
+    pub shapeless: Vec<PathBuf>,
+}
+
+/// Asks a journal: all questions by one pass through the part of it that can answer them. `all_found` is false if some of
+/// the files could not be found: then what they cover is not known.
+///
+/// # Errors
+/// [`Several`], if the files are of several recorders.
+pub fn ask(journal: &Journal, questions: Vec<Question>, all_found: bool) -> Result<Asked, Several> {
+    let (evidence, asked) = Evidence::gather(journal, &questions, all_found)?;
+    let answers = questions.into_iter().map(|question| evidence.answer(question)).collect();
+    Ok(Asked { answers, ..asked })
+}

@@ -1,0 +1,188 @@
+//! How sure an answer is, and what would change it.
+
+use std::net::IpAddr;
+
+use ctrecorder_format::NS_PER_SECOND;
+
+use super::evidence::Evidence;
+use super::flow::insides;
+use super::{Flow, Question};
+use crate::query::coverage::{Gap, Span};
+
+const HOUR: u64 = 3600 * NS_PER_SECOND;
+
+/// Would the answer be another one with such a slack, in ns?
+const SLACKS: [u64; 4] = [0, NS_PER_SECOND, 60 * NS_PER_SECOND, HOUR];
+
+/// What the answer is, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// One inside address had the endpoint.
+    Unique,
+    /// Several may have had it.
+    Ambiguous,
+    /// None had it, and nothing is missing that could say otherwise.
+    None,
+    /// None is known to have had it, but something may be missing.
+    Unknown,
+}
+
+/// Why a flow may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A gap, or a time before or behind all that was recorded.
+    Gap(Gap),
+    /// Records were lost to damage that may have told of a flow of this time.
+    Damage,
+    /// A file could not be read, and what it covers is not known.
+    Unread,
+    /// No file could be read.
+    NoFile,
+    /// Flows of this kind were not recorded at all.
+    NotRecorded,
+}
+
+/// What was found for one time and one slack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The inside addresses, each once, in order.
+    pub insides: Vec<IpAddr>,
+    /// The flows, by their inside endpoints.
+    pub flows: Vec<Flow>,
+    /// Why further flows may be missing.
+    pub doubts: Vec<Doubt>,
+}
+
+impl Finding {
+    pub(super) fn new(flows: Vec<Flow>, doubts: Vec<Doubt>) -> Self {
+        let insides = insides(&flows);
+        let verdict = match insides.len() {
+            0 if doubts.is_empty() => Verdict::None,
+            0 => Verdict::Unknown,
+            1 => Verdict::Unique,
+            _ => Verdict::Ambiguous,
+        };
+        Self { verdict, insides, flows, doubts }
+    }
+}
+
+/// How a question could have been asked otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// With another slack.
+    Slack,
+    /// The digits of its time meant as local time.
+    Local,
+    /// The digits of its time meant as UTC.
+    Utc,
+    /// Twelve hours earlier.
+    Earlier,
+    /// Twelve hours later.
+    Later,
+}
+
+/// The answer to the same question asked otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What is other.
+    pub what: What,
+    /// The time that it asks for, ns since the epoch.
+    pub at: u64,
+    /// Its slack, ns.
+    pub slack: u64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The inside addresses, each once, in order.
+    pub insides: Vec<IpAddr>,
+    /// Whether verdict or addresses are other ones.
+    pub differs: bool,
+}
+
+/// What was recorded around the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Around {
+    /// The host that recorded, if that is known.
+    pub host: Option<String>,
+    /// The span recorded without gap that holds the time.
+    pub recorded: Option<Span>,
+    /// The gaps that the time with its slack touches, or that lie within an hour of it.
+    pub gaps: Vec<Gap>,
+    /// Files of version 2 are among those asked: their gaps are not known.
+    pub has_version_2: bool,
+    /// The protocols that were recorded, if some that are asked for were not.
+    pub protocols: Option<Vec<u8>>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked.
+    pub question: Question,
+    /// What was found.
+    pub finding: Finding,
+    /// What was recorded around the time.
+    pub around: Around,
+    /// What the answer would have been, had the question been another one.
+    pub sensitivity: Vec<Change>,
+}
+
+impl Answer {
+    pub(super) fn new(question: Question, evidence: &Evidence) -> Self {
+        let finding = evidence.find(&question, question.at, question.slack);
+        let changes = question.variants().into_iter().map(|(what, at, slack)| {
+            let Finding { verdict, insides, .. } = evidence.find(&question, at, slack);
+            let differs = (verdict, &insides) != (finding.verdict, &finding.insides);
+            Change { what, at, slack, verdict, insides, differs }
+        });
+        let sensitivity = changes.collect();
+        let reach = question.slack.max(HOUR);
+        let near = Span { from: question.at.saturating_sub(reach), to: question.at.saturating_add(reach) };
+        let around = Around {
+            host: evidence.host().map(str::to_owned),
+            recorded: evidence.recorded_at(question.at),
+            gaps: evidence.missing(near),
+            has_version_2: evidence.has_version_2(),
+            protocols: evidence.limits(&question),
+        };
+        Self { question, finding, around, sensitivity }
+    }
+}
+
+impl Question {
+    /// The other ways to ask: each a time and a slack.
+    fn variants(&self) -> Vec<(What, u64, u64)> {
+        let slacks = SLACKS.into_iter().filter(|slack| *slack != self.slack);
+        let mut variants: Vec<_> = slacks.map(|slack| (What::Slack, self.at, slack)).collect();
+        let others = [
+            (What::Local, self.meant.local),
+            (What::Utc, self.meant.utc),
+            (What::Earlier, self.at.checked_sub(12 * HOUR)),
+            (What::Later, self.at.checked_add(12 * HOUR)),
+        ];
+        variants.extend(others.into_iter().filter_map(|(what, at)| Some((what, at?, self.slack))));
+        variants
+    }
+
+    /// The span that holds every moment that the question, however it is asked, is about.
+    pub(super) fn reach(&self) -> Span {
+        self.variants().into_iter().fold(self.window(), |reach, (_, at, slack)| Span {
+            from: reach.from.min(at.saturating_sub(slack)),
+            to: reach.to.max(at.saturating_add(slack)),
+        })
+    }
+}
+
+impl Doubt {
+    /// The doubt in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Gap(gap) => gap.cause.text(),
+            Self::Damage => "records of this time may be lost to damage",
+            Self::Unread => "a file could not be read, and what it covers is not known",
+            Self::NoFile => "no file could be read",
+            Self::NotRecorded => "flows of this kind were not recorded",
+        }
+    }
+}

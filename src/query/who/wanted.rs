@@ -1,0 +1,107 @@
+//! Which records can answer: those that have an asked endpoint where it is public.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+
+use ctrecorder_format::{Address, BlockKind, Head, Key, Record, V4, V6};
+
+use super::Question;
+use super::flow::has_queries;
+use crate::journal::Select;
+
+/// So many keys at most are looked up in the filter of each block; beyond, most blocks hold one of them anyway.
+const KEYS_MAX: usize = 64;
+
+/// So few endpoints are compared one after the other.
+const FEW: usize = 8;
+
+/// The types of queries and replies that the kernel tracks, of ICMP and of ICMPv6 (nf_conntrack_proto_icmp.c and its
+/// sister): with code 0 they stand in the place of the public endpoint's port.
+const QUERY_TYPES: [u16; 8] = [0, 8, 13, 14, 15, 16, 17, 18];
+const QUERY_TYPES_V6: [u16; 4] = [128, 129, 139, 140];
+
+/// The endpoints that are asked for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    ipv4: Endpoints<V4>,
+    ipv6: Endpoints<V6>,
+}
+
+/// Those of one family.
+#[derive(Debug)]
+struct Endpoints<A> {
+    few: Vec<(A, u16)>,
+    all: HashSet<(A, u16)>,
+    keys: Vec<Key>,
+}
+
+impl<A: Address> Endpoints<A> {
+    fn of(questions: &[Question], query_types: &[u16]) -> Self {
+        let mut all = HashSet::new();
+        let mut keys = Vec::new();
+        for question in questions {
+            let Some(address) = A::from_ip(question.endpoint.ip()) else { continue };
+            if all.insert((address, question.endpoint.port())) {
+                keys.push(Key::endpoint(address, question.endpoint.port()));
+            }
+            if [1, 58].into_iter().any(|protocol| question.asks_for(protocol)) {
+                keys.extend(query_types.iter().map(|kind| Key::endpoint(address, kind << 8)));
+            }
+        }
+        let few = if all.len() <= FEW { all.iter().copied().collect() } else { Vec::new() };
+        Self { few, all, keys }
+    }
+
+    fn has(&self, endpoint: (A, u16)) -> bool {
+        if self.few.is_empty() { self.all.contains(&endpoint) } else { self.few.contains(&endpoint) }
+    }
+
+    /// Whether no record of a block has one of them.
+    fn are_none_in(&self, head: &Head<'_>) -> bool {
+        if self.all.is_empty() {
+            return true;
+        }
+        self.keys.len() <= KEYS_MAX
+            && head.filter().is_some_and(|filter| !self.keys.iter().any(|key| filter.may_hold(*key)))
+    }
+}
+
+impl Wanted {
+    pub(super) fn by(questions: &[Question]) -> Self {
+        Self { ipv4: Endpoints::of(questions, &QUERY_TYPES), ipv6: Endpoints::of(questions, &QUERY_TYPES_V6) }
+    }
+
+    /// Whether this endpoint is asked for.
+    pub(super) fn has(&self, endpoint: SocketAddr) -> bool {
+        match endpoint.ip() {
+            IpAddr::V4(ip) => self.ipv4.has((ip.octets(), endpoint.port())),
+            IpAddr::V6(ip) => self.ipv6.has((ip.octets(), endpoint.port())),
+        }
+    }
+
+    fn of_family<A: Address>(&self) -> Option<&Endpoints<A>> {
+        let (ipv4, ipv6): (&dyn Any, &dyn Any) = (&self.ipv4, &self.ipv6);
+        ipv4.downcast_ref().or_else(|| ipv6.downcast_ref())
+    }
+}
+
+impl Select for &Wanted {
+    fn rules_out(&self, head: &Head<'_>) -> bool {
+        match head.header.kind() {
+            Some(BlockKind::Ipv4) => self.ipv4.are_none_in(head),
+            Some(BlockKind::Ipv6) => self.ipv6.are_none_in(head),
+            Some(BlockKind::Notes | BlockKind::Footer) | None => false,
+        }
+    }
+
+    fn matches<A: Address>(&self, record: &Record<A>) -> bool {
+        let Some(endpoints) = self.of_family::<A>() else { return false };
+        let (original, reply) = (&record.original, &record.reply);
+        if has_queries(record.protocol) {
+            return endpoints.has((reply.dst, reply.sport.get()))
+                || endpoints.has((original.dst, original.sport.get()));
+        }
+        endpoints.has((reply.dst, reply.dport.get())) || endpoints.has((original.dst, original.dport.get()))
+    }
+}

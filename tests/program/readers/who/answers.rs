@@ -1,0 +1,247 @@
+//! Which answer is given, and how the program ends with it.
+
+use ctrecorder_format::record::flags;
+use ctrecorder_format::{Cause, Closing, Header, Kind, Note, V4};
+use serde_json::Value;
+
+use super::journal::{TCP, UDP, directory, event, every_protocol, segment};
+use crate::program::Answer;
+use crate::readers::sample::{BEGIN, NS, Segment, golden, run};
+
+/// Asks of files with these contents.
+pub fn ask(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> Answer {
+    let directory = directory(files);
+    let path = directory.path().display().to_string();
+    run([&["who"], arguments, &[&path]].concat())
+}
+
+/// The JSON of an answer, and the exit status.
+fn json(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> (Value, i32) {
+    let answer = ask(files, &[arguments, &["-o", "json"]].concat());
+    (serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{answer:?}")), answer.status)
+}
+
+/// Verdict, inside addresses, and the exit status.
+fn verdict(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> (String, Vec<String>, i32) {
+    let (answer, status) = json(files, arguments);
+    let inside = answer["inside"].as_array().unwrap().iter().map(|ip| ip.as_str().unwrap().to_owned());
+    (answer["verdict"].as_str().unwrap().to_owned(), inside.collect(), status)
+}
+
+fn is(word: &str, inside: &[&str], status: i32) -> (String, Vec<String>, i32) {
+    (word.to_owned(), inside.iter().map(|&ip| ip.to_owned()).collect(), status)
+}
+
+#[test]
+fn every_verdict_has_its_exit_status() {
+    let files = [("a.ct", segment())];
+    let ask = |endpoint, at, more: &[&str]| verdict(&files, &[&[endpoint, "--at", at], more].concat());
+    let both = ["10.64.3.7", "10.64.9.1"];
+    let public = "203.0.113.6:36782";
+    assert_eq!(ask(public, "2027-01-15T08:04:30Z", &["--slack", "1s"]), is("UNIQUE", &both[..1], 0));
+    assert_eq!(ask(public, "2027-01-15T08:02:00Z", &[]), is("AMBIGUOUS", &both, 3));
+    assert_eq!(ask(public, "2027-01-15T08:02:00Z", &["--peer", "198.51.100.8"]), is("UNIQUE", &both[1..], 0));
+    assert_eq!(ask(public, "2027-01-15T08:02:00Z", &["--peer", "198.51.100.7:443"]), is("UNIQUE", &both[..1], 0));
+    assert_eq!(ask(public, "2027-01-15T08:02:00Z", &["--peer", "198.51.100.7:444"]), is("NONE", &[], 1));
+    assert_eq!(ask(public, "2027-01-15T08:02:00Z", &["--proto", "udp"]), is("NONE", &[], 1));
+    assert_eq!(ask(public, "2027-01-15T08:10:00Z", &[]), is("NONE", &[], 1));
+    assert_eq!(ask(public, "2027-01-15T08:15:05Z", &["--slack", "0s"]), is("UNKNOWN", &[], 4));
+    // A slack that touches the gap, or the end of the journal, by its last moment.
+    assert_eq!(ask(public, "2027-01-15T08:14:00Z", &[]), is("UNKNOWN", &[], 4));
+    assert_eq!(ask(public, "2027-01-15T08:13:59Z", &[]), is("NONE", &[], 1));
+    assert_eq!(ask(public, "2027-01-15T08:59:00.1Z", &[]), is("UNKNOWN", &[], 4));
+    assert_eq!(ask(public, "2026-01-15T08:00:00Z", &[]), is("UNKNOWN", &[], 4));
+    assert_eq!(ask(public, "2027-01-15T08:02:00Z", &["--slack", "500 years"]), is("AMBIGUOUS", &both, 3));
+}
+
+#[test]
+fn endpoints_of_every_kind_are_found() {
+    let files = [("a.ct", segment())];
+    for (endpoint, at, inside, peer, how) in [
+        ("203.0.113.6:8080", "08:03:00", "10.64.0.80:80", "192.0.2.9:50000", "destination NAT"),
+        ("[2001:db8:1::7]:5353", "08:30:00", "[2001:db8:1::7]:5353", "[2001:db8:2::53]:53", "not translated"),
+        ("[2001:db8:2::53]:53", "08:30:00", "[2001:db8:2::53]:53", "[2001:db8:1::7]:5353", "not translated"),
+        ("198.51.100.8:25", "08:02:00", "198.51.100.8:25", "203.0.113.6:36782", "not translated"),
+        ("[::ffff:203.0.113.6]:8080", "08:03:00", "10.64.0.80:80", "192.0.2.9:50000", "destination NAT"),
+    ] {
+        let (answer, status) = json(&files, &[endpoint, "--at", &format!("2027-01-15T{at}Z")]);
+        let flow = &answer["flows"][0];
+        let end = |name: &str| {
+            let (ip, port) = (flow[name]["ip"].as_str().unwrap(), &flow[name]["port"]);
+            if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+        };
+        assert_eq!((answer["verdict"].as_str(), status), (Some("UNIQUE"), 0), "{endpoint}: {answer}");
+        assert_eq!((end("inside").as_str(), end("peer").as_str()), (inside, peer), "{endpoint}");
+        assert_eq!(flow["translation"], how, "{endpoint}");
+    }
+}
+
+#[test]
+fn it_is_told_whose_clock_told_a_time_and_what_was_only_found() {
+    let files = [("a.ct", segment())];
+    let flow = |endpoint, at| json(&files, &[endpoint, "--at", at, "--slack", "0s"]).0["flows"][0].clone();
+    let forwarded = flow("203.0.113.6:8080", "2027-01-15T08:03:00Z");
+    assert_eq!((&forwarded["clock"]["start"], &forwarded["clock"]["end"]), (&"kernel".into(), &"kernel".into()));
+    assert_eq!(forwarded["end"], "2027-01-15T08:04:00.000000000Z");
+    let found = flow("203.0.113.7:1500", "2027-01-15T08:15:00Z");
+    assert_eq!((&found["start"], &found["began_by"]), (&Value::Null, &"2027-01-15T08:15:11.000000000Z".into()));
+    assert_eq!(found["began_after"], "2027-01-15T08:14:50.000000000Z");
+    // Before that reading of the table began nobody had it.
+    assert_eq!(flow("203.0.113.7:1500", "2027-01-15T08:14:49Z"), Value::Null);
+    let unheard = flow("203.0.113.7:1600", "2027-01-15T08:15:05Z");
+    assert_eq!((&unheard["end"], &unheard["ended_by"]), (&Value::Null, &"2027-01-15T08:15:11.000000000Z".into()));
+    assert_eq!(unheard["ended_after"], "2027-01-15T08:14:50.000000000Z");
+    assert_eq!(unheard["clock"]["end"], "recorder");
+    let open = flow("[2001:db8:1::7]:5353", "2027-01-15T08:30:00Z");
+    assert_eq!((&open["end"], &open["ended_by"], &open["clock"]["end"]), (&Value::Null, &Value::Null, &Value::Null));
+}
+
+/// The kernel holds no two flows with one reply tuple.
+#[test]
+fn a_flow_whose_end_is_missing_ended_before_its_place_was_taken() {
+    let flow = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
+    let next = ["10.0.0.2:1000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
+    let bytes = Segment::new(&every_protocol(0))
+        .note(&Note::at(BEGIN, Cause::Started))
+        .push::<V4>(&event(Kind::Start, TCP, 10, flow))
+        .push::<V4>(&event(Kind::Start, TCP, 100, next))
+        .push::<V4>(&event(Kind::End, TCP, 110, next))
+        .closed(Closing::Stopped)
+        .0;
+    let files = [("a.ct", bytes)];
+    let ask = |at| verdict(&files, &["203.0.113.6:1000", "--at", at, "--slack", "0s"]);
+    assert_eq!(ask("2027-01-15T08:01:00Z"), is("UNIQUE", &["10.0.0.1"], 0));
+    assert_eq!(ask("2027-01-15T08:01:45Z"), is("UNIQUE", &["10.0.0.2"], 0));
+    let (answer, _) = json(&files, &["203.0.113.6:1000", "--at", "2027-01-15T08:01:00Z", "--slack", "0s"]);
+    assert_eq!(answer["flows"][0]["ended_by"], "2027-01-15T08:01:40.000000000Z");
+}
+
+#[test]
+fn of_icmp_the_port_is_the_id() {
+    let mut ping =
+        event::<V4>(Kind::Start, 1, 10, ["10.0.0.1:77", "198.51.100.7:2048", "198.51.100.7:78", "203.0.113.6:0"]);
+    ping.flags = flags::START_FROM_KERNEL;
+    let bytes = Segment::new(&every_protocol(0)).push(&ping).closed(Closing::Stopped).0;
+    let files = [("a.ct", bytes)];
+    let ask =
+        |endpoint, more: &[&str]| verdict(&files, &[&[endpoint, "--at", "2027-01-15T08:02:00Z"], more].concat()).0;
+    assert_eq!(ask("203.0.113.6:78", &["--proto", "icmp"]), "UNIQUE");
+    assert_eq!(ask("203.0.113.6:78", &["--proto", "all"]), "UNIQUE");
+    assert_eq!(ask("203.0.113.6:77", &["--proto", "icmp"]), "NONE");
+    assert_eq!(ask("203.0.113.6:78", &[]), "NONE", "without a protocol a port is a port");
+    assert_eq!(ask("203.0.113.6:0", &["--proto", "icmp"]), "NONE");
+}
+
+/// NONE is for what was looked for, and not there.
+#[test]
+fn what_was_not_recorded_is_not_denied() {
+    let tcp = golden("tcp.ct").display().to_string();
+    let ask = |endpoint: &str, more: &[&str]| {
+        let answer = run([&["who", endpoint, "--at", "2026-11-20T21:12:30Z", "--slack", "1s"], more, &[&tcp]].concat());
+        (answer.stdout.lines().next().unwrap().to_owned(), answer.status, answer.stdout)
+    };
+    let (line, status, text) = ask("203.0.113.1:1", &[]);
+    assert_eq!((line.as_str(), status), ("NONE: no flow had 203.0.113.1:1 then", 1));
+    assert!(text.contains("\nonly tcp was recorded\n") && text.contains("version 2 do not tell"), "{text}");
+    for (endpoint, more) in [("203.0.113.1:1", ["--proto", "udp"]), ("[2001:db8::1]:1", ["--proto", "tcp"])] {
+        let (line, status, _) = ask(endpoint, &more);
+        assert!(line.starts_with("UNKNOWN: ") && line.ends_with("flows of this kind were not recorded"), "{line}");
+        assert_eq!(status, 4);
+    }
+}
+
+/// A time that is an hour off, or twelve, names another host.
+#[test]
+fn it_is_told_what_the_answer_depends_on() {
+    let flow = |inside| [inside, "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
+    let whole = |segment: Segment, inside, from: u64, to: u64| {
+        segment.push::<V4>(&event(Kind::Start, TCP, from, flow(inside))).push::<V4>(&event(
+            Kind::End,
+            TCP,
+            to,
+            flow(inside),
+        ))
+    };
+    let mut segment = Segment::new(&every_protocol(0)).note(&Note::at(BEGIN, Cause::Started));
+    let hour = 3600;
+    for (inside, from) in [("10.0.0.1:1", 0), ("10.0.0.2:1", 11 * hour), ("10.0.0.3:1", 12 * hour)] {
+        segment = whole(segment, inside, from + 1, from + 1800);
+    }
+    let files = [("a.ct", segment.closed_at(Closing::Stopped, 30 * hour).0)];
+    let arguments = ["203.0.113.6:1000", "--at", "2027-01-15T20:10:00Z", "--tz", "Europe/Warsaw"];
+    let answer = ask(&files, &arguments);
+    assert_eq!(answer.stdout.lines().next(), Some("UNIQUE: 10.0.0.3"));
+    assert!(
+        answer.stdout.contains("\nif local time was meant (2027-01-15T20:10:00+01:00) it would be UNIQUE: 10.0.0.2\n")
+    );
+    assert!(answer.stdout.contains("\n12 hours earlier (2027-01-15T09:10:00+01:00) it would be UNIQUE: 10.0.0.1\n"));
+    assert!(answer.stdout.contains("\n12 hours later (2027-01-16T09:10:00+01:00) it would be NONE\n"));
+    assert!(answer.stdout.contains("\nthe same with slack 0s, with slack 1s\n"), "{}", answer.stdout);
+    let (answer, _) = json(&files, &arguments);
+    let changes: Vec<_> = answer["sensitivity"].as_array().unwrap().iter().map(|change| &change["change"]).collect();
+    assert_eq!(changes, ["slack", "slack", "slack", "local time", "12 hours earlier", "12 hours later"]);
+}
+
+/// A flow is known from the keyframe of the segment that covers the time, and its end from the next one; neither the
+/// segments before nor those behind change that.
+#[test]
+fn a_part_of_the_journal_answers_as_the_whole() {
+    let long = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
+    let mut files = Vec::new();
+    let mut previous = None;
+    for number in 0..6 {
+        let begin = number * 600;
+        let header =
+            Header { protocols: Vec::new(), recorder_started: BEGIN, ..super::super::sample::header(number, previous) };
+        let mut segment = Segment::new(&header);
+        if number == 0 {
+            segment = segment.note(&Note::at(BEGIN, Cause::Started));
+        } else if number < 5 {
+            segment = segment.push::<V4>(&event(Kind::Open, TCP, 5, long));
+        }
+        let read = BEGIN + begin * NS + NS / 2;
+        segment = segment.note(&Note::gap(read - NS / 4, read, 0, Cause::TableRead));
+        segment = match number {
+            0 => segment.push::<V4>(&event(Kind::Start, TCP, 5, long)),
+            4 => segment.push::<V4>(&event(Kind::End, TCP, begin + 90, long)),
+            _ => segment.push::<V4>(&event(
+                Kind::Start,
+                UDP,
+                begin + 90,
+                ["10.0.0.9:9", "1.1.1.1:53", "1.1.1.1:53", "203.0.113.9:9"],
+            )),
+        };
+        let (bytes, digest) =
+            segment.closed_at(if number == 5 { Closing::Stopped } else { Closing::WentOn }, begin + 600);
+        previous = Some(digest);
+        files.push((["0.ct", "1.ct", "2.ct", "3.ct", "4.ct", "5.ct"][number as usize], bytes));
+    }
+    let arguments = ["203.0.113.6:1000", "--at", "2027-01-15T08:25:00Z"];
+    let (whole, status) = json(&files, &arguments);
+    assert_eq!((whole["verdict"].as_str(), status), (Some("UNIQUE"), 0));
+    let (part, _) = json(&files[2..5], &arguments);
+    assert_eq!(whole["flows"], part["flows"]);
+    assert_eq!(whole["flows"][0]["end"], "2027-01-15T08:41:30.000000000Z");
+    assert_eq!(verdict(&files, &["203.0.113.6:1000", "--at", "2027-01-15T08:50:00Z"]), is("NONE", &[], 1));
+    // Without the segment of the time nobody can say that nobody had it.
+    let without = [&files[..4], &files[5..]].concat();
+    assert_eq!(verdict(&without, &["203.0.113.6:1001", "--at", "2027-01-15T08:45:00Z"]), is("UNKNOWN", &[], 4));
+}
+
+#[test]
+fn squeezed_or_not_the_answer_is_one() {
+    let journal = directory(&[("a.ct", segment())]);
+    let squeezed = journal.path().join("sq");
+    let path = journal.path().join("a.ct").display().to_string();
+    assert_eq!(run(["squeeze", "-o", &squeezed.display().to_string(), &path]).status, 0);
+    for (endpoint, at) in [
+        ("203.0.113.6:36782", "2027-01-15T08:02:00Z"),
+        ("203.0.113.7:1500", "2027-01-15T08:15:05Z"),
+        ("203.0.113.7:1600", "2027-01-15T08:15:05Z"),
+        ("203.0.113.6:1", "2027-01-15T08:30:00Z"),
+        ("[2001:db8:1::7]:5353", "2027-01-15T08:30:00Z"),
+    ] {
+        let ask = |path: &str| run(["who", endpoint, "--at", at, "-o", "json", path]);
+        assert_eq!(ask(&squeezed.display().to_string()), ask(&path), "{endpoint}");
+    }
+}
