@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, bail};
+use chrono_tz::Tz;
 use clap::ValueEnum;
 
+use super::selection::moment;
 use super::{Misuse, Report, Status};
 use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::coverage::Reading;
-use crate::query::{Coverage, parse_time};
+use crate::query::{Clock, Coverage, parse_zone};
 
 /// Show which spans were recorded without gap
 ///
@@ -24,14 +26,19 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// From this time on, rather than from the begin of the first segment: 2026-11-20T14:13:20Z, or in the local time zone
-    /// 2026-11-20 14:13:20 or a date, or @ and the seconds since 1970
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    since: Option<u64>,
+    /// From this time on, rather than from the begin of the first segment: 2026-11-20T14:13:20Z, or 2026-11-20 14:13:20 with or
+    /// without a zone behind it, or a date, @ and the seconds since 1970, or 5 minutes ago
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
 
     /// Up to this time, rather than to the end of the last segment; a date is its first moment
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    until: Option<u64>,
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+
+    /// Show times, and read those of other options, in this time zone, as UTC or Europe/Warsaw, rather than in the local one.
+    /// Those in json stay as they are
+    #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
+    tz: Option<Tz>,
 
     /// How it is written
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -41,7 +48,7 @@ pub struct Arguments {
 /// A form of the answer.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Lines, times in the local time zone
+    /// Lines
     Text,
     /// One object, times in UTC
     Json,
@@ -49,14 +56,20 @@ enum Format {
 
 /// Shows what the files the arguments name cover.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-    if let (Some(since), Some(until)) = (arguments.since, arguments.until)
+    let clock = Clock::new(arguments.tz);
+    let mut remarks = Vec::new();
+    let since = moment(&clock, "--since", arguments.since.as_deref(), &mut remarks)?;
+    let until = moment(&clock, "--until", arguments.until.as_deref(), &mut remarks)?;
+    if let (Some(since), Some(until)) = (since, until)
         && since > until
     {
         bail!(Misuse("--since is later than --until".into()));
     }
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
-    let mut report = Report::new(journal.length(), true);
+    let zone = arguments.tz.map_or_else(Zone::local, Zone::of);
+    let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
+    remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {
         report.failure(failure);
     }
@@ -70,8 +83,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Some(covered) = reading.coverage().map_err(|several| Misuse(several.to_string()))? else {
         return Ok(report.status());
     };
-    let covered = within(covered, &arguments)?;
-    show(&covered, arguments.output).context("standard output")?;
+    let covered = within(covered, since, until)?;
+    show(&covered, arguments.output, &zone).context("standard output")?;
     Ok(match report.status() {
         Status::Done if !covered.gaps.is_empty() => Status::No,
         status => status,
@@ -79,10 +92,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
 }
 
 /// What was asked for. Who asks since a time behind the end of all asks up to now.
-fn within(covered: Coverage, arguments: &Arguments) -> Result<Coverage, Misuse> {
-    let late = arguments.since.is_some_and(|since| since > covered.to);
-    let until = arguments.until.or_else(|| late.then(now));
-    let asked = covered.within(arguments.since, until);
+fn within(covered: Coverage, since: Option<u64>, until: Option<u64>) -> Result<Coverage, Misuse> {
+    let late = since.is_some_and(|since| since > covered.to);
+    let until = until.or_else(|| late.then(now));
+    let asked = covered.within(since, until);
     if asked.from > asked.to {
         let what = if late {
             "--since lies in the future"
@@ -118,15 +131,14 @@ fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
     }
 }
 
-fn show(covered: &Coverage, format: Format) -> anyhow::Result<()> {
+fn show(covered: &Coverage, format: Format, zone: &Zone) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let zone = Zone::local();
     let text = match format {
         Format::Json => coverage::json(covered)? + "\n",
         Format::Text if out.is_terminal() => {
-            coverage::text(covered, &zone) + &bars::text(covered, &zone, bars::Style::of_locale())
+            coverage::text(covered, zone) + &bars::text(covered, zone, bars::Style::of_locale())
         }
-        Format::Text => coverage::text(covered, &zone),
+        Format::Text => coverage::text(covered, zone),
     };
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)

@@ -11,7 +11,7 @@ use super::lines::LineOptions;
 use super::{Report, Selected, Selection, Status, header};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
 use crate::output::{Lines, Zone};
-use crate::query::{Clock, Filter, Pairing};
+use crate::query::{Clock, Filter, FlowSink, Pairs};
 
 /// Text is written when there is this much of it.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -53,15 +53,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         // A bar and lines on one terminal would be in each other's way.
         report: Report::new(journal.length(), !stdout.is_terminal()).in_zone(arguments.lines.zone()),
         out: stdout.lock(),
-        text: Vec::with_capacity(2 * CHUNK_BYTES),
-        lines: arguments.lines.lines(),
+        text: Text {
+            text: Vec::with_capacity(2 * CHUNK_BYTES),
+            lines: arguments.lines.lines(),
+            filter: filter.clone(),
+        },
         zone: arguments.lines.zone(),
         host: None,
-        pairs: arguments.squeezed.then(|| Pairs::of(filter.clone())),
+        pairs: arguments.squeezed.then(Pairs::new),
         with_header: !arguments.no_header,
         with_names: journal.files().len() > 1,
     };
-    list.text.extend_from_slice(list.lines.head().as_bytes());
+    list.text.text.extend_from_slice(list.text.lines.head().as_bytes());
     for remark in remarks {
         list.report.line(remark);
     }
@@ -79,17 +82,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     .context("standard output")
 }
 
-/// Starts and ends of both families on the way to flows.
-struct Pairs {
-    ipv4: Pairing<V4>,
-    ipv6: Pairing<V6>,
-    /// Which flows are wanted.
+/// Lines on their way out.
+struct Text {
+    text: Vec<u8>,
+    lines: Lines,
+    /// Which flows are wanted, of those that were paired.
     filter: Filter,
 }
 
-impl Pairs {
-    fn of(filter: Filter) -> Self {
-        Self { ipv4: Pairing::new(), ipv6: Pairing::new(), filter }
+impl FlowSink for Text {
+    fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) {
+        if self.filter.matches(flow) {
+            self.lines.record(&mut self.text, flow, Some(counters));
+        }
+    }
+
+    fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) {
+        if self.filter.matches(flow) {
+            self.lines.record(&mut self.text, flow, Some(counters));
+        }
     }
 }
 
@@ -97,14 +108,12 @@ impl Pairs {
 struct List<W> {
     report: Report,
     out: W,
-    /// Lines on their way out.
-    text: Vec<u8>,
-    lines: Lines,
+    text: Text,
     /// Of the headers' times.
     zone: Zone,
     /// The host that recorded what was read last.
     host: Option<String>,
-    /// If flows are wanted rather than events.
+    /// If flows are wanted rather than events: starts and ends on the way to them.
     pairs: Option<Pairs>,
     with_header: bool,
     /// Several headers are told apart by the names of their files.
@@ -114,7 +123,7 @@ struct List<W> {
 impl<W: Write> List<W> {
     /// Writes what there is, if it is worth it.
     fn spill(&mut self) -> ControlFlow<io::Error> {
-        if self.text.len() < CHUNK_BYTES {
+        if self.text.text.len() < CHUNK_BYTES {
             return ControlFlow::Continue(());
         }
         self.write_out()
@@ -122,8 +131,8 @@ impl<W: Write> List<W> {
 
     /// Writes what there is, so that what is said next on standard error stands behind it on a terminal.
     fn write_out(&mut self) -> ControlFlow<io::Error> {
-        let done = self.out.write_all(&self.text).and_then(|()| self.out.flush());
-        self.text.clear();
+        let done = self.out.write_all(&self.text.text).and_then(|()| self.out.flush());
+        self.text.text.clear();
         match done {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
@@ -135,24 +144,14 @@ impl<W: Write> List<W> {
     fn host(&mut self, host: &str) {
         let is_other = self.host.as_ref().is_some_and(|known| known != host);
         let host = if is_other && self.pairs.is_some() { "" } else { host };
-        self.lines.host(host);
+        self.text.lines.host(host);
         self.host = Some(host.to_owned());
     }
 
     /// Lists the flows that have no end, and writes the rest.
     fn finish(mut self) -> io::Result<Status> {
         if let Some(pairs) = self.pairs.take() {
-            let (text, lines, filter) = (&mut self.text, &mut self.lines, &pairs.filter);
-            pairs.ipv4.finish(&mut |flow, counters| {
-                if filter.matches(&flow) {
-                    lines.record(text, &flow, Some(&counters));
-                }
-            });
-            pairs.ipv6.finish(&mut |flow, counters| {
-                if filter.matches(&flow) {
-                    lines.record(text, &flow, Some(&counters));
-                }
-            });
+            pairs.finish(&mut self.text);
         }
         match self.write_out() {
             ControlFlow::Continue(()) => Ok(self.report.status()),
@@ -166,6 +165,9 @@ impl<W: Write> Sink for List<W> {
 
     fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
         self.report.file(file);
+        if let Some(pairs) = &mut self.pairs {
+            pairs.begin(file, &mut self.text);
+        }
         self.host(file.host());
         if !self.with_header {
             return ControlFlow::Continue(());
@@ -182,30 +184,23 @@ impl<W: Write> Sink for List<W> {
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
         match &mut self.pairs {
-            None => self.lines.record(&mut self.text, record, counters),
-            Some(pairs) => pairs.ipv4.push(record, counters, &mut |flow, counters| {
-                if pairs.filter.matches(&flow) {
-                    self.lines.record(&mut self.text, &flow, Some(&counters));
-                }
-            }),
+            None => self.text.lines.record(&mut self.text.text, record, counters),
+            Some(pairs) => pairs.ipv4(record, counters, &mut self.text),
         }
         self.spill()
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
         match &mut self.pairs {
-            None => self.lines.record(&mut self.text, record, counters),
-            Some(pairs) => pairs.ipv6.push(record, counters, &mut |flow, counters| {
-                if pairs.filter.matches(&flow) {
-                    self.lines.record(&mut self.text, &flow, Some(&counters));
-                }
-            }),
+            None => self.text.lines.record(&mut self.text.text, record, counters),
+            Some(pairs) => pairs.ipv6(record, counters, &mut self.text),
         }
         self.spill()
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<io::Error> {
-        self.lines.note(note);
+        let told = self.pairs.as_mut().map_or(*note, |pairs| pairs.note(note, &mut self.text));
+        self.text.lines.note(&told);
         if note.is_gap() || note.cause() == Some(Cause::Account) {
             self.write_out()?;
             self.report.gap(path, note);
@@ -214,6 +209,9 @@ impl<W: Write> Sink for List<W> {
     }
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<io::Error> {
+        if let Some(pairs) = &mut self.pairs {
+            pairs.damage(damage);
+        }
         self.write_out()?;
         self.report.damage(path, damage);
         ControlFlow::Continue(())

@@ -151,16 +151,7 @@ impl Selection {
     }
 
     fn times(&self, clock: &Clock, parts: &mut Parts) -> Result<(), Misuse> {
-        let mut read = |option: &str, text: &Option<String>| {
-            let Some(text) = text else {
-                return Ok(None);
-            };
-            let moment = clock.read(text).map_err(|error| Misuse(format!("{option}: {error}")))?;
-            if moment.zone_assumed {
-                parts.remarks.push(format!("{option} {text} is taken as local time: {}", utc(moment.ns)));
-            }
-            Ok(Some(moment.ns))
-        };
+        let mut read = |option, text: &Option<String>| moment(clock, option, text.as_deref(), &mut parts.remarks);
         let since = read("--since", &self.since)?;
         let until = read("--until", &self.until)?;
         let at = read("--at", &self.at)?;
@@ -187,6 +178,23 @@ impl Selection {
         }
         Ok(())
     }
+}
+
+/// The time that an option says, in ns since the epoch; adds to the remarks that it was taken as local time.
+pub(super) fn moment(
+    clock: &Clock,
+    option: &str,
+    text: Option<&str>,
+    remarks: &mut Vec<String>,
+) -> Result<Option<u64>, Misuse> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let moment = clock.read(text).map_err(|error| Misuse(format!("{option}: {error}")))?;
+    if moment.zone_assumed {
+        remarks.push(format!("{option} {text} is taken as local time: {}", utc(moment.ns)));
+    }
+    Ok(Some(moment.ns))
 }
 
 /// What the options say, one after the other.

@@ -11,5 +11,5 @@ pub mod who;
 pub use coverage::Coverage;
 pub use filter::{Condition, Filter, Places, Where, WhereError};
 pub use network::{NetworkError, parse_network};
-pub use pair::Pairing;
+pub use pair::{FlowSink, Pairing, Pairs};
 pub use time::{Clock, DurationError, Moment, TimeError, ZoneError, parse_duration, parse_time, parse_zone};

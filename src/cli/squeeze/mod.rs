@@ -1,18 +1,21 @@
 //! `ctrecorder squeeze`: starts and ends become flows, in a file of their own.
 
+mod behind;
 mod output;
 mod plan;
 mod stream;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Address, Family, Head, Record};
 
-use super::{Misuse, Report, Status};
+use super::{Misuse, Report, Selected, Selection, Status};
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
+use crate::query::{Clock, Filter};
 use output::Output;
 use plan::Plan;
 use stream::Stream;
@@ -20,7 +23,8 @@ use stream::Stream;
 /// Merge starts and ends into flows
 ///
 /// Each flow becomes one record with its start and its end; where one of them is missing, half a flow. Inputs are never
-/// changed, and nothing is overwritten. Without -o each input has its output beside it: tcp.sq.ct for tcp.ct.
+/// changed, and nothing is overwritten. Without -o each input has its output beside it: tcp.sq.ct for tcp.ct. Where only
+/// some flows are wanted, times, duration and mark are asked of the whole flow, and the header of the output tells the filter.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or, with -o, directories of them
@@ -42,6 +46,9 @@ pub struct Arguments {
     /// Only flows of this family
     #[arg(long)]
     family: Option<FamilyName>,
+
+    #[command(flatten)]
+    selection: Box<Selection>,
 }
 
 /// An address family as it is typed.
@@ -56,26 +63,36 @@ enum FamilyName {
 struct Choice {
     protocols: Protocols,
     family: Option<Family>,
+    /// Which of these flows, once they are paired.
+    filter: Filter,
+    /// Which records can be of such a flow.
+    before_pairing: Filter,
 }
 
 impl Choice {
     fn has_family(&self, family: Family) -> bool {
         self.family.is_none_or(|chosen| chosen == family)
     }
+
+    /// The filter as text, if there is one.
+    fn filter_text(&self) -> Option<String> {
+        (self.filter != Filter::default()).then(|| self.filter.to_string())
+    }
 }
 
 impl Select for &Choice {
-    fn rules_out(&self, _head: &Head<'_>) -> bool {
-        false
+    fn rules_out(&self, head: &Head<'_>) -> bool {
+        self.before_pairing.rules_out(head)
     }
 
     fn matches<A: Address>(&self, record: &Record<A>) -> bool {
-        self.has_family(A::FAMILY) && self.protocols.contains(record.protocol)
+        self.has_family(A::FAMILY) && self.protocols.contains(record.protocol) && self.before_pairing.matches(record)
     }
 }
 
 /// Squeezes what the arguments name.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    let Selected { filter, remarks } = arguments.selection.selected(&Clock::new(None))?;
     let mut failures = Vec::new();
     if arguments.output.is_none()
         && let Some(directory) = arguments.paths.iter().find(|path| path.is_dir())
@@ -85,6 +102,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     }
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let mut report = Report::new(journal.length(), true);
+    remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {
         report.failure(failure);
     }
@@ -94,7 +112,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
             FamilyName::Ipv4 => Family::Ipv4,
             FamilyName::Ipv6 => Family::Ipv6,
         }),
+        before_pairing: filter.before_pairing(),
+        filter,
     };
+    if let Some(filter) = choice.filter_text().filter(|_| arguments.legacy) {
+        report.line(format_args!("a file of version 2 cannot tell that it has only what was asked for: {filter}"));
+    }
     if let Some(path) = &arguments.output {
         squeeze(&journal, path, &choice, arguments.legacy, &mut report);
     } else {
@@ -125,9 +148,9 @@ fn try_squeeze(
         bail!("there is nothing to squeeze");
     };
     let output = if legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let mut stream = Stream::new(output, plan, report);
-    if let std::ops::ControlFlow::Break(error) = Scan::new(choice, OpenRecords::All).run(journal, &mut stream) {
-        return Err(error);
+    let mut stream = Stream::start(output, plan, choice.filter.clone(), report)?;
+    if let ControlFlow::Break(error) = Scan::new(choice, OpenRecords::All).run(journal, &mut stream) {
+        return Err(stream.why(error));
     }
     stream.finish()
 }

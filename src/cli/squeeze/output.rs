@@ -98,23 +98,27 @@ impl Output {
         }
     }
 
-    /// Takes a note. Returns whether the output holds what it tells of flows.
-    pub(super) fn note(&mut self, note: &Note) -> anyhow::Result<bool> {
+    /// Whether the output holds what notes tell of flows.
+    pub(super) const fn has_notes(&self) -> bool {
+        matches!(self.format, Format::Segment(_))
+    }
+
+    /// Takes a note.
+    pub(super) fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         match &mut self.format {
             Format::Segment(_) if note.cause() == Some(Cause::TableRead) => {
                 self.readings.truncate(READINGS - 1);
                 self.readings.push_front(*note);
-                Ok(true)
             }
             // That nothing happened says nothing here.
-            Format::Segment(_) if note.cause() == Some(Cause::Quiet) => Ok(true),
+            Format::Segment(_) if note.cause() == Some(Cause::Quiet) => {}
             Format::Segment(writer) => {
                 writer.note(note);
                 write_out(writer)?;
-                Ok(true)
             }
-            Format::Legacy(_) => Ok(false),
+            Format::Legacy(_) => {}
         }
+        Ok(())
     }
 
     /// What follows stands behind everything taken up to now: a reader will not merge the two.

@@ -97,6 +97,10 @@ impl Plan {
         if header.families == 0 || (had_protocols && header.protocols.is_empty()) {
             bail!("nothing of the protocols and families chosen was recorded in the input");
         }
+        if let Some(filter) = choice.filter_text() {
+            let before = std::mem::take(&mut header.filters);
+            header.filters = if before.is_empty() { filter } else { format!("{before}; {filter}") };
+        }
         self.protocols.clone_from(&header.protocols);
         Ok(self)
     }

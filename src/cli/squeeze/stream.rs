@@ -5,20 +5,64 @@ use std::path::Path;
 
 use ctrecorder_format::{Cause, Counters, Damage, Fault, Note, Record, V4, V6};
 
+use super::behind::Behind;
 use super::output::Output;
 use super::plan::Plan;
 use crate::cli::Report;
 use crate::journal::{Broken, Chain, Error, Shown, Sink, Version};
-use crate::query::Pairing;
+use crate::query::{Filter, FlowSink, Pairs};
+
+/// Where the flows go.
+struct Out {
+    output: Behind,
+    /// Whether that holds notes.
+    has_notes: bool,
+    /// Which flows are wanted.
+    filter: Filter,
+    /// The time of the last record of the present file, or of its begin, in ns since the epoch.
+    reached: u64,
+    /// Whether something failed.
+    done: anyhow::Result<()>,
+}
+
+impl Out {
+    /// Does the next step unless one before it failed.
+    fn keep(&mut self, step: impl FnOnce(&mut Behind) -> anyhow::Result<()>) {
+        if self.done.is_ok() {
+            self.done = step(&mut self.output);
+        }
+    }
+
+    /// Whether to go on.
+    fn flow(&mut self) -> ControlFlow<anyhow::Error> {
+        match std::mem::replace(&mut self.done, Ok(())) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+impl FlowSink for Out {
+    fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) {
+        let reached = self.reached;
+        if self.filter.matches(flow) {
+            self.keep(|output| output.ipv4(flow, counters, reached));
+        }
+    }
+
+    fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) {
+        let reached = self.reached;
+        if self.filter.matches(flow) {
+            self.keep(|output| output.ipv6(flow, counters, reached));
+        }
+    }
+}
 
 /// Pairs what comes in, and writes the flows.
 pub(super) struct Stream<'r> {
-    output: Output,
+    out: Out,
+    pairs: Pairs,
     report: &'r mut Report,
-    ipv4: Pairing<V4>,
-    ipv6: Pairing<V6>,
-    /// The time of the last record of the present file, or of its begin, in ns since the epoch.
-    reached: u64,
     /// Records are missing since then, and how many where that is known: a gap that ends with the next record. What is
     /// missing between blocks and between files is in the plan.
     missing: Option<Option<u64>>,
@@ -27,27 +71,27 @@ pub(super) struct Stream<'r> {
 }
 
 impl<'r> Stream<'r> {
-    pub(super) fn new(output: Output, plan: Plan, report: &'r mut Report) -> Self {
-        Self {
-            output,
-            report,
-            ipv4: Pairing::new(),
-            ipv6: Pairing::new(),
-            reached: 0,
-            missing: None,
-            plan,
-            chain: Chain::default(),
-        }
+    pub(super) fn start(output: Output, plan: Plan, filter: Filter, report: &'r mut Report) -> anyhow::Result<Self> {
+        let has_notes = output.has_notes();
+        let out = Out { output: Behind::start(output)?, has_notes, filter, reached: 0, done: Ok(()) };
+        Ok(Self { out, pairs: Pairs::new(), report, missing: None, plan, chain: Chain::default() })
+    }
+
+    /// Why the stream ended before its end.
+    pub(super) fn why(self, error: anyhow::Error) -> anyhow::Error {
+        self.out.output.why(error)
     }
 
     /// Notes that a record of this time comes next.
-    fn reach(&mut self, time: u64) -> anyhow::Result<()> {
+    fn reach(&mut self, time: u64) {
+        let reached = self.out.reached;
         if let Some(lost) = self.missing.take() {
+            self.pairs.settle(&mut self.out);
             let lost = lost.unwrap_or(Note::LOST_UNKNOWN);
-            self.output.note(&Note::gap(self.reached, time.max(self.reached), lost, Cause::Damaged))?;
+            let gap = Note::gap(reached, time.max(reached), lost, Cause::Damaged);
+            self.out.keep(|output| output.note(&gap));
         }
-        self.reached = self.reached.max(time);
-        Ok(())
+        self.out.reached = reached.max(time);
     }
 
     /// Notes that something is missing here.
@@ -58,18 +102,18 @@ impl<'r> Stream<'r> {
 
     /// Writes the flows that have no end, and ends the output.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        self.reach(self.reached)?;
+        self.reach(self.out.reached);
+        self.pairs.settle(&mut self.out);
         let end = self.plan.end();
         for gap in self.plan.gaps() {
-            self.output.note(&gap)?;
+            self.out.keep(|output| output.note(&gap));
         }
-        self.output.part();
-        let reached = self.reached;
-        let mut done = Ok(());
-        self.ipv4.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters, reached)));
-        self.ipv6.finish(&mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters, reached)));
-        done?;
-        self.output.finish(end)
+        self.out.keep(Behind::part);
+        self.pairs.finish(&mut self.out);
+        match self.out.done {
+            Ok(()) => self.out.output.finish(end),
+            Err(error) => Err(self.out.output.why(error)),
+        }
     }
 }
 
@@ -89,39 +133,39 @@ impl Sink for Stream<'_> {
                 self.report.line(format_args!("{}: no footer: cut off, or still being written", Shown(path)));
             }
         }
+        self.pairs.begin(file, &mut self.out);
         // What is missing up to here ends where this file begins.
-        let done = if self.missing.is_some() { self.reach(file.begun()) } else { Ok(()) };
-        self.reached = file.begun();
-        flow_of(done)
+        if self.missing.is_some() {
+            self.reach(file.begun());
+        }
+        self.out.reached = file.begun();
+        self.out.flow()
     }
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
-        let mut done = self.reach(record.event_time());
-        let reached = self.reached;
-        let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv4(&flow, &counters, reached));
-        self.ipv4.push(record, counters, emit);
-        flow_of(done)
+        self.reach(record.event_time());
+        self.pairs.ipv4(record, counters, &mut self.out);
+        self.out.flow()
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
-        let mut done = self.reach(record.event_time());
-        let reached = self.reached;
-        let emit = &mut |flow, counters| keep(&mut done, || self.output.ipv6(&flow, &counters, reached));
-        self.ipv6.push(record, counters, emit);
-        flow_of(done)
+        self.reach(record.event_time());
+        self.pairs.ipv6(record, counters, &mut self.out);
+        self.out.flow()
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
-        let done = self.output.note(note).map(|kept| {
-            if !kept {
-                self.report.gap(path, note);
-            }
-        });
-        flow_of(done)
+        let told = self.pairs.note(note, &mut self.out);
+        self.out.keep(|output| output.note(&told));
+        if !self.out.has_notes {
+            self.report.gap(path, note);
+        }
+        self.out.flow()
     }
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
+        self.pairs.damage(damage);
         if matches!(damage.fault, Fault::Payload { .. } | Fault::Contradiction { .. }) {
             self.miss(damage.records_lost);
         }
@@ -137,19 +181,5 @@ impl Sink for Stream<'_> {
 
     fn passed(&mut self, bytes: u64) {
         self.report.passed(bytes);
-    }
-}
-
-/// Does the next step unless one before it failed.
-fn keep(done: &mut anyhow::Result<()>, step: impl FnOnce() -> anyhow::Result<()>) {
-    if done.is_ok() {
-        *done = step();
-    }
-}
-
-fn flow_of(done: anyhow::Result<()>) -> ControlFlow<anyhow::Error> {
-    match done {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
     }
 }

@@ -1,4 +1,4 @@
-//! kill -9 at random moments, many times in a row.
+//! kill -9: at random moments, many times in a row, and while flows are open.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, Timelike, Utc};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::capture::recorder::{Recorder, make_flows, text};
+use crate::capture::recorder::{Recorder, end_flows, make_flows, text};
 use crate::lab::{Namespace, wait_until};
 use crate::program::{answer, ctrecorder};
 
@@ -39,6 +40,53 @@ fn after_each_of_fifty_kills_what_was_written_is_there_and_the_rest_is_a_gap() {
         );
         assert!(killed.as_str() <= &to[..26], "{killed} <= {to}");
     }
+}
+
+/// No recorder heard the ends, nor knows the flows: that they are not in the kernel's table any more tells that they ended.
+#[test]
+fn flows_that_ended_while_no_recorder_was_there_are_told_to_have_ended() {
+    let namespace = Namespace::new("unheard");
+    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
+    let (ended, alive) = (0..5, 5..10);
+    make_flows(&namespace, 0..10, false);
+    recorder.wait_for_records(10);
+    let first = recorder.segments().pop().unwrap();
+    recorder.end(Signal::SIGKILL);
+    end_flows(&namespace, ended.clone());
+    wait_until("the next second", || first.extension().unwrap() < Utc::now().timestamp().to_string().as_str());
+    let mut recorder = recorder.start_again(&namespace, "ct.%s", &[]);
+    recorder.stop();
+
+    let [[since, _, cause]] = &gaps(recorder.directory())[..] else { panic!("not one gap") };
+    assert_eq!(cause, "recorder not running");
+    let since = since[..26].replace('-', ".").replace('T', " ");
+    let listed = flows(recorder.directory());
+    assert_eq!(listed.len(), 10, "{listed:?}");
+    let line = |number| listed.iter().find(|line| line.contains(&text(number))).unwrap();
+    for number in ended {
+        let line = line(number);
+        assert!(line.ends_with(&format!(" [ended after {since}]")), "{line}");
+        let [start, end] = [&line[..26], &line[27..53]];
+        assert!(start <= since.as_str() && since.as_str() < end, "{line}");
+    }
+    for number in alive {
+        assert_eq!(&line(number)[26..], format!(" -          -               {}", text(number)));
+    }
+
+    let directory = TempDir::new().unwrap();
+    let squeezed = directory.path().join("squeezed");
+    let done = answer(ctrecorder().args(["squeeze", "-o"]).arg(&squeezed).arg(recorder.directory()));
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    assert_eq!(flows(&squeezed), listed);
+}
+
+/// The lines of all flows, sorted.
+fn flows(path: &Path) -> Vec<String> {
+    let listed = answer(ctrecorder().args(["list", "-sH"]).arg(path));
+    assert_eq!(listed.status, 0, "{}", listed.stderr);
+    let mut lines: Vec<_> = listed.stdout.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
 }
 
 /// How a recorder ended. Times are as in `2026-11-20T14:13:20.123456`, UTC.

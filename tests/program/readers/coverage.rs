@@ -284,7 +284,7 @@ fn a_range_is_clipped_and_what_lies_outside_is_a_gap() {
     let segment = begun(0, 0, 0).note(&gap(60, 120, 5, Cause::DiskFull)).closed_at(Closing::Stopped, 600).0;
     let directory = journal(&[("a", &segment)]);
     let within = |since: &str, until: &str| {
-        let answer = coverage(directory.path(), &["--since", since, "--until", until]);
+        let answer = coverage(directory.path(), &["--tz", "UTC", "--since", since, "--until", until]);
         assert_eq!(answer.stderr, "");
         let (status, mut lines) = told(&answer);
         lines.pop();
@@ -309,6 +309,14 @@ fn a_range_is_clipped_and_what_lies_outside_is_a_gap() {
     let local = answer(ctrecorder().env("TZ", "Asia/Kathmandu").args(words).arg(directory.path()));
     let expected = "recorded from 2027.01.15 13:47:00.000000 to 2027.01.15 13:55:00.000000\nrecorded 8 min, no gap\n";
     assert_eq!((local.status, local.stdout.as_str()), (0, expected));
+    let said = "ctrecorder: --since 2027-01-15 13:47 is taken as local time: 2027-01-15T08:02:00Z\n\
+                ctrecorder: --until 2027.01.15 13:55:00.000000 is taken as local time: 2027-01-15T08:10:00Z\n";
+    assert_eq!(local.stderr, said);
+    // With a zone that is said, nothing is assumed; what is said of damage and gaps is in that zone, too.
+    let zoned = answer(ctrecorder().args(words).args(["--tz", "Asia/Kathmandu"]).arg(directory.path()));
+    assert_eq!((zoned.status, zoned.stdout.as_str(), zoned.stderr.as_str()), (0, expected, ""));
+    let json = answer(ctrecorder().args(words).args(["--tz", "Asia/Kathmandu", "-o", "json"]).arg(directory.path()));
+    assert!(json.stdout.contains("\"from\":\"2027-01-15T08:02:00"), "{}", json.stdout);
 }
 
 /// What was not asked for is not there yet, where a recorder is at work.
@@ -407,6 +415,7 @@ fn bad_input_is_said_in_a_line() {
         (&["--since", "@5", "--until", "@4"], "--since is later than --until"),
         (&["--since", "2500-01-01"], "--since lies in the future"),
         (&["--until", "2026-01-01"], "--until is before the begin of what is given: say --since"),
+        (&["--tz", "Nowhere"], "Nowhere"),
         (&["-o", "xml"], "xml"),
     ] {
         let refused = coverage(path, options);

@@ -110,6 +110,60 @@ fn a_journal_becomes_one_file_with_its_gaps_and_counters() {
     }
 }
 
+/// What is asked of whole flows is asked once they are paired, as by `list -s`.
+#[test]
+fn only_what_was_asked_for_is_squeezed_and_the_header_tells() {
+    let directory = TempDir::new().unwrap();
+    let segments = directory.path().join("segments");
+    fs::create_dir(&segments).unwrap();
+    journal(&segments);
+    let output = directory.path().join("out");
+    for (options, count, filter) in [
+        (&["-p", "1"][..], 2, "port 1"),
+        (
+            &["--min-duration", "3s", "--where", "ip fd00::/8 or lasts 600s"],
+            1,
+            "lasts 3s and (ip fd00::/8 or lasts 10m)",
+        ),
+        (&["--at", "@1800000004"], 3, "at 2027-01-15T08:00:04Z"),
+        (&["--until", "@1800000001", "--proto", "tcp"], 3, "proto tcp and before 2027-01-15T08:00:01Z"),
+        (&["--zone", "9"], 0, "zone 9"),
+    ] {
+        let asked = |words: &[&OsStr]| run(words.iter().copied().chain(options.iter().map(AsRef::as_ref)));
+        let squeezed = asked(&["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), segments.as_os_str()]);
+        assert_eq!(squeezed, done());
+        let sorted = |answer: Answer| {
+            assert_eq!(answer.status, 0, "{}", answer.stderr);
+            let mut lines: Vec<_> = answer.stdout.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        let flows = sorted(run(["list".as_ref(), "-H".as_ref(), output.as_os_str()]));
+        assert_eq!(flows, sorted(asked(&["list".as_ref(), "-sH".as_ref(), segments.as_os_str()])));
+        assert_eq!(flows.len(), count, "{flows:?}");
+        let header = run(["header".as_ref(), output.as_os_str()]).stdout;
+        assert!(header.contains(&format!("\n.filters: {filter}\n")), "{header}");
+        assert_eq!(run(["test".as_ref(), output.as_os_str()]).status, 0);
+        fs::remove_file(&output).unwrap();
+    }
+
+    // A file of version 2 has no place for the filter, and a time without a zone is somebody's.
+    let input = golden("tcp.ct");
+    let words = ["squeeze", "--legacy", "--since", "2000-01-01", "-o"].map(OsStr::new);
+    let squeezed = run(words.into_iter().chain([output.as_os_str(), input.as_os_str()]));
+    let said = "ctrecorder: --since 2000-01-01 is taken as local time: 2000-01-01T00:00:00Z\n\
+                ctrecorder: a file of version 2 cannot tell that it has only what was asked for: after 2000-01-01T00:00:00Z\n";
+    assert_eq!((squeezed.status, squeezed.stderr.as_str()), (0, said));
+    // Of two that are squeezed one after the other, both tell.
+    let [first, second] = ["first", "second"].map(|name| directory.path().join(name));
+    for (filter, output, input) in [("port 443", &first, &input), ("nat", &second, &first)] {
+        let words = ["squeeze".as_ref(), "--where".as_ref(), filter.as_ref(), "-o".as_ref(), output.as_os_str()];
+        assert_eq!(run(words.into_iter().chain([input.as_os_str()])), done());
+    }
+    let header = run(["header".as_ref(), second.as_os_str()]).stdout;
+    assert!(header.contains("\n.filters: port 443; nat\n"), "{header}");
+}
+
 #[test]
 fn what_version_2_cannot_hold_is_refused() {
     let directory = TempDir::new().unwrap();

@@ -1,0 +1,161 @@
+//! Lines of recording: whose files are read, one after the other, and what their notes tell of flows that ended unheard.
+
+use ctrecorder_format::block::flags;
+use ctrecorder_format::{Content, Damage, Fault, Header, Note, Segment};
+
+use crate::journal::{Recorder, Version};
+
+/// No line of recording: what is read tells nothing of flows that it does not name.
+const NO_LINE: u8 = u8::MAX;
+
+/// Whose file is read, and the how many-th file it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) line: u8,
+    pub(super) file: u32,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { line: NO_LINE, file: 0 }
+    }
+}
+
+/// All runs of recorders on one network namespace of one host.
+#[derive(Debug)]
+struct Line {
+    host: String,
+    namespace: u64,
+    /// The run of the file that was read last, and the file's number in it.
+    last: (Recorder, u64),
+    /// Up to when that file tells, ns since the epoch.
+    told_to: u64,
+    /// The same of all files before it.
+    told_before: u64,
+    /// Since when ends may have been missed, as far as no reading of the kernel's table has made up for it.
+    unheard: Option<u64>,
+}
+
+/// The file that is read.
+#[derive(Debug)]
+pub(super) struct Here {
+    line: usize,
+    pub(super) header: Header,
+    /// No record of it was lost up to now.
+    pub(super) is_whole: bool,
+}
+
+/// Follows the files of several lines of recording, which may be mixed.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    known: Vec<Line>,
+    files: u32,
+    here: Option<Here>,
+}
+
+impl Lines {
+    /// A file begins.
+    pub(super) fn begin(&mut self, file: &Version<'_>) -> Place {
+        self.files = self.files.wrapping_add(1);
+        self.here = match file {
+            Version::Three(segment) => self.segment(segment),
+            Version::Two(_) => None,
+        };
+        let line = self.here.as_ref().and_then(|here| u8::try_from(here.line).ok());
+        Place { line: line.unwrap_or(NO_LINE), file: self.files }
+    }
+
+    /// A segment that tells of all flows alive in some namespace, or of those of some families and protocols.
+    fn segment(&mut self, segment: &Segment<'_>) -> Option<Here> {
+        let header = segment.header().ok()?;
+        let is_known = !header.host.is_empty() && header.namespace != 0;
+        let tells_of_all = header.content == Content::Events && header.filters.is_empty();
+        if !is_known || !tells_of_all {
+            return None;
+        }
+        let told_to = told_to(header, segment);
+        let last = (Recorder::of(header), header.segment_number);
+        let same = |line: &Line| line.host == header.host && line.namespace == header.namespace;
+        let line = if let Some(place) = self.known.iter().position(same) {
+            self.known.get_mut(place)?.goes_on(last, told_to);
+            place
+        } else {
+            let (host, namespace) = (header.host.clone(), header.namespace);
+            self.known.push(Line { host, namespace, last, told_to, told_before: 0, unheard: None });
+            self.known.len() - 1
+        };
+        // Of more lines than have a number, the rest is paired like files of version 2.
+        (line < usize::from(NO_LINE)).then(|| Here { line, header: header.clone(), is_whole: true })
+    }
+
+    /// The file that is read, if its readings of the kernel's table tell of flows that it does not name.
+    pub(super) const fn here(&self) -> Option<&Here> {
+        self.here.as_ref()
+    }
+
+    fn line(&mut self) -> Option<&mut Line> {
+        self.known.get_mut(self.here.as_ref()?.line)
+    }
+
+    /// Events may be missing.
+    pub(super) fn gap(&mut self, note: &Note) {
+        if let Some(line) = self.line() {
+            line.miss(note.from.get());
+        }
+    }
+
+    /// Something could not be read. That a file is cut off at its end is for the next one to say.
+    pub(super) fn damage(&mut self, damage: &Damage) {
+        if damage.records_lost == Some(0) || matches!(damage.fault, Fault::CutOff(_)) {
+            return;
+        }
+        if let Some(here) = &mut self.here {
+            here.is_whole = false;
+            let created = here.header.created;
+            self.gap(&Note::at(created, ctrecorder_format::Cause::Damaged));
+        }
+    }
+
+    /// Up to when the files told that were read before this one, ns since the epoch.
+    pub(super) fn told_before(&mut self) -> u64 {
+        self.line().map_or(0, |line| line.told_before)
+    }
+
+    /// Since when ends may have been missed, ns since the epoch; `None`: none was.
+    pub(super) fn unheard(&mut self) -> Option<u64> {
+        self.line()?.unheard
+    }
+
+    /// A reading has told of all ends that were missed.
+    pub(super) fn made_up(&mut self) {
+        if let Some(line) = self.line() {
+            line.unheard = None;
+        }
+    }
+}
+
+impl Line {
+    /// Its next file begins.
+    fn goes_on(&mut self, next: (Recorder, u64), told_to: u64) {
+        let (run, number) = &self.last;
+        if (run, number.checked_add(1)) != (&next.0, Some(next.1)) {
+            self.miss(self.told_to);
+        }
+        self.told_before = self.told_before.max(self.told_to);
+        (self.last, self.told_to) = (next, told_to);
+    }
+
+    fn miss(&mut self, since: u64) {
+        self.unheard = Some(self.unheard.map_or(since, |before| before.min(since)));
+    }
+}
+
+/// Up to when a segment tells of everything, in ns since the epoch.
+fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
+    if let Some(footer) = segment.footer() {
+        return footer.totals.closed;
+    }
+    // What the first block of a batch covers, the second one may have covered, too.
+    let heads = segment.heads().filter_map(Result::ok).filter(|head| !head.header.has(flags::CONTINUES));
+    heads.map(|head| head.header.last_event.get()).max().unwrap_or(0).max(header.created)
+}

@@ -1,0 +1,185 @@
+//! Makes flows of starts and ends.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `pairing` | one family: which start belongs to which end |
+//! | `open` | the flows that are open |
+//! | `line` | whose files these are, and what their notes tell of ends that were not heard |
+
+mod line;
+mod open;
+mod pairing;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_of_readings;
+
+use std::hint::black_box;
+
+use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Note, Record, V4, V6};
+
+use crate::journal::Version;
+use line::Lines;
+pub use pairing::Pairing;
+use pairing::{Judged, Reading};
+
+/// So many records are looked at together: while the processor waits for the memory of one flow, it asks for the next.
+const BATCH: usize = 64;
+
+/// Takes the flows that come of pairing.
+pub trait FlowSink {
+    /// A flow of IPv4, with what was counted of it (zeros where nothing was).
+    fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters);
+
+    /// A flow of IPv6, likewise.
+    fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters);
+}
+
+/// Pairs the starts and ends of a journal: everything that a [`Sink`](crate::journal::Sink) hears of is handed on to it, in
+/// the same order, but for files that cannot be read at all.
+///
+/// What leaves it is told at [`Pairing`]. Beyond that, notes tell of ends that no record does (docs/format.md, "Reading", point
+/// 9): a segment names all flows that are alive when the kernel's table was read. One that is open by earlier segments of
+/// that host and network namespace, and is not named, is gone. It leaves with the end of the reading as its own, and
+/// `END_AT_LATEST`, unless a record of its end still comes before the next reading or the next file.
+///
+/// Records wait, up to 64, before they are paired: [`Pairs::settle`].
+#[derive(Debug, Default)]
+pub struct Pairs {
+    lines: Lines,
+    ipv4: Pairing<V4>,
+    ipv6: Pairing<V6>,
+    waiting_ipv4: Vec<Waiting<V4>>,
+    waiting_ipv6: Vec<Waiting<V6>>,
+    /// The families of those that wait, in their order.
+    waiting: Vec<Family>,
+}
+
+/// A record that is not paired yet.
+#[derive(Debug)]
+struct Waiting<A: Address> {
+    hash: u32,
+    record: Record<A>,
+    counters: Counters,
+}
+
+impl<A: Address> Waiting<A> {
+    fn new(pairing: &Pairing<A>, record: &Record<A>, counters: Option<&Counters>) -> Self {
+        Self { hash: pairing.hash(record), record: *record, counters: counters.copied().unwrap_or_default() }
+    }
+}
+
+impl Pairs {
+    /// No flow is open.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A file begins.
+    pub fn begin(&mut self, file: &Version<'_>, flows: &mut impl FlowSink) {
+        self.settle(flows);
+        self.bury(flows);
+        let place = self.lines.begin(file);
+        self.ipv4.enter(place);
+        self.ipv6.enter(place);
+    }
+
+    /// The next record, of IPv4, with what was counted of its flow.
+    pub fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>, flows: &mut impl FlowSink) {
+        self.waiting_ipv4.push(Waiting::new(&self.ipv4, record, counters));
+        self.wait(Family::Ipv4, flows);
+    }
+
+    /// The next record, of IPv6, likewise.
+    pub fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>, flows: &mut impl FlowSink) {
+        self.waiting_ipv6.push(Waiting::new(&self.ipv6, record, counters));
+        self.wait(Family::Ipv6, flows);
+    }
+
+    fn wait(&mut self, family: Family, flows: &mut impl FlowSink) {
+        self.waiting.push(family);
+        if self.waiting.len() == BATCH {
+            self.settle(flows);
+        }
+    }
+
+    /// Pairs the records that still wait.
+    pub fn settle(&mut self, flows: &mut impl FlowSink) {
+        let ipv4 = self.waiting_ipv4.iter().fold(0, |all, next| all | self.ipv4.expect(next.hash, &next.record));
+        let ipv6 = self.waiting_ipv6.iter().fold(0, |all, next| all | self.ipv6.expect(next.hash, &next.record));
+        black_box(ipv4 | ipv6);
+        let (mut ipv4, mut ipv6) = (self.waiting_ipv4.iter(), self.waiting_ipv6.iter());
+        for family in self.waiting.drain(..) {
+            match family {
+                Family::Ipv4 => ipv4.next().into_iter().for_each(|Waiting { hash, record, counters }| {
+                    self.ipv4.push_hashed(*hash, record, counters, &mut |flow, counters| flows.ipv4(&flow, &counters));
+                }),
+                Family::Ipv6 => ipv6.next().into_iter().for_each(|Waiting { hash, record, counters }| {
+                    self.ipv6.push_hashed(*hash, record, counters, &mut |flow, counters| flows.ipv6(&flow, &counters));
+                }),
+            }
+        }
+        self.waiting_ipv4.clear();
+        self.waiting_ipv6.clear();
+    }
+
+    /// A note. Returned is what it tells of the flows that leave here: of a reading of the kernel's table that found ends of
+    /// an earlier run of the recorder, the span goes back to where that run had ended. Hand on that one, once this has returned.
+    pub fn note(&mut self, note: &Note, flows: &mut impl FlowSink) -> Note {
+        self.settle(flows);
+        if note.is_gap() {
+            self.lines.gap(note);
+        }
+        if note.cause() != Some(Cause::TableRead) {
+            return *note;
+        }
+        self.bury(flows);
+        let Judged { gone, left } = self.judge(note);
+        let unheard = self.lines.unheard();
+        if !left {
+            self.lines.made_up();
+        }
+        let mut told = *note;
+        if let Some(since) = unheard.filter(|_| gone) {
+            told.from = note.from.get().min(since).into();
+        }
+        told
+    }
+
+    /// What a reading of the kernel's table says of the flows that its file has not told of.
+    fn judge(&mut self, note: &Note) -> Judged {
+        let reading = Reading { to: note.to.get(), told_to: self.lines.told_before() };
+        let Some(here) = self.lines.here().filter(|here| here.is_whole) else {
+            return Judged { gone: false, left: true };
+        };
+        let header = &here.header;
+        let covers = |protocol| header.protocols.is_empty() || header.protocols.contains(&protocol);
+        let ipv4 = self.ipv4.judge(&reading, |protocol| header.has_family(Family::Ipv4) && covers(protocol));
+        let ipv6 = self.ipv6.judge(&reading, |protocol| header.has_family(Family::Ipv6) && covers(protocol));
+        Judged { gone: ipv4.gone || ipv6.gone, left: ipv4.left || ipv6.left }
+    }
+
+    /// Something in the file could not be read.
+    pub fn damage(&mut self, damage: &Damage) {
+        self.lines.damage(damage);
+    }
+
+    /// How many flows are open: exactly behind [`Pairs::settle`], [`Pairs::begin`] and [`Pairs::note`], else at most so many.
+    pub fn open_flows(&self) -> usize {
+        self.ipv4.open_flows() + self.ipv6.open_flows() + self.waiting.len()
+    }
+
+    /// Emits the flows whose end did not come: IPv4 first, each family in the order of starts.
+    pub fn finish(mut self, flows: &mut impl FlowSink) {
+        self.settle(flows);
+        self.bury(flows);
+        self.ipv4.finish(&mut |flow, counters| flows.ipv4(&flow, &counters));
+        self.ipv6.finish(&mut |flow, counters| flows.ipv6(&flow, &counters));
+    }
+
+    /// Emits the flows that are gone by the last reading.
+    fn bury(&mut self, flows: &mut impl FlowSink) {
+        self.ipv4.bury(&mut |flow, counters| flows.ipv4(&flow, &counters));
+        self.ipv6.bury(&mut |flow, counters| flows.ipv6(&flow, &counters));
+    }
+}

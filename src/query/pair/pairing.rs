@@ -1,0 +1,229 @@
+//! Makes flows of the starts and ends of one family.
+
+use ctrecorder_format::{Address, Counters, Kind, Record};
+
+use super::line::Place;
+use super::open::{Identity, OpenFlow, OpenFlows};
+
+/// Stands where a file does in a flow that is gone by what a reading says.
+const GONE: u32 = u32::MAX;
+
+/// Pairs the starts and ends of one address family, pushed in the order of their arrival.
+///
+/// Flows leave in the order in which their ends arrive, by the function that is handed in, each with what was counted of
+/// it (zeros where nothing was). A start whose end was not seen, and an end whose start was not, is a half flow: the time
+/// it lacks is 0. Nothing that was pushed is lost but updates.
+///
+/// Memory is bounded by the flows open at once: 64 bytes each for IPv4 and 128 for IPv6, and the slack of a hash map.
+/// What the notes between the records tell of ends is for [`Pairs`](super::Pairs) to say, which holds two of these.
+#[derive(Debug)]
+pub struct Pairing<A: Address> {
+    open: OpenFlows<A>,
+    /// How many starts arrived so far.
+    starts: u32,
+    /// The file that is read.
+    place: Place,
+    /// How many of the open flows this file has told of.
+    confirmed: usize,
+    /// Open flows that are gone by the last reading, for as long as their own ends may still come.
+    gone: Vec<Identity<A>>,
+    /// When they were gone at the latest, ns since the epoch.
+    gone_by: u64,
+}
+
+/// A reading of the kernel's table, as far as it tells which flows are gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// When it was at its end, ns since the epoch.
+    pub(super) to: u64,
+    /// Up to when the files told that were read before, ns since the epoch.
+    pub(super) told_to: u64,
+}
+
+/// What a reading said of the flows that its file had not told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// Some of them are gone.
+    pub(super) gone: bool,
+    /// Of some others it said nothing.
+    pub(super) left: bool,
+}
+
+impl<A: Address> Default for Pairing<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A: Address> Pairing<A> {
+    /// No flow is open.
+    pub fn new() -> Self {
+        let place = Place::default();
+        Self { open: OpenFlows::new(), starts: 0, place, confirmed: 0, gone: Vec::new(), gone_by: 0 }
+    }
+
+    /// How many flows are open.
+    pub fn open_flows(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Takes the next record, with what was counted of its flow, and emits the flow that it ends, if any.
+    ///
+    /// - A start opens a flow. If the same flow is open already, its end was missed: it is emitted as a half flow.
+    /// - An open record opens its flow where it is not known. Where it is, it gives at most the start that was not known.
+    /// - An update adds to what is known of its flow.
+    /// - An end is emitted as a flow, with the start that is open. A start by the kernel's clock that the end itself knows
+    ///   wins over that; one by the recorder's clock serves where no other is known.
+    /// - A flow is emitted as it is, and so is a record of a kind that this program does not know.
+    pub fn push(
+        &mut self,
+        record: &Record<A>,
+        counters: Option<&Counters>,
+        emit: &mut impl FnMut(Record<A>, Counters),
+    ) {
+        self.push_hashed(self.hash(record), record, &counters.copied().unwrap_or_default(), emit);
+    }
+
+    /// The hash of a record, by which its flow is found.
+    pub(super) fn hash(&self, record: &Record<A>) -> u32 {
+        self.open.hash(&Identity::of(record))
+    }
+
+    /// Has the flow of a record that is pushed soon at hand; a start has none yet. What is returned means nothing.
+    pub(super) fn expect(&self, hash: u32, record: &Record<A>) -> u8 {
+        if record.kind == Kind::Start as u8 { 0 } else { self.open.touch(hash) }
+    }
+
+    /// As [`Pairing::push`].
+    pub(super) fn push_hashed(
+        &mut self,
+        hash: u32,
+        record: &Record<A>,
+        counters: &Counters,
+        emit: &mut impl FnMut(Record<A>, Counters),
+    ) {
+        match record.kind() {
+            Some(Kind::Start) => self.start(hash, record, emit),
+            Some(Kind::Open) => self.repeat(hash, record, emit),
+            Some(Kind::Update) => {
+                if let Some(flow) = self.open.get_mut(hash, &Identity::of(record)) {
+                    flow.update(record);
+                }
+            }
+            Some(Kind::End) => {
+                let flow = match self.open.remove(hash, &Identity::of(record)) {
+                    Some(flow) => {
+                        self.confirmed -= usize::from(flow.seen == self.place.file);
+                        flow.ended(record)
+                    }
+                    None => Record { kind: Kind::Flow as u8, ..*record },
+                };
+                emit(flow, *counters);
+            }
+            Some(Kind::Flow) | None => emit(*record, *counters),
+        }
+    }
+
+    fn start(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
+        let flow = self.begin(record);
+        let missed = self.open.add(hash, &flow).map(|known| std::mem::replace(known, flow));
+        self.confirm(missed.as_ref());
+        if let Some(missed) = missed {
+            emit(self.without_end(&missed), Counters::default());
+        }
+    }
+
+    fn repeat(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
+        let flow = self.begin(record);
+        let known = self.open.add(hash, &flow);
+        let before = known.as_deref().copied();
+        match known {
+            // The kernel gives the ids of flows that ended again.
+            Some(known) if known.seen == GONE && flow.start > self.gone_by => {
+                let missed = std::mem::replace(known, flow);
+                emit(self.without_end(&missed), Counters::default());
+            }
+            Some(known) => known.repeated(&flow),
+            None => {}
+        }
+        self.confirm(before.as_ref());
+    }
+
+    /// The file told of a flow, which was known as this one before.
+    fn confirm(&mut self, before: Option<&OpenFlow<A>>) {
+        self.confirmed += usize::from(before.is_none_or(|flow| flow.seen != self.place.file));
+    }
+
+    fn begin(&mut self, record: &Record<A>) -> OpenFlow<A> {
+        self.starts = self.starts.wrapping_add(1);
+        OpenFlow::of(record, self.place, self.starts)
+    }
+
+    /// A flow whose end did not come.
+    fn without_end(&self, flow: &OpenFlow<A>) -> Record<A> {
+        if flow.seen == GONE { flow.gone(self.gone_by) } else { flow.half() }
+    }
+
+    /// Records come from another file from here on.
+    pub(super) fn enter(&mut self, place: Place) {
+        (self.place, self.confirmed) = (place, 0);
+    }
+
+    /// The kernel's table was read: flows of these protocols of which this file should have told, and did not, are gone.
+    /// [`Pairing::bury`] first those of the reading before.
+    pub(super) fn judge(&mut self, reading: &Reading, covers: impl Fn(u8) -> bool) -> Judged {
+        let mut judged = Judged::default();
+        let Place { line, file } = self.place;
+        self.gone_by = reading.to;
+        if self.open.len() == self.confirmed {
+            return judged;
+        }
+        self.open.for_each(|flow| {
+            if flow.line != line || flow.seen == file {
+                return;
+            }
+            // It could be of a file that was read first and tells of later times.
+            let is_older = if flow.start == 0 { reading.told_to } else { flow.start } <= reading.to;
+            if is_older && covers(flow.identity.protocol) {
+                judged.gone = true;
+                flow.seen = GONE;
+                self.gone.push(flow.identity);
+            } else {
+                judged.left = true;
+            }
+        });
+        judged
+    }
+
+    /// Emits the flows that are gone by the last reading and whose ends did not come, in the order of their starts.
+    pub(super) fn bury(&mut self, emit: &mut impl FnMut(Record<A>, Counters)) {
+        let mut left = Vec::new();
+        for identity in std::mem::take(&mut self.gone) {
+            let hash = self.open.hash(&identity);
+            if self.open.get_mut(hash, &identity).is_some_and(|flow| flow.seen == GONE) {
+                left.extend(self.open.remove(hash, &identity).copied());
+            }
+        }
+        self.emit_all(left, emit);
+    }
+
+    /// Emits the flows that are still open, as half flows in the order of their starts.
+    pub fn finish(mut self, emit: &mut impl FnMut(Record<A>, Counters)) {
+        self.bury(emit);
+        let open: Vec<_> = self.open.iter().copied().collect();
+        self.emit_all(open, emit);
+    }
+
+    fn emit_all(&self, mut flows: Vec<OpenFlow<A>>, emit: &mut impl FnMut(Record<A>, Counters)) {
+        flows.sort_unstable_by_key(|flow| (flow.start, flow.order));
+        for flow in flows {
+            emit(self.without_end(&flow), Counters::default());
+        }
+    }
+
+    /// How many flows there is room for.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.open.capacity()
+    }
+}
