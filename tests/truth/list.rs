@@ -12,8 +12,11 @@ use crate::world::World;
 pub fn check(world: &World, kept: &Kept, asks: &[Ask]) {
     let (status, all) = listed([""; 0], kept.paths());
     assert_eq!(status, if kept.is_broken() { 5 } else { 0 }, "status of the list of everything");
-    let expected: Vec<_> = kept.rows.iter().filter(|row| is_news(world, kept, row, Damage::Known)).collect();
-    compare("everything", &all, &expected);
+    let damaged: Vec<_> = kept.files.iter().filter(|file| file.is_damaged).map(|file| file.index).collect();
+    let expected: Vec<_> = kept.rows.iter().filter(|row| is_news(world, kept, row, &damaged)).collect();
+    if let Some(difference) = difference(&all, &expected) {
+        panic!("everything: {difference}");
+    }
     if kept.is_in_order(world) {
         let (_, directory) = listed([""; 0], [kept.directory.path()]);
         assert_eq!(directory, all, "a directory and its files in order");
@@ -21,92 +24,87 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask]) {
     for ask in asks {
         let what = ask.options();
         let (_, found) = listed(&what, kept.paths());
-        let wanted = |damage| {
-            let news = kept.rows.iter().filter(move |row| is_news(world, kept, row, damage));
+        let wanted = |known: &[usize]| {
+            let news = kept.rows.iter().filter(|row| is_news(world, kept, row, known));
             news.filter(|row| ask.holds(&row.says)).collect::<Vec<_>>()
         };
         // Damage that could hide nothing of what was asked for need not be found: then open records behind it are no news.
-        let hides = kept.lost.iter().any(|(row, why)| matches!(why, Why::Damaged(_)) && ask.holds(&row.says));
-        let expected = match wanted(Damage::PassedOver) {
-            less if !hides && less.len() == found.len() => less,
-            _ => wanted(Damage::Known),
+        let hides = |file: &usize| {
+            let mut lost = kept.lost.iter().filter(|(row, why)| matches!(why, Why::Damaged(_)) && row.file == *file);
+            lost.any(|(row, _)| ask.holds(&row.says))
         };
-        compare(&what.join(" "), &found, &expected);
+        let (must, may): (Vec<_>, Vec<_>) = damaged.iter().copied().partition(hides);
+        let choices = (0..1 << may.len()).map(|bits: usize| {
+            let chosen = may.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, file)| *file);
+            wanted(&must.iter().copied().chain(chosen).collect::<Vec<_>>())
+        });
+        let differences: Vec<_> = choices.map(|expected| difference(&found, &expected)).collect();
+        if let [Some(first), ..] = &differences[..]
+            && differences.iter().all(Option::is_some)
+        {
+            panic!("{}: {first}", what.join(" "));
+        }
     }
 }
 
-/// Whether damage in a file before is known to whoever lists.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Damage {
-    Known,
-    PassedOver,
-}
-
-/// Whether a record says something new: open ones do only where nothing was read before that tells the same.
-fn is_news(world: &World, kept: &Kept, row: &Row, damage: Damage) -> bool {
+/// Whether a record says something new: open ones do only where nothing was read before that tells the same. `known` are
+/// the files whose damage is known to whoever lists.
+fn is_news(world: &World, kept: &Kept, row: &Row, known: &[usize]) -> bool {
     if row.says.kind != Kind::Open {
         return true;
     }
-    let file = world.files[row.file];
-    let before = (file.number > 0).then(|| kept.file(row.file - 1)).flatten();
+    let before = (world.files[row.file].number > 0).then(|| kept.file(row.file - 1)).flatten();
     match before {
         None => true,
         Some(before) if before.is_version_2 => true,
-        // Damage in this file comes behind its open records, or takes some of them.
         Some(before) => {
-            let this = kept.file(row.file).is_some_and(|this| this.is_damaged);
-            (before.is_damaged || (this && damaged_before(kept, row))) && damage == Damage::Known
+            known.contains(&before.index) || (known.contains(&row.file) && is_behind_damage(kept, row))
         }
     }
 }
 
 /// Whether something of a file is damaged before this record.
-fn damaged_before(kept: &Kept, row: &Row) -> bool {
+fn is_behind_damage(kept: &Kept, row: &Row) -> bool {
     kept.lost.iter().any(|(lost, why)| {
         let is_before = lost.at < row.at || (lost.at == row.at && !lost.says.is_ipv6() && row.says.is_ipv6());
         matches!(why, Why::Damaged(_)) && lost.file == row.file && is_before
     })
 }
 
-/// Holds what was listed against what should be.
-pub fn compare(what: &str, found: &[Says], expected: &[&Row]) {
-    same_heard(what, found, expected);
-    for ipv6 in [false, true] {
-        let found = found.iter().filter(|says| says.is_ipv6() == ipv6).cloned();
-        let expected = expected.iter().filter(|row| row.says.is_ipv6() == ipv6);
-        let expected: Vec<_> = expected.map(|row| ((row.file, row.at), row.says.clone())).collect();
-        // Of one reading of the table, the flows are in no order: each group is sorted, on both sides.
-        let mut found: Vec<_> = found.collect();
-        let mut rest = &mut found[..];
-        let mut sorted = Vec::new();
-        for group in expected.chunk_by(|a, b| a.0 == b.0) {
-            let (own, further) = rest.split_at_mut(group.len().min(rest.len()));
-            own.sort_unstable();
-            rest = further;
-            let mut group: Vec<_> = group.iter().map(|(_, says)| says.clone()).collect();
-            group.sort_unstable();
-            sorted.extend(group);
-        }
-        same(&format!("{what}: of each family"), &found, &sorted);
-    }
+/// How what was listed differs from what should be.
+fn difference(found: &[Says], expected: &[&Row]) -> Option<String> {
+    // Events of both families are in the order in which they arrived.
+    let heard = |says: &&Says| says.is_heard();
+    let events: Vec<_> = found.iter().filter(heard).cloned().collect();
+    let arrived: Vec<_> = expected.iter().map(|row| &row.says).filter(heard).cloned().collect();
+    let families = [false, true].into_iter().map(|ipv6| {
+        let found = found.iter().filter(|says| says.is_ipv6() == ipv6).cloned().collect();
+        in_groups(found, expected.iter().filter(|row| row.says.is_ipv6() == ipv6))
+    });
+    let all = [(events, arrived)].into_iter().chain(families);
+    all.into_iter().find_map(|(found, expected)| first_difference(&found, &expected))
 }
 
-/// Events of both families are in the order in which they arrived.
-fn same_heard(what: &str, found: &[Says], expected: &[&Row]) {
-    let found: Vec<_> = found.iter().filter(|says| says.is_heard()).cloned().collect();
-    let expected: Vec<_> = expected.iter().filter(|row| row.says.is_heard()).map(|row| row.says.clone()).collect();
-    same(&format!("{what}: events"), &found, &expected);
+/// Of one reading of the table, the flows are in no order: each group is sorted, on both sides.
+fn in_groups<'r>(mut found: Vec<Says>, expected: impl Iterator<Item = &'r &'r Row>) -> (Vec<Says>, Vec<Says>) {
+    let expected: Vec<_> = expected.map(|row| ((row.file, row.at), row.says.clone())).collect();
+    let mut rest = &mut found[..];
+    let mut sorted = Vec::new();
+    for group in expected.chunk_by(|a, b| a.0 == b.0) {
+        let (own, further) = rest.split_at_mut(group.len().min(rest.len()));
+        own.sort_unstable();
+        rest = further;
+        let mut group: Vec<_> = group.iter().map(|(_, says)| says.clone()).collect();
+        group.sort_unstable();
+        sorted.extend(group);
+    }
+    (found, sorted)
 }
 
-/// Panics where two lists differ, and says where.
-pub fn same(what: &str, found: &[Says], expected: &[Says]) {
-    if let Some(at) = (0..found.len().max(expected.len())).find(|at| found.get(*at) != expected.get(*at)) {
-        panic!(
-            "{what}: number {at} of {} is\n{:?}\nand should be, of {},\n{:?}",
-            found.len(),
-            found.get(at),
-            expected.len(),
-            expected.get(at)
-        );
-    }
+/// Where two lists differ.
+pub fn first_difference(found: &[Says], expected: &[Says]) -> Option<String> {
+    let at = (0..found.len().max(expected.len())).find(|at| found.get(*at) != expected.get(*at))?;
+    let (count, wanted) = (found.len(), expected.len());
+    let (found, expected) = (found.get(at), expected.get(at));
+    Some(format!("number {at} of {count} is\n{found:?}\nand should be, of {wanted},\n{expected:?}"))
 }

@@ -8,10 +8,12 @@ mod case;
 mod coverage;
 mod kept;
 mod list;
+mod pairs;
 #[path = "../program/program.rs"]
 mod program;
 mod rows;
 mod tried;
+mod who;
 mod world;
 
 use case::Case;
@@ -26,6 +28,8 @@ fn check(case: &Case) {
     let asks = ask::asks(&mut tried::runner(case.questions), &says, 2);
     list::check(&world, &kept, &asks);
     coverage::check(&world, &kept);
+    pairs::check(&world, &kept, &asks[..asks.len().min(1)]);
+    who::check(&world, &kept, case.questions);
 }
 
 #[test]

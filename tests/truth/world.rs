@@ -111,9 +111,9 @@ impl World {
         flow.start < at && at <= flow.end
     }
 
-    /// Whether the clock was ever set.
-    pub fn has_steps(&self) -> bool {
-        self.plan.incidents.iter().any(|incident| matches!(incident, Incident::ClockStep { .. }))
+    /// Whether the clock was ever set back.
+    pub fn has_steps_back(&self) -> bool {
+        self.steps().any(|(_, by)| by < 0)
     }
 
     /// When the clock was set, and by how much.
