@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result, ensure};
 
@@ -45,6 +46,9 @@ fn demo() -> Result<()> {
     say("Everything that was recorded, in the C program's words:");
     show(directory.path(), &["list", &name])?;
     say(&format!("A complaint names {}, port {}. Who was that?", public.0, public.1));
+    let at = UNIX_EPOCH.elapsed()?.as_secs();
+    show(directory.path(), &["who", &format!("{}:{}", public.0, public.1), "--at", &format!("@{at}"), &name])?;
+    say("The same in the C program's words, whatever the time:");
     show(directory.path(), &["-L", "-f", &name, "-H", "-i", &public.0, "-p", &public.1])?;
     say("Squeezed: start and end of a flow on one line, and less to keep.");
     show(directory.path(), &["squeeze", &name])?;

@@ -234,6 +234,22 @@ mod tests {
             prop_assert!(asked.gaps.is_sorted());
         }
 
+        /// Whatever is not covered of a span, ends included, is told, and nothing else.
+        #[test]
+        fn what_is_missing_from_a_span_is_what_no_span_covers(gaps in gaps(), from in 0..70_u64, length in 0..20_u64) {
+            let span = Span { from, to: from + length };
+            let missing = coverage(&gaps).missing(span);
+            let is_told = |gap: &Gap| gap.lost != Some(0) && gap.from <= span.to && span.from <= gap.to;
+            let is_outside = span.from < 10 || span.to > 50;
+            prop_assert_eq!(missing.is_empty(), !is_outside && !joined(gaps.clone()).iter().any(is_told));
+            prop_assert!(missing.iter().all(|gap| gap.touches(span)));
+            // Each moment that the journal does not tell of is in one of them.
+            let outside = (span.from..=span.to).filter(|moment| !(10..=50).contains(moment));
+            let told = |moment: &u64| gaps.iter().any(|gap| gap.from <= *moment && *moment <= gap.to);
+            let within = |moment: u64| missing.iter().any(|gap| gap.from <= moment && moment <= gap.to);
+            prop_assert!(outside.filter(|moment| !told(moment)).all(within));
+        }
+
         #[test]
         fn gaps_of_one_cause_are_apart_and_lose_nothing(gaps in gaps()) {
             let lost = |gaps: &[Gap], cause| {

@@ -12,7 +12,7 @@ const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
 
 /// Segments of several recorders: each covers what it covers, and nothing can be said of both together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("segments of several recorders: {}; ask for the coverage of each by itself", .0.join(", "))]
+#[error("segments of several recorders: {}; ask each by itself", .0.join(", "))]
 pub struct Several(pub Vec<String>);
 
 /// Gathers what the files of a journal tell of time.

@@ -1,13 +1,14 @@
 //! All that a journal has to say to some questions.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::flow::Known;
 use super::gather::gather;
 use super::plan::Plan;
+use super::scope::Scope;
 use super::{Answer, Asked, Doubt, Finding, Question, Wanted};
-use crate::journal::{Journal, Version};
+use crate::journal::Journal;
 use crate::query::Coverage;
 use crate::query::coverage::{Extent, Gap, Reading, Several, Span};
 
@@ -27,51 +28,6 @@ pub(super) struct Evidence {
     scope: Scope,
 }
 
-/// What was recorded at all, by the headers of the files.
-#[derive(Debug, Default)]
-struct Scope {
-    /// IPv4, IPv6.
-    families: [bool; 2],
-    protocols: Vec<u8>,
-    all_protocols: bool,
-    version_2: bool,
-}
-
-impl Scope {
-    fn add(&mut self, version: &Version<'_>) {
-        let (families, protocols) = match version {
-            Version::Two(file) => {
-                self.version_2 = true;
-                (1, vec![file.header().protocol])
-            }
-            Version::Three(segment) => {
-                segment.header().map_or((3, Vec::new()), |header| (header.families, header.protocols.clone()))
-            }
-        };
-        self.families = [self.families[0] || families & 1 != 0, self.families[1] || families & 2 != 0];
-        self.all_protocols |= protocols.is_empty();
-        self.protocols.extend(protocols);
-        self.protocols.sort_unstable();
-        self.protocols.dedup();
-    }
-
-    /// Whether something that is asked for can be in the files.
-    fn holds(&self, question: &Question) -> bool {
-        let [ipv4, ipv6] = self.families;
-        let family = match question.endpoint.ip() {
-            IpAddr::V4(_) => ipv4,
-            IpAddr::V6(_) => ipv6,
-        };
-        family && (self.all_protocols || self.protocols.iter().any(|protocol| question.asks_for(*protocol)))
-    }
-
-    /// The protocols that were recorded, if some that are asked for were not.
-    fn limits(&self, question: &Question) -> Option<Vec<u8>> {
-        let is_missing = |protocol| !self.protocols.contains(protocol);
-        (!self.all_protocols && question.protocols().iter().any(is_missing)).then(|| self.protocols.clone())
-    }
-}
-
 impl Evidence {
     /// Reads what the questions need of a journal. The second part is what happened on the way; its answers are yet to come.
     pub(super) fn gather(journal: &Journal, questions: &[Question], all_found: bool) -> Result<(Self, Asked), Several> {
@@ -82,7 +38,7 @@ impl Evidence {
         for file in journal.files() {
             let extent = file.open().and_then(|source| {
                 let version = source.parse()?;
-                scope.add(&version);
+                scope.join(&Scope::of(&version));
                 Ok(reading.add(&source, &version, &mut |_| ()))
             });
             extents.push(match extent {
@@ -104,7 +60,7 @@ impl Evidence {
             .reduce(|all, one| Span { from: all.from.min(one.from), to: all.to.max(one.to) });
         let span = span.unwrap_or(Span { from: 0, to: 0 });
         let wanted = Wanted::by(questions);
-        let gathered = gather(journal, &wanted, &Plan::new(&extents, span, scope.version_2), span.to);
+        let gathered = gather(journal, &wanted, &Plan::new(&extents, span, scope.has_version_2), span.to);
         asked.damage = gathered.damage;
         // What could be read a moment ago, and cannot any more.
         let known: Vec<_> = asked.failures.iter().map(|error| error.path.clone()).collect();
@@ -152,7 +108,7 @@ impl Evidence {
         if self.has_unread && !self.reading.is_numbered_in(window) {
             doubts.push(Doubt::Unread);
         }
-        if self.coverage.is_some() && !self.scope.holds(question) {
+        if self.coverage.is_some() && !self.scope.has_some_of(question) {
             doubts.push(Doubt::NotRecorded);
         }
         doubts
@@ -170,7 +126,7 @@ impl Evidence {
 
     /// Whether files of version 2 are among those that were asked.
     pub(super) const fn has_version_2(&self) -> bool {
-        self.scope.version_2
+        self.scope.has_version_2
     }
 
     /// The protocols that were recorded, if some that are asked for were not.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use ctrecorder_format::{Address, Cause, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
 
-use super::flow::{Identity, Known, Sides};
+use super::flow::{Identity, Known, Sides, Told};
 use super::plan::Plan;
+use super::scope::Scope;
 use super::{Wanted, lost};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
 use crate::query::Pairing;
@@ -67,8 +68,11 @@ struct State {
     begun: u64,
     /// Of each flow gathered, its place among those that began; `None` if it came whole.
     order: Vec<Option<u64>>,
-    /// Flows as they were paired, and the steps of the clock while they were open.
-    whole: Vec<(Flow, usize, usize)>,
+    /// Flows as they were paired, and what is known of their begin; of its end, how often the clock had been set.
+    whole: Vec<(Flow, Begun, usize)>,
+    /// The number of the file that is read, and what was recorded in it.
+    file: usize,
+    scope: Scope,
     /// What damage in this file took away, and what damage in earlier ones did.
     lost_here: Vec<Span>,
     lost_before: Vec<Span>,
@@ -88,6 +92,10 @@ struct Begun {
     order: u64,
     /// How often the clock had been set before.
     steps: usize,
+    /// The number of the file that told of it last.
+    file: usize,
+    /// When it was not alive any more at the latest, ns since the epoch, where a later recorder knows that.
+    gone_by: Option<u64>,
 }
 
 impl State {
@@ -95,17 +103,35 @@ impl State {
     fn flow<A: Address>(&mut self, record: &Record<A>, wrap: impl Fn(Record<A>) -> Flow) {
         let begun = self.open.remove(&Identity::of(record));
         self.order.push(begun.map(|begun| begun.order));
-        let now = self.steps.len();
-        self.whole.push((wrap(*record), begun.map_or(now, |begun| begun.steps), now));
+        self.whole.push((wrap(*record), begun.unwrap_or_else(|| self.now(record)), self.steps.len()));
     }
 
-    /// A record that opens a flow, unless it is open already.
+    /// What is known of a flow when a record opens it.
+    fn now<A: Address>(&self, record: &Record<A>) -> Begun {
+        let (start, order, steps) = (record.start.get(), self.begun, self.steps.len());
+        Begun { start, order, steps, file: self.file, gone_by: None }
+    }
+
+    /// A record that opens a flow, or tells of one that is open.
     fn opened<A: Address>(&mut self, record: &Record<A>) {
         if matches!(record.kind(), Some(Kind::Start | Kind::Open)) {
             self.begun += 1;
-            let begun = Begun { start: record.start.get(), order: self.begun, steps: self.steps.len() };
-            self.open.entry(Identity::of(record)).or_insert(begun);
+            let begun = self.now(record);
+            let known = self.open.entry(Identity::of(record)).or_insert(begun);
+            (known.file, known.gone_by) = (begun.file, None);
         }
+    }
+
+    /// The kernel's table was read whole by this moment: every flow alive has a record in this file before it (docs/format.md,
+    /// "The table"). What has none was left open by a recorder that was stopped or killed.
+    fn table_read(&mut self, moment: u64) {
+        let (file, scope) = (self.file, &self.scope);
+        let unheard = self.open.iter_mut().filter(|(flow, begun)| begun.file < file && scope.holds(flow));
+        for (_, begun) in unheard {
+            begun.gone_by.get_or_insert(moment);
+        }
+        let ended = self.lost_before.drain(..).map(|lost| Span { to: lost.to.min(moment), ..lost });
+        self.gathered.lost.extend(ended.filter(|lost| lost.from <= lost.to));
     }
 
     fn note(&mut self, note: &Note) {
@@ -113,10 +139,9 @@ impl State {
             Some(Cause::TableRead) => {
                 let (from, to) = (note.from.get(), note.to.get());
                 self.readings.entry(to).and_modify(|known| *known = from.min(*known)).or_insert(from);
-                // Every flow alive has a record in this file before the note.
+                // Else the records of flows that are alive may be among those that are lost.
                 if self.lost_here.is_empty() {
-                    let ended = self.lost_before.drain(..).map(|lost| Span { to: lost.to.min(to), ..lost });
-                    self.gathered.lost.extend(ended.filter(|lost| lost.from <= lost.to));
+                    self.table_read(to);
                 }
             }
             Some(Cause::ClockStep) => {
@@ -129,13 +154,16 @@ impl State {
 
     fn finish(mut self) -> Gathered {
         let reading = |to| self.readings.get(&to).copied();
-        for (flow, begin, end) in self.whole {
+        for (flow, begun, steps) in self.whole {
             let mut known = match flow {
                 Flow::Ipv4(record) => Known::of(&record, reading),
                 Flow::Ipv6(record) => Known::of(&record, reading),
             };
-            for step in self.steps.get(begin..end).unwrap_or_default() {
+            for step in self.steps.get(begun.steps..steps).unwrap_or_default() {
                 known.saw(*step);
+            }
+            if let (Told::Unknown, Some(latest)) = (known.end, begun.gone_by) {
+                known.gone_by(latest);
             }
             self.gathered.flows.push(known);
         }
@@ -156,7 +184,7 @@ fn end_replaced(flows: &mut [Known], order: &[Option<u64>]) {
             starts.entry(place(flow)).or_default().push((start, *order));
         }
     }
-    for (flow, order) in flows.iter_mut().zip(order).filter(|(flow, _)| flow.end.latest().is_none()) {
+    for (flow, order) in flows.iter_mut().zip(order).filter(|(flow, _)| !matches!(flow.end, Told::At { .. })) {
         let others = starts.get(&place(flow)).into_iter().flatten();
         let later = others.filter(|(start, other)| match (flow.start.latest(), order, other) {
             (Some(own), Some(order), Some(other)) => own < *start && order < other,
@@ -164,7 +192,8 @@ fn end_replaced(flows: &mut [Known], order: &[Option<u64>]) {
             (None, Some(order), Some(other)) => order < other,
             (None, _, _) => false,
         });
-        if let Some(next) = later.map(|(start, _)| *start).min() {
+        let next = later.map(|(start, _)| *start).min();
+        if let Some(next) = next.filter(|next| flow.end.latest().is_none_or(|latest| *next < latest)) {
             flow.gone_by(next);
         }
     }
@@ -189,11 +218,12 @@ impl Gather<'_> {
 impl Sink for Gather<'_> {
     type Stop = ();
 
-    fn begin(&mut self, _path: &Path, _file: &Version<'_>) -> ControlFlow<()> {
+    fn begin(&mut self, _path: &Path, file: &Version<'_>) -> ControlFlow<()> {
         if self.is_over() {
             return ControlFlow::Break(());
         }
         self.next += 1;
+        (self.state.file, self.state.scope) = (self.next, Scope::of(file));
         let lost = std::mem::take(&mut self.state.lost_here);
         self.state.lost_before.extend(lost);
         ControlFlow::Continue(())

@@ -5,7 +5,7 @@
 //! | `question`, `endpoint` | what was typed, and what is asked |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, by one pass through what can hold them |
 //! | `flow` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
-//! | `lost` | what damage may have taken away |
+//! | `lost`, `scope` | what damage may have taken away, and what was not recorded at all |
 //! | `evidence`, `verdict` | the answer, how sure it is, and what would change it |
 
 mod endpoint;
@@ -15,6 +15,7 @@ mod gather;
 mod lost;
 mod plan;
 mod question;
+mod scope;
 mod verdict;
 mod wanted;
 

@@ -374,7 +374,7 @@ fn several_recorders_are_refused_and_named() {
     let segments = [begun(0, 0, 0).stopped(), Segment::new(&other).stopped()];
     let directory = journal(&[("a", &segments[0]), ("b", &segments[1])]);
     let refused = coverage(directory.path(), &[]);
-    let said = "ctrecorder: segments of several recorders: nat1, nat2; ask for the coverage of each by itself\n";
+    let said = "ctrecorder: segments of several recorders: nat1, nat2; ask each by itself\n";
     assert_eq!((refused.status, refused.stdout.as_str(), refused.stderr.as_str()), (2, "", said));
 
     // Of two namespaces at the same time nothing can be said together; one after the other they are one router's.

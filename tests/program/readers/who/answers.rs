@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::journal::{TCP, UDP, directory, event, every_protocol, segment};
 use crate::program::Answer;
-use crate::readers::sample::{BEGIN, NS, Segment, golden, run};
+use crate::readers::sample::{BEGIN, NS, Segment, golden, header, run};
 
 /// Asks of files with these contents.
 pub fn ask(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> Answer {
@@ -18,7 +18,7 @@ pub fn ask(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> Answer {
 /// The JSON of an answer, and the exit status.
 fn json(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> (Value, i32) {
     let answer = ask(files, &[arguments, &["-o", "json"]].concat());
-    (serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{answer:?}")), answer.status)
+    (serde_json::from_str(&answer.stdout).unwrap(), answer.status)
 }
 
 /// Verdict, inside addresses, and the exit status.
@@ -182,40 +182,43 @@ fn it_is_told_what_the_answer_depends_on() {
     assert_eq!(changes, ["slack", "slack", "slack", "local time", "12 hours earlier", "12 hours later"]);
 }
 
+const LONG: [&str; 4] = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
+
+/// Six segments of ten minutes, each with a whole keyframe. A flow lasts from the first to the fifth; the second, third and
+/// fourth each have the start of one that does not end.
+fn rotated() -> Vec<(&'static str, Vec<u8>)> {
+    let mut previous = None;
+    let names = ["0.ct", "1.ct", "2.ct", "3.ct", "4.ct", "5.ct"];
+    let segment = |(number, name): (u64, &'static str)| {
+        let (begin, is_last) = (number * 600, number == 5);
+        let header = Header { protocols: Vec::new(), ..header(number, previous) };
+        let mut segment = Segment::new(&header);
+        if number == 0 {
+            segment = segment.note(&Note::at(BEGIN, Cause::Started));
+        } else if !is_last {
+            segment = segment.push::<V4>(&event(Kind::Open, TCP, 5, LONG));
+        }
+        let public = format!("203.0.113.9:{number}");
+        let short = ["10.0.0.9:9", "1.1.1.1:53", "1.1.1.1:53", &public];
+        let read = BEGIN + begin * NS + NS / 2;
+        segment = segment.note(&Note::gap(read - NS / 4, read, 0, Cause::TableRead));
+        segment = match number {
+            0 => segment.push::<V4>(&event(Kind::Start, TCP, 5, LONG)),
+            4 => segment.push::<V4>(&event(Kind::End, TCP, begin + 90, LONG)),
+            _ => segment.push::<V4>(&event(Kind::Start, UDP, begin + 90, short)),
+        };
+        let (bytes, digest) = segment.closed_at(if is_last { Closing::Stopped } else { Closing::WentOn }, begin + 600);
+        previous = Some(digest);
+        (name, bytes)
+    };
+    (0..).zip(names).map(segment).collect()
+}
+
 /// A flow is known from the keyframe of the segment that covers the time, and its end from the next one; neither the
 /// segments before nor those behind change that.
 #[test]
 fn a_part_of_the_journal_answers_as_the_whole() {
-    let long = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
-    let mut files = Vec::new();
-    let mut previous = None;
-    for number in 0..6 {
-        let begin = number * 600;
-        let header =
-            Header { protocols: Vec::new(), recorder_started: BEGIN, ..super::super::sample::header(number, previous) };
-        let mut segment = Segment::new(&header);
-        if number == 0 {
-            segment = segment.note(&Note::at(BEGIN, Cause::Started));
-        } else if number < 5 {
-            segment = segment.push::<V4>(&event(Kind::Open, TCP, 5, long));
-        }
-        let read = BEGIN + begin * NS + NS / 2;
-        segment = segment.note(&Note::gap(read - NS / 4, read, 0, Cause::TableRead));
-        segment = match number {
-            0 => segment.push::<V4>(&event(Kind::Start, TCP, 5, long)),
-            4 => segment.push::<V4>(&event(Kind::End, TCP, begin + 90, long)),
-            _ => segment.push::<V4>(&event(
-                Kind::Start,
-                UDP,
-                begin + 90,
-                ["10.0.0.9:9", "1.1.1.1:53", "1.1.1.1:53", "203.0.113.9:9"],
-            )),
-        };
-        let (bytes, digest) =
-            segment.closed_at(if number == 5 { Closing::Stopped } else { Closing::WentOn }, begin + 600);
-        previous = Some(digest);
-        files.push((["0.ct", "1.ct", "2.ct", "3.ct", "4.ct", "5.ct"][number as usize], bytes));
-    }
+    let files = rotated();
     let arguments = ["203.0.113.6:1000", "--at", "2027-01-15T08:25:00Z"];
     let (whole, status) = json(&files, &arguments);
     assert_eq!((whole["verdict"].as_str(), status), (Some("UNIQUE"), 0));
@@ -226,6 +229,18 @@ fn a_part_of_the_journal_answers_as_the_whole() {
     // Without the segment of the time nobody can say that nobody had it.
     let without = [&files[..4], &files[5..]].concat();
     assert_eq!(verdict(&without, &["203.0.113.6:1001", "--at", "2027-01-15T08:45:00Z"]), is("UNKNOWN", &[], 4));
+}
+
+#[test]
+fn a_flow_is_found_in_whichever_segment_it_began() {
+    let files = rotated();
+    for (endpoint, at) in [("203.0.113.9:1", "08:11:40"), ("203.0.113.9:2", "08:21:40"), ("203.0.113.9:3", "08:31:40")]
+    {
+        let ask = |at: &str| verdict(&files, &[endpoint, "--at", at, "--slack", "1s"]);
+        assert_eq!(ask(&format!("2027-01-15T{at}Z")), is("UNIQUE", &["10.0.0.9"], 0), "{endpoint}");
+        // The next keyframe does not tell of it: it ended unheard in between.
+        assert_eq!(ask("2027-01-15T08:41:00Z"), is("NONE", &[], 1), "{endpoint}");
+    }
 }
 
 #[test]

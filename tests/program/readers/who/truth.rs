@@ -16,12 +16,19 @@ struct World {
     directory: TempDir,
     flows: Vec<Flow>,
     clock: Clock,
+    /// When the clock was set, by one that never is.
+    set_at: Vec<u64>,
 }
 
 impl World {
     fn new(seed: u64, rotate_s: u64, stamps: bool, incidents: Vec<Incident>) -> Self {
         let directory = TempDir::new().unwrap();
         let clock = Clock::new(&incidents);
+        let set_at = incidents.iter().filter_map(|incident| match incident {
+            Incident::ClockStep { at, .. } => Some(*at),
+            _ => None,
+        });
+        let set_at = set_at.collect();
         let plan = Plan { rotate: Some(rotate_s * NS), stamps, incidents, ..Plan::default() };
         let create = |number| Ok(File::create_new(directory.path().join(format!("{number:03}.ct")))?);
         let mut flows = Vec::new();
@@ -30,7 +37,7 @@ impl World {
             Ok(())
         };
         record(Flows::new(Shape::crowded(2_000, seed)), &plan, create, began).unwrap();
-        Self { directory, flows, clock }
+        Self { directory, flows, clock, set_at }
     }
 
     /// When it began, and how long it lasted.
@@ -55,8 +62,12 @@ impl World {
     /// The flows that the endpoint truly had while the wall clock showed a time of this span.
     fn truly(&self, endpoint: SocketAddr, peer: Option<SocketAddr>, from: u64, to: u64) -> Vec<&Flow> {
         let alive = |flow: &&Flow| {
-            let (start, end) = (self.clock.shows(flow.start), self.clock.shows(flow.end));
-            start <= to && from <= end
+            // Between its start, each time the clock was set, and its end, the clock went on as it should.
+            let within = self.set_at.iter().filter(|at| flow.start < **at && **at <= flow.end);
+            let turns: Vec<_> = within.flat_map(|at| [at - 1, *at]).collect();
+            let moments = [&[flow.start], &turns[..], &[flow.end]].concat();
+            let mut spans = moments.chunks(2).map(|span| (self.clock.shows(span[0]), self.clock.shows(span[1])));
+            spans.any(|(start, end)| start <= to && from <= end)
         };
         let meant = |flow: &&Flow| flow.public == endpoint && peer.is_none_or(|peer| flow.peer == peer);
         self.flows.iter().filter(meant).filter(alive).collect()
@@ -145,6 +156,21 @@ fn whatever_went_wrong_no_one_is_missed_where_nothing_is_said_to_be_missing() {
     }
 }
 
+/// What a recorder that was killed left open, the next one knows to be over.
+#[test]
+fn flows_do_not_outlive_the_recorder_that_is_killed() {
+    for seed in 30..33 {
+        let (begin, length) = World::new(seed, 60, true, vec![]).span();
+        let at = |share: u64| begin + length / 100 * share;
+        let incidents = vec![Incident::Crash { at: at(30), back: at(33) }, Incident::Stop { at: at(60), back: at(62) }];
+        let world = World::new(seed, 60, true, incidents);
+        for slack_s in [0, 5] {
+            let certain = hold_against_truth(&world, slack_s, false, true);
+            assert!(certain > 400, "{certain}");
+        }
+    }
+}
+
 #[test]
 fn no_one_is_missed_where_the_clock_was_set() {
     for (seed, by) in [(20, 3_600), (21, -3_600), (22, -20), (23, 20)] {
@@ -152,6 +178,8 @@ fn no_one_is_missed_where_the_clock_was_set() {
         let step = Incident::ClockStep { at: begin + length / 2, by: by * NS.cast_signed() };
         let world = World::new(seed, 45, false, vec![step]);
         let certain = hold_against_truth(&world, 5, false, false);
+        assert!(certain > 300, "{certain}");
+        let certain = hold_against_truth(&world, 0, true, false);
         assert!(certain > 300, "{certain}");
     }
 }
