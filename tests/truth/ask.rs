@@ -135,9 +135,8 @@ impl Ask {
 
     /// The same in the words of `--where`.
     fn words(&self) -> String {
-        let joined = |parts: &[Self], word: &str| {
-            format!("({})", parts.iter().map(Self::words).collect::<Vec<_>>().join(word))
-        };
+        let joined =
+            |parts: &[Self], word: &str| format!("({})", parts.iter().map(Self::words).collect::<Vec<_>>().join(word));
         match self {
             Self::Address(places, net, bits) => format!("{} ip {net}/{bits}", places.words),
             Self::Port(places, from, to) => format!("{} port {from}-{to}", places.words),

@@ -1,6 +1,9 @@
 //! `list` says what was heard, in the order in which it was heard, each thing once.
 
+use std::ffi::OsStr;
+
 use ctrecorder_format::Kind;
+use ctrecorder_format::record::flags::END_AT_LATEST;
 
 use crate::answers::listed;
 use crate::ask::Ask;
@@ -8,22 +11,22 @@ use crate::kept::{Kept, Why};
 use crate::rows::{Row, Says};
 use crate::world::World;
 
-/// Holds the list of everything, and of what is asked for, against what was written.
-pub fn check(world: &World, kept: &Kept, asks: &[Ask]) {
-    let (status, all) = listed([""; 0], kept.paths());
+/// Holds the list of everything, and of what is asked for, against what was written; `also` the directory's.
+pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
+    let (status, all) = told(world, &[], kept.paths());
     assert_eq!(status, if kept.is_broken() { 5 } else { 0 }, "status of the list of everything");
     let damaged: Vec<_> = kept.files.iter().filter(|file| file.is_damaged).map(|file| file.index).collect();
     let expected: Vec<_> = kept.rows.iter().filter(|row| is_news(world, kept, row, &damaged)).collect();
     if let Some(difference) = difference(&all, &expected) {
         panic!("everything: {difference}");
     }
-    if kept.is_in_order(world) {
-        let (_, directory) = listed([""; 0], [kept.directory.path()]);
+    if also && kept.is_in_order(world) {
+        let (_, directory) = told(world, &[], [kept.directory.path()]);
         assert_eq!(directory, all, "a directory and its files in order");
     }
     for ask in asks {
         let what = ask.options();
-        let (_, found) = listed(&what, kept.paths());
+        let (_, found) = told(world, &what, kept.paths());
         let wanted = |known: &[usize]| {
             let news = kept.rows.iter().filter(|row| is_news(world, kept, row, known));
             news.filter(|row| ask.holds(&row.says)).collect::<Vec<_>>()
@@ -47,6 +50,16 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask]) {
     }
 }
 
+/// What is listed. Where the clock was set back, two readings of the table may have ended at the same time: which of them
+/// found an end, the list cannot know.
+fn told<B: AsRef<OsStr>>(world: &World, options: &[String], paths: impl IntoIterator<Item = B>) -> (i32, Vec<Says>) {
+    let (status, mut all) = listed(options, paths);
+    if world.has_steps_back() {
+        all.iter_mut().for_each(|says| says.ended_after = 0);
+    }
+    (status, all)
+}
+
 /// Whether a record says something new: open ones do only where nothing was read before that tells the same. `known` are
 /// the files whose damage is known to whoever lists.
 fn is_news(world: &World, kept: &Kept, row: &Row, known: &[usize]) -> bool {
@@ -57,16 +70,18 @@ fn is_news(world: &World, kept: &Kept, row: &Row, known: &[usize]) -> bool {
     match before {
         None => true,
         Some(before) if before.is_version_2 => true,
-        Some(before) => {
-            known.contains(&before.index) || (known.contains(&row.file) && is_behind_damage(kept, row))
-        }
+        Some(before) => known.contains(&before.index) || (known.contains(&row.file) && is_behind_damage(kept, row)),
     }
 }
 
 /// Whether something of a file is damaged before this record.
 fn is_behind_damage(kept: &Kept, row: &Row) -> bool {
     kept.lost.iter().any(|(lost, why)| {
-        let is_before = lost.at < row.at || (lost.at == row.at && !lost.says.is_ipv6() && row.says.is_ipv6());
+        // What one reading found is one batch, of which both halves are looked at together where their headers are whole. The
+        // flows that are gone come last.
+        let is_half = *why == Why::Damaged(true) && (lost.says.is_ipv6() || !row.says.is_ipv6());
+        let is_in_front = !is_half && lost.says.flags & END_AT_LATEST == 0;
+        let is_before = lost.at < row.at || (lost.at == row.at && is_in_front);
         matches!(why, Why::Damaged(_)) && lost.file == row.file && is_before
     })
 }

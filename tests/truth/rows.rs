@@ -2,9 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ctrecorder_format::record::flags::{
-    END_AT_LATEST, END_FROM_KERNEL, RECOVERED, REPLY_SEEN, START_FROM_KERNEL,
-};
+use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, RECOVERED, REPLY_SEEN, START_FROM_KERNEL};
 use ctrecorder_format::{Kind, V4, V6};
 use ctrecorder_synth::Flow;
 
@@ -149,9 +147,13 @@ impl Pen<'_> {
     /// The flow is not in the table any more, and was at the reading before.
     fn gone(&mut self, before: u64, reading: u64) {
         let Some(start) = self.known.take() else { return };
-        let (from, to) = (self.world.clock.shows(before), self.world.clock.shows(reading));
+        // No reading ends before the one before it began, whatever the clock shows.
+        let readings = self.world.readings(self.run).into_iter().filter(|other| *other <= reading);
+        let to = readings.map(|other| self.world.clock.shows(other)).max().unwrap_or(0);
+        let from = self.world.clock.shows(before);
         // A clock that was set back makes no flow that ends before it begins.
         let (end, after) = if start > to { (start, 0) } else { (to, from) };
+        let after = if self.world.has_steps_back() { 0 } else { after };
         self.write(reading, Kind::End, start, end, END_AT_LATEST, after);
     }
 

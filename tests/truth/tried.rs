@@ -13,7 +13,7 @@ use crate::case::{Case, cases};
 const SHARES: u64 = 2;
 
 /// How many cases there are unless `TRUTH_CASES` says another number.
-const CASES: u64 = 1_000;
+const CASES: u64 = 500;
 
 /// Chance out of a seed, for one case.
 pub fn runner(seed: u64) -> TestRunner {
@@ -30,9 +30,7 @@ pub fn every(share: u64, check: impl Fn(&Case)) {
         None => 0..number("TRUTH_CASES").unwrap_or(CASES),
     };
     for seed in seeds.filter(|seed| seed % SHARES == share) {
-        let tried = runner(seed).run(&cases(), |case| {
-            quietly(|| check(&case)).map_err(TestCaseError::fail)
-        });
+        let tried = runner(seed).run(&cases(), |case| quietly(|| check(&case)).map_err(TestCaseError::fail));
         if let Err(failure) = tried {
             panic!("TRUTH_SEED={seed} repeats this.\n{failure}");
         }

@@ -25,6 +25,9 @@ pub struct Life {
     possible: (u64, u64),
     /// Whether any record of it is left.
     pub is_recorded: bool,
+    /// Whether it was found, not heard, and the record that told so is gone: others repeat its start as one like any other, and
+    /// by the recorder's account nothing of it was lost.
+    pub is_misdated: bool,
     /// Whether its start and its end were heard, and are told; or it was alive when all ended.
     pub is_exact: bool,
     /// Its start and its end as they are told, 0 for what is not.
@@ -88,15 +91,21 @@ fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
     let truly = (flow.start, flow.end);
     // A flow of which files of two versions tell is two, to who knows no id.
     let is_one = rows.iter().all(|row| row.says.id == 0) || rows.iter().all(|row| row.says.id != 0);
+    let mut shown = shown(world, truly);
+    // Of an end in version 2, what is below the microsecond is lost.
+    if let (Some(last), true) = (shown.last_mut(), rows.iter().any(|row| row.says.id == 0)) {
+        last.1 = last.1 / 1_000 * 1_000;
+    }
     let told = (start.map_or(0, |(_, told)| told), end.map_or(0, |end| end.says.end));
     Life {
         endpoints: endpoints(flow),
         protocol: flow.protocol,
         truly,
-        shown: shown(world, truly),
+        shown,
         is_turned: world.has_steps_back(),
         possible: (start.map_or(0, |(least, _)| least), end.map_or(u64::MAX, |end| end.says.end)),
         is_recorded: !rows.is_empty(),
+        is_misdated: kept.lost.iter().any(|(row, _)| row.flow == number && row.says.flags & RECOVERED != 0),
         is_exact: is_one && was_heard(Kind::Start) && (was_heard(Kind::End) || lives_on) || rows.is_empty(),
         times: told,
     }
@@ -133,7 +142,8 @@ fn succeed(lives: &mut [Life], rows: &[Vec<&Row>], world: &World) {
         let key = |life: &Life| (life.protocol, life.endpoints[2], life.endpoints[3]);
         let own = key(&lives[number]);
         let later = (number + 1..lives.len()).filter(|other| key(&lives[*other]) == own && !rows[*other].is_empty());
-        let begin = later.filter_map(|other| rows[other].iter().map(|row| row.says.start).find(|start| *start != 0)).min();
+        let begin =
+            later.filter_map(|other| rows[other].iter().map(|row| row.says.start).find(|start| *start != 0)).min();
         if let Some(begin) = begin {
             lives[number].possible.1 = begin.max(lives[number].possible.0);
         }
