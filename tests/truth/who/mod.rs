@@ -100,7 +100,8 @@ impl Truth<'_> {
 
     /// Where everything was heard, the answer is exact: flows, times and verdict.
     fn inexact(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
-        let is_unclear = |file: &File| file.is_damaged || (file.is_cut && file.is_version_2);
+        // Where files of version 2 are among them, nobody says when what was cut off had been.
+        let is_unclear = |file: &File| file.is_damaged || (file.is_cut && self.kept.has_version_2());
         if self.world.has_steps_back() || self.kept.files.iter().any(is_unclear) {
             return None;
         }
