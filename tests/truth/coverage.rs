@@ -139,7 +139,7 @@ fn told_by(world: &World, kept: &Kept, file: &File) -> (u64, u64) {
     let rows = kept.rows.iter().chain(damaged).filter(|row| row.file == file.index);
     if file.is_version_2 {
         let from = from / 1_000 * 1_000;
-        let last = rows.last().map_or(from, |row| row.says.time());
+        let last = rows.max_by_key(|row| row.at).map_or(from, |row| row.says.time());
         (from.min(last), from.max(last))
     } else if made.torn {
         // Of one that was torn, its last block or note.

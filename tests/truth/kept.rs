@@ -187,7 +187,7 @@ fn found(bytes: &[u8]) -> HashSet<(u32, u8)> {
 fn ends_within(bytes: &[u8]) -> bool {
     match Segment::open(bytes) {
         Ok(segment) => segment.blocks().any(|block| block.is_err()),
-        Err(_) => (bytes.len() - legacy::Header::LENGTH) % 33 != 0,
+        Err(_) => !(bytes.len() - legacy::Header::LENGTH).is_multiple_of(33),
     }
 }
 

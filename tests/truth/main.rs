@@ -48,7 +48,7 @@ fn check(case: &Case) {
     let says: Vec<_> = kept.rows.iter().map(|row| row.says.clone()).collect();
     let asks = ask::asks(&mut tried::runner(case.questions), &says, 2);
     // What costs more runs of the program is asked of a quarter of the journals.
-    let also = case.questions % 4 == 0;
+    let also = case.questions.is_multiple_of(4);
     list::check(&world, &kept, &asks, also);
     pairs::check(&world, &kept, &asks[..asks.len().min(1)], also);
     coverage::check(&world, &kept, also);
