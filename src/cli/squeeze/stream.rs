@@ -68,13 +68,25 @@ pub(super) struct Stream<'r> {
     missing: Option<Option<u64>>,
     plan: Plan,
     chain: Chain,
+    /// A file was begun already.
+    begun: bool,
 }
 
 impl<'r> Stream<'r> {
+    /// The output tells from the begin of the first file on. A reader takes the first note that a recorder was started for
+    /// that begin: where the first file has none of its own, that of a later one would stand in its place.
+    fn begin_output(&mut self, first: &Version<'_>) {
+        let tells = matches!(first, Version::Three(segment) if segment.header().is_ok());
+        if !std::mem::replace(&mut self.begun, true) && !tells && self.out.has_notes {
+            let started = Note::at(first.begun(), Cause::Started);
+            self.out.keep(|output| output.note(&started));
+        }
+    }
+
     pub(super) fn start(output: Output, plan: Plan, filter: Filter, report: &'r mut Report) -> anyhow::Result<Self> {
         let has_notes = output.has_notes();
         let out = Out { output: Behind::start(output)?, has_notes, filter, reached: 0, done: Ok(()) };
-        Ok(Self { out, pairs: Pairs::new(), report, missing: None, plan, chain: Chain::default() })
+        Ok(Self { out, pairs: Pairs::new(), report, missing: None, plan, chain: Chain::default(), begun: false })
     }
 
     /// Why the stream ended before its end.
@@ -122,6 +134,7 @@ impl Sink for Stream<'_> {
 
     fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<anyhow::Error> {
         self.report.file(file);
+        self.begin_output(file);
         if let Version::Three(segment) = file {
             if let Some(broken) = self.chain.follow(path, segment) {
                 self.report.line(format_args!("{}: {broken}", Shown(path)));

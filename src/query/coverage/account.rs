@@ -37,12 +37,13 @@ fn settle(gaps: &mut [Open], account: &Note) {
     let mut back = u64::try_from(account.value.get()).unwrap_or(0);
     let overruns = told.iter().filter(|open| open.gap.cause == OVERRUN);
     let sum = overruns.map(|open| open.gap.lost).try_fold(0, |sum: u64, lost| sum.checked_add(lost?));
+    let nothing = account.lost() == Some(0) && back == 0;
     // Where each overrun knows what it lost, and nothing was found, that stays.
-    if back > 0 || sum.is_none() || sum != account.lost() {
+    if back > 0 || sum.is_none() || sum != account.lost() || nothing {
         join(&mut told);
         if let Some(overrun) = told.iter_mut().find(|open| open.gap.cause == OVERRUN) {
             overrun.gap.lost = account.lost();
-            overrun.void |= account.lost() == Some(0) && back == 0;
+            overrun.void |= nothing;
         }
     }
     for open in told {
@@ -125,6 +126,8 @@ mod tests {
         let with = |account| left(&[&notes[..], &[account]].concat());
         assert_eq!(with(account(10, 22, 0, 0)), [(22, Some(0))]);
         assert_eq!(with(account(10, 19, 0, 0)), [(20, Some(5)), (22, Some(0))]);
+        // By its own word, too.
+        assert_eq!(left(&[gap(10, 0, Cause::KernelOverrun), account(10, 15, 0, 0)]), []);
         // Something was found: times are not exact there.
         assert_eq!(with(account(10, 22, 0, 1)), [(10, Some(0)), (22, Some(0))]);
     }

@@ -226,6 +226,8 @@ struct Walk<'w> {
     solid: u64,
     /// Something before the next head could not be read, with so many records, where that is known.
     missing: Option<Option<u64>>,
+    /// No block came behind that yet.
+    is_fresh: bool,
     /// Neither records nor the note that the recorder was started came yet.
     unbegun: bool,
 }
@@ -233,7 +235,7 @@ struct Walk<'w> {
 impl<'w> Walk<'w> {
     fn begin(part: Part, told: &'w mut dyn FnMut(&Damage)) -> Self {
         let solid = part.from;
-        Self { part, told, solid, missing: None, unbegun: true }
+        Self { part, told, solid, missing: None, is_fresh: false, unbegun: true }
     }
 
     fn segment(&mut self, segment: &Segment<'_>, by_directory: bool) {
@@ -256,9 +258,16 @@ impl<'w> Walk<'w> {
                     self.part.damage(self.solid, footer.totals.closed, lost);
                 }
             }
+            None => self.end_without_footer(),
+        }
+    }
+
+    fn end_without_footer(&mut self) {
+        match self.missing {
             // It tells up to its last whole block; what stood behind that is no gap within it.
-            None if self.missing.is_some() && self.part.end == End::CutOff => self.part.end = End::Damaged,
-            None => {}
+            Some(_) if self.is_fresh && self.part.end == End::CutOff => self.part.end = End::Damaged,
+            Some(lost) if !self.is_fresh => self.part.damage(self.solid, self.part.to, lost),
+            _ => {}
         }
     }
 
@@ -294,12 +303,15 @@ impl<'w> Walk<'w> {
         (self.told)(damage);
         if damage.fault != Fault::BehindFooter {
             self.missing = add(self.missing, damage.records_lost);
+            self.is_fresh = true;
         }
     }
 
     fn block(&mut self, head: &Head<'_>) {
         let (block, first, last) = (head.header, head.header.first_event.get(), head.header.last_event.get());
-        if let Some(lost) = self.missing.take() {
+        // The IPv4 block of its batch may be what is missing, with events later than its own: they came before the next batch.
+        let may_be_half = block.kind() == Some(BlockKind::Ipv6) && std::mem::take(&mut self.is_fresh);
+        if !may_be_half && let Some(lost) = self.missing.take() {
             self.part.damage(self.solid, self.resumed(block), lost);
         }
         if block.kind() != Some(BlockKind::Notes) {
@@ -322,7 +334,7 @@ impl<'w> Walk<'w> {
     /// The file tells up to here; the block goes on with the next one of its batch, or not.
     fn reach(&mut self, last: u64, continues: bool) {
         self.part.to = self.part.to.max(last);
-        if !continues {
+        if !continues && self.missing.is_none() {
             self.solid = self.part.to;
         }
     }
@@ -342,12 +354,11 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// From when on, behind damage, all events are there again: this block is the first behind it.
+    /// From when on, behind damage, all events are there again: nothing of the batch of this block is missing.
     fn resumed(&self, block: &BlockHeader) -> u64 {
         let (first, last) = (block.first_event.get(), block.last_event.get());
-        // The IPv4 block of its batch may be what is missing, and a note's span may have begun long before.
-        let late = block.kind() == Some(BlockKind::Ipv6) || first < self.solid;
-        if late { last } else { first }
+        // A note's span may have begun long before.
+        if first < self.solid { last } else { first }
     }
 
     fn note(&mut self, note: &Note) {

@@ -268,7 +268,7 @@ fn behind(last: &Run) -> GapCause {
 mod tests {
     use std::io::Write;
 
-    use ctrecorder_format::{Closing, Content, Header, Kind, Note, V4, V6, Writer};
+    use ctrecorder_format::{Closing, Content, Header, Kind, Note, Segment, V4, V6, Writer};
     use proptest::prelude::*;
     use tempfile::NamedTempFile;
 
@@ -395,6 +395,27 @@ mod tests {
                 assert!(is_sane(&coverage), "{at} bytes");
             }
         }
+    }
+
+    /// The IPv4 block of a batch tells of later events than the IPv6 block behind it.
+    #[test]
+    fn damage_in_one_half_of_a_batch_reaches_to_the_next_batch() {
+        let header = Header { host: "nat1".into(), created: SECOND, ..Header::blank(Content::Events) };
+        let mut writer = Writer::new(Vec::new(), &header).unwrap();
+        let v4: [(V4, u16); 4] = [([10; 4], 1), ([192; 4], 2), ([192; 4], 2), ([3; 4], 1)];
+        let v6: [(V6, u16); 4] = v4.map(|(address, port)| ([address[0]; 16], port));
+        for second in [10, 40] {
+            writer.push(&record(Kind::Start, second * SECOND, 0, v6), None, second * SECOND);
+            writer.push(&record(Kind::Start, (second + 10) * SECOND, 0, v4), None, (second + 10) * SECOND);
+            writer.seal();
+        }
+        writer.finish(Closing::Stopped, 60 * SECOND).unwrap();
+        writer.write_out().unwrap();
+        let mut bytes = writer.output().clone();
+        let block = Segment::open(&bytes).unwrap().blocks().next().unwrap().unwrap().offset as usize;
+        bytes[block] ^= 1;
+        let [gap] = read(&bytes).unwrap().gaps[..] else { panic!() };
+        assert_eq!((gap.from, gap.to, gap.lost), (SECOND, 50 * SECOND, Some(1)));
     }
 
     proptest! {

@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use super::line::Place;
 use ctrecorder_format::record::flags;
 use ctrecorder_format::{Address, Kind, Record, Tuple};
 use foldhash::SharedSeed;
@@ -11,6 +10,8 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::line::Place;
 
 /// What the flags of a start have to say in its flow, whoever knew the start.
 pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED;

@@ -33,6 +33,8 @@ pub struct Flows {
     random: Random,
     nat: Nat,
     next_start: u64,
+    /// The flow that begins next, once that is known: the translator has endpoints for it.
+    next: Option<Flow>,
     number: u64,
     alive: Vec<Option<Flow>>,
     free: Vec<usize>,
@@ -47,7 +49,7 @@ impl Flows {
         let nat = Nat::new(&shape, &mut random);
         let next_start = shape.begin;
         let (alive, free, ends) = (Vec::new(), Vec::new(), BinaryHeap::new());
-        Self { shape, random, nat, next_start, number: 0, alive, free, ends }
+        Self { shape, random, nat, next_start, next: None, number: 0, alive, free, ends }
     }
 
     /// Whether no further flow will begin. Those alive will still end.
@@ -55,9 +57,10 @@ impl Flows {
         self.number >= self.shape.flows
     }
 
-    /// When the next thing happens, at the earliest.
-    pub fn next_at(&self) -> Option<u64> {
-        let start = (!self.have_all_begun()).then_some(self.next_start);
+    /// When the next thing happens.
+    pub fn next_at(&mut self) -> Option<u64> {
+        self.find_next();
+        let start = self.next.map(|flow| flow.start);
         let end = self.ends.peek().map(|Reverse((end, ..))| *end);
         start.into_iter().chain(end).min()
     }
@@ -80,23 +83,38 @@ impl Flows {
         Some(Happening { flow, place, ends: true })
     }
 
-    /// Begins a flow, if the translator has endpoints for it.
-    fn start(&mut self) -> Option<Happening> {
+    /// Finds the flow that begins next, unless another one ends before: what the translator has endpoints for depends on
+    /// that.
+    fn find_next(&mut self) {
+        while self.next.is_none() && !self.have_all_begun() && !self.ends_first(self.next_start) {
+            self.next = self.lease();
+        }
+    }
+
+    /// Whether a flow ends by this time.
+    fn ends_first(&self, start: u64) -> bool {
+        self.ends.peek().is_some_and(|Reverse((end, ..))| *end <= start)
+    }
+
+    /// The flow that would begin next, if the translator has endpoints for it.
+    fn lease(&mut self) -> Option<Flow> {
         let start = self.next_start;
         self.next_start += self.random.exponential(1e9 / self.shape.starts_per_second) as u64;
         let duration_ns = self.random.log_normal(self.shape.median_duration_ms, self.shape.sigma) * 1e6;
-        let lease = self.nat.lease(&self.shape, &mut self.random)?;
-        let Lease { protocol, translation, inside, public, peer } = lease;
+        let Lease { protocol, translation, inside, public, peer } = self.nat.lease(&self.shape, &mut self.random)?;
         let end = start + 1 + duration_ns as u64;
-        let flow = Flow { number: self.number, start, end, protocol, translation, inside, public, peer };
+        Some(Flow { number: self.number, start, end, protocol, translation, inside, public, peer })
+    }
+
+    fn start(&mut self, flow: Flow) -> Happening {
         self.number += 1;
         let place = self.free.pop().unwrap_or_else(|| {
             self.alive.push(None);
             self.alive.len() - 1
         });
         self.alive[place] = Some(flow);
-        self.ends.push(Reverse((end, flow.number, place)));
-        Some(Happening { flow, place, ends: false })
+        self.ends.push(Reverse((flow.end, flow.number, place)));
+        Happening { flow, place, ends: false }
     }
 }
 
@@ -104,14 +122,10 @@ impl Iterator for Flows {
     type Item = Happening;
 
     fn next(&mut self) -> Option<Happening> {
-        loop {
-            let ends_first = self.ends.peek().is_some_and(|Reverse((end, ..))| *end <= self.next_start);
-            if self.have_all_begun() || ends_first {
-                return self.end();
-            }
-            if let Some(happening) = self.start() {
-                return Some(happening);
-            }
+        self.find_next();
+        match self.next.take() {
+            Some(flow) => Some(self.start(flow)),
+            None => self.end(),
         }
     }
 }

@@ -159,10 +159,12 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.header.recorder_started = now;
         self.known.clear();
         (self.read, self.deaf, self.lost, self.back) = (now, false, 0, 0);
+        // Before anything of this run is solid.
+        let solid = self.solid;
         self.open(at, 0, None)?;
         self.note(Note::at(now, Cause::Started))?;
         if self.recorded.files > 1 {
-            self.note(Note::gap(self.solid.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning))?;
+            self.note(Note::gap(solid.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning))?;
         }
         self.keyframe(at, flows)
     }
@@ -235,7 +237,8 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.read_table(now, flows, false)?;
         self.deaf = false;
         let back = std::mem::take(&mut self.back);
-        self.note(Note::gap(from, now, lost, Cause::Account).with_value(back))
+        // The clock may have been set back since.
+        self.note(Note::gap(from, now.max(from), lost, Cause::Account).with_value(back))
     }
 
     /// Reads the table: which flows began unheard, which ended unheard, and, if `all` are wanted, which are open.

@@ -1,0 +1,108 @@
+//! What a journal is made of, by chance: few numbers, each of which can be made smaller until the fault is in plain sight.
+
+use proptest::prelude::*;
+
+/// A journal, and what is done to it. Places in time and among files are in thousandths of what there is.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Of the flows.
+    pub seed: u64,
+    /// How many flows.
+    pub flows: u64,
+    /// How many of them begin in a second, on the average.
+    pub rate: u32,
+    /// Half of the flows last no longer than this.
+    pub median_ms: u32,
+    /// Ports that flows come from: the fewer, the sooner one is used again.
+    pub ports: u16,
+    /// Whether there is more than TCP over IPv4.
+    pub all_kinds: bool,
+    /// Whether the kernel stamps flows.
+    pub stamps: bool,
+    /// How many files there would be if nothing else happened.
+    pub files: u64,
+    /// What befalls the recorder.
+    pub troubles: Vec<Trouble>,
+    /// The files that are kept as version 2.
+    pub converted: Vec<u16>,
+    /// The files that are removed.
+    pub removed: Vec<u16>,
+    /// The blocks that are damaged: of which file, which one, and whether its header.
+    pub damaged: Vec<(u16, u16, bool)>,
+    /// Of the questions.
+    pub questions: u64,
+}
+
+/// Something that befalls the recorder, from a time on, and for so long.
+#[derive(Clone, Copy, Debug)]
+pub struct Trouble {
+    /// What it is.
+    pub kind: Kind,
+    /// When.
+    pub at: u16,
+    /// How long.
+    pub length: u16,
+}
+
+/// See [`ctrecorder_synth::Incident`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The kernel had no room for events.
+    Overrun,
+    /// The recorder ended in order.
+    Stop,
+    /// It was killed.
+    Crash,
+    /// The clock was set by so many ms.
+    Step(i32),
+}
+
+/// Every journal that is tried.
+pub fn cases() -> impl Strategy<Value = Case> {
+    let traffic = (any::<u64>(), 1..120_u64, 1..20_u32, 100..20_000_u32, 2..12_u16, any::<bool>());
+    let fate = (troubles(), places(1, 3), places(1, 4), damages());
+    (traffic, any::<bool>(), 1..9_u64, fate, any::<u64>()).prop_map(|(traffic, stamps, files, fate, questions)| {
+        let (seed, flows, rate, median_ms, ports, all_kinds) = traffic;
+        let (troubles, converted, removed, damaged) = fate;
+        // A file of version 2 holds TCP over IPv4: a recorder that kept such files heard of nothing else.
+        let all_kinds = all_kinds && converted.is_empty();
+        Case {
+            seed,
+            flows,
+            rate,
+            median_ms,
+            ports,
+            all_kinds,
+            stamps,
+            files,
+            troubles,
+            converted,
+            removed,
+            damaged,
+            questions,
+        }
+    })
+}
+
+/// Mostly none; else some, up to `most`. `weight` in six have some.
+fn places(weight: u32, most: usize) -> impl Strategy<Value = Vec<u16>> {
+    prop_oneof![6 - weight => Just(Vec::new()), weight => prop::collection::vec(0..1000_u16, 1..=most)]
+}
+
+fn damages() -> impl Strategy<Value = Vec<(u16, u16, bool)>> {
+    let damage = (0..1000_u16, 0..1000_u16, any::<bool>());
+    prop_oneof![5 => Just(Vec::new()), 1 => prop::collection::vec(damage, 1..=2)]
+}
+
+fn troubles() -> impl Strategy<Value = Vec<Trouble>> {
+    // Up to two hours forward, up to a minute back; mostly by little.
+    let step = prop_oneof![-3_000..3_000_i32, -60_000..7_200_000_i32];
+    let kind = prop_oneof![
+        3 => Just(Kind::Overrun),
+        2 => Just(Kind::Stop),
+        2 => Just(Kind::Crash),
+        1 => step.prop_map(Kind::Step),
+    ];
+    let trouble = (kind, 1..1000_u16, 1..300_u16).prop_map(|(kind, at, length)| Trouble { kind, at, length });
+    prop::collection::vec(trouble, 0..5)
+}

@@ -1,0 +1,146 @@
+//! `list --squeezed` says of each flow what its records say together; squeezing a journal changes no answer.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ctrecorder_format::Kind;
+use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED, REPLY_SEEN, START_FROM_KERNEL};
+
+use crate::answers::{listed, run};
+use crate::ask::Ask;
+use crate::coverage;
+use crate::kept::{Kept, Why};
+use crate::list::first_difference;
+use crate::rows::{Row, Says};
+use crate::world::World;
+
+/// Holds the flows that are listed against what was written of them, and `also` those of the squeezed journal.
+pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
+    let (_, told) = listed(["-s"], kept.paths());
+    check_bounds(world, kept, &told);
+    if also {
+        check_squeezed(world, kept, &told);
+    }
+    // Where the clock was set back, flows may begin after they end, and nothing says which time is to be believed.
+    if world.has_steps_back() {
+        return;
+    }
+    let expected = expected(world, kept);
+    same("flows", &without_bounds(&told), &expected);
+    for ask in asks {
+        let what: Vec<_> = ["-s".to_owned()].into_iter().chain(ask.options()).collect();
+        let (_, found) = listed(&what, kept.paths());
+        let wanted: Vec<_> = expected.iter().filter(|flow| ask.holds(flow)).cloned().collect();
+        same(&what.join(" "), &without_bounds(&found), &wanted);
+    }
+}
+
+/// Squeezing changes no answer.
+fn check_squeezed(world: &World, kept: &Kept, told: &[Says]) {
+    let squeezed = squeeze(kept);
+    let (_, again) = listed(["-s"], [&squeezed]);
+    same("flows of the squeezed journal", &again, told);
+    // Coverage reads no records: what is damaged in them, only who squeezes sees. Where the clock was set back, a squeezed file
+    // covers what its last time leaves of it.
+    if !world.has_steps_back() && !kept.files.iter().any(|file| file.is_damaged) {
+        let (whole, once) = (coverage::ask(&[], kept.paths()), coverage::ask(&[], [&squeezed]));
+        assert_eq!(once.spans, whole.spans, "coverage of the squeezed journal");
+    }
+}
+
+/// Makes one file of the journal.
+fn squeeze(kept: &Kept) -> PathBuf {
+    let path = kept.directory.path().join(".squeezed");
+    let words = ["squeeze".into(), "-o".into(), path.clone().into_os_string()];
+    let answer = run(words, kept.paths());
+    assert!(path.exists(), "{answer:?}");
+    path
+}
+
+/// An end that was not heard came not before the time that is told.
+fn check_bounds(world: &World, kept: &Kept, told: &[Says]) {
+    let ends: HashMap<_, _> = world.flows.iter().map(|flow| (flow.id(), flow.end)).collect();
+    for flow in told.iter().filter(|flow| flow.ended_after != 0 && !world.has_steps_back()) {
+        let (at, end) = (ends[&flow.id], world.clock.shows(ends[&flow.id]));
+        assert!(end <= flow.end, "it ended at {end}: {flow:?}");
+        assert!(flow.ended_after <= end || is_untold(world, kept, at), "it ended at {end}: {flow:?}");
+    }
+}
+
+/// Whether a moment is in an overrun that began in one file and is told of in another one that is not left: the first one
+/// then seems to be complete.
+fn is_untold(world: &World, kept: &Kept, at: u64) -> bool {
+    let is_left = |index| kept.file(index).is_some_and(|file| !file.is_version_2 && !file.is_damaged);
+    let deaf = world.deaf.iter().filter(|deaf| deaf.holds(at));
+    deaf.into_iter().any(|deaf| {
+        let files = world.files.iter().enumerate();
+        let mut over = files.filter(|(_, file)| file.span.from <= deaf.to && deaf.from <= file.span.to);
+        over.any(|(index, _)| !is_left(index))
+    })
+}
+
+fn same(what: &str, found: &[Says], expected: &[Says]) {
+    let (mut found, mut expected) = (found.to_vec(), expected.to_vec());
+    found.sort_unstable();
+    expected.sort_unstable();
+    if let Some(difference) = first_difference(&found, &expected) {
+        panic!("{what}: {difference}");
+    }
+}
+
+fn without_bounds(flows: &[Says]) -> Vec<Says> {
+    flows.iter().map(|flow| Says { ended_after: 0, ..flow.clone() }).collect()
+}
+
+/// What tells a flow from others: its id, or where that is not known, its endpoints.
+type Identity = (u32, u8, [SocketAddr; 4]);
+
+/// The flows that the records tell of.
+fn expected(world: &World, kept: &Kept) -> Vec<Says> {
+    let mut of_flow: HashMap<Identity, Vec<&Row>> = HashMap::new();
+    for row in &kept.rows {
+        of_flow.entry((row.says.id, row.says.protocol, row.says.endpoints)).or_default().push(row);
+    }
+    of_flow.values().flat_map(|rows| lives(rows).into_iter().map(|rows| flow(world, kept, rows))).collect()
+}
+
+/// The records of one identity, those of each life together: a start begins one, an end is its last.
+fn lives<'r, 'k>(rows: &'r [&'k Row]) -> Vec<&'r [&'k Row]> {
+    rows.chunk_by(|before, after| before.says.kind != Kind::End && after.says.kind != Kind::Start).collect()
+}
+
+/// What the records of one life say together.
+fn flow(world: &World, kept: &Kept, rows: &[&Row]) -> Says {
+    let end = rows.last().filter(|row| row.says.kind == Kind::End);
+    let begun: Vec<_> = rows.iter().filter(|row| row.says.kind != Kind::End).collect();
+    // The kernel's stamp of the start is the same in all of them; without stamps, an end repeats what was known.
+    let start = rows.iter().map(|row| row.says.start).find(|start| *start != 0).unwrap_or(0);
+    let stamped = rows.iter().fold(0, |flags, row| flags | row.says.flags) & START_FROM_KERNEL;
+    let first = begun.first().map_or(0, |row| row.says.flags) & (RECOVERED | REPLY_SEEN);
+    let (until, how) = match (end, rows.last()) {
+        (Some(end), _) => (end.says.end, end.says.flags & !START_FROM_KERNEL),
+        (None, Some(last)) => gone(world, kept, last).map_or((0, 0), |to| (to, END_AT_LATEST)),
+        (None, None) => (0, 0),
+    };
+    let flags = first | how | if start == 0 { 0 } else { stamped };
+    Says { kind: Kind::Flow, start, end: until, flags, ended_after: 0, ..rows[0].says.clone() }
+}
+
+/// When the table was read next, after this record, in a later segment that names all flows that are alive.
+fn gone(world: &World, kept: &Kept, last: &Row) -> Option<u64> {
+    if last.says.id == 0 {
+        return None;
+    }
+    let readings = kept.files.iter().filter(|file| file.index > last.file && !file.is_version_2).flat_map(|file| {
+        let made = world.files[file.index];
+        world.readings(made.run).into_iter().filter(move |at| made.span.holds(*at)).map(|at| (file.index, at))
+    });
+    let hides = |file: usize, at: u64| {
+        // What a reading found is before its note, and what it did not find behind it.
+        let is_before = |row: &Row| row.at < at || (row.at == at && row.says.flags & END_AT_LATEST == 0);
+        kept.lost.iter().any(|(row, why)| matches!(why, Why::Damaged(_)) && row.file == file && is_before(row))
+    };
+    let mut whole = readings.filter(|(file, at)| !hides(*file, *at));
+    whole.next().map(|(_, at)| world.clock.shows(at))
+}

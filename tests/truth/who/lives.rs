@@ -1,0 +1,151 @@
+//! When flows were alive, and when they may have been for all that the records say.
+
+use std::net::SocketAddr;
+
+use ctrecorder_format::Kind;
+use ctrecorder_format::record::flags::{RECOVERED, START_FROM_KERNEL};
+
+use super::question::Seen;
+use crate::kept::Kept;
+use crate::rows::{Row, endpoints};
+use crate::world::{Span, World};
+
+/// When a flow was alive.
+#[derive(Clone, Debug)]
+pub struct Life {
+    endpoints: [SocketAddr; 4],
+    protocol: u8,
+    /// By the clock that is never set, both ends included.
+    truly: (u64, u64),
+    /// The same by the wall clock: a span for each time that it was set.
+    shown: Vec<(u64, u64)>,
+    /// Whether that clock was ever set back.
+    is_turned: bool,
+    /// What the records leave possible, by the wall clock.
+    possible: (u64, u64),
+    /// Whether any record of it is left.
+    pub is_recorded: bool,
+    /// Whether it was found, not heard, and the record that told so is gone: others repeat its start as one like any other, and
+    /// by the recorder's account nothing of it was lost.
+    pub is_misdated: bool,
+    /// Whether its start and its end were heard, and are told; or it was alive when all ended.
+    pub is_exact: bool,
+    /// Its start and its end as they are told, 0 for what is not.
+    pub times: (u64, u64),
+}
+
+impl Life {
+    /// Whether it was alive at a moment of this window.
+    pub fn was_alive(&self, window: (u64, u64)) -> bool {
+        self.shown.iter().any(|shown| meets(*shown, window))
+    }
+
+    /// Whether it may have been alive then, for all that is known.
+    pub fn may_have_lived(&self, window: (u64, u64)) -> bool {
+        let (least, greatest) = self.possible;
+        // Of a clock that was set back it showed earlier times than that of the start, and later ones than that of the end.
+        let all = || self.shown.iter().filter(|_| self.is_turned);
+        let least = all().fold(least, |least, shown| least.min(shown.0));
+        let greatest = all().fold(greatest, |greatest, shown| greatest.max(shown.1));
+        meets((least, greatest), window)
+    }
+
+    /// Whether some of its life was in one of these spans.
+    pub fn is_in(&self, spans: &[Span]) -> bool {
+        spans.iter().any(|span| meets(self.truly, (span.from, span.to)))
+    }
+
+    /// The flow as it is seen from a public endpoint; `None` if that is not one of its.
+    pub fn seen_from(&self, endpoint: SocketAddr) -> Option<Seen> {
+        let [original_src, original_dst, reply_src, reply_dst] = self.endpoints;
+        let protocol = self.protocol;
+        if reply_dst == endpoint {
+            // One that was not translated calls its peer by the name that it knows.
+            let peer = if original_src == endpoint { original_dst } else { reply_src };
+            return Some(Seen { inside: original_src, peer, protocol });
+        }
+        let peer = if reply_src == endpoint { reply_dst } else { original_src };
+        (original_dst == endpoint).then_some(Seen { inside: reply_src, peer, protocol })
+    }
+}
+
+fn meets(one: (u64, u64), other: (u64, u64)) -> bool {
+    one.0 <= other.1 && other.0 <= one.1
+}
+
+/// The lives of all flows.
+pub fn lives(world: &World, kept: &Kept) -> Vec<Life> {
+    let mut rows: Vec<Vec<&Row>> = vec![Vec::new(); world.flows.len()];
+    kept.rows.iter().for_each(|row| rows[row.flow].push(row));
+    let mut lives: Vec<_> = (0..world.flows.len()).map(|flow| life(world, kept, flow, &rows[flow])).collect();
+    succeed(&mut lives, &rows, world);
+    lives
+}
+
+fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
+    let flow = &world.flows[number];
+    let start = start(world, rows);
+    let end = rows.iter().find(|row| row.says.kind == Kind::End);
+    let was_heard = |kind| rows.iter().any(|row| row.says.kind == kind && row.says.is_heard());
+    let lives_on = flow.end > world.last && !kept.lost.iter().any(|(row, _)| row.flow == number);
+    let truly = (flow.start, flow.end);
+    // A flow of which files of two versions tell is two, to who knows no id.
+    let is_one = rows.iter().all(|row| row.says.id == 0) || rows.iter().all(|row| row.says.id != 0);
+    let mut shown = shown(world, truly);
+    // Of an end in version 2, what is below the microsecond is lost.
+    if let (Some(last), true) = (shown.last_mut(), rows.iter().any(|row| row.says.id == 0)) {
+        last.1 = last.1 / 1_000 * 1_000;
+    }
+    let told = (start.map_or(0, |(_, told)| told), end.map_or(0, |end| end.says.end));
+    Life {
+        endpoints: endpoints(flow),
+        protocol: flow.protocol,
+        truly,
+        shown,
+        is_turned: world.has_steps_back(),
+        possible: (start.map_or(0, |(least, _)| least), end.map_or(u64::MAX, |end| end.says.end)),
+        is_recorded: !rows.is_empty(),
+        is_misdated: kept.lost.iter().any(|(row, _)| row.flow == number && row.says.flags & RECOVERED != 0),
+        is_exact: is_one && was_heard(Kind::Start) && (was_heard(Kind::End) || lives_on) || rows.is_empty(),
+        times: told,
+    }
+}
+
+/// The earliest start that the records leave possible, and the one that they tell; `None` if they tell none.
+fn start(world: &World, rows: &[&Row]) -> Option<(u64, u64)> {
+    let row = rows.iter().find(|row| row.says.start != 0)?;
+    let told = row.says.start;
+    if row.says.flags & RECOVERED == 0 || row.says.flags & START_FROM_KERNEL != 0 {
+        return Some((told, told));
+    }
+    // It began after the table was read before.
+    let readings = world.readings(world.files[row.file].run);
+    let before = readings.into_iter().filter(|reading| *reading < row.at).max();
+    Some((before.map_or(0, |before| world.clock.shows(before)), told))
+}
+
+/// What the wall clock showed in a span.
+fn shown(world: &World, (from, to): (u64, u64)) -> Vec<(u64, u64)> {
+    let steps: Vec<_> = world.steps().map(|(at, _)| at).filter(|at| from < *at && *at <= to).collect();
+    let begins = [from].into_iter().chain(steps.iter().copied());
+    let ends = steps.iter().map(|at| at - 1).chain([to]);
+    begins.zip(ends).map(|(from, to)| (world.clock.shows(from), world.clock.shows(to))).collect()
+}
+
+/// Of a flow whose end nobody tells it is known that it was gone when another one had its place: the kernel's table has one
+/// flow of a protocol and reply tuple.
+fn succeed(lives: &mut [Life], rows: &[Vec<&Row>], world: &World) {
+    for number in 0..lives.len() {
+        if rows[number].iter().any(|row| row.says.kind == Kind::End) || world.has_steps_back() {
+            continue;
+        }
+        let key = |life: &Life| (life.protocol, life.endpoints[2], life.endpoints[3]);
+        let own = key(&lives[number]);
+        let later = (number + 1..lives.len()).filter(|other| key(&lives[*other]) == own && !rows[*other].is_empty());
+        let begin =
+            later.filter_map(|other| rows[other].iter().map(|row| row.says.start).find(|start| *start != 0)).min();
+        if let Some(begin) = begin {
+            lives[number].possible.1 = begin.max(lives[number].possible.0);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `who` names every flow that had the endpoint then, names none that cannot have had it, and knows what it does not know.
+
+mod lives;
+mod question;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::coverage::{self, Gap};
+use crate::kept::{File, Kept};
+use crate::world::World;
+use lives::{Life, lives};
+use question::{Answer, Question, questions};
+
+/// What is known of the world before a question is put.
+struct Truth<'t> {
+    world: &'t World,
+    kept: &'t Kept,
+    lives: Vec<Life>,
+    gaps: Vec<Gap>,
+    outer: (u64, u64),
+}
+
+/// Holds the answers to questions by chance against what was true; `also` those that the directory gives.
+pub fn check(world: &World, kept: &Kept, seed: u64, also: bool) {
+    let (gaps, outer) = coverage::expected(world, kept);
+    let truth = Truth { world, kept, lives: lives(world, kept), gaps, outer };
+    let (slack, questions) = questions(world, seed, 12);
+    let answers = question::ask(&questions, slack, &kept.paths());
+    if also && kept.is_in_order(world) {
+        let again = question::ask(&questions, slack, &[kept.directory.path().to_path_buf()]);
+        assert_eq!(again, answers, "a directory and its files in order");
+    }
+    for (question, answer) in questions.iter().zip(&answers) {
+        let window = (question.at.saturating_sub(slack), question.at + slack);
+        if let Some(wrong) = truth.wrong(question, window, answer) {
+            panic!("{wrong}\n{question:?} within {window:?}\n{answer:?}");
+        }
+    }
+}
+
+impl Truth<'_> {
+    /// What is wrong with an answer.
+    fn wrong(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
+        let verdict = self.wrong_verdict(answer);
+        verdict
+            .or_else(|| self.left_out(question, window, answer))
+            .or_else(|| self.made_up(question, window, answer))
+            .or_else(|| self.inexact(question, window, answer))
+    }
+
+    /// The verdict is what the flows say.
+    fn wrong_verdict(&self, answer: &Answer) -> Option<String> {
+        let insides: BTreeSet<IpAddr> = answer.flows.iter().map(|flow| flow.seen.inside.ip()).collect();
+        let expected = match (insides.len(), answer.doubts.is_empty()) {
+            (0, true) => "NONE",
+            (0, false) => "UNKNOWN",
+            (1, _) => "UNIQUE",
+            _ => "AMBIGUOUS",
+        };
+        (expected != answer.verdict).then(|| format!("{expected} is what this should be"))
+    }
+
+    /// Who truly had it is named; or, if no record of the flow is left, something is said to be missing.
+    fn left_out(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
+        let had = self.lives.iter().filter(|life| life.was_alive(window));
+        had.filter_map(|life| Some((life, life.seen_from(question.endpoint)?))).find_map(|(life, seen)| {
+            let is_named = answer.flows.iter().any(|flow| flow.seen == seen);
+            // A file of version 2 names no flows that are alive, and tells of no gap.
+            let is_told = !answer.doubts.is_empty() || self.kept.has_version_2() || self.is_untold(life);
+            // Of a clock that was set back nobody knows how long a flow lived whose end was not heard; that is said.
+            let is_turned = self.world.has_steps_back() && !life.is_exact && !answer.doubts.is_empty();
+            let is_excused = life.is_misdated || is_turned || (!life.is_recorded && is_told);
+            (!is_named && !is_excused).then(|| format!("a flow is left out: {life:?}"))
+        })
+    }
+
+    /// Nothing tells that this flow may be missing: what would have told of the gap is in a file that was removed.
+    fn is_untold(&self, life: &Life) -> bool {
+        let told = |gap: &&Gap| gap.cause == "socket buffer full";
+        let told = self.gaps.iter().filter(told).count();
+        let noted = self.world.deaf.iter().filter(|deaf| {
+            self.world
+                .flows
+                .iter()
+                .any(|flow| deaf.holds(flow.start) || (deaf.holds(flow.end) && flow.end <= self.world.last))
+        });
+        life.is_in(&self.world.deaf) && told < noted.count()
+    }
+
+    /// Each flow that is named is a true one, and may have been alive for all that is known.
+    fn made_up(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
+        let is_true = |flow: &question::Named| {
+            let mut same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
+            same.any(|life| life.is_recorded && (life.may_have_lived(window) || self.kept.has_version_2()))
+        };
+        let wrong = answer.flows.iter().find(|flow| !is_true(flow))?;
+        Some(format!("{wrong:?} cannot have been alive"))
+    }
+
+    /// Where everything was heard, the answer is exact: flows, times and verdict.
+    fn inexact(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
+        // Where files of version 2 are among them, nobody says when what was cut off had been.
+        let is_unclear = |file: &File| file.is_damaged || (file.is_cut && self.kept.has_version_2());
+        if self.world.has_steps_back() || self.kept.files.iter().any(is_unclear) {
+            return None;
+        }
+        let touches = |gap: &Gap| gap.lost != Some(0) && gap.from <= window.1 && window.0 <= gap.to;
+        let is_sure = self.outer.0 <= window.0 && window.1 <= self.outer.1 && !self.gaps.iter().any(touches);
+        if answer.doubts.is_empty() != is_sure {
+            return Some(format!("it is {is_sure} that nothing is missing"));
+        }
+        let seen = || self.lives.iter().filter(|life| life.seen_from(question.endpoint).is_some());
+        if !seen().all(|life| life.is_exact) {
+            return None;
+        }
+        let had = seen().filter(|life| life.is_recorded && life.may_have_lived(window));
+        let mut expected: Vec<_> =
+            had.filter_map(|life| Some((life.times, life.seen_from(question.endpoint)?))).collect();
+        let mut named: Vec<_> = answer.flows.iter().map(|flow| (flow.times, flow.seen)).collect();
+        expected.sort_unstable();
+        named.sort_unstable();
+        (expected != named).then(|| format!("exactly these should be named: {expected:?}"))
+    }
+}

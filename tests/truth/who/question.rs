@@ -1,0 +1,120 @@
+//! Questions by chance, and the answers to them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ctrecorder_format::NS_PER_SECOND;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use serde_json::Value;
+
+use crate::answers::moment;
+use crate::program::ctrecorder;
+use crate::rows::endpoints;
+use crate::tried::runner;
+use crate::world::World;
+
+/// Who had this endpoint at this time?
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The public endpoint.
+    pub endpoint: SocketAddr,
+    /// The time by the wall clock, ns since the epoch.
+    pub at: u64,
+}
+
+/// A flow as it is seen from a public endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// Who it was.
+    pub inside: SocketAddr,
+    /// The other side.
+    pub peer: SocketAddr,
+    /// The protocol's number.
+    pub protocol: u8,
+}
+
+/// A flow that is named in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Who it was.
+    pub seen: Seen,
+    /// Its start and its end, 0 for what is not known or only as a bound.
+    pub times: (u64, u64),
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// In one word.
+    pub verdict: String,
+    /// The flows that it names.
+    pub flows: Vec<Named>,
+    /// Why there may be more.
+    pub doubts: Vec<String>,
+}
+
+/// So many questions about a world, and how far their times may be wrong.
+pub fn questions(world: &World, seed: u64, count: usize) -> (u64, Vec<Question>) {
+    let slack = prop_oneof![Just(0), Just(1_000_000), 0..3 * NS_PER_SECOND, Just(60 * NS_PER_SECOND)];
+    let about = (0..world.flows.len(), 0..4_u8, 0..world.flows.len(), 0..8_u8, 0..1000_u64, -2..3_i64);
+    let strategy = (slack, prop::collection::vec(about, count));
+    let (slack, about) = strategy.new_tree(&mut runner(seed)).map(|tree| tree.current()).unwrap_or_default();
+    let begin = world.shape.begin;
+    let question = |(flow, side, other, when, thousandths, near): (usize, u8, usize, u8, u64, i64)| {
+        let [_, original_dst, _, reply_dst] = endpoints(&world.flows[flow]);
+        let (own, other) = (&world.flows[flow], &world.flows[other]);
+        let at = match when {
+            0 => own.start,
+            1 => own.end,
+            2 => other.start,
+            3 => other.end,
+            4 | 5 => own.start + (own.end - own.start) / 1000 * thousandths,
+            _ => (begin - NS_PER_SECOND) + (world.last - begin + 3 * NS_PER_SECOND) / 1000 * thousandths,
+        };
+        let endpoint = if side == 0 { original_dst } else { reply_dst };
+        Question { endpoint, at: world.clock.shows(at).saturating_add_signed(near) }
+    };
+    (slack, about.into_iter().map(question).collect())
+}
+
+/// Asks the program, all by one pass.
+pub fn ask(questions: &[Question], slack: u64, paths: &[PathBuf]) -> Vec<Answer> {
+    let line = |question: &Question| {
+        let (seconds, ns) = (question.at / NS_PER_SECOND, question.at % NS_PER_SECOND);
+        format!("{} @{seconds}.{ns:09}\n", question.endpoint)
+    };
+    let lines: String = questions.iter().map(line).collect();
+    let mut command = ctrecorder();
+    command.args(["who", "-", "--slack", &format!("{slack}ns")]).args(paths).write_stdin(lines);
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<_> = text.lines().map(answer).collect();
+    assert_eq!(answers.len(), questions.len(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    answers
+}
+
+/// What a line of JSON says; docs/who.md tells of its names.
+fn answer(line: &str) -> Answer {
+    let value: Value = serde_json::from_str(line).unwrap();
+    let list = |name: &str| value[name].as_array().unwrap_or_else(|| panic!("{line}")).clone();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let endpoint = |value: &Value| {
+        let port = value["port"].as_u64().unwrap();
+        SocketAddr::new(value["ip"].as_str().unwrap().parse().unwrap(), u16::try_from(port).unwrap())
+    };
+    let protocol = |name: &str| if name == "tcp" { ctrecorder_synth::TCP } else { ctrecorder_synth::UDP };
+    let flows = list("flows").into_iter().map(|flow| Named {
+        seen: Seen {
+            inside: endpoint(&flow["inside"]),
+            peer: endpoint(&flow["peer"]),
+            protocol: protocol(flow["proto"].as_str().unwrap()),
+        },
+        times: (moment(&text(&flow["start"])), moment(&text(&flow["end"]))),
+    });
+    Answer {
+        verdict: text(&value["verdict"]),
+        flows: flows.collect(),
+        doubts: list("doubts").iter().map(text).collect(),
+    }
+}
