@@ -30,7 +30,7 @@ pub use encode::CodecError;
 pub use filter::{Filter, Key};
 pub use footer::{Closing, DirectoryEntry, Footer, Totals};
 pub use header::{Clock, Content, Digest, Header, Refusal};
-pub use index::{COLUMNS_MAX, Column, Columns, Index};
+pub use index::{COLUMNS_MAX, Column, Columns, Index, ReadAt};
 pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
 pub use segment::{Block, Body, Head, Heads, Place, Records, Segment};

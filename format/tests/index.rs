@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use ctrecorder_format::{
-    Address, Block, BlockKind, Body, Cause, Closing, Content, Fault, Header, Index, Key, Kind, Note, Record, Records,
-    Segment, Tuple, V4, V6, Writer,
+    Address, Block, BlockKind, Body, Cause, Closing, Content, Fault, Header, Index, Key, Kind, Note, ReadAt, Record,
+    Records, Segment, Tuple, V4, V6, Writer,
 };
 use proptest::prelude::*;
 
@@ -124,6 +124,19 @@ fn hidden_and_unknown(bytes: &[u8]) -> (Option<u32>, usize) {
     (None, unknown.len())
 }
 
+/// Bytes that are read piece by piece, as those of a file.
+struct Pieces<'a>(&'a [u8]);
+
+impl ReadAt for Pieces<'_> {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
+        let bytes = self.0.get(offset as usize..).and_then(|rest| rest.get(..into.len()));
+        bytes.is_some_and(|bytes| {
+            into.copy_from_slice(bytes);
+            true
+        })
+    }
+}
+
 #[test]
 fn a_long_segment_has_several_indexes_that_know_all_blocks_and_rule_out_what_is_not_there() {
     let bytes = long();
@@ -145,6 +158,35 @@ fn a_long_segment_has_several_indexes_that_know_all_blocks_and_rule_out_what_is_
         }
     }
     assert!(passed * 50 < asked, "{passed} of {asked} wrong answers");
+    // Read piece by piece they say the same.
+    let tag = segment.header().unwrap().tag;
+    let file = Pieces(&bytes);
+    for (head, index) in segment.indexes().zip(&indexes) {
+        let read = Index::read(&file, head.offset, tag).unwrap();
+        assert_eq!(read.columns(), index.columns());
+        for number in 0..2000u32 {
+            let key = Key::address((number + (10 << 24)).to_be_bytes());
+            assert_eq!(read.may_hold(key), index.may_hold(key));
+        }
+        assert!(
+            Index::read(&file, head.offset, tag ^ 1).is_none() && Index::read(&file, head.offset + 64, tag).is_none()
+        );
+        // What is damaged rules nothing out, or is no index.
+        let mut damaged = bytes.clone();
+        let (begin, end) = (head.offset as usize, (head.offset + head.header.length()) as usize);
+        damaged[begin..end].iter_mut().skip(64 + 16 + 16 * index.columns().len()).for_each(|byte| *byte ^= 1);
+        let file = Pieces(&damaged);
+        let read = Index::read(&file, head.offset, tag).unwrap();
+        assert_eq!(read.may_hold(Key::endpoint([11, 0, 0, 1], 0)), read.all());
+        for at in begin..begin + 100 {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert!(Index::read(&Pieces(&damaged), head.offset, tag).is_none(), "{at}");
+        }
+        for cut in [begin, begin + 63, begin + 70] {
+            assert!(Index::read(&Pieces(&bytes[..cut]), head.offset, tag).is_none());
+        }
+    }
     // By walking, where there is no footer, the same indexes are found.
     let cut = Segment::open(&bytes[..bytes.len() - 1]).unwrap();
     assert!(cut.footer().is_none());

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ctrecorder_format::{Content, NS_PER_SECOND, Refusal, Segment, legacy};
+use ctrecorder_format::{Content, NS_PER_SECOND, ReadAt, Refusal, Segment, legacy};
 use memmap2::Mmap;
 
 use super::Error;
@@ -25,7 +25,8 @@ pub struct Source {
 /// The bytes of a file.
 #[derive(Debug)]
 enum Bytes {
-    Mapped(Mmap),
+    /// The file stays open for small reads, far apart, which would cost a page fault each.
+    Mapped(Mmap, File),
     Read(Arc<[u8]>),
 }
 
@@ -85,7 +86,7 @@ impl Source {
         }
         let being_written = is_locked(&file);
         let bytes = match map(&file) {
-            Ok(map) => Bytes::Mapped(map),
+            Ok(map) => Bytes::Mapped(map, file),
             Err(_) => Bytes::Read(read(&mut file).map_err(&failed)?),
         };
         Ok(Self { path: path.to_path_buf(), bytes, being_written })
@@ -104,7 +105,7 @@ impl Source {
     /// What is in it.
     pub fn bytes(&self) -> &[u8] {
         match &self.bytes {
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped(map, _) => map,
             Bytes::Read(bytes) => bytes,
         }
     }
@@ -139,7 +140,7 @@ impl Source {
     /// lies between. That is a hint, of no consequence but for speed.
     pub fn expect_reads_at(&self, places: impl IntoIterator<Item = u64>) {
         #[cfg(unix)]
-        if let Bytes::Mapped(map) = &self.bytes {
+        if let Bytes::Mapped(map, _) = &self.bytes {
             use memmap2::Advice;
             let _ = map.advise(Advice::Random);
             for place in places.into_iter().filter(|place| *place < self.length()) {
@@ -155,6 +156,21 @@ impl Source {
     /// block.
     pub const fn is_being_written(&self) -> bool {
         self.being_written
+    }
+}
+
+impl ReadAt for Source {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool {
+        #[cfg(unix)]
+        if let Bytes::Mapped(_, file) = &self.bytes {
+            use std::os::unix::fs::FileExt;
+            return file.read_exact_at(into, offset).is_ok();
+        }
+        let bytes = usize::try_from(offset).ok().and_then(|begin| self.bytes().get(begin..)?.get(..into.len()));
+        bytes.is_some_and(|bytes| {
+            into.copy_from_slice(bytes);
+            true
+        })
     }
 }
 

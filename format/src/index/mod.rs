@@ -9,9 +9,13 @@ mod columns;
 mod group;
 mod transpose;
 
+use std::borrow::Cow;
+use std::fmt;
+
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::block::{self, BlockHeader, BlockKind};
 use crate::filter::{Key, WORDS};
 
 pub use columns::Columns;
@@ -22,6 +26,9 @@ pub const COLUMNS_MAX: usize = 256;
 
 /// Rows of a chunk, one for each bit of a slot.
 const ROWS: usize = WORDS * u32::BITS as usize;
+
+/// No index begins with more bytes than this: its block's header, its lead and its columns.
+const FRONT_MAX: usize = block::HEADER + size_of::<Lead>() + COLUMNS_MAX * size_of::<Column>();
 
 /// Length of a chunk's CRC-32 in bytes.
 const CRC: usize = size_of::<u32>();
@@ -98,55 +105,84 @@ const fn chunk_length(columns: usize) -> usize {
 ///     })
 /// }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Index<'a> {
-    columns: &'a [Column],
+    columns: Cow<'a, [Column]>,
     slots: usize,
-    chunks: &'a [u8],
+    chunks: Chunks<'a>,
     /// All checksums have been verified.
     verified: bool,
+}
+
+/// Where an index is read from, if its file is not in memory.
+pub trait ReadAt {
+    /// Fills `into` with the bytes from this offset on. Returns whether they were there.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> bool;
+}
+
+/// The chunks of an index.
+#[derive(Clone, Copy)]
+enum Chunks<'a> {
+    Here(&'a [u8]),
+    /// From this offset on.
+    Elsewhere(&'a dyn ReadAt, u64),
+}
+
+impl fmt::Debug for Chunks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here(chunks) => write!(f, "{} bytes", chunks.len()),
+            Self::Elsewhere(_, offset) => write!(f, "from offset {offset} on"),
+        }
+    }
 }
 
 impl<'a> Index<'a> {
     /// The index in the payload of the block with this number, of which only what it begins with has been verified.
     pub(crate) fn parse(sequence: u32, payload: &'a [u8]) -> Result<Self, &'static str> {
-        let (lead, rest) = Lead::ref_from_prefix(payload).map_err(|_| "it is too short for an index")?;
-        let count = lead.columns.get() as usize;
-        if !(1..=COLUMNS_MAX).contains(&count) {
-            return Err("its columns are none, or too many");
-        }
-        let (columns, chunks) =
-            <[Column]>::ref_from_prefix_with_elems(rest, count).map_err(|_| "its columns go beyond its end")?;
-        if lead.crc.get() != lead.checksum(columns) {
-            return Err("its columns do not match their checksum");
-        }
-        let mut told = 0;
-        for blocks in columns.iter().map(Column::sequences) {
-            if blocks.is_empty() || blocks.start < told || blocks.end > sequence.into() {
-                return Err("its columns are not of blocks before it, in their order");
-            }
-            told = blocks.end;
-        }
+        let (slots, columns) = front(sequence, payload)?;
+        let begin = size_of::<Lead>() + size_of_val(columns);
+        let length = chunks_length(slots, columns.len());
         // In 64 bits: on a 32-bit machine a usize would overflow here.
-        let length = u64::from(lead.slots.get()) * chunk_length(count) as u64;
-        let chunks = usize::try_from(length).ok().and_then(|length| chunks.get(..length));
-        let slots = lead.slots.get() as usize;
-        Ok(Self { columns, slots, chunks: chunks.ok_or("its chunks go beyond its end")?, verified: false })
+        let chunks = usize::try_from(length).ok().and_then(|length| payload.get(begin..)?.get(..length));
+        let chunks = Chunks::Here(chunks.ok_or("its chunks go beyond its end")?);
+        Ok(Self { columns: Cow::Borrowed(columns), slots, chunks, verified: false })
+    }
+
+    /// The index that is the block at this offset, if one is there that belongs to the segment with this tag. Of its chunks
+    /// those are read that are asked, and nothing else: for a file in memory see [`Head::index`](crate::Head::index).
+    pub fn read(source: &'a dyn ReadAt, offset: u64, tag: u32) -> Option<Self> {
+        let mut bytes = [0; FRONT_MAX];
+        let (head, payload) = bytes.split_at_mut(block::HEADER);
+        source.read_at(offset, head).then_some(())?;
+        let header = BlockHeader::parse(head)?;
+        (header.kind() == Some(BlockKind::Index) && header.tag.get() == tag).then_some(())?;
+        let length = header.payload_length.get();
+        let front_length = payload.len().min(length as usize);
+        let payload = payload.get_mut(..front_length)?;
+        let begin = offset.checked_add(block::HEADER as u64)?;
+        source.read_at(begin, payload).then_some(())?;
+        let (slots, columns) = front(header.sequence.get(), payload).ok()?;
+        let fore = (size_of::<Lead>() + size_of_val(columns)) as u64;
+        (fore.checked_add(chunks_length(slots, columns.len()))? <= length.into()).then_some(())?;
+        let chunks = Chunks::Elsewhere(source, begin.checked_add(fore)?);
+        Some(Self { columns: Cow::Owned(columns.to_vec()), slots, chunks, verified: false })
     }
 
     /// This index with each of its checksums verified.
     pub(crate) fn verify(self) -> Result<Self, &'static str> {
-        let whole = self.chunks.chunks_exact(chunk_length(self.columns.len())).all(|chunk| rows(chunk).is_some());
+        let Chunks::Here(chunks) = self.chunks else { return Err("it is not at hand") };
+        let whole = chunks.chunks_exact(chunk_length(self.columns.len())).all(|chunk| rows(chunk).is_some());
         if whole { Ok(Self { verified: true, ..self }) } else { Err("a chunk does not match its checksum") }
     }
 
     /// What its columns stand for, in the order of the file.
-    pub const fn columns(&self) -> &'a [Column] {
-        self.columns
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
     /// All of its columns.
-    pub const fn all(&self) -> Columns {
+    pub fn all(&self) -> Columns {
         Columns::first(self.columns.len())
     }
 
@@ -180,12 +216,51 @@ impl<'a> Index<'a> {
     }
 
     /// The rows of the chunk that knows of this key; `None` if they do not match their checksum.
-    fn rows(&self, key: Key) -> Option<&'a [u8]> {
+    fn rows(&self, key: Key) -> Option<Cow<'a, [u8]>> {
         let length = chunk_length(self.columns.len());
         let begin = key.slot(self.slots).checked_mul(length)?;
-        let chunk = self.chunks.get(begin..begin.checked_add(length)?)?;
-        if self.verified { chunk.get(..length - CRC) } else { rows(chunk) }
+        match self.chunks {
+            Chunks::Here(chunks) => {
+                let chunk = chunks.get(begin..begin.checked_add(length)?)?;
+                let rows = if self.verified { chunk.get(..length - CRC) } else { rows(chunk) };
+                rows.map(Cow::Borrowed)
+            }
+            Chunks::Elsewhere(source, offset) => {
+                let mut chunk = vec![0; length];
+                source.read_at(offset.checked_add(begin as u64)?, &mut chunk).then_some(())?;
+                rows(&chunk)?;
+                chunk.truncate(length - CRC);
+                Some(Cow::Owned(chunk))
+            }
+        }
     }
+}
+
+/// What an index begins with: the slots of each filter, and the columns.
+fn front(sequence: u32, payload: &[u8]) -> Result<(usize, &[Column]), &'static str> {
+    let (lead, rest) = Lead::ref_from_prefix(payload).map_err(|_| "it is too short for an index")?;
+    let count = lead.columns.get() as usize;
+    if !(1..=COLUMNS_MAX).contains(&count) {
+        return Err("its columns are none, or too many");
+    }
+    let (columns, _chunks) =
+        <[Column]>::ref_from_prefix_with_elems(rest, count).map_err(|_| "its columns go beyond its end")?;
+    if lead.crc.get() != lead.checksum(columns) {
+        return Err("its columns do not match their checksum");
+    }
+    let mut told = 0;
+    for blocks in columns.iter().map(Column::sequences) {
+        if blocks.is_empty() || blocks.start < told || blocks.end > sequence.into() {
+            return Err("its columns are not of blocks before it, in their order");
+        }
+        told = blocks.end;
+    }
+    Ok((lead.slots.get() as usize, columns))
+}
+
+/// The length of so many chunks for so many columns, in bytes.
+const fn chunks_length(slots: usize, columns: usize) -> u64 {
+    (slots as u64).saturating_mul(chunk_length(columns) as u64)
 }
 
 /// The rows of this key in its chunk.

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use ctrecorder_format::block::flags;
-use ctrecorder_format::{DirectoryEntry, Place, Segment, legacy};
+use ctrecorder_format::{BlockKind, DirectoryEntry, Place, Segment, legacy};
 
 use super::super::Version;
 use super::super::directory::{end_of_entry, has_sane_directory};
@@ -25,6 +25,9 @@ use super::ruled_out::RuledOut;
 /// still in a near cache when another thread takes what was found.
 const PARCEL_BYTES: usize = if cfg!(test) { TESTED_BYTES } else { 1024 * 1024 };
 
+/// A parcel of blocks whose index is to be asked first is so long: what is left of it is mostly little.
+const ASKED_BYTES: usize = 16 * PARCEL_BYTES;
+
 /// In tests files are small, and still to be of many parcels.
 const TESTED_BYTES: usize = 700;
 
@@ -33,7 +36,7 @@ pub(super) struct Division {
     file: Opened,
     /// The number of the file in its journal, from 0.
     number: usize,
-    /// What need not be read; nothing is, before the beginning was told.
+    /// What need not be read of a segment without a directory.
     ruled_out: Arc<RuledOut>,
     stage: Stage,
 }
@@ -79,10 +82,11 @@ impl Division {
         let file = self.file.clone();
         let (task, stage) = match (self.stage, file.version()) {
             (Stage::Begin, version) => {
-                if let Version::Three(segment) = version {
+                let stage = first_stage(version);
+                if let (Version::Three(segment), Stage::Blocks(_)) = (version, stage) {
                     self.ruled_out = Arc::new(RuledOut::by(select, segment));
                 }
-                (Task::Begin(file.clone()), first_stage(version))
+                (Task::Begin(file.clone()), stage)
             }
             (Stage::Entries { index, sequence }, Version::Three(segment)) => {
                 self.entries(select, segment, index, sequence)
@@ -100,7 +104,8 @@ impl Division {
     }
 
     /// The entries of the directory from `index` on that make a parcel. Those that are passed over cost nothing, so that
-    /// they count for nothing.
+    /// they count for nothing. Where there are indexes to be asked, much of the others will be, too; then a parcel ends with
+    /// one.
     fn entries(
         &self,
         select: &impl Select,
@@ -109,16 +114,20 @@ impl Division {
         sequence: u32,
     ) -> (Task<Parcel>, Stage) {
         let Some(footer) = segment.footer() else { return self.blocks(segment, segment.place(0, 0)) };
+        let asks = select.asks_indexes();
+        let enough = if asks { ASKED_BYTES } else { PARCEL_BYTES } as u64;
         let (mut bytes, mut end, mut next) = (0, index, sequence);
         for entry in footer.directory.iter().skip(index) {
             let first = next;
             let offset = end_of_entry(segment, end);
             (end, next) = (end + 1, next.wrapping_add(entry.blocks.get()));
-            let is_passed_over = is_passed_over(select, &self.ruled_out, entry, first);
+            let is_passed_over = is_passed_over(select, &RuledOut::default(), entry, first);
             if !is_passed_over {
                 bytes += offset.saturating_sub(entry.offset.get());
             }
-            if bytes >= PARCEL_BYTES as u64 && (is_passed_over || ends_batch(segment, entry, first)) {
+            let is_index = entry.kinds == 1 << BlockKind::Index as u8;
+            let may_end = is_index || !asks || bytes >= 2 * enough;
+            if bytes >= enough && may_end && (is_passed_over || is_index || ends_batch(segment, entry, first)) {
                 break;
             }
         }

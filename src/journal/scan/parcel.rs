@@ -23,7 +23,7 @@ pub(super) struct Parcel {
     /// Where it ends: bytes from the start of the file.
     pub(super) end: u64,
     pub(super) part: Part,
-    /// What of the file need not be read.
+    /// What need not be read of blocks that a walk found.
     pub(super) ruled_out: Arc<RuledOut>,
 }
 
@@ -51,7 +51,8 @@ impl Parcel {
     pub(super) fn read<F: Select>(&self, select: &F) -> Content {
         match (&self.part, self.file.version()) {
             (Part::Entries { entries, sequence }, Version::Three(segment)) => {
-                let mut reading = Reading::new(select, &self.ruled_out);
+                let ruled_out = RuledOut::by_entries(select, self.file.source(), segment, entries.clone());
+                let mut reading = Reading::new(select, &ruled_out);
                 match reading.entries(segment, entries.clone(), *sequence) {
                     Some(()) => Content::Regular(reading.found),
                     None => Content::Irregular,

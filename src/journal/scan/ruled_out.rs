@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use ctrecorder_format::Segment;
+use ctrecorder_format::{BlockKind, DirectoryEntry, Index, Segment};
 
+use super::super::Source;
 use super::Select;
 
 /// The blocks of records in which no wanted record is, as the indexes of a segment tell. Of other kinds of blocks it says
@@ -19,13 +20,47 @@ impl RuledOut {
     pub(super) fn by<F: Select>(select: &F, segment: &Segment<'_>) -> Self {
         let mut ruled_out = Self::default();
         if select.asks_indexes() {
-            for index in segment.indexes().filter_map(|head| head.index()) {
-                let without = index.all() - select.columns(&index);
-                let columns = without.iter().filter_map(|number| index.columns().get(number));
-                columns.for_each(|column| ruled_out.add(column.sequences()));
+            segment.indexes().filter_map(|head| head.index()).for_each(|index| ruled_out.ask(select, &index));
+        }
+        ruled_out
+    }
+
+    /// Asks the indexes that tell of the blocks of some entries of a segment's directory: those among them, and the one that
+    /// comes next.
+    pub(super) fn by_entries<F: Select>(
+        select: &F,
+        source: &Source,
+        segment: &Segment<'_>,
+        entries: Range<usize>,
+    ) -> Self {
+        let mut ruled_out = Self::default();
+        let (Some(footer), Ok(header), true) = (segment.footer(), segment.header(), select.asks_indexes()) else {
+            return ruled_out;
+        };
+        let with_index = footer.directory.iter().enumerate().skip(entries.start).filter(|(_, entry)| has_index(entry));
+        for (place, entry) in with_index {
+            let mut offset = entry.offset.get();
+            for _ in 0..entry.blocks.get() {
+                if let Some(index) = Index::read(source, offset, header.tag) {
+                    ruled_out.ask(select, &index);
+                }
+                if entry.blocks.get() > 1 {
+                    let Some(head) = segment.head_at(offset) else { break };
+                    offset = head.offset.saturating_add(head.header.length());
+                }
+            }
+            // Of the blocks behind it in its own entry only the next index tells.
+            if place >= entries.end || (place + 1 == entries.end && entry.blocks.get() == 1) {
+                break;
             }
         }
         ruled_out
+    }
+
+    fn ask<F: Select>(&mut self, select: &F, index: &Index<'_>) {
+        let without = index.all() - select.columns(index);
+        let columns = without.iter().filter_map(|number| index.columns().get(number));
+        columns.for_each(|column| self.add(column.sequences()));
     }
 
     /// Adds blocks, if they stand behind those that are known.
@@ -44,6 +79,11 @@ impl RuledOut {
         let range = next.checked_sub(1).and_then(|place| self.ranges.get(place));
         range.is_some_and(|range| blocks.end <= range.end)
     }
+}
+
+/// Whether an index is among the blocks of an entry of a directory.
+pub(super) const fn has_index(entry: &DirectoryEntry) -> bool {
+    entry.kinds & 1 << BlockKind::Index as u8 != 0
 }
 
 #[cfg(test)]

@@ -76,8 +76,14 @@ fn headline(question: &Question, finding: &Finding) -> String {
     }
 }
 
+/// The addresses, or the first of many and how many more there are.
 fn addresses(addresses: &[IpAddr]) -> String {
-    addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ")
+    const SHOWN: usize = 8;
+    let shown = addresses.iter().take(SHOWN).map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+    match addresses.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 fn asked(question: &Question, times: Times) -> String {

@@ -98,7 +98,8 @@ impl Evidence {
         let mut flows: Vec<_> = candidates.collect();
         flows.sort_unstable();
         flows.dedup();
-        Finding::new(flows, self.doubts(question, window))
+        let is_behind = self.coverage.as_ref().is_some_and(|coverage| coverage.to < window.from);
+        Finding::new(flows, is_behind, self.doubts(question, window))
     }
 
     /// Why a flow may be missing among those of a span.

@@ -207,8 +207,8 @@ pub struct Flow {
 }
 
 /// The inside addresses of flows, each once, in order.
-pub(super) fn insides(flows: &[Flow]) -> Vec<IpAddr> {
-    let mut insides: Vec<_> = flows.iter().map(|flow| flow.inside.ip()).collect();
+pub(super) fn insides<'f>(flows: impl Iterator<Item = &'f Flow>) -> Vec<IpAddr> {
+    let mut insides: Vec<_> = flows.map(|flow| flow.inside.ip()).collect();
     insides.sort_unstable();
     insides.dedup();
     insides

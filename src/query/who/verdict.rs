@@ -6,7 +6,7 @@ use ctrecorder_format::NS_PER_SECOND;
 
 use super::evidence::Evidence;
 use super::flow::insides;
-use super::{Flow, Question};
+use super::{Flow, Question, Told};
 use crate::query::coverage::{Gap, Span};
 
 const HOUR: u64 = 3600 * NS_PER_SECOND;
@@ -56,8 +56,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(flows: Vec<Flow>, doubts: Vec<Doubt>) -> Self {
-        let insides = insides(&flows);
+    /// `is_behind`: the time lies behind all that is told. A flow that was open there at last may have ended any time since:
+    /// that is shown, and is no answer.
+    pub(super) fn new(flows: Vec<Flow>, is_behind: bool, doubts: Vec<Doubt>) -> Self {
+        let is_answer = |flow: &&Flow| !is_behind || flow.end != Told::Unknown;
+        let insides = insides(flows.iter().filter(is_answer));
         let verdict = match insides.len() {
             0 if doubts.is_empty() => Verdict::None,
             0 => Verdict::Unknown,

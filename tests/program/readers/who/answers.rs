@@ -214,6 +214,20 @@ fn rotated() -> Vec<(&'static str, Vec<u8>)> {
     (0..).zip(names).map(segment).collect()
 }
 
+#[test]
+fn a_flow_that_was_open_at_last_is_shown_and_no_answer_later() {
+    let endpoints = ["10.64.3.7:1", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1"];
+    let open = event::<V4>(Kind::Start, TCP, 10, endpoints);
+    let files = [("a.ct", Segment::new(&header(0, None)).push(&open).closed_at(Closing::Stopped, 600).0)];
+    let ask = |at| json(&files, &["203.0.113.6:1", "--at", at, "--slack", "0s"]);
+    let (within, status) = ask("2027-01-15T08:10:00Z");
+    assert_eq!((within["verdict"].as_str(), status), (Some("UNIQUE"), 0));
+    let (behind, status) = ask("2027-01-15T08:10:01Z");
+    assert_eq!((behind["verdict"].as_str(), status), (Some("UNKNOWN"), 4));
+    assert_eq!(behind["inside"].as_array().map(Vec::len), Some(0));
+    assert_eq!(behind["flows"], within["flows"]);
+}
+
 /// A flow is known from the keyframe of the segment that covers the time, and its end from the next one; neither the
 /// segments before nor those behind change that.
 #[test]
