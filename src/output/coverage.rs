@@ -65,14 +65,9 @@ fn duration(ns: u64) -> String {
 /// `{"spans":[{"from","to"}],"gaps":[{"from","to","cause","lost"}]}`, times in RFC 3339, UTC, with nanoseconds; `lost` is
 /// null where it is not known.
 pub fn json(coverage: &Coverage) -> serde_json::Result<String> {
-    let spans = coverage.spans().iter().map(|span| JsonSpan { from: moment(span.from), to: moment(span.to) }).collect();
-    let gaps = coverage.gaps.iter().map(|gap| JsonGap {
-        from: moment(gap.from),
-        to: moment(gap.to),
-        cause: gap.cause.text(),
-        lost: gap.lost,
-    });
-    serde_json::to_string(&Json { spans, gaps: gaps.collect() })
+    let spans = coverage.spans().iter().map(JsonSpan::from).collect();
+    let gaps = coverage.gaps.iter().map(JsonGap::from).collect();
+    serde_json::to_string(&Json { spans, gaps })
 }
 
 /// The fields in the order in which they are written.
@@ -82,18 +77,32 @@ struct Json {
     gaps: Vec<JsonGap>,
 }
 
+/// A span as `{"from","to"}`.
 #[derive(Serialize)]
-struct JsonSpan {
+pub(super) struct JsonSpan {
     from: String,
     to: String,
 }
 
+impl From<&Span> for JsonSpan {
+    fn from(span: &Span) -> Self {
+        Self { from: moment(span.from), to: moment(span.to) }
+    }
+}
+
+/// A gap as `{"from","to","cause","lost"}`.
 #[derive(Serialize)]
-struct JsonGap {
+pub(super) struct JsonGap {
     from: String,
     to: String,
     cause: &'static str,
     lost: Option<u64>,
+}
+
+impl From<&Gap> for JsonGap {
+    fn from(gap: &Gap) -> Self {
+        Self { from: moment(gap.from), to: moment(gap.to), cause: gap.cause.text(), lost: gap.lost }
+    }
 }
 
 /// A moment in ns since the epoch as RFC 3339.

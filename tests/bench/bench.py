@@ -59,7 +59,7 @@ def all_works(arguments: argparse.Namespace, version2: Path, scratch: Path) -> l
     listed = [program, "list", "-H"]
     squeezed = scratch / "squeezed"
     squeeze = [program, "squeeze", "-o", str(squeezed)]
-    endpoint = ["-i", asked.public[0], "-p", asked.public[1]]
+    endpoint = ["--endpoint", ":".join(asked.public)]
     works = [
         Work("dd", ["dd", f"if={version2}", "of=/dev/null", "bs=2M", "status=none"], version2),
         Work("start of the process", [program, "--version"], version2),
@@ -81,13 +81,10 @@ def all_works(arguments: argparse.Namespace, version2: Path, scratch: Path) -> l
 
 
 def who(arguments: argparse.Namespace) -> list[Work]:
-    """`who`, once there is one."""
+    """The question that `who` answers, in the middle of a journal of segments of ten minutes."""
     program = str(arguments.built / "ctrecorder")
-    if subprocess.run([program, "who", "--help"], capture_output=True).returncode != 0:
-        print("this ctrecorder has no `who`", file=sys.stderr)
-        return []
     flows = arguments.who_flows
-    journal = data.recorded(arguments.built, arguments.data, "journal", flows, "--rotate=60")
+    journal = data.recorded(arguments.built, arguments.data, "journal", flows, "--rotate=10")
     asked = data.question(journal)
     endpoint = ":".join(asked.public)
     command = [program, "who", endpoint, "--at", f"@{asked.at}", str(journal)]

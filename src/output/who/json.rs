@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use super::{translation, verdict};
-use crate::output::coverage::moment;
+use crate::output::coverage::{JsonGap, JsonSpan, moment};
 use crate::protocol::Protocol;
 use crate::query::coverage::{Gap, Span};
 use crate::query::who::{Answer, Around, Change, Flow, Question, Told, What};
@@ -139,40 +139,27 @@ const fn clock(told: Told) -> Option<&'static str> {
 struct JsonCoverage<'a> {
     host: Option<&'a str>,
     recorded: Option<JsonSpan>,
-    gaps: Vec<JsonGap>,
+    gaps: Vec<JsonNear>,
     version_2: bool,
     protocols: Option<Vec<String>>,
 }
 
+/// A gap, and whether the time asked for touches it.
 #[derive(Serialize)]
-struct JsonSpan {
-    from: String,
-    to: String,
-}
-
-#[derive(Serialize)]
-struct JsonGap {
-    from: String,
-    to: String,
-    cause: &'static str,
-    lost: Option<u64>,
+struct JsonNear {
+    #[serde(flatten)]
+    gap: JsonGap,
     touches: bool,
 }
 
 impl<'a> JsonCoverage<'a> {
     fn of(around: &'a Around, window: Span) -> Self {
-        let gap = |gap: &Gap| JsonGap {
-            from: moment(gap.from),
-            to: moment(gap.to),
-            cause: gap.cause.text(),
-            lost: gap.lost,
-            touches: gap.touches(window),
-        };
+        let near = |gap: &Gap| JsonNear { gap: gap.into(), touches: gap.touches(window) };
         let names = |numbers: &Vec<u8>| numbers.iter().map(|number| Protocol(*number).to_string()).collect();
         Self {
             host: around.host.as_deref(),
-            recorded: around.recorded.map(|span| JsonSpan { from: moment(span.from), to: moment(span.to) }),
-            gaps: around.gaps.iter().map(gap).collect(),
+            recorded: around.recorded.as_ref().map(JsonSpan::from),
+            gaps: around.gaps.iter().map(near).collect(),
             version_2: around.has_version_2,
             protocols: around.protocols.as_ref().map(names),
         }

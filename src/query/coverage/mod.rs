@@ -6,6 +6,7 @@
 mod account;
 mod part;
 mod reading;
+mod times;
 
 use ctrecorder_format::{Cause, Note};
 

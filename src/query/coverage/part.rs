@@ -6,6 +6,7 @@ use ctrecorder_format::{
     BlockHeader, BlockKind, Body, Cause, Closing, Content, Damage, DirectoryEntry, Fault, Head, Header, Note, Segment,
 };
 
+use super::times::Times;
 use super::{Gap, GapCause};
 use crate::journal::{Recorder, Source, Version, has_sane_directory};
 
@@ -58,38 +59,6 @@ pub enum Look {
     Heads,
     /// Where there is a directory, at that, and at what is not records: damage to the heads of records is not seen.
     Directory,
-}
-
-/// When the events of some blocks of records arrived, and when their flows were alive (docs/format.md, "Times of a block").
-struct Times {
-    first: u64,
-    last: u64,
-    /// 0 if some start is not known.
-    least_start: u64,
-    greatest_end: u64,
-}
-
-impl From<&BlockHeader> for Times {
-    fn from(block: &BlockHeader) -> Self {
-        Self {
-            first: block.first_event.get(),
-            last: block.last_event.get(),
-            least_start: if block.has(flags::START_UNKNOWN) { 0 } else { block.least_start.get() },
-            greatest_end: block.greatest_end.get(),
-        }
-    }
-}
-
-impl From<&DirectoryEntry> for Times {
-    fn from(entry: &DirectoryEntry) -> Self {
-        let unknown = entry.flags & flags::START_UNKNOWN != 0;
-        Self {
-            first: entry.first_event.get(),
-            last: entry.last_event.get(),
-            least_start: if unknown { 0 } else { entry.least_start.get() },
-            greatest_end: entry.greatest_end.get(),
-        }
-    }
 }
 
 /// What one file tells of time.
