@@ -34,22 +34,22 @@ impl<'a> Batch<'a> {
     pub(super) const fn is_whole(&self) -> bool {
         self.next.is_none()
     }
+}
 
-    /// The records by the time of what they tell, IPv4 first where two times are the same. Each family keeps its own
-    /// order, whatever its times.
-    pub(super) fn records(&self) -> impl Iterator<Item = Either<'a>> + use<'a> {
-        let mut ipv4 = self.ipv4.into_iter().flat_map(|records| records.iter()).peekable();
-        let mut ipv6 = self.ipv6.into_iter().flat_map(|records| records.iter()).peekable();
-        std::iter::from_fn(move || {
-            let ipv6_first = match (ipv4.peek(), ipv6.peek()) {
-                (Some((a, _)), Some((b, _))) => b.event_time() < a.event_time(),
-                (ipv4, _) => ipv4.is_none(),
-            };
-            if ipv6_first {
-                ipv6.next().map(|(record, counters)| Either::Ipv6(record, counters))
-            } else {
-                ipv4.next().map(|(record, counters)| Either::Ipv4(record, counters))
-            }
-        })
-    }
+/// The records by the time of what they tell, IPv4 first where two times are the same. Each family keeps its own order,
+/// whatever its times.
+pub(super) fn merged<'a>(ipv4: Records<'a, V4>, ipv6: Records<'a, V6>) -> impl Iterator<Item = Either<'a>> {
+    let mut ipv4 = ipv4.iter().peekable();
+    let mut ipv6 = ipv6.iter().peekable();
+    std::iter::from_fn(move || {
+        let ipv6_first = match (ipv4.peek(), ipv6.peek()) {
+            (Some((a, _)), Some((b, _))) => b.event_time() < a.event_time(),
+            (ipv4, _) => ipv4.is_none(),
+        };
+        if ipv6_first {
+            ipv6.next().map(|(record, counters)| Either::Ipv6(record, counters))
+        } else {
+            ipv4.next().map(|(record, counters)| Either::Ipv4(record, counters))
+        }
+    })
 }

@@ -11,7 +11,7 @@ use super::super::Version;
 use super::super::directory::end_of_entry;
 use super::super::opened::Opened;
 use super::found::{Found, Step};
-use super::merge::{Batch, Either};
+use super::merge::{Batch, Either, merged};
 use super::ruled_out::RuledOut;
 use super::{Search, Select};
 
@@ -209,20 +209,36 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
 
     /// Finds the wanted records of the batch, and begins a new one.
     fn hand_on(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        let (select, found) = (self.select, &mut self.found);
         let mut has_open = false;
-        for record in std::mem::take(&mut self.batch).records() {
-            match record {
-                Either::Ipv4(record, counters) if is_wanted(self.select, record, &mut has_open) => {
-                    self.found.ipv4(record, counters);
+        match (batch.ipv4, batch.ipv6) {
+            (None, None) => {}
+            // Nearly always: there is nothing to be merged, and the loop is as short as it can be.
+            (Some(ipv4), None) => {
+                let wanted = ipv4.iter().filter(|(record, _)| is_wanted(select, *record, &mut has_open));
+                wanted.for_each(|(record, counters)| found.ipv4(record, counters));
+            }
+            (None, Some(ipv6)) => {
+                let wanted = ipv6.iter().filter(|(record, _)| is_wanted(select, *record, &mut has_open));
+                wanted.for_each(|(record, counters)| found.ipv6(record, counters));
+            }
+            (Some(ipv4), Some(ipv6)) => {
+                for record in merged(ipv4, ipv6) {
+                    match record {
+                        Either::Ipv4(record, counters) if is_wanted(select, record, &mut has_open) => {
+                            found.ipv4(record, counters);
+                        }
+                        Either::Ipv6(record, counters) if is_wanted(select, record, &mut has_open) => {
+                            found.ipv6(record, counters);
+                        }
+                        Either::Ipv4(..) | Either::Ipv6(..) => {}
+                    }
                 }
-                Either::Ipv6(record, counters) if is_wanted(self.select, record, &mut has_open) => {
-                    self.found.ipv6(record, counters);
-                }
-                Either::Ipv4(..) | Either::Ipv6(..) => {}
             }
         }
         if has_open {
-            self.found.open();
+            found.open();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The plain walk through a journal, block by block and record by record: what every scan must come to.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use ctrecorder_format::legacy::Piece;
@@ -106,7 +107,7 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
     }
 
     fn hand_on(&mut self, batch: &mut Batch<'_>) -> ControlFlow<S::Stop> {
-        for record in std::mem::take(batch).records() {
+        for record in in_order(&std::mem::take(batch)) {
             let kind = match record {
                 Either::Ipv4(record, _) => record.kind(),
                 Either::Ipv6(record, _) => record.kind(),
@@ -137,4 +138,19 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
         }
         self.sink.damage(self.source.path(), damage)
     }
+}
+
+/// The records of a batch by the time of what they tell, IPv4 first where two are the same.
+fn in_order<'a>(batch: &Batch<'a>) -> Vec<Either<'a>> {
+    let ipv4 = batch.ipv4.into_iter().flat_map(|records| records.iter());
+    let ipv6 = batch.ipv6.into_iter().flat_map(|records| records.iter());
+    let mut ipv4: VecDeque<_> = ipv4.map(|(record, more)| (record.event_time(), Either::Ipv4(record, more))).collect();
+    let mut ipv6: VecDeque<_> = ipv6.map(|(record, more)| (record.event_time(), Either::Ipv6(record, more))).collect();
+    let mut all = Vec::new();
+    while let (Some((a, _)), Some((b, _))) = (ipv4.front(), ipv6.front()) {
+        let first = if b < a { ipv6.pop_front() } else { ipv4.pop_front() };
+        all.extend(first.map(|(_, record)| record));
+    }
+    all.extend(ipv4.into_iter().chain(ipv6).map(|(_, record)| record));
+    all
 }
