@@ -25,6 +25,8 @@ pub(super) struct Parcel {
     pub(super) part: Part,
     /// What of the file need not be read.
     pub(super) ruled_out: Arc<RuledOut>,
+    /// The file may yet grow: what is at its end may turn out to be something else.
+    pub(super) grows: bool,
 }
 
 /// What is in a [`Parcel`].

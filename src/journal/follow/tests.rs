@@ -1,0 +1,229 @@
+//! Whatever is read between two writes, a follower comes to what a scan of the whole does.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use ctrecorder_format::{Cause, Closing, Content, Header, Kind, Note, Segment, V4, V6, Writer};
+use proptest::prelude::*;
+
+use super::Follow;
+use crate::journal::scan::tests::{Heard, made};
+use crate::journal::{Everything, Journal, OpenRecords, Scan};
+use crate::sample::record;
+
+/// A file that is being written.
+struct Written(File);
+
+impl Written {
+    fn create(path: &Path) -> Self {
+        let file = File::create_new(path).unwrap();
+        file.lock().unwrap();
+        Self(file)
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+}
+
+/// A follower of some paths, and what it handed on.
+struct Following {
+    follow: Follow<Everything>,
+    heard: Heard,
+}
+
+impl Following {
+    fn begin(paths: &[PathBuf]) -> Self {
+        let journal = Journal::find(paths, |_| ());
+        let follow = Follow::new(Scan::new(Everything, OpenRecords::New), paths, &journal);
+        let mut following = Self { follow, heard: Heard::all() };
+        following.turn();
+        following
+    }
+
+    fn turn(&mut self) {
+        assert!(self.follow.turn(&mut self.heard).is_continue());
+    }
+
+    /// Until nothing can come any more: one turn finds a file quiet, and the next one ends it.
+    fn finish(mut self) -> Vec<String> {
+        (0..3).for_each(|_| self.turn());
+        self.heard.told
+    }
+}
+
+fn scanned(paths: &[PathBuf]) -> Vec<String> {
+    let mut heard = Heard::all();
+    let journal = Journal::find(paths, |error| panic!("{error}"));
+    assert!(Scan::new(Everything, OpenRecords::New).run(&journal, &mut heard).is_continue());
+    heard.told
+}
+
+/// How many records were lost a footer tells, which is not there yet when damage is met.
+fn without_losses(told: Vec<String>) -> Vec<String> {
+    let is_damage = |what: &String| what.starts_with("damage");
+    let cut = |what: String| what.split("records_lost").next().map(str::to_owned).unwrap_or_default();
+    told.into_iter().map(|what| if is_damage(&what) { cut(what) } else { what }).collect()
+}
+
+/// Segments, each with the digest of the one before, of so many batches: of both families, with notes between them.
+fn segments(count: u64, batches: u64) -> Vec<Vec<u8>> {
+    let mut previous = None;
+    let mut segment = |number| {
+        let header = Header { segment_number: number, previous, ..Header::blank(Content::Events) };
+        let mut writer = Writer::new(Vec::new(), &header).unwrap();
+        for batch in 0..batches {
+            let now = number * 1000 + batch + 1;
+            let kind = if batch == 0 { Kind::Open } else { Kind::Start };
+            let v4: [(V4, u16); 4] = [([10; 4], 1), ([192; 4], 2), ([192; 4], 2), ([3; 4], 1)];
+            let v6: [(V6, u16); 4] = v4.map(|(address, port)| ([address[0]; 16], port));
+            writer.push(&record(kind, now, 0, v6), None, now);
+            writer.push(&record(kind, now, 0, v4), None, now + 1);
+            writer.seal();
+            writer.note(&Note::at(now, Cause::Quiet));
+        }
+        previous = Some(writer.finish(Closing::WentOn, number * 1000 + 999).unwrap());
+        writer.write_out().unwrap();
+        writer.output().clone()
+    };
+    (0..count).map(&mut segment).collect()
+}
+
+#[test]
+fn a_segment_revealed_byte_by_byte_is_told_as_a_whole_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("0");
+    let bytes = segments(1, 3).remove(0);
+    let mut file = Written::create(&path);
+    let mut following = Following::begin(&[path.clone()]);
+    for byte in &bytes {
+        file.append(&[*byte]);
+        following.turn();
+    }
+    drop(file);
+    let told = following.finish();
+    assert_eq!(told, scanned(&[path]));
+    assert_eq!(told.len(), 1 + 3 * 3);
+}
+
+/// One whose writer was killed anywhere is cut off when nobody has it locked any more, and not before.
+#[test]
+fn a_block_half_written_is_damage_once_its_writer_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = segments(1, 2).remove(0);
+    for length in (Segment::open(&bytes).unwrap().place(0, 0).offset() as usize + 1..bytes.len()).step_by(7) {
+        let path = directory.path().join(length.to_string());
+        let mut file = Written::create(&path);
+        file.append(&bytes[..length]);
+        let mut following = Following::begin(&[path.clone()]);
+        (0..3).for_each(|_| following.turn());
+        assert!(!following.heard.told.iter().any(|what| what.starts_with("damage")), "{length}");
+        drop(file);
+        let mut told = following.finish();
+        let mut expected = scanned(&[path]);
+        // Of what is no more than a part of the header nothing is said.
+        if Segment::open(&bytes[..length]).unwrap().header().is_err() {
+            expected.clear();
+            told.retain(|what| !what.starts_with("error"));
+        }
+        assert_eq!(told, expected, "{length}");
+    }
+}
+
+/// A recorder creates a segment before it has closed the last one.
+#[test]
+fn a_segment_waits_for_the_end_of_the_one_before_it() {
+    for is_named in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |number: usize| directory.path().join(number.to_string());
+        let bytes = segments(3, 2);
+        let mut first = Written::create(&path(0));
+        let half = bytes[0].len() / 2;
+        first.append(&bytes[0][..half]);
+        let mut following = Following::begin(&[if is_named { path(0) } else { directory.path().to_path_buf() }]);
+        let mut second = Written::create(&path(1));
+        second.append(&bytes[1]);
+        fs::write(path(2), &bytes[2]).unwrap();
+        following.turn();
+        assert!(following.heard.told.iter().all(|what| !what.starts_with("begin") || what.contains("/0\"")));
+        first.append(&bytes[0][half..]);
+        drop((first, second));
+        // Another recorder's, beside a file: none of ours.
+        let other = Header { host: "other".into(), ..Header::blank(Content::Events) };
+        let mut writer = Writer::new(Vec::new(), &other).unwrap();
+        writer.write_out().unwrap();
+        if is_named {
+            fs::write(path(9), writer.output()).unwrap();
+        }
+        let told = following.finish();
+        assert_eq!(told, scanned(&[path(0), path(1), path(2)]), "{is_named}");
+        assert_eq!(told.iter().filter(|what| what.contains("kind: 5")).count(), 2, "{told:#?}");
+    }
+}
+
+#[test]
+fn what_is_renamed_is_not_told_twice_and_what_takes_its_name_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, moved) = (directory.path().join("ct"), directory.path().join("ct.1"));
+    let bytes = segments(2, 2);
+    let mut first = Written::create(&path);
+    let half = bytes[0].len() / 2;
+    first.append(&bytes[0][..half]);
+    let mut following = Following::begin(&[path.clone()]);
+    fs::rename(&path, &moved).unwrap();
+    following.turn();
+    first.append(&bytes[0][half..]);
+    following.turn();
+    drop(first);
+    Written::create(&path).append(&bytes[1]);
+    let told: Vec<_> = following.finish().into_iter().filter(|what| !what.starts_with("begin")).collect();
+    let strip = |told: Vec<String>| -> Vec<String> {
+        let told = told.into_iter().filter(|what| !what.starts_with("begin"));
+        told.map(|what| what.replace("ct.1", "ct")).collect()
+    };
+    assert_eq!(told, strip(scanned(&[moved, path])));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Records, notes and damage are those that a scan of the whole comes to, wherever the writer was when they were read.
+    #[test]
+    fn a_journal_revealed_piece_by_piece_is_told_as_a_whole_one(
+        files in made::files(),
+        pieces in prop::collection::vec(1..3000_usize, 1..40),
+    ) {
+        let (whole, directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let journal = made::journal(&files, whole.path());
+        let contents: Vec<_> = journal.files().iter().map(|file| fs::read(file.path()).unwrap()).collect();
+        // What a header says must be known before anything else; and in what step version 2 goes on behind damage is judged
+        // by what follows.
+        let is_clear = |(file, bytes): (&made::File, &Vec<u8>)| match Segment::open(bytes) {
+            Ok(segment) => segment.header().is_ok(),
+            Err(_) => file.is_whole(),
+        };
+        prop_assume!(files.iter().zip(&contents).all(is_clear));
+        let paths = [directory.path().to_path_buf()];
+        let mut following = Following::begin(&paths);
+        let mut pieces = pieces.iter().cycle();
+        for (number, bytes) in contents.iter().enumerate() {
+            let mut file = Written::create(&directory.path().join(number.to_string()));
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let (piece, behind) = rest.split_at(rest.len().min(*pieces.next().unwrap()));
+                file.append(piece);
+                rest = behind;
+                following.turn();
+            }
+            drop(file);
+            // Those of another version do not go on with this one, and do not wait for its end.
+            let next = contents.get(number + 1);
+            if next.is_some_and(|next| Segment::open(next).is_ok() != Segment::open(bytes).is_ok()) {
+                (0..3).for_each(|_| following.turn());
+            }
+        }
+        let paths: Vec<_> = (0..files.len()).map(|number| directory.path().join(number.to_string())).collect();
+        prop_assert_eq!(without_losses(following.finish()), without_losses(scanned(&paths)));
+    }
+}
