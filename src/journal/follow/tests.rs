@@ -96,7 +96,7 @@ fn a_segment_revealed_byte_by_byte_is_told_as_a_whole_one() {
     let path = directory.path().join("0");
     let bytes = segments(1, 3).remove(0);
     let mut file = Written::create(&path);
-    let mut following = Following::begin(&[path.clone()]);
+    let mut following = Following::begin(std::slice::from_ref(&path));
     for byte in &bytes {
         file.append(&[*byte]);
         following.turn();
@@ -116,7 +116,7 @@ fn a_block_half_written_is_damage_once_its_writer_is_gone() {
         let path = directory.path().join(length.to_string());
         let mut file = Written::create(&path);
         file.append(&bytes[..length]);
-        let mut following = Following::begin(&[path.clone()]);
+        let mut following = Following::begin(std::slice::from_ref(&path));
         (0..3).for_each(|_| following.turn());
         assert!(!following.heard.told.iter().any(|what| what.starts_with("damage")), "{length}");
         drop(file);
@@ -170,7 +170,7 @@ fn what_is_renamed_is_not_told_twice_and_what_takes_its_name_is_told() {
     let mut first = Written::create(&path);
     let half = bytes[0].len() / 2;
     first.append(&bytes[0][..half]);
-    let mut following = Following::begin(&[path.clone()]);
+    let mut following = Following::begin(std::slice::from_ref(&path));
     fs::rename(&path, &moved).unwrap();
     following.turn();
     first.append(&bytes[0][half..]);
@@ -185,6 +185,55 @@ fn what_is_renamed_is_not_told_twice_and_what_takes_its_name_is_told() {
     assert_eq!(told, strip(scanned(&[moved, path])));
 }
 
+/// What is copied is locked by nobody: its end is told as damage when it comes to a halt, and if it goes on, so do we.
+#[test]
+fn a_file_that_is_copied_goes_on_where_it_was_thought_to_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("0");
+    let bytes = segments(1, 4).remove(0);
+    let (begin, rest) = bytes.split_at(bytes.len() / 2);
+    fs::write(&path, begin).unwrap();
+    let mut following = Following::begin(std::slice::from_ref(&path));
+    (0..3).for_each(|_| following.turn());
+    let is_damage = |what: &&String| what.starts_with("damage");
+    assert_eq!(following.heard.told.iter().filter(is_damage).count(), 1);
+    File::options().append(true).open(&path).unwrap().write_all(rest).unwrap();
+    let told: Vec<_> = following.finish().into_iter().filter(|what| !is_damage(&what)).collect();
+    assert_eq!(told, scanned(&[path]));
+}
+
+/// Recorders of two hosts, in one directory and at the same time: each segment is told in its own order.
+#[test]
+fn what_several_recorders_write_at_the_same_time_is_told_as_it_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let one_of = |host: &str| {
+        let header = Header { host: host.into(), ..Header::blank(Content::Events) };
+        let mut writer = Writer::new(Vec::new(), &header).unwrap();
+        (1..9).for_each(|number| writer.note(&Note::at(number, Cause::Quiet)));
+        writer.write_out().unwrap();
+        writer.output().clone()
+    };
+    let paths = ["a", "b"].map(|host| directory.path().join(host));
+    let contents = ["a", "b"].map(one_of);
+    let mut following = Following::begin(&[directory.path().to_path_buf()]);
+    let mut files = [Written::create(&paths[0]), Written::create(&paths[1])];
+    let pieces = contents[0].chunks(100).zip(contents[1].chunks(100));
+    for (a, b) in pieces {
+        files[0].append(a);
+        files[1].append(b);
+        following.turn();
+    }
+    drop(files);
+    let told = following.finish();
+    let of = |path: &Path, all: &[String]| -> Vec<String> {
+        all.iter().filter(|what| what.contains(&format!("{path:?}"))).cloned().collect()
+    };
+    let expected = scanned(&paths);
+    paths.iter().for_each(|path| assert_eq!(of(path, &told), of(path, &expected)));
+    assert_eq!(told.len(), expected.len());
+    assert_ne!(told, expected, "one was told behind the other");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
@@ -193,6 +242,7 @@ proptest! {
     fn a_journal_revealed_piece_by_piece_is_told_as_a_whole_one(
         files in made::files(),
         pieces in prop::collection::vec(1..3000_usize, 1..40),
+        late in 0..30_usize,
     ) {
         let (whole, directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let journal = made::journal(&files, whole.path());
@@ -205,8 +255,16 @@ proptest! {
         };
         prop_assume!(files.iter().zip(&contents).all(is_clear));
         let paths = [directory.path().to_path_buf()];
-        let mut following = Following::begin(&paths);
         let mut pieces = pieces.iter().cycle();
+        // So many pieces of the first file are there when it begins.
+        let (mut following, mut missed) = (None, 0);
+        let mut turn = |turns: usize, is_end: bool| {
+            missed += 1;
+            if missed > late || is_end {
+                let following = following.get_or_insert_with(|| Following::begin(&paths));
+                (0..turns).for_each(|_| following.turn());
+            }
+        };
         for (number, bytes) in contents.iter().enumerate() {
             let mut file = Written::create(&directory.path().join(number.to_string()));
             let mut rest = &bytes[..];
@@ -214,16 +272,18 @@ proptest! {
                 let (piece, behind) = rest.split_at(rest.len().min(*pieces.next().unwrap()));
                 file.append(piece);
                 rest = behind;
-                following.turn();
+                turn(1, number > 0);
             }
             drop(file);
             // Those of another version do not go on with this one, and do not wait for its end.
             let next = contents.get(number + 1);
             if next.is_some_and(|next| Segment::open(next).is_ok() != Segment::open(bytes).is_ok()) {
-                (0..3).for_each(|_| following.turn());
+                turn(3, true);
             }
         }
+        turn(3, true);
+        let told = following.unwrap().heard.told;
         let paths: Vec<_> = (0..files.len()).map(|number| directory.path().join(number.to_string())).collect();
-        prop_assert_eq!(without_losses(following.finish()), without_losses(scanned(&paths)));
+        prop_assert_eq!(without_losses(told), without_losses(scanned(&paths)));
     }
 }

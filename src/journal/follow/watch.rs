@@ -87,8 +87,10 @@ impl Watches {
                 match self.known.judge(&path, directory) {
                     Ok(Some(file)) => found.push(Found::new(file.clone(), &path, file.version())),
                     Ok(None) => {}
-                    Err(error) if error.is_foreign() => {}
-                    Err(error) => failed.push(error),
+                    Err(error) => {
+                        self.known.refuse(&path);
+                        failed.extend((!error.is_foreign()).then_some(error));
+                    }
                 }
             }
         }
@@ -170,6 +172,11 @@ impl Known {
                 *latest = turn;
             }
         }
+    }
+
+    /// What stands at a path cannot be read, which is said once.
+    fn refuse(&mut self, path: &Path) {
+        self.files.extend(fs::metadata(path).ok().map(|metadata| (path.to_path_buf(), identity(&metadata))));
     }
 
     /// Of the files in a directory there are only these any more.

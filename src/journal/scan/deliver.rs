@@ -162,7 +162,8 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
         grows: bool,
     ) -> ControlFlow<S::Stop, (legacy::Place, bool)> {
         let Version::Two(records) = file.version() else { return ControlFlow::Continue((place, false)) };
-        let length = file.source().length();
+        let whole = grows.then(|| records.whole_from(place));
+        let records = whole.as_ref().unwrap_or(records);
         let mut pieces = records.pieces_from(place);
         let mut waits = false;
         let mut reached = pieces.place();
@@ -172,7 +173,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
             match piece {
                 Piece::Record { record, .. } if self.select.matches(&record) => self.sink.ipv4(&record, None)?,
                 Piece::Record { .. } => {}
-                Piece::Damage(damage) if grows && damage.offset + damage.length == length => {
+                Piece::Damage(damage) if grows && damage.offset + damage.length == records.length() => {
                     waits = true;
                     break;
                 }

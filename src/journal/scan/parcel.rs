@@ -67,6 +67,8 @@ impl Parcel {
                 Content::Regular(reading.found)
             }
             (Part::Records { place, end }, Version::Two(file)) => {
+                let whole = self.grows.then(|| file.whole_from(*place));
+                let file = whole.as_ref().unwrap_or(file);
                 select.by_endpoints(Records { select, file, place: *place, end: *end })
             }
             // A parcel is of its own file.
