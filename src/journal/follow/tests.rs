@@ -234,6 +234,39 @@ fn what_several_recorders_write_at_the_same_time_is_told_as_it_comes() {
     assert_ne!(told, expected, "one was told behind the other");
 }
 
+/// Those of a keyframe repeat what was said before, also where the segment of another recorder begins in their middle.
+#[test]
+fn whether_open_records_are_news_is_known_of_each_segment_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let first = segments(1, 1).remove(0);
+    let previous = Segment::open(&first).unwrap().footer().map(|footer| footer.digest);
+    let header = Header { segment_number: 1, previous, ..Header::blank(Content::Events) };
+    let mut writer = Writer::new(Vec::new(), &header).unwrap();
+    for number in 1..9 {
+        let endpoints: [(V4, u16); 4] = [([10; 4], 1), ([192; 4], 2), ([192; 4], 2), ([3; 4], 1)];
+        writer.push(&record(Kind::Open, number, 0, endpoints), None, number);
+        writer.seal();
+    }
+    writer.finish(Closing::Stopped, 9).unwrap();
+    writer.write_out().unwrap();
+    let (begin, rest) = writer.output().split_at(writer.output().len() / 2);
+    fs::write(path("a0"), &first).unwrap();
+    let mut second = Written::create(&path("a1"));
+    second.append(begin);
+    let mut following = Following::begin(&[directory.path().to_path_buf()]);
+    let other = Header { host: "other".into(), ..Header::blank(Content::Events) };
+    let mut writer = Writer::new(Vec::new(), &other).unwrap();
+    writer.write_out().unwrap();
+    fs::write(path("b"), writer.output()).unwrap();
+    following.turn();
+    second.append(rest);
+    drop(second);
+    let told = following.finish();
+    assert_eq!(told.iter().filter(|what| what.starts_with("begin")).count(), 3);
+    assert_eq!(told.iter().filter(|what| what.contains("kind: 5")).count(), 2, "{told:#?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 

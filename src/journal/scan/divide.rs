@@ -5,6 +5,8 @@
 //! come from its beginning to its end. Where it would not, the rest of the segment is divided by walking from head to head, as
 //! are segments without a directory. So damage is told as that walk finds it.
 //!
+//! A file that may grow is divided by walking, up to where what comes next depends on bytes that are not there yet.
+//!
 //! Files of version 2 are divided by the length of their records, in the same hope; where it fails, a walk has to find
 //! the step again.
 
