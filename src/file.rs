@@ -1,7 +1,8 @@
 //! What readers and the recorder ask of a file on disk: its bytes in place, and whether it is being written.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io;
+use std::time::SystemTime;
 
 use memmap2::Mmap;
 
@@ -25,4 +26,26 @@ pub fn is_locked(file: &File) -> bool {
         Err(TryLockError::WouldBlock) => true,
         Err(TryLockError::Error(_)) => false,
     }
+}
+
+/// What tells a file from others that have its name, before it or after it. Where a system has no numbers of files, names
+/// and times do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Device and number there. Once the file is gone, another one may have them.
+    number: (u64, u64),
+    /// When it was created, where the file system tells.
+    created: Option<SystemTime>,
+}
+
+/// The identity of the file that this was said of.
+pub fn identity(metadata: &Metadata) -> Identity {
+    #[cfg(unix)]
+    let number = {
+        use std::os::unix::fs::MetadataExt;
+        (metadata.dev(), metadata.ino())
+    };
+    #[cfg(not(unix))]
+    let number = (0, 0);
+    Identity { number, created: metadata.created().ok() }
 }

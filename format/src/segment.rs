@@ -214,6 +214,11 @@ impl Place {
     pub const fn sequence(&self) -> u32 {
         self.sequence
     }
+
+    /// The same place of a segment that may have grown, for a walk that came to its end there.
+    pub const fn reopened(self) -> Self {
+        Self { done: false, ..self }
+    }
 }
 
 /// Walks a segment from block to block. See [`Segment::heads`].
@@ -257,12 +262,44 @@ impl<'a> Heads<'_, 'a> {
         self.place
     }
 
+    /// What comes next in a segment that is still being written: `None` where that depends on bytes that may still come. The
+    /// walk then stands where it stood.
+    pub fn next_settled(&mut self) -> Option<Result<Head<'a>, Damage>> {
+        let before = self.place;
+        let next = self.next();
+        let is_settled = match &next {
+            Some(Ok(_)) => true,
+            Some(Err(_)) => !self.place.done && !Heads { place: before, ..*self }.waits_before(self.place.position),
+            None => false,
+        };
+        if is_settled {
+            return next;
+        }
+        self.place = before;
+        None
+    }
+
+    /// Whether a block that begins before `found` and is of no use yet may be one that is half written.
+    fn waits_before(&self, found: usize) -> bool {
+        let bytes = self.segment.bytes;
+        let from = self.place.searched_from.min(self.place.position);
+        let skipped = bytes.get(from..found).unwrap_or_default();
+        let begun = memchr::memmem::find_iter(skipped, &block::MAGIC).map(|at| from + at);
+        self.place.position.saturating_add(block::HEADER) > bytes.len()
+            || begun.chain([self.place.position]).any(|at| self.begun_at(at).is_some() && self.at(at).is_none())
+    }
+
     /// The header of a block of this segment that begins and ends within the file, numbered as expected or later.
     fn at(&self, position: usize) -> Option<&'a BlockHeader> {
+        let ends_within = |header: &&BlockHeader| position as u64 + header.length() <= self.segment.bytes.len() as u64;
+        self.begun_at(position).filter(ends_within)
+    }
+
+    /// The same, wherever it ends.
+    fn begun_at(&self, position: usize) -> Option<&'a BlockHeader> {
         let header = BlockHeader::parse(self.segment.bytes.get(position..)?)?;
-        let fits = position as u64 + header.length() <= self.segment.bytes.len() as u64
-            && self.place.tag.is_none_or(|tag| tag == header.tag.get())
-            && header.sequence.get() >= self.place.sequence;
+        let fits =
+            self.place.tag.is_none_or(|tag| tag == header.tag.get()) && header.sequence.get() >= self.place.sequence;
         fits.then_some(header)
     }
 

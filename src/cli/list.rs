@@ -3,18 +3,28 @@
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::lines::LineOptions;
-use super::{Report, Selected, Selection, Status, Threads, header};
-use crate::journal::{Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
+use super::{Misuse, Report, Selected, Selection, Status, Threads, header};
+use crate::journal::{Error, Follow, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
 use crate::output::{Lines, Zone};
 use crate::query::{Clock, Filter, FlowSink, Pairs};
 
 /// Text is written when there is this much of it.
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// How long new records wait at most. A recorder writes once a second: to be told by the system would gain little, and is another
+/// matter on every one of them.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is said of flows whose end was not heard depends on when the segments before had ended.
+const SQUEEZED_FOLLOW: &str = "--follow shows starts and ends as they come: when a flow ended that nobody heard the end of \
+                               is known from whole segments only, so it does not go with --squeezed";
 
 /// List records, one line each
 ///
@@ -36,6 +46,11 @@ pub struct Arguments {
     #[arg(short = 'H', long)]
     no_header: bool,
 
+    /// Go on as the files grow, and with those that come after them, as tail -F does: of a directory with all new segments, of a file
+    /// with those that its recorder writes next beside it. Not with --squeezed
+    #[arg(long)]
+    follow: bool,
+
     #[command(flatten)]
     lines: LineOptions,
 
@@ -48,13 +63,17 @@ pub struct Arguments {
 
 /// Lists what the arguments ask for.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    if arguments.follow && arguments.squeezed {
+        return Err(Misuse(SQUEEZED_FOLLOW.into()).into());
+    }
     let Selected { filter, remarks } = arguments.selection.selected(&Clock::new(arguments.lines.tz()))?;
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let stdout = io::stdout();
     let mut list = List {
-        // A bar and lines on one terminal would be in each other's way.
-        report: Report::new(journal.length(), !stdout.is_terminal()).in_zone(arguments.lines.zone()),
+        // A bar and lines on one terminal would be in each other's way, and what is followed has no end.
+        report: Report::new(journal.length(), !stdout.is_terminal() && !arguments.follow)
+            .in_zone(arguments.lines.zone()),
         out: stdout.lock(),
         text: Text {
             text: Vec::with_capacity(2 * CHUNK_BYTES),
@@ -65,7 +84,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         host: None,
         pairs: arguments.squeezed.then(Pairs::new),
         with_header: !arguments.no_header,
-        with_names: journal.files().len() > 1,
+        with_names: arguments.follow || journal.files().len() > 1,
     };
     list.text.text.extend_from_slice(list.text.lines.head().as_bytes());
     for remark in remarks {
@@ -79,6 +98,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         false => (filter, OpenRecords::New),
     };
     let mut scan = Scan::new(filter, open_records).with_threads(arguments.threads.number());
+    if arguments.follow {
+        return Err(list.follow(Follow::new(scan, &arguments.paths, &journal))).context("standard output");
+    }
     match scan.run(&journal, &mut list) {
         ControlFlow::Continue(()) => list.finish(),
         ControlFlow::Break(error) => Err(error),
@@ -152,6 +174,20 @@ impl<W: Write> List<W> {
         self.host = Some(host.to_owned());
     }
 
+    /// Writes what there is, and what comes, until that cannot be written any more.
+    fn follow<F: Select>(mut self, mut follow: Follow<F>) -> io::Error {
+        loop {
+            let done = match follow.turn(&mut self) {
+                ControlFlow::Continue(()) => self.write_out(),
+                stop => stop,
+            };
+            if let ControlFlow::Break(error) = done {
+                return error;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
     /// Lists the flows that have no end, and writes the rest.
     fn finish(mut self) -> io::Result<Status> {
         if let Some(pairs) = self.pairs.take() {
@@ -200,6 +236,11 @@ impl<W: Write> Sink for List<W> {
             Some(pairs) => pairs.ipv6(record, counters, &mut self.text),
         }
         self.spill()
+    }
+
+    fn resume(&mut self, _path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
+        self.host(file.host());
+        ControlFlow::Continue(())
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<io::Error> {

@@ -1,11 +1,14 @@
 //! Which flows a command is about: the options of the one filter, for every command that reads.
 
+use std::net::SocketAddr;
+
 use ipnetwork::IpNetwork;
 
 use super::Misuse;
 use crate::protocol::Protocols;
 use crate::query::filter::{Mark, Ports, parse_id, parse_zone_number};
 use crate::query::time::utc;
+use crate::query::who::parse_endpoint;
 use crate::query::{Clock, Condition, Filter, Places, Where, parse_duration, parse_network};
 
 /// Which flows are wanted.
@@ -22,6 +25,11 @@ pub struct Selection {
     /// With this port, be it of the same address or of another one; FIRST:LAST is a range, here and below
     #[arg(short, long)]
     port: Vec<Ports>,
+
+    /// With this address and this port at the same place, of the four; IPv6 in brackets: [2001:db8::1]:443. Of a public endpoint at
+    /// some time, ask who
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_endpoint)]
+    endpoint: Vec<SocketAddr>,
 
     /// Original source, before translation: an address or a network, here and below
     #[arg(long, value_name = "IP[/MASK]", value_parser = parse_network)]
@@ -139,6 +147,11 @@ impl Selection {
         ] {
             parts.any(networks.iter().map(|network| Condition::Address(places, (*network).into())));
         }
+        if !self.endpoint.is_empty() {
+            parts
+                .filters
+                .push(Filter::any(self.endpoint.iter().flat_map(|endpoint| at_each_place(*endpoint)).collect()));
+        }
         for (places, ports) in [
             (Places::ALL, &self.port),
             (Places::ORIGINAL_SRC, &self.orig_port_src),
@@ -180,6 +193,14 @@ impl Selection {
     }
 }
 
+/// An address with a port at one place after the other: so asked, Bloom filters and indexes can answer.
+fn at_each_place(endpoint: SocketAddr) -> [Filter; 4] {
+    [Places::ORIGINAL_SRC, Places::ORIGINAL_DST, Places::REPLY_SRC, Places::REPLY_DST].map(|place| {
+        let address = Condition::Address(place, IpNetwork::from(endpoint.ip()).into());
+        Filter::all(vec![address.into(), Condition::Port(place, endpoint.port().into()).into()])
+    })
+}
+
 /// The time that an option says, in ns since the epoch; adds to the remarks that it was taken as local time.
 pub(super) fn moment(
     clock: &Clock,
@@ -211,5 +232,32 @@ impl Parts {
         if !filters.is_empty() {
             self.filters.push(Filter::any(filters));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        selection: Selection,
+    }
+
+    fn filter(line: &[&str]) -> Filter {
+        let line = Line::try_parse_from([&["list"], line].concat()).unwrap();
+        line.selection.selected(&Clock::new(None)).unwrap().filter
+    }
+
+    #[test]
+    fn an_endpoint_is_an_address_and_a_port_of_one_place_and_an_index_is_asked_for_it() {
+        let typed = filter(&["--endpoint", "203.0.113.6:36782"]);
+        let of = |place: &str| format!("({place} ip 203.0.113.6 and {place} port 36782)");
+        let said = ["pre src", "pre dst", "post dst", "post src"].map(of).join(" or ");
+        assert_eq!(typed, Where::parse(&said, &Clock::new(None)).unwrap().filter);
+        assert!(typed.has_keys());
     }
 }

@@ -53,6 +53,11 @@ impl Error {
         )
     }
 
+    /// Whether the file is empty, or ends in the middle of a header: if it is being written it may become one of ours.
+    pub(super) const fn is_too_short(&self) -> bool {
+        matches!(&self.reason, Reason::Refused(Refusal::Empty) | Reason::Legacy(HeaderError::TooShort { .. }))
+    }
+
     /// Whether the file was read and is simply none of ours: empty, a text, or with a header that makes no sense. Else
     /// nothing can be said about its content: it is out of reach, or of a version that this program does not know.
     pub const fn is_not_a_segment(&self) -> bool {

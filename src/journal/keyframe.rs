@@ -19,6 +19,12 @@ pub(super) struct Keyframes {
     which: OpenRecords,
     /// The last segment of each chain by its digest, and whether something in it is still waiting for its open records.
     chains: HashMap<Digest, bool>,
+    present: State,
+}
+
+/// What is known of open records at a place of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
     shown: bool,
     /// There was a gap, and neither open records nor a reading of the kernel's table since.
     waiting: bool,
@@ -29,45 +35,57 @@ pub(super) struct Keyframes {
 
 impl Keyframes {
     pub(super) fn new(which: OpenRecords) -> Self {
-        Self { which, chains: HashMap::new(), shown: true, waiting: false, damaged: false }
+        let present = State { shown: true, waiting: false, damaged: false };
+        Self { which, chains: HashMap::new(), present }
     }
 
     /// A segment begins.
     pub(super) fn begin(&mut self, header: Option<&Header>) {
         let previous = header.and_then(|header| header.previous);
         let follows = previous.and_then(|digest| self.chains.remove(&digest));
-        (self.waiting, self.damaged) = (follows.unwrap_or(false), false);
-        self.shown = follows.is_none() || self.waiting || self.which == OpenRecords::All;
+        let waiting = follows.unwrap_or(false);
+        let shown = follows.is_none() || waiting || self.which == OpenRecords::All;
+        self.present = State { shown, waiting, damaged: false };
+    }
+
+    /// What is known at this place of the present segment.
+    pub(super) const fn state(&self) -> State {
+        self.present
+    }
+
+    /// A segment goes on at a place where this was known.
+    pub(super) const fn resume(&mut self, state: State) {
+        self.present = state;
     }
 
     /// A note: behind a gap the flows that are open are news, until the segment has told of all flows in the kernel's table.
     pub(super) fn note(&mut self, note: &Note) {
         if note.is_gap() {
-            (self.shown, self.waiting) = (true, true);
+            (self.present.shown, self.present.waiting) = (true, true);
         } else if note.cause() == Some(Cause::TableRead) {
-            self.waiting = false;
+            self.present.waiting = false;
         }
     }
 
     /// Records were lost to damage: the flows that are open behind it may be news.
     pub(super) const fn damage(&mut self) {
-        (self.shown, self.damaged) = (true, true);
+        (self.present.shown, self.present.damaged) = (true, true);
     }
 
     /// Whether an open record at this place is to be handed on.
     pub(super) const fn shows(&self) -> bool {
-        self.shown
+        self.present.shown
     }
 
     /// There are open records at this place.
     pub(super) const fn open(&mut self) {
-        self.waiting = false;
+        self.present.waiting = false;
     }
 
     /// The segment is at its end.
     pub(super) fn end(&mut self, segment: &Segment<'_>) {
         if let Some(footer) = segment.footer() {
-            self.chains.insert(footer.digest, self.waiting || self.damaged);
+            self.chains.insert(footer.digest, self.present.waiting || self.present.damaged);
         }
     }
 }

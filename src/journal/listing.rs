@@ -73,6 +73,11 @@ impl Member {
         &self.path
     }
 
+    /// Opens it to be looked at again when it has grown.
+    pub(super) fn open_kept(&self) -> Result<Source, Error> {
+        if self.held.is_some() { self.open() } else { Source::open_kept(&self.path) }
+    }
+
     /// Opens it; this may be done more than once.
     pub fn open(&self) -> Result<Source, Error> {
         match &self.held {
@@ -112,7 +117,7 @@ impl Journal {
             if !path.is_file() || is_hidden(&path) {
                 continue;
             }
-            match Found::at(path) {
+            match Found::at(&path) {
                 Ok(segment) => found.push(segment),
                 Err(error) if error.is_foreign() => self.passed_over.push(error),
                 Err(error) => {
@@ -143,13 +148,14 @@ fn is_endless(_metadata: &fs::Metadata) -> bool {
     false
 }
 
-fn is_hidden(path: &Path) -> bool {
+pub(super) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// A segment found in a directory, and what its place among the others depends on.
-struct Found {
-    file: Member,
+pub(super) struct Found<T> {
+    file: T,
+    path: PathBuf,
     /// When it was begun, ns since the epoch.
     begun: u64,
     /// Which run of a recorder wrote it, if its header tells, and its number there.
@@ -157,28 +163,36 @@ struct Found {
     number: u64,
 }
 
-impl Found {
-    fn at(path: PathBuf) -> Result<Self, Error> {
-        let source = Source::open(&path)?;
-        let version = source.parse_front()?;
-        let header = match &version {
+impl Found<Member> {
+    fn at(path: &Path) -> Result<Self, Error> {
+        let source = Source::open(path)?;
+        let file = Member { path: path.to_path_buf(), length: source.length(), held: None };
+        Ok(Found::new(file, path, &source.parse_front()?))
+    }
+}
+
+impl<T> Found<T> {
+    /// A file at this path, which is of this version.
+    pub(super) fn new(file: T, path: &Path, version: &Version<'_>) -> Self {
+        let header = match version {
             Version::Two(_) => None,
             Version::Three(segment) => segment.header().ok(),
         };
-        Ok(Self {
+        Self {
+            file,
+            path: path.to_path_buf(),
             begun: version.begun(),
             recorder: header.map(Recorder::of),
             number: header.map_or(0, |header| header.segment_number),
-            file: Member { path, length: source.length(), held: None },
-        })
+        }
     }
 }
 
 /// The files by time; but those of one run of a recorder by their number, for a clock may be set back.
-fn in_order(mut found: Vec<Found>) -> Vec<Member> {
-    found.sort_by(|a, b| (a.begun, &a.file.path).cmp(&(b.begun, &b.file.path)));
+pub(super) fn in_order<T>(mut found: Vec<Found<T>>) -> Vec<T> {
+    found.sort_by(|a, b| (a.begun, &a.path).cmp(&(b.begun, &b.path)));
     let mut places: HashMap<Recorder, usize> = HashMap::new();
-    let mut runs: Vec<Vec<Found>> = Vec::new();
+    let mut runs: Vec<Vec<Found<T>>> = Vec::new();
     for mut segment in found {
         // What tells of no run is one of its own.
         let place =

@@ -1,6 +1,7 @@
 //! Many segments as one thing to read.
 //!
-//! [`Journal::find`] makes files of paths, [`Scan`] hands their records to a [`Sink`] in order, and [`Examiner`] says of
+//! [`Journal::find`] makes files of paths, [`Scan`] hands their records to a [`Sink`] in order, [`Follow`]
+//! goes on with that as files grow, and [`Examiner`] says of
 //! each file whether it is as it was written. Files are mapped, never loaded; memory does not grow with the journal.
 
 mod chain;
@@ -8,6 +9,7 @@ mod count;
 mod directory;
 mod error;
 mod examine;
+mod follow;
 mod indexed;
 mod keyframe;
 mod listing;
@@ -19,6 +21,7 @@ pub use chain::{Broken, Chain, LooseEnd, Recorder};
 pub use directory::has_sane_directory;
 pub use error::{Error, Reason, Shown};
 pub use examine::{Condition, Examined, Examiner, Finding};
+pub use follow::Follow;
 pub use keyframe::OpenRecords;
 pub use listing::{Journal, Member};
 pub use scan::{Everything, Scan, Search, Select, Sink};

@@ -3,6 +3,7 @@
 //! | part | what it does |
 //! |---|---|
 //! | `plan` | goes from file to file |
+//! | `leg` | files that grow, each from where it was read to |
 //! | `ruled_out` | what the indexes of a segment say of its blocks |
 //! | `divide` | divides a file into parcels |
 //! | `parcel`, `merge` | reads one: on any thread, of nothing but itself |
@@ -14,12 +15,13 @@ mod crew;
 mod deliver;
 mod divide;
 mod found;
+mod leg;
 mod merge;
 mod parcel;
 mod plan;
 mod ruled_out;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -31,8 +33,9 @@ use ctrecorder_format::{Address, Columns, Counters, Damage, DirectoryEntry, Head
 use super::keyframe::{Keyframes, OpenRecords};
 use super::{Error, Journal, Version};
 use deliver::Delivery;
+pub(super) use leg::{Follower, Leg, Standing, Stopped};
 use parcel::Parcel;
-use plan::Planner;
+use plan::{Planner, Way};
 
 /// Which records are wanted. It is asked by several threads.
 pub trait Select: Sync {
@@ -114,6 +117,11 @@ pub trait Sink {
 
     /// So many further bytes of the journal are done.
     fn passed(&mut self, bytes: u64);
+
+    /// What follows is of a file that began earlier and has grown: another one may have been read since.
+    fn resume(&mut self, _path: &Path, _file: &Version<'_>) -> ControlFlow<Self::Stop> {
+        ControlFlow::Continue(())
+    }
 }
 
 /// Reads journals: which records are wanted, and what is known of the files up to now.
@@ -138,8 +146,24 @@ impl<F: Select> Scan<F> {
     /// Hands everything in a journal to `sink`, until that wants no more.
     pub fn run<S: Sink>(&mut self, journal: &Journal, sink: &mut S) -> ControlFlow<S::Stop> {
         let Self { select, keyframes, threads } = self;
-        let (select, threads) = (&*select, *threads);
-        let mut delivery = Delivery::new(Planner::new(journal, select), select, keyframes, sink);
-        crew::with_crew(threads, |parcel: &Parcel| parcel.read(select), |crew| delivery.run(crew, threads))
+        let planner = Planner::new(Way::Journal(journal), select);
+        deliver(Delivery::new(planner, select, keyframes, sink), select, *threads)
     }
+
+    /// Hands everything in these files to `sink`, until that wants no more, and says where those stopped that may grow.
+    pub(super) fn run_legs<S: Sink>(
+        &mut self,
+        legs: &[Leg],
+        follower: &mut dyn Follower,
+        sink: &mut S,
+    ) -> ControlFlow<S::Stop> {
+        let Self { select, keyframes, threads } = self;
+        let planner = Planner::new(Way::Legs(legs), select);
+        deliver(Delivery::new(planner, select, keyframes, sink).followed_by(follower), select, *threads)
+    }
+}
+
+/// Makes a delivery with so many threads.
+fn deliver<F: Select, S: Sink>(mut delivery: Delivery<'_, F, S>, select: &F, threads: usize) -> ControlFlow<S::Stop> {
+    crew::with_crew(threads, |parcel: &Parcel| parcel.read(select), |crew| delivery.run(crew, threads))
 }

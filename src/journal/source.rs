@@ -1,7 +1,7 @@
 //! One file, open for reading, of any version.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use ctrecorder_format::{Content, NS_PER_SECOND, ReadAt, Refusal, Segment, legacy
 use memmap2::Mmap;
 
 use super::Error;
-use crate::file::{is_locked, map};
+use crate::file::{Identity, identity, is_locked, map};
 
 const NS_PER_US: u64 = 1_000;
 
@@ -20,13 +20,15 @@ pub struct Source {
     bytes: Bytes,
     /// Whether a recorder held its lock when it was opened.
     being_written: bool,
+    /// The file, if it is to be looked at again.
+    kept: Option<Arc<File>>,
 }
 
 /// The bytes of a file.
 #[derive(Debug)]
 enum Bytes {
     /// The file stays open for small reads, far apart, which would cost a page fault each.
-    Mapped(Mmap, File),
+    Mapped(Mmap, Arc<File>),
     Read(Arc<[u8]>),
 }
 
@@ -79,22 +81,57 @@ fn first_event(segment: &Segment<'_>) -> u64 {
 impl Source {
     /// Opens a regular file by mapping it. Anything else (a pipe, a terminal) is read to its end.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::of(path, &Arc::new(File::open(path).map_err(Error::at(path))?))
+    }
+
+    /// The same, and keeps a regular file open, so that it is found again whatever becomes of its name.
+    pub(super) fn open_kept(path: &Path) -> Result<Self, Error> {
+        Self::of_kept(path, Arc::new(File::open(path).map_err(Error::at(path))?))
+    }
+
+    fn of_kept(path: &Path, file: Arc<File>) -> Result<Self, Error> {
+        let source = Self::of(path, &file)?;
+        let is_file = file.metadata().map_err(Error::at(path))?.is_file();
+        Ok(Self { kept: is_file.then_some(file), ..source })
+    }
+
+    /// What was opened, as it is now.
+    fn of(path: &Path, file: &Arc<File>) -> Result<Self, Error> {
         let failed = Error::at(path);
-        let mut file = File::open(path).map_err(&failed)?;
-        if !file.metadata().map_err(&failed)?.is_file() {
-            return Ok(Self::in_memory(path, read(&mut file).map_err(&failed)?));
+        let metadata = file.metadata().map_err(&failed)?;
+        if !metadata.is_file() {
+            return Ok(Self::in_memory(path, read(&mut &**file).map_err(&failed)?));
         }
-        let being_written = is_locked(&file);
-        let bytes = match map(&file) {
-            Ok(map) => Bytes::Mapped(map, file),
-            Err(_) => Bytes::Read(read(&mut file).map_err(&failed)?),
+        // A recorder locks its file before it writes to it. Who asks earlier is in its way.
+        let being_written = metadata.len() > 0 && is_locked(file);
+        let bytes = match map(file) {
+            Ok(map) => Bytes::Mapped(map, Arc::clone(file)),
+            Err(_) => {
+                let mut file = &**file;
+                Bytes::Read(file.seek(SeekFrom::Start(0)).and_then(|_| read(&mut file)).map_err(&failed)?)
+            }
         };
-        Ok(Self { path: path.to_path_buf(), bytes, being_written })
+        Ok(Self { path: path.to_path_buf(), bytes, being_written, kept: None })
+    }
+
+    /// A file that was kept open, as it is now.
+    pub(super) fn again(&self) -> Option<Result<Self, Error>> {
+        Some(Self::of_kept(&self.path, Arc::clone(self.kept.as_ref()?)))
+    }
+
+    /// What tells the file from others, if it was kept open.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.kept.as_ref().and_then(|file| file.metadata().ok()).as_ref().map(identity)
+    }
+
+    /// The file, if it was kept open.
+    pub(super) fn kept(&self) -> Option<&File> {
+        self.kept.as_deref()
     }
 
     /// A file that was read already.
     pub(super) fn in_memory(path: &Path, bytes: Arc<[u8]>) -> Self {
-        Self { path: path.to_path_buf(), bytes: Bytes::Read(bytes), being_written: false }
+        Self { path: path.to_path_buf(), bytes: Bytes::Read(bytes), being_written: false, kept: None }
     }
 
     /// The path it was opened by.

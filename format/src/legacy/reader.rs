@@ -72,6 +72,19 @@ impl<'a> File<'a> {
         }
     }
 
+    /// The same file without what is behind the last whole record, counted from a place: while it is written, that may be the
+    /// beginning of a record, which must not tell against those before it.
+    #[must_use]
+    pub fn whole_from(&self, place: Place) -> Self {
+        let end = self.ahead(place, usize::MAX).position;
+        Self { bytes: self.bytes.get(..end).unwrap_or(self.bytes), header: self.header.clone() }
+    }
+
+    /// Length in bytes.
+    pub const fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// Hands out the records between two places whose endpoints may be of interest; the others are not even put together.
     /// `end` is one [`ahead`](File::ahead). Returns whether [`File::pieces_from`] would have handed out just these records,
     /// each at its place, no damage among them, and come to stand at `end`; if not, what was handed out means nothing.

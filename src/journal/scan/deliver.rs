@@ -7,11 +7,12 @@ use std::sync::Arc;
 use ctrecorder_format::legacy::{self, Piece};
 use ctrecorder_format::{Address, Counters, Damage, Fault, Kind, Record};
 
-use super::super::keyframe::Keyframes;
+use super::super::keyframe::{Keyframes, State};
 use super::super::opened::Opened;
 use super::super::{Source, Version};
 use super::crew::{Crew, Job};
 use super::found::{Family, Found, Step};
+use super::leg::{Follower, Standing, Stopped};
 use super::parcel::{Content, Parcel, Part};
 use super::plan::{Planner, Task};
 use super::{Select, Sink};
@@ -25,6 +26,8 @@ pub(super) struct Delivery<'d, F, S> {
     select: &'d F,
     keyframes: &'d mut Keyframes,
     sink: &'d mut S,
+    /// Who goes on where this ends.
+    follower: Option<&'d mut dyn Follower>,
     /// Bytes of the present file that are done.
     passed: u64,
 }
@@ -32,13 +35,13 @@ pub(super) struct Delivery<'d, F, S> {
 type Planned = Task<Arc<Job<Parcel, Content>>>;
 
 impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
-    pub(super) const fn new(
-        planner: Planner<'d, F>,
-        select: &'d F,
-        keyframes: &'d mut Keyframes,
-        sink: &'d mut S,
-    ) -> Self {
-        Self { planner, select, keyframes, sink, passed: 0 }
+    pub(super) fn new(planner: Planner<'d, F>, select: &'d F, keyframes: &'d mut Keyframes, sink: &'d mut S) -> Self {
+        Self { planner, select, keyframes, sink, follower: None, passed: 0 }
+    }
+
+    /// The same with somebody who goes on where this ends.
+    pub(super) fn followed_by(self, follower: &'d mut dyn Follower) -> Self {
+        Self { follower: Some(follower), ..self }
     }
 
     /// Goes to the end of the journal, with a crew of so many threads.
@@ -76,9 +79,11 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
             }
             Task::Damage { file, damage } => self.damage(file.source(), &damage)?,
             Task::Rest { file, place } => {
-                self.walk(&file, place, u64::MAX)?;
+                self.walk(&file, place, u64::MAX, false)?;
             }
-            Task::End(file) => self.end(&file),
+            Task::Resume { file, keyframes } => self.resume(&file, keyframes)?,
+            Task::End { file, place } => self.end(&file, place),
+            Task::Pause { file, place } => self.stopped(&file, place, false),
             Task::Read(job) => return self.parcel(job.task(), crew.result(&job)),
         }
         ControlFlow::Continue(false)
@@ -86,6 +91,9 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
 
     fn begin(&mut self, file: &Opened) -> ControlFlow<S::Stop> {
         self.passed = 0;
+        if let Some(follower) = &mut self.follower {
+            follower.began(file);
+        }
         self.sink.begin(file.source().path(), file.version())?;
         if let Version::Three(segment) = file.version() {
             self.keyframes.begin(segment.header().ok());
@@ -96,10 +104,28 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
         ControlFlow::Continue(())
     }
 
-    fn end(&mut self, file: &Opened) {
+    /// A file goes on of which there was no more before.
+    fn resume(&mut self, file: &Opened, keyframes: State) -> ControlFlow<S::Stop> {
+        self.passed = file.source().length();
+        self.keyframes.resume(keyframes);
+        self.sink.resume(file.source().path(), file.version())
+    }
+
+    fn end(&mut self, file: &Opened, place: Option<Standing>) {
         self.pass(file.source().length());
+        if let Some(place) = place {
+            self.stopped(file, place, true);
+        }
         if let Version::Three(segment) = file.version() {
             self.keyframes.end(segment);
+        }
+    }
+
+    /// There is no more of a file by now.
+    fn stopped(&mut self, file: &Opened, place: Standing, is_at_end: bool) {
+        if let Some(follower) = &mut self.follower {
+            let keyframes = self.keyframes.state();
+            follower.stopped(Stopped { file: file.clone(), place, keyframes, is_at_end });
         }
     }
 
@@ -118,30 +144,45 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
                 return ControlFlow::Continue(false);
             }
             (Content::Irregular, Part::Records { place, .. }) => {
-                let reached = self.walk(&parcel.file, *place, parcel.end)?;
-                self.planner.go_on_from(&parcel.file, parcel.number, reached);
+                let (reached, waits) = self.walk(&parcel.file, *place, parcel.end, parcel.grows)?;
+                self.planner.go_on_from(parcel, reached, waits);
             }
             (Content::Irregular, Part::Entries { .. } | Part::Blocks { .. }) => self.planner.walk_from(parcel),
         }
         ControlFlow::Continue(true)
     }
 
-    /// Walks through a file of version 2 from a place on, to the first record at or behind `end`.
-    fn walk(&mut self, file: &Opened, place: legacy::Place, end: u64) -> ControlFlow<S::Stop, legacy::Place> {
-        let Version::Two(records) = file.version() else { return ControlFlow::Continue(place) };
+    /// Walks through a file of version 2 from a place on, to the first record at or behind `end`. In one that grows it waits,
+    /// and says so, before damage that reaches to the end of the file: that may be a record half written.
+    fn walk(
+        &mut self,
+        file: &Opened,
+        place: legacy::Place,
+        end: u64,
+        grows: bool,
+    ) -> ControlFlow<S::Stop, (legacy::Place, bool)> {
+        let Version::Two(records) = file.version() else { return ControlFlow::Continue((place, false)) };
+        let whole = grows.then(|| records.whole_from(place));
+        let records = whole.as_ref().unwrap_or(records);
         let mut pieces = records.pieces_from(place);
-        while pieces.place().offset() < end
+        let mut waits = false;
+        let mut reached = pieces.place();
+        while reached.offset() < end
             && let Some(piece) = pieces.next()
         {
             match piece {
                 Piece::Record { record, .. } if self.select.matches(&record) => self.sink.ipv4(&record, None)?,
                 Piece::Record { .. } => {}
+                Piece::Damage(damage) if grows && damage.offset + damage.length == records.length() => {
+                    waits = true;
+                    break;
+                }
                 Piece::Damage(damage) => self.sink.damage(file.source().path(), &damage)?,
             }
+            reached = pieces.place();
         }
-        let reached = pieces.place();
         self.pass(reached.offset());
-        ControlFlow::Continue(reached)
+        ControlFlow::Continue((reached, waits))
     }
 
     fn found(&mut self, source: &Source, found: &Found) -> ControlFlow<S::Stop> {

@@ -5,6 +5,8 @@
 //! come from its beginning to its end. Where it would not, the rest of the segment is divided by walking from head to head, as
 //! are segments without a directory. So damage is told as that walk finds it.
 //!
+//! A file that may grow is divided by walking, up to where what comes next depends on bytes that are not there yet.
+//!
 //! Files of version 2 are divided by the length of their records, in the same hope; where it fails, a walk has to find
 //! the step again.
 
@@ -15,8 +17,10 @@ use ctrecorder_format::{BlockKind, DirectoryEntry, Place, Segment, legacy};
 
 use super::super::Version;
 use super::super::directory::{end_of_entry, has_sane_directory};
+use super::super::keyframe::State;
 use super::super::opened::Opened;
 use super::Select;
+use super::leg::Standing;
 use super::parcel::{Parcel, Part, is_passed_over};
 use super::plan::Task;
 use super::ruled_out::RuledOut;
@@ -38,6 +42,8 @@ pub(super) struct Division {
     number: usize,
     /// What need not be read of a segment without a directory.
     ruled_out: Arc<RuledOut>,
+    /// The file may yet grow: it is divided as far as what is there stays so.
+    grows: bool,
     stage: Stage,
 }
 
@@ -46,6 +52,11 @@ pub(super) struct Division {
 enum Stage {
     /// Its beginning is not told yet.
     Begin,
+    /// It was read up to this place; that it goes on is not told yet.
+    Resume {
+        place: Standing,
+        keyframes: State,
+    },
     /// By its directory, up to this entry, whose first block has this number.
     Entries {
         index: usize,
@@ -57,24 +68,41 @@ enum Stage {
     Records(legacy::Place),
     /// Up to its end, which is not told yet.
     End,
+    /// Up to this place, behind which nothing is sure; that is not told yet.
+    Pause(Standing),
     Done,
 }
 
 impl Division {
     /// Of a whole file.
     pub(super) fn of(file: Opened, number: usize) -> Self {
-        Self { file, number, ruled_out: Arc::default(), stage: Stage::Begin }
+        Self { file, number, ruled_out: Arc::default(), grows: false, stage: Stage::Begin }
+    }
+
+    /// Of the rest of a file from a place on.
+    pub(super) fn rest(file: Opened, number: usize, place: Standing, keyframes: State) -> Self {
+        Self { stage: Stage::Resume { place, keyframes }, ..Self::of(file, number) }
+    }
+
+    /// The same of a file that may yet grow, or not.
+    pub(super) fn growing(self, grows: bool) -> Self {
+        Self { grows, ..self }
     }
 
     /// Of what a parcel of a segment holds, and the rest behind it, by walking from its begin.
     pub(super) fn from_block(parcel: &Parcel, place: Place) -> Self {
-        let Parcel { file, number, ruled_out, .. } = parcel;
-        Self { file: file.clone(), number: *number, ruled_out: Arc::clone(ruled_out), stage: Stage::Blocks(place) }
+        Self::behind(parcel, Stage::Blocks(place))
     }
 
-    /// Of the rest of a file of version 2.
-    pub(super) fn from_record(file: Opened, number: usize, place: legacy::Place) -> Self {
-        Self { file, number, ruled_out: Arc::default(), stage: Stage::Records(place) }
+    /// Of the rest of a file of version 2, up to where nothing is sure if that is at `place`.
+    pub(super) fn from_record(parcel: &Parcel, place: legacy::Place, waits: bool) -> Self {
+        let stage = if waits { Stage::Pause(Standing::Records(place)) } else { Stage::Records(place) };
+        Self::behind(parcel, stage)
+    }
+
+    fn behind(parcel: &Parcel, stage: Stage) -> Self {
+        let Parcel { file, number, ruled_out, grows, .. } = parcel;
+        Self { file: file.clone(), number: *number, ruled_out: Arc::clone(ruled_out), grows: *grows, stage }
     }
 
     /// What comes next in this file; `None` if that was all.
@@ -93,7 +121,15 @@ impl Division {
             }
             (Stage::Blocks(place), Version::Three(segment)) => self.blocks(segment, place),
             (Stage::Records(place), Version::Two(records)) => self.records(records, place),
-            (Stage::End, _) => (Task::End(file.clone()), Stage::Done),
+            (Stage::Resume { place, keyframes }, _) => {
+                let stage = match place {
+                    Standing::Blocks(place) => Stage::Blocks(place.reopened()),
+                    Standing::Records(place) => Stage::Records(place),
+                };
+                (Task::Resume { file: file.clone(), keyframes }, stage)
+            }
+            (Stage::Pause(place), _) => (Task::Pause { file: file.clone(), place }, Stage::Done),
+            (Stage::End, _) => (Task::End { file: file.clone(), place: None }, Stage::Done),
             // A stage is one of its own version.
             (Stage::Done, _)
             | (Stage::Entries { .. } | Stage::Blocks(_), Version::Two(_))
@@ -144,10 +180,14 @@ impl Division {
     fn blocks(&self, segment: &Segment<'_>, place: Place) -> (Task<Parcel>, Stage) {
         let mut heads = segment.heads_from(place);
         let mut count = 0;
+        // What ends with a batch is sure to stay as it is.
+        let mut batches = (0, place);
         loop {
             let before = heads.place();
-            let is_batch = match heads.next() {
+            let next = if self.grows { heads.next_settled() } else { heads.next() };
+            let is_batch = match next {
                 Some(Ok(head)) => !head.header.has(flags::CONTINUES),
+                None if self.grows => return self.up_to(place, batches),
                 _ if count > 0 => {
                     return (self.parcel(Part::Blocks { place, count }, before.offset()), Stage::Blocks(before));
                 }
@@ -155,19 +195,37 @@ impl Division {
                     let task = Task::Damage { file: self.file.clone(), damage };
                     return (task, Stage::Blocks(heads.place()));
                 }
-                None => return (Task::End(self.file.clone()), Stage::Done),
+                None => {
+                    let end = segment.footer().is_none().then_some(Standing::Blocks(before));
+                    return (Task::End { file: self.file.clone(), place: end }, Stage::Done);
+                }
             };
             count += 1;
             let end = heads.place();
+            if is_batch {
+                batches = (count, end);
+            }
             if is_batch && end.offset() - place.offset() >= PARCEL_BYTES as u64 {
                 return (self.parcel(Part::Blocks { place, count }, end.offset()), Stage::Blocks(end));
             }
         }
     }
 
+    /// So many blocks from `place` to `end`, behind which nothing is sure yet.
+    fn up_to(&self, place: Place, (count, end): (u32, Place)) -> (Task<Parcel>, Stage) {
+        let pause = Standing::Blocks(end);
+        if count == 0 {
+            return (Task::Pause { file: self.file.clone(), place: pause }, Stage::Done);
+        }
+        (self.parcel(Part::Blocks { place, count }, end.offset()), Stage::Pause(pause))
+    }
+
     /// The records of version 2 from `place` on that make a parcel.
     fn records(&self, file: &legacy::File<'_>, place: legacy::Place) -> (Task<Parcel>, Stage) {
         let end = file.ahead(place, PARCEL_BYTES);
+        if end == place && self.grows {
+            return (Task::Pause { file: self.file.clone(), place: Standing::Records(place) }, Stage::Done);
+        }
         if end == place {
             return (Task::Rest { file: self.file.clone(), place }, Stage::End);
         }
@@ -176,7 +234,7 @@ impl Division {
 
     fn parcel(&self, part: Part, end: u64) -> Task<Parcel> {
         let ruled_out = Arc::clone(&self.ruled_out);
-        Task::Read(Parcel { file: self.file.clone(), number: self.number, end, part, ruled_out })
+        Task::Read(Parcel { file: self.file.clone(), number: self.number, end, part, ruled_out, grows: self.grows })
     }
 }
 

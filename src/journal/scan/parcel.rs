@@ -25,6 +25,8 @@ pub(super) struct Parcel {
     pub(super) part: Part,
     /// What need not be read of blocks that a walk found.
     pub(super) ruled_out: Arc<RuledOut>,
+    /// The file may yet grow: what is at its end may turn out to be something else.
+    pub(super) grows: bool,
 }
 
 /// What is in a [`Parcel`].
@@ -66,6 +68,8 @@ impl Parcel {
                 Content::Regular(reading.found)
             }
             (Part::Records { place, end }, Version::Two(file)) => {
+                let whole = self.grows.then(|| file.whole_from(*place));
+                let file = whole.as_ref().unwrap_or(file);
                 select.by_endpoints(Records { select, file, place: *place, end: *end })
             }
             // A parcel is of its own file.

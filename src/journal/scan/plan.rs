@@ -2,16 +2,20 @@
 
 use ctrecorder_format::{Damage, legacy};
 
+use super::super::keyframe::State;
 use super::super::opened::Opened;
 use super::super::{Error, Journal, Version};
 use super::Select;
 use super::divide::{Division, place_of_entry};
+use super::leg::{Leg, Standing};
 use super::parcel::{Parcel, Part};
 
 /// What is to be done next with a journal.
 pub(super) enum Task<P> {
     /// A file begins.
     Begin(Opened),
+    /// A file goes on that was read in part.
+    Resume { file: Opened, keyframes: State },
     /// A file, of so many bytes, cannot be read at all.
     Failed { error: Error, length: u64 },
     /// A parcel.
@@ -20,8 +24,10 @@ pub(super) enum Task<P> {
     Damage { file: Opened, damage: Damage },
     /// The end of a file of version 2, where no whole record fits any more.
     Rest { file: Opened, place: legacy::Place },
-    /// A file is at its end.
-    End(Opened),
+    /// A file is at its end. If more may follow one day, that will be at this place.
+    End { file: Opened, place: Option<Standing> },
+    /// There is no more of a file by now that would stay as it is, however it grows.
+    Pause { file: Opened, place: Standing },
 }
 
 impl<P> Task<P> {
@@ -29,18 +35,56 @@ impl<P> Task<P> {
     pub(super) fn map<Q>(self, make: impl FnOnce(P) -> Q) -> Task<Q> {
         match self {
             Self::Begin(file) => Task::Begin(file),
+            Self::Resume { file, keyframes } => Task::Resume { file, keyframes },
             Self::Failed { error, length } => Task::Failed { error, length },
             Self::Read(parcel) => Task::Read(make(parcel)),
             Self::Damage { file, damage } => Task::Damage { file, damage },
             Self::Rest { file, place } => Task::Rest { file, place },
-            Self::End(file) => Task::End(file),
+            Self::End { file, place } => Task::End { file, place },
+            Self::Pause { file, place } => Task::Pause { file, place },
         }
     }
 }
 
+/// What is to be gone through.
+#[derive(Clone, Copy)]
+pub(super) enum Way<'p> {
+    Journal(&'p Journal),
+    Legs(&'p [Leg]),
+}
+
+impl Way<'_> {
+    /// Opens the file with this number. `None` behind the last one.
+    fn open(self, number: usize) -> Option<Opening> {
+        let opened = match self {
+            Way::Journal(journal) => {
+                let opened = journal.files().get(number)?.open().map_err(|error| (error, 0)).and_then(Opened::new);
+                Some(opened.map(|file| Division::of(file, number)))
+            }
+            Way::Legs(legs) => legs.get(number)?.open(number),
+        };
+        Some(match opened {
+            Some(Ok(division)) => Opening::Opened(division),
+            Some(Err((error, length))) => Opening::Failed { error, length },
+            None => Opening::Nothing,
+        })
+    }
+}
+
+/// What comes of opening a file.
+enum Opening {
+    Opened(Division),
+    Failed {
+        error: Error,
+        length: u64,
+    },
+    /// There is nothing of it yet.
+    Nothing,
+}
+
 /// Goes through a journal.
 pub(super) struct Planner<'p, F> {
-    journal: &'p Journal,
+    way: Way<'p>,
     select: &'p F,
     /// The number of the file that comes next, from 0.
     next: usize,
@@ -48,8 +92,8 @@ pub(super) struct Planner<'p, F> {
 }
 
 impl<'p, F: Select> Planner<'p, F> {
-    pub(super) const fn new(journal: &'p Journal, select: &'p F) -> Self {
-        Self { journal, select, next: 0, present: None }
+    pub(super) const fn new(way: Way<'p>, select: &'p F) -> Self {
+        Self { way, select, next: 0, present: None }
     }
 
     /// What comes next; `None` at the end of the journal.
@@ -61,13 +105,12 @@ impl<'p, F: Select> Planner<'p, F> {
                     None => self.present = None,
                 }
             }
-            let file = self.journal.files().get(self.next)?;
-            let number = self.next;
+            let opening = self.way.open(self.next)?;
             self.next += 1;
-            let opened = file.open().map_err(|error| (error, 0)).and_then(Opened::new);
-            match opened {
-                Ok(file) => self.present = Some(Division::of(file, number)),
-                Err((error, length)) => return Some(Task::Failed { error, length }),
+            match opening {
+                Opening::Opened(division) => self.present = Some(division),
+                Opening::Failed { error, length } => return Some(Task::Failed { error, length }),
+                Opening::Nothing => {}
             }
         }
     }
@@ -81,9 +124,10 @@ impl<'p, F: Select> Planner<'p, F> {
         }
     }
 
-    /// Goes back to a place that a walk through a file of version 2 has come to. What was planned behind it is void.
-    pub(super) fn go_on_from(&mut self, file: &Opened, number: usize, place: legacy::Place) {
-        self.go_back(number, Division::from_record(file.clone(), number, place));
+    /// Goes back to a place that a walk through a file of version 2 has come to, from the beginning of a parcel. What was
+    /// planned behind it is void. If it `waits` there, what comes next is not sure yet.
+    pub(super) fn go_on_from(&mut self, parcel: &Parcel, place: legacy::Place, waits: bool) {
+        self.go_back(parcel.number, Division::from_record(parcel, place, waits));
     }
 
     fn go_back(&mut self, number: usize, division: Division) {

@@ -16,7 +16,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A file of a journal.
 #[derive(Clone, Debug)]
-pub(super) struct File {
+pub(in super::super::super) struct File {
     form: Form,
     entries: Vec<Entry>,
     mishaps: Vec<Mishap>,
@@ -64,7 +64,7 @@ enum Mishap {
     },
 }
 
-pub(super) fn files() -> impl Strategy<Value = Vec<File>> {
+pub(in super::super::super) fn files() -> impl Strategy<Value = Vec<File>> {
     prop::collection::vec(file(), 1..4)
 }
 
@@ -107,7 +107,7 @@ fn mishap() -> impl Strategy<Value = Mishap> {
 }
 
 /// Writes the files into a directory, and finds them there, in this order.
-pub(super) fn journal(files: &[File], directory: &Path) -> Journal {
+pub(in super::super::super) fn journal(files: &[File], directory: &Path) -> Journal {
     let mut previous = None;
     let paths: Vec<_> = files
         .iter()
@@ -122,7 +122,7 @@ pub(super) fn journal(files: &[File], directory: &Path) -> Journal {
 }
 
 impl File {
-    pub(super) fn is_whole(&self) -> bool {
+    pub(in super::super::super) fn is_whole(&self) -> bool {
         self.mishaps.is_empty()
     }
 

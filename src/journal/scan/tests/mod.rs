@@ -1,6 +1,6 @@
 //! A scan hands on what the plain walk does, whatever the files are and however many threads read them.
 
-mod made;
+pub(in super::super) mod made;
 mod plain;
 
 use std::num::NonZeroUsize;
@@ -18,13 +18,18 @@ use crate::journal::{Error, Journal, OpenRecords, Version};
 use crate::sample::record;
 
 /// Notes down what it is handed, and wants no more at some point.
-struct Heard {
-    told: Vec<String>,
+pub(in super::super) struct Heard {
+    pub(in super::super) told: Vec<String>,
     passed: u64,
     most: usize,
 }
 
 impl Heard {
+    /// One that hears everything.
+    pub(in super::super) const fn all() -> Self {
+        Self { told: Vec::new(), passed: 0, most: usize::MAX }
+    }
+
     fn tell(&mut self, what: String) -> ControlFlow<()> {
         self.told.push(what);
         if self.told.len() < self.most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
