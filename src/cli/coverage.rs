@@ -7,10 +7,11 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, bail};
 use chrono_tz::Tz;
 use clap::ValueEnum;
+use ctrecorder_format::{Damage, Fault};
 
 use super::selection::moment;
 use super::{Misuse, Report, Status};
-use crate::journal::{Journal, Member, Shown};
+use crate::journal::{Journal, Member, Shown, Version};
 use crate::output::{Zone, bars, coverage};
 use crate::query::coverage::{Look, Reading};
 use crate::query::{Clock, Coverage, parse_zone};
@@ -118,8 +119,17 @@ fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
         report.file(&version);
-        // What is damaged is a gap: that is the answer, and no failure of the question.
-        let mut told = |damage: &_| report.line(format_args!("{shown}: {damage}"));
+        if let Version::Three(segment) = &version
+            && let Some(filters) = segment.header().ok().map(|header| &header.filters).filter(|text| !text.is_empty())
+        {
+            let filters = filters.escape_debug();
+            report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));
+        }
+        let mut told = |damage: &Damage| match damage.fault {
+            Fault::Header => report.failure(format_args!("{shown}: {damage}")),
+            // It is a gap: that is the answer, and no failure of the question.
+            _ => report.line(format_args!("{shown}: {damage}")),
+        };
         if reading.add(&source, &version, Look::Heads, &mut told).is_none() {
             report.failure(format_args!("{shown}: neither its header nor a block is whole"));
         }

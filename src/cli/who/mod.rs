@@ -99,7 +99,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let answers = desk.ask(vec![question])?;
     // One question has one answer.
     let Some(answer) = answers.first() else { return Ok(desk.report.status()) };
-    warn(answer, &desk.report);
+    if output == Some(Format::Json) {
+        warn(answer, &desk.report);
+    }
     let text = match output {
         Some(Format::Json) => who::json(answer)? + "\n",
         Some(Format::Text) | None => who::text(answer, tz.unwrap_or(Tz::UTC)),
@@ -123,7 +125,7 @@ const fn status(answer: &Answer, reading: Status) -> Status {
 /// Says that there may be more than what was found.
 fn warn(answer: &Answer, report: &Report) {
     let finding = &answer.finding;
-    if !finding.flows.is_empty() && !finding.doubts.is_empty() {
+    if !finding.insides.is_empty() && !finding.doubts.is_empty() {
         let mut reasons: Vec<_> = finding.doubts.iter().map(|doubt| doubt.text()).collect();
         reasons.dedup();
         report.line(format_args!("warning: further flows may be missing: {}", reasons.join("; ")));

@@ -12,7 +12,7 @@ use super::{translation, verdict};
 use crate::output::gap;
 use crate::protocol::{Protocol, Protocols};
 use crate::query::coverage::Gap;
-use crate::query::who::{Answer, Around, Change, Doubt, Finding, Flow, Question, Told, Verdict, What};
+use crate::query::who::{Answer, Around, Change, Doubt, Finding, Flow, Question, Told, Translation, Verdict, What};
 
 /// An answer as lines, times as RFC 3339 in this zone:
 ///
@@ -57,23 +57,41 @@ impl Times {
 
 fn headline(question: &Question, finding: &Finding) -> String {
     let word = verdict(finding.verdict);
-    let endpoint = question.endpoint;
+    let mut reasons: Vec<_> = finding.doubts.iter().map(|doubt| doubt.text()).collect();
+    reasons.dedup();
+    let reasons = reasons.join("; ");
+    let missing = if reasons.is_empty() { String::new() } else { format!("; others may be missing: {reasons}") };
     match finding.verdict {
-        Verdict::Unique => format!("{word}: {}\n", addresses(&finding.insides)),
+        Verdict::Unique => {
+            let is_own = finding.flows.iter().all(|flow| flow.translation == Translation::None);
+            let own = if is_own { ", not translated" } else { "" };
+            format!("{word}: {}{own}{missing}\n", addresses(&finding.insides))
+        }
         Verdict::Ambiguous => {
             let hint = if question.peer.is_some_and(|peer| peer.port.is_some()) { "" } else { "; --peer decides" };
-            format!("{word}: {}{hint}\n", addresses(&finding.insides))
+            format!("{word}: {}{hint}{missing}\n", addresses(&finding.insides))
         }
-        Verdict::None => format!("{word}: no flow had {endpoint} then\n"),
+        Verdict::None => format!("{word}: no flow had {} then\n", subject(question)),
+        Verdict::Unknown if !finding.flows.is_empty() => {
+            format!("{word}: the journal ends before that time; a flow that had {} was open then\n", subject(question))
+        }
         Verdict::Unknown => {
-            let mut reasons: Vec<_> = finding.doubts.iter().map(|doubt| doubt.text()).collect();
-            reasons.dedup();
-            format!(
-                "{word}: no flow is known to have had {endpoint} then, but one may be missing: {}\n",
-                reasons.join("; ")
-            )
+            let subject = subject(question);
+            format!("{word}: no flow is known to have had {subject} then, but one may be missing: {reasons}\n")
         }
     }
+}
+
+/// The endpoint, and what else flows had to meet.
+fn subject(question: &Question) -> String {
+    let mut subject = question.endpoint.to_string();
+    if let Some(peer) = question.peer {
+        subject += &format!(" with {peer}");
+    }
+    if let Some(protocols) = &question.protocols {
+        subject += &format!(" by {protocols}");
+    }
+    subject
 }
 
 /// The addresses, or the first of many and how many more there are.

@@ -114,8 +114,11 @@ impl Evidence {
         if self.has_unread && !self.reading.is_numbered_in(window) {
             doubts.push(Doubt::Unread);
         }
-        if self.coverage.is_some() && !self.scope.has_some_of(question) {
+        if self.coverage.is_some() && !self.scope.has_all_of(question) {
             doubts.push(Doubt::NotRecorded);
+        }
+        if self.scope.is_filtered {
+            doubts.push(Doubt::Filtered);
         }
         doubts
     }

@@ -67,6 +67,12 @@ pub enum QuestionError {
     /// A port is a number from 1 on; only protocols without ports have zero there.
     #[error("{0}: no flow has port 0; protocols without ports are asked for with --proto")]
     PortZero(SocketAddr),
+    /// Likewise of the peer.
+    #[error("peer {0}: no flow has port 0; without a port, any is meant")]
+    PeerPortZero(Peer),
+    /// IPv4 on one side, IPv6 on the other.
+    #[error("peer {0} is of the other family than the endpoint")]
+    PeerFamily(Peer),
 }
 
 /// What is said once for all questions of a run.
@@ -91,6 +97,14 @@ impl Question {
             return Err(QuestionError::PortZero(endpoint));
         }
         let peer = peer.map(Peer::parse).transpose().map_err(QuestionError::Peer)?;
+        if let Some(peer) = peer {
+            if peer.port == Some(0) && !may_be_zero(terms.protocols.as_ref()) {
+                return Err(QuestionError::PeerPortZero(peer));
+            }
+            if peer.address.is_ipv6() != endpoint.is_ipv6() {
+                return Err(QuestionError::PeerFamily(peer));
+            }
+        }
         let moment = terms.clock.read(at)?;
         let as_utc = terms.clock.read_as_utc(at);
         if moment.zone_assumed {
@@ -101,7 +115,8 @@ impl Question {
             });
         }
         let other = |meant: Option<u64>| meant.filter(|meant| *meant != moment.ns);
-        let meant = Meant { local: other(terms.clock.read_as_local(at)), utc: other(as_utc) };
+        let local = other(terms.clock.read_as_local(at));
+        let meant = Meant { local, utc: other(as_utc).filter(|utc| Some(*utc) != local) };
         Ok(Self { endpoint, at: moment.ns, slack: terms.slack, protocols: terms.protocols.clone(), peer, meant })
     }
 

@@ -16,16 +16,18 @@ pub(super) struct Scope {
     has_all_protocols: bool,
     /// Whether some of it is of version 2.
     pub(super) has_version_2: bool,
+    /// Whether some of it was left out by a filter, by what a header says.
+    pub(super) is_filtered: bool,
 }
 
 impl Scope {
     /// What the header of a file says. If that is damaged, it may be anything.
     pub(super) fn of(version: &Version<'_>) -> Self {
-        let (families, protocols) = match version {
-            Version::Two(file) => (1, vec![file.header().protocol]),
-            Version::Three(segment) => {
-                segment.header().map_or((3, Vec::new()), |header| (header.families, header.protocols.clone()))
-            }
+        let (families, protocols, is_filtered) = match version {
+            Version::Two(file) => (1, vec![file.header().protocol], false),
+            Version::Three(segment) => segment.header().map_or((3, Vec::new(), false), |header| {
+                (header.families, header.protocols.clone(), !header.filters.is_empty())
+            }),
         };
         Self {
             ipv4: families & 1 != 0,
@@ -33,6 +35,7 @@ impl Scope {
             has_all_protocols: protocols.is_empty(),
             protocols,
             has_version_2: matches!(version, Version::Two(_)),
+            is_filtered,
         }
     }
 
@@ -42,6 +45,7 @@ impl Scope {
         self.ipv6 |= other.ipv6;
         self.has_all_protocols |= other.has_all_protocols;
         self.has_version_2 |= other.has_version_2;
+        self.is_filtered |= other.is_filtered;
         self.protocols.extend(&other.protocols);
         self.protocols.sort_unstable();
         self.protocols.dedup();
@@ -52,16 +56,16 @@ impl Scope {
         self.has_family(flow.original.src.ip()) && (self.has_all_protocols || self.protocols.contains(&flow.protocol))
     }
 
-    /// Whether some of what is asked for was recorded.
-    pub(super) fn has_some_of(&self, question: &Question) -> bool {
-        let asked = |protocol: &u8| question.asks_for(*protocol);
-        self.has_family(question.endpoint.ip()) && (self.has_all_protocols || self.protocols.iter().any(asked))
+    /// Whether all that is asked for was recorded.
+    pub(super) fn has_all_of(&self, question: &Question) -> bool {
+        self.has_family(question.endpoint.ip()) && self.limits(question).is_none()
     }
 
     /// The protocols that were recorded, if some that are asked for were not.
     pub(super) fn limits(&self, question: &Question) -> Option<Vec<u8>> {
-        let is_missing = |protocol| !self.protocols.contains(protocol);
-        (!self.has_all_protocols && question.protocols().iter().any(is_missing)).then(|| self.protocols.clone())
+        let asked = question.protocols();
+        let is_missing = asked.is_empty() || asked.iter().any(|protocol| !self.protocols.contains(protocol));
+        (is_missing && !self.has_all_protocols && !self.protocols.is_empty()).then(|| self.protocols.clone())
     }
 
     const fn has_family(&self, address: IpAddr) -> bool {

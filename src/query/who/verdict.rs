@@ -38,8 +38,10 @@ pub enum Doubt {
     Unread,
     /// No file could be read.
     NoFile,
-    /// Flows of this kind were not recorded at all.
+    /// Not every kind of flow that is asked for was recorded.
     NotRecorded,
+    /// Some flows were left out of a file by a filter.
+    Filtered,
 }
 
 /// What was found for one time and one slack.
@@ -61,6 +63,11 @@ impl Finding {
     pub(super) fn new(flows: Vec<Flow>, is_behind: bool, doubts: Vec<Doubt>) -> Self {
         let is_answer = |flow: &&Flow| !is_behind || flow.end != Told::Unknown;
         let insides = insides(flows.iter().filter(is_answer));
+        let mut doubts = doubts;
+        if !insides.is_empty() {
+            // Who is found is found: that others of another protocol may have been there is told beside it.
+            doubts.retain(|doubt| *doubt != Doubt::NotRecorded);
+        }
         let verdict = match insides.len() {
             0 if doubts.is_empty() => Verdict::None,
             0 => Verdict::Unknown,
@@ -182,7 +189,8 @@ impl Doubt {
             Self::Damage => "records of this time may be lost to damage",
             Self::Unread => "a file could not be read, and what it covers is not known",
             Self::NoFile => "no file could be read",
-            Self::NotRecorded => "flows of this kind were not recorded",
+            Self::NotRecorded => "not every kind of flow that is asked for was recorded",
+            Self::Filtered => "a file holds only what a filter kept (see header)",
         }
     }
 }
