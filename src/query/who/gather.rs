@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use ctrecorder_format::{Address, Cause, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
@@ -111,8 +111,9 @@ struct Begun {
     steps: usize,
     /// The number of the file that told of it last.
     file: usize,
-    /// When it was not alive any more at the latest, ns since the epoch, where a later recorder knows that.
-    gone_by: Option<u64>,
+    /// When it was not alive any more at the latest, ns since the epoch, where a later recorder knows that; and how often the
+    /// clock had been set before.
+    gone_by: Option<(u64, usize)>,
 }
 
 impl State {
@@ -142,10 +143,10 @@ impl State {
     /// The kernel's table was read whole by this moment: every flow alive has a record in this file before it (docs/format.md,
     /// "The table"). What has none was left open by a recorder that was stopped or killed.
     fn table_read(&mut self, moment: u64) {
-        let (file, scope) = (self.file, &self.scope);
+        let (file, scope, steps) = (self.file, &self.scope, self.steps.len());
         let unheard = self.open.iter_mut().filter(|(flow, begun)| begun.file < file && scope.holds(flow));
         for (_, begun) in unheard {
-            begun.gone_by.get_or_insert(moment);
+            begun.gone_by.get_or_insert((moment, steps));
         }
         let ended = self.lost_before.drain(..).map(|lost| Span { to: lost.to.min(moment), ..lost });
         self.gathered.lost.extend(ended.filter(|lost| lost.from <= lost.to));
@@ -171,47 +172,54 @@ impl State {
 
     fn finish(mut self) -> Gathered {
         let reading = |to| self.readings.get(&to).copied();
-        for (flow, begun, steps) in self.whole {
+        let mut alive = Vec::new();
+        for (flow, begun, mut steps) in self.whole {
             let mut known = match flow {
                 Flow::Ipv4(record) => Known::of(&record, reading),
                 Flow::Ipv6(record) => Known::of(&record, reading),
             };
-            for step in self.steps.get(begun.steps..steps).unwrap_or_default() {
-                known.saw(*step);
-            }
-            if let (Told::Unknown, Some(latest)) = (known.end, begun.gone_by) {
+            if let (Told::Unknown, Some((latest, set_before))) = (known.end, begun.gone_by) {
                 known.gone_by(latest);
+                steps = set_before;
             }
             self.gathered.flows.push(known);
+            alive.push(begun.steps..steps);
         }
-        end_replaced(&mut self.gathered.flows, &self.order);
+        end_replaced(&mut self.gathered.flows, &self.order, &mut alive);
+        // Last: whatever is concluded of its end, the clock has shown this while it was alive.
+        for (flow, alive) in self.gathered.flows.iter_mut().zip(alive) {
+            self.steps.get(alive).unwrap_or_default().iter().for_each(|step| flow.saw(*step));
+        }
         self.gathered.lost.extend(self.lost_before.into_iter().chain(self.lost_here));
         self.gathered
     }
 }
 
 /// A flow whose end was not heard was gone when another one began with the same reply tuple: the kernel holds no two of
-/// them. `order` is the place of each among those that began, where it is known.
-fn end_replaced(flows: &mut [Known], order: &[Option<u64>]) {
+/// them. `order` is the place of each among those that began, where it is known; `alive` is how often the clock had been set
+/// when it began, and when it ended.
+fn end_replaced(flows: &mut [Known], order: &[Option<u64>], alive: &mut [Range<usize>]) {
     type Place = (u16, u8, Sides);
     let place = |flow: &Known| (flow.identity.zone, flow.identity.protocol, flow.identity.reply);
-    let mut starts: HashMap<Place, Vec<(u64, Option<u64>)>> = HashMap::new();
-    for (flow, order) in flows.iter().zip(order) {
+    let mut starts: HashMap<Place, Vec<(u64, Option<u64>, usize)>> = HashMap::new();
+    for ((flow, order), alive) in flows.iter().zip(order).zip(alive.iter()) {
         if let Some(start) = flow.start.latest() {
-            starts.entry(place(flow)).or_default().push((start, *order));
+            starts.entry(place(flow)).or_default().push((start, *order, alive.start));
         }
     }
-    for (flow, order) in flows.iter_mut().zip(order).filter(|(flow, _)| !matches!(flow.end, Told::At { .. })) {
+    let unheard = flows.iter_mut().zip(order).zip(alive).filter(|((flow, _), _)| !matches!(flow.end, Told::At { .. }));
+    for ((flow, order), alive) in unheard {
         let others = starts.get(&place(flow)).into_iter().flatten();
-        let later = others.filter(|(start, other)| match (flow.start.latest(), order, other) {
+        let later = others.filter(|(start, other, _)| match (flow.start.latest(), order, other) {
             (Some(own), Some(order), Some(other)) => own < *start && order < other,
             (Some(own), _, _) => own < *start,
             (None, Some(order), Some(other)) => order < other,
             (None, _, _) => false,
         });
-        let next = later.map(|(start, _)| *start).min();
-        if let Some(next) = next.filter(|next| flow.end.latest().is_none_or(|latest| *next < latest)) {
+        let next = later.map(|(start, _, steps)| (*start, *steps)).min();
+        if let Some((next, steps)) = next.filter(|(next, _)| flow.end.latest().is_none_or(|latest| *next < latest)) {
             flow.gone_by(next);
+            alive.end = alive.end.min(steps);
         }
     }
 }
