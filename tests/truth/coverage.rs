@@ -112,7 +112,10 @@ fn check_damage(world: &World, kept: &Kept, told: &Told) {
         row.at == world.files[row.file].span.from && row.file > 0 && is_of(row.file - 1) && is_of(row.file)
     };
     for gap in gaps {
-        assert!(!kept.rows.iter().any(|row| is_within(gap, row) && !is_between(row)), "{gap:?} holds what was not damaged");
+        assert!(
+            !kept.rows.iter().any(|row| is_within(gap, row) && !is_between(row)),
+            "{gap:?} holds what was not damaged"
+        );
     }
 }
 
@@ -147,9 +150,11 @@ fn told_by(world: &World, kept: &Kept, file: &File) -> (u64, u64) {
         let last = rows.max_by_key(|row| row.at).map_or(from, |row| row.says.time());
         (from.min(last), from.max(last))
     } else if made.torn {
-        // Of one that was torn, its last block or note.
+        // Of one that was torn, its last block or note; if that is half of a batch, what was whole before.
+        let is_torn = kept.lost.iter().any(|(row, why)| *why == Why::Torn && row.file == file.index);
         let last = rows.map(|row| row.at).chain(notes(world, made.run)).filter(|at| made.span.holds(*at)).max();
-        (from, last.map_or(from, shows))
+        let last = last.map_or(from, shows);
+        (from, if is_torn { solid(world, made.run).clamp(from.min(last), last) } else { last })
     } else {
         (from, shows(made.span.to.min(world.last)))
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ctrecorder_format::{Address, Cause, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
 
-use super::flow::{Identity, Known, Sides, Told};
+use super::flow::{Identity, Known, Sides, Told, reaches_to};
 use super::plan::Plan;
 use super::scope::Scope;
 use super::{Wanted, lost};
@@ -179,7 +179,7 @@ impl State {
                 Flow::Ipv6(record) => Known::of(&record, reading),
             };
             if let (Told::Unknown, Some((latest, set_before))) = (known.end, begun.gone_by) {
-                known.gone_by(latest);
+                known.gone_by(latest, latest);
                 steps = set_before;
             }
             self.gathered.flows.push(known);
@@ -201,10 +201,14 @@ impl State {
 fn end_replaced(flows: &mut [Known], order: &[Option<u64>], alive: &mut [Range<usize>]) {
     type Place = (u16, u8, Sides);
     let place = |flow: &Known| (flow.identity.zone, flow.identity.protocol, flow.identity.reply);
-    let mut starts: HashMap<Place, Vec<(u64, Option<u64>, usize)>> = HashMap::new();
+    let mut starts: HashMap<Place, Vec<(u64, Option<u64>, (u64, usize))>> = HashMap::new();
     for ((flow, order), alive) in flows.iter().zip(order).zip(alive.iter()) {
         if let Some(start) = flow.start.latest() {
-            starts.entry(place(flow)).or_default().push((start, *order, alive.start));
+            starts.entry(place(flow)).or_default().push((
+                start,
+                *order,
+                (reaches_to(start, flow.identity.id), alive.start),
+            ));
         }
     }
     let unheard = flows.iter_mut().zip(order).zip(alive).filter(|((flow, _), _)| !matches!(flow.end, Told::At { .. }));
@@ -216,9 +220,10 @@ fn end_replaced(flows: &mut [Known], order: &[Option<u64>], alive: &mut [Range<u
             (None, Some(order), Some(other)) => order < other,
             (None, _, _) => false,
         });
-        let next = later.map(|(start, _, steps)| (*start, *steps)).min();
-        if let Some((next, steps)) = next.filter(|(next, _)| flow.end.latest().is_none_or(|latest| *next < latest)) {
-            flow.gone_by(next);
+        let next = later.map(|(start, _, other)| (*start, *other)).min();
+        let next = next.filter(|(next, _)| flow.end.latest().is_none_or(|latest| *next < latest));
+        if let Some((next, (reach, steps))) = next {
+            flow.gone_by(next, reach);
             alive.end = alive.end.min(steps);
         }
     }

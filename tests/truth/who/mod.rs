@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::coverage::{self, Gap};
-use crate::kept::{File, Kept};
+use crate::kept::Kept;
 use crate::world::World;
 use lives::{Life, lives};
 use question::{Answer, Question, questions};
@@ -100,9 +100,7 @@ impl Truth<'_> {
 
     /// Where everything was heard, the answer is exact: flows, times and verdict.
     fn inexact(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
-        // Where files of version 2 are among them, nobody says when what was cut off had been.
-        let is_unclear = |file: &File| file.is_damaged || (file.is_cut && self.kept.has_version_2());
-        if self.world.has_steps_back() || self.kept.files.iter().any(is_unclear) {
+        if self.world.has_steps_back() || self.kept.files.iter().any(|file| file.is_damaged) {
             return None;
         }
         let touches = |gap: &Gap| gap.lost != Some(0) && gap.from <= window.1 && window.0 <= gap.to;
