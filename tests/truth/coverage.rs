@@ -1,7 +1,6 @@
 //! `coverage` says where the recorder truly heard, and of every gap why, and how much was lost in it.
 
 use ctrecorder_format::NS_PER_SECOND;
-use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
 use serde_json::Value;
 
 use crate::answers::{moment, run};
@@ -173,8 +172,7 @@ fn overrun(world: &World, kept: &Kept, deaf: Span) -> Option<Gap> {
     kept.file(teller).filter(|file| !file.is_version_2)?;
     let starts = world.flows.iter().filter(|flow| deaf.holds(flow.start)).count();
     let ends = world.flows.iter().filter(|flow| deaf.holds(flow.end) && flow.end <= world.last).count();
-    let is_found =
-        |row: &&Row| row.says.flags & (RECOVERED | END_AT_LATEST) != 0 && deaf.from < row.at && row.at <= deaf.to;
+    let is_found = |row: &&Row| row.says.is_found() && deaf.from < row.at && row.at <= deaf.to;
     let found = crate::rows::rows(world).iter().filter(is_found).count();
     let lost = (starts + ends - found) as u64;
     let (from, to) = (world.clock.shows(deaf.from), world.clock.shows(deaf.to));
