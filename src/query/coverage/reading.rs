@@ -425,7 +425,8 @@ mod tests {
     #[test]
     fn half_a_batch_at_an_end_that_is_cut_off_covers_nothing() {
         let bytes = two_batches();
-        let offsets: Vec<_> = Segment::open(&bytes).unwrap().heads().map(|head| head.unwrap().offset as usize).collect();
+        let offsets: Vec<_> =
+            Segment::open(&bytes).unwrap().heads().map(|head| head.unwrap().offset as usize).collect();
         let until = |length: usize| read(&bytes[..length]).unwrap().to / SECOND;
         assert_eq!([offsets[3], offsets[3] + 1, offsets[4]].map(until), [20, 20, 50]);
         assert_eq!([offsets[1], offsets[1] + 1, offsets[2]].map(until), [1, 1, 20]);

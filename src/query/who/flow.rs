@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, RECOVERED, START_FROM_KERNEL};
+use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, START_FROM_KERNEL};
 use ctrecorder_format::{Address, Record, Tuple};
 
 use crate::query::coverage::Span;
@@ -120,7 +120,7 @@ impl Known {
         let has = |flag| record.flags & flag != 0;
         let start = match record.start.get() {
             0 => Told::Unknown,
-            latest if has(RECOVERED) && !has(START_FROM_KERNEL) => Told::By { after: reading(latest), latest },
+            latest if record.began_earlier() => Told::By { after: reading(latest), latest },
             moment => Told::At { moment, kernel: has(START_FROM_KERNEL) },
         };
         let end = match record.end.get() {
@@ -224,6 +224,7 @@ pub(super) fn insides(flows: &[Flow]) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use ctrecorder_format::record::flags::RECOVERED;
     use ctrecorder_format::{Kind, V4};
 
     use super::*;

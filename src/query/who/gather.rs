@@ -79,6 +79,8 @@ struct State {
     open: HashMap<Identity, Begun>,
     /// When each reading of the kernel's table began, by when it was at its end.
     readings: HashMap<u64, u64>,
+    /// The gaps that notes tell of.
+    gaps: Vec<Span>,
     /// What the clock showed before and after each time it was set.
     steps: Vec<[u64; 2]>,
     /// Number of flows that began so far.
@@ -166,14 +168,25 @@ impl State {
                 let after = note.to.get();
                 self.steps.push([after.saturating_add_signed(note.value.get().saturating_neg()), after]);
             }
+            _ if note.is_gap() => self.gaps.push(Span { from: note.from.get(), to: note.to.get() }),
             _ => {}
         }
+    }
+
+    /// From when on flows may have been alive whose records are lost from a time on. Where a reading of the table came to its
+    /// end behind that time, starts may be among them that it found after a gap: such flows began since the reading did.
+    fn found_since(&self, lost_from: u64) -> u64 {
+        let readings = self.readings.iter().map(|(to, from)| Span { from: *from, to: *to });
+        let after_gaps = readings.filter(|reading| {
+            (reading.from..=reading.to).contains(&lost_from) && self.gaps.iter().any(|gap| gap.meets(*reading))
+        });
+        after_gaps.map(|reading| reading.from).min().unwrap_or(lost_from)
     }
 
     fn finish(mut self) -> Gathered {
         let reading = |to| self.readings.get(&to).copied();
         let mut alive = Vec::new();
-        for (flow, begun, mut steps) in self.whole {
+        for (flow, begun, mut steps) in std::mem::take(&mut self.whole) {
             let mut known = match flow {
                 Flow::Ipv4(record) => Known::of(&record, reading),
                 Flow::Ipv6(record) => Known::of(&record, reading),
@@ -190,7 +203,11 @@ impl State {
         for (flow, alive) in self.gathered.flows.iter_mut().zip(alive) {
             self.steps.get(alive).unwrap_or_default().iter().for_each(|step| flow.saw(*step));
         }
-        self.gathered.lost.extend(self.lost_before.into_iter().chain(self.lost_here));
+        let mut lost = std::mem::take(&mut self.gathered.lost);
+        lost.append(&mut self.lost_before);
+        lost.append(&mut self.lost_here);
+        let found = lost.into_iter().map(|lost| Span { from: self.found_since(lost.from), ..lost });
+        self.gathered.lost = found.collect();
         self.gathered
     }
 }
@@ -201,32 +218,40 @@ impl State {
 fn end_replaced(flows: &mut [Known], order: &[Option<u64>], alive: &mut [Range<usize>]) {
     type Place = (u16, u8, Sides);
     let place = |flow: &Known| (flow.identity.zone, flow.identity.protocol, flow.identity.reply);
-    let mut starts: HashMap<Place, Vec<(u64, Option<u64>, (u64, usize))>> = HashMap::new();
+    let mut starts: HashMap<Place, Vec<Start>> = HashMap::new();
     for ((flow, order), alive) in flows.iter().zip(order).zip(alive.iter()) {
-        if let Some(start) = flow.start.latest() {
-            starts.entry(place(flow)).or_default().push((
-                start,
-                *order,
-                (reaches_to(start, flow.identity.id), alive.start),
-            ));
+        if let Some(latest) = flow.start.latest() {
+            let reach = reaches_to(latest, flow.identity.id);
+            starts.entry(place(flow)).or_default().push(Start { latest, reach, order: *order, steps: alive.start });
         }
     }
     let unheard = flows.iter_mut().zip(order).zip(alive).filter(|((flow, _), _)| !matches!(flow.end, Told::At { .. }));
     for ((flow, order), alive) in unheard {
         let others = starts.get(&place(flow)).into_iter().flatten();
-        let later = others.filter(|(start, other, _)| match (flow.start.latest(), order, other) {
-            (Some(own), Some(order), Some(other)) => own < *start && order < other,
-            (Some(own), _, _) => own < *start,
-            (None, Some(order), Some(other)) => order < other,
+        let later = others.filter(|other| match (flow.start.latest(), order, &other.order) {
+            (Some(own), Some(order), Some(place)) => own < other.latest && order < place,
+            (Some(own), _, _) => own < other.latest,
+            (None, Some(order), Some(place)) => order < place,
             (None, _, _) => false,
         });
-        let next = later.map(|(start, _, other)| (*start, *other)).min();
-        let next = next.filter(|(next, _)| flow.end.latest().is_none_or(|latest| *next < latest));
-        if let Some((next, (reach, steps))) = next {
-            flow.gone_by(next, reach);
-            alive.end = alive.end.min(steps);
+        let next = later.min_by_key(|other| (other.latest, other.reach));
+        if let Some(next) = next.filter(|next| flow.end.latest().is_none_or(|latest| next.latest < latest)) {
+            flow.gone_by(next.latest, next.reach);
+            alive.end = alive.end.min(next.steps);
         }
     }
+}
+
+/// When a flow began that may have taken another one's place.
+struct Start {
+    /// At this moment at the latest.
+    latest: u64,
+    /// The last moment that this may stand for.
+    reach: u64,
+    /// Its place among those that began, where it is known.
+    order: Option<u64>,
+    /// How often the clock had been set before.
+    steps: usize,
 }
 
 impl Gather<'_> {

@@ -25,9 +25,6 @@ pub struct Life {
     possible: (u64, u64),
     /// Whether any record of it is left.
     pub is_recorded: bool,
-    /// Whether it was found, not heard, and the record that told so is gone: others repeat its start as one like any other, and
-    /// by the recorder's account nothing of it was lost.
-    pub is_misdated: bool,
     /// Whether its start and its end were heard, and are told; or it was alive when all ended.
     pub is_exact: bool,
     /// Its start and its end as they are told, 0 for what is not.
@@ -100,7 +97,6 @@ fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
         is_turned: world.has_steps_back(),
         possible: (start.map_or(0, |(least, _)| least), end.map_or(u64::MAX, |end| last(&end.says, end.says.end))),
         is_recorded: !rows.is_empty(),
-        is_misdated: kept.lost.iter().any(|(row, _)| row.flow == number && row.says.flags & RECOVERED != 0),
         is_exact: is_one && was_heard(Kind::Start) && (was_heard(Kind::End) || lives_on) || rows.is_empty(),
         times: told,
     }
@@ -117,6 +113,10 @@ fn start(world: &World, rows: &[&Row]) -> Option<(u64, u64)> {
     let told = row.says.start;
     if row.says.flags & RECOVERED == 0 || row.says.flags & START_FROM_KERNEL != 0 {
         return Some((told, told));
+    }
+    // Who only repeats it does not say how the table was read.
+    if row.says.kind != Kind::Start {
+        return Some((0, told));
     }
     // It began after the table was read before.
     let readings = world.readings(world.files[row.file].run);
