@@ -48,7 +48,8 @@ pub mod flags {
     pub const END_FROM_KERNEL: u8 = 1 << 1;
     /// A packet in the reply direction was seen.
     pub const REPLY_SEEN: u8 = 1 << 2;
-    /// Found by a dump of the kernel's table after events were lost, not heard as an event.
+    /// The start was found by a dump of the kernel's table after events were lost, not heard as an event. Without
+    /// [`START_FROM_KERNEL`] it is when the flow was found, and every record that repeats it says so.
     pub const RECOVERED: u8 = 1 << 3;
     /// The end was not heard: the flow was gone by the end time, and may have ended earlier.
     pub const END_AT_LATEST: u8 = 1 << 4;
@@ -146,6 +147,11 @@ impl<A: Address> Record<A> {
     /// Whether a packet in the reply direction was seen.
     pub const fn reply_seen(&self) -> bool {
         self.flags & flags::REPLY_SEEN != 0
+    }
+
+    /// Whether the flow began before its start: that is when it was found in the kernel's table.
+    pub const fn began_earlier(&self) -> bool {
+        self.flags & (flags::RECOVERED | flags::START_FROM_KERNEL) == flags::RECOVERED
     }
 
     /// The time of what this record tells, in ns: the end of an end or a flow where known, else the start.

@@ -44,6 +44,8 @@ pub(super) mod state {
     pub(in super::super) const MISSED: u8 = 1 << 3;
     /// A reply was seen when it was last found.
     pub(in super::super) const REPLY_SEEN: u8 = 1 << 4;
+    /// Its start is when it was found: it began earlier.
+    pub(in super::super) const BEGAN_EARLIER: u8 = 1 << 5;
 }
 
 impl<A: Address> Flow<A> {
@@ -53,6 +55,7 @@ impl<A: Address> Flow<A> {
         let from_kernel = record.flags & flags::START_FROM_KERNEL != 0;
         let state = state | if from_kernel { state::START_FROM_KERNEL } else { 0 };
         let state = state | if record.reply_seen() { state::REPLY_SEEN } else { 0 };
+        let state = state | if record.began_earlier() { state::BEGAN_EARLIER } else { 0 };
         Self { original, reply, start, id, zone, protocol, state, told, seen }
     }
 
@@ -98,7 +101,8 @@ impl<A: Address> Flow<A> {
     }
 
     const fn start_flag(&self) -> u8 {
-        if self.is(state::START_FROM_KERNEL) { flags::START_FROM_KERNEL } else { 0 }
+        let from_kernel = if self.is(state::START_FROM_KERNEL) { flags::START_FROM_KERNEL } else { 0 };
+        from_kernel | if self.is(state::BEGAN_EARLIER) { flags::RECOVERED } else { 0 }
     }
 
     const fn reply_flag(&self) -> u8 {

@@ -1,6 +1,6 @@
 //! What a record tells of its flow, as several formats need it.
 
-use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, RECOVERED, START_FROM_KERNEL};
+use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, START_FROM_KERNEL};
 use ctrecorder_format::{Address, Counters, Family, Kind, Record, Tuple};
 
 /// Bits of a record's status: `enum ip_conntrack_status`, linux/netfilter/nf_conntrack_common.h.
@@ -98,8 +98,7 @@ pub(super) fn start<A: Address>(record: &Record<A>) -> u64 {
 
 /// How long the flow lasted in ns; `None` if a time is not known or only a bound, or if the clock was set back in between.
 pub(super) fn duration<A: Address>(record: &Record<A>) -> Option<u64> {
-    let is_found_late = record.flags & (RECOVERED | START_FROM_KERNEL) == RECOVERED;
-    if is_found_late || record.flags & END_AT_LATEST != 0 {
+    if record.began_earlier() || record.flags & END_AT_LATEST != 0 {
         return None;
     }
     match (start(record), record.end.get()) {
@@ -144,7 +143,7 @@ pub(super) const fn kind<A: Address>(record: &Record<A>) -> &'static str {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use ctrecorder_format::record::flags::REPLY_SEEN;
+    use ctrecorder_format::record::flags::{RECOVERED, REPLY_SEEN};
     use proptest::prelude::*;
 
     use super::*;

@@ -229,7 +229,11 @@ fn as_version_2(bytes: &[u8], torn: bool) -> Vec<u8> {
 
 fn is_event(record: &Record<V4>) -> bool {
     use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
-    matches!(record.kind(), Some(Kind::Start | Kind::End)) && record.flags & (RECOVERED | END_AT_LATEST) == 0
+    match record.kind() {
+        Some(Kind::Start) => record.flags & RECOVERED == 0,
+        Some(Kind::End) => record.flags & END_AT_LATEST == 0,
+        _ => false,
+    }
 }
 
 fn header_of(host: &str, created: u64) -> legacy::Header {

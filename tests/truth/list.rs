@@ -37,17 +37,24 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
             lost.any(|(row, _)| ask.holds(&row.says))
         };
         let (must, may): (Vec<_>, Vec<_>) = damaged.iter().copied().partition(hides);
-        let choices = (0..1 << may.len()).map(|bits: usize| {
-            let chosen = may.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, file)| *file);
-            wanted(&must.iter().copied().chain(chosen).collect::<Vec<_>>())
-        });
-        let differences: Vec<_> = choices.map(|expected| difference(&found, &expected)).collect();
-        if let [Some(first), ..] = &differences[..]
-            && differences.iter().all(Option::is_some)
-        {
-            panic!("{}: {first}", what.join(" "));
+        let differences = choices(&must, &may).map(|known| difference(&found, &wanted(&known)));
+        if let Some(difference) = all_differ(differences) {
+            panic!("{}: {difference}", what.join(" "));
         }
     }
+}
+
+/// All of the first, with some, all or none of the others.
+pub fn choices(must: &[usize], may: &[usize]) -> impl Iterator<Item = Vec<usize>> {
+    (0..1 << may.len()).map(|bits: usize| {
+        let chosen = may.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, file)| *file);
+        must.iter().copied().chain(chosen).collect()
+    })
+}
+
+/// The first of these differences, if there is one in each case.
+pub fn all_differ(differences: impl Iterator<Item = Option<String>>) -> Option<String> {
+    differences.collect::<Option<Vec<_>>>()?.into_iter().next()
 }
 
 /// What is listed. Where the clock was set back, two readings of the table may have ended at the same time: which of them

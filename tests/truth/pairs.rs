@@ -26,13 +26,26 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
     if world.has_steps_back() {
         return;
     }
-    let expected = expected(world, kept);
-    same("flows", &without_bounds(&told), &expected);
+    let damaged: Vec<_> = kept.files.iter().filter(|file| file.is_damaged).map(|file| file.index).collect();
+    let all = expected(world, kept, &damaged);
+    same("flows", &without_bounds(&told), &all);
     for ask in asks {
         let what: Vec<_> = ["-s".to_owned()].into_iter().chain(ask.options()).collect();
-        let (_, found) = listed(&what, kept.paths());
-        let wanted: Vec<_> = expected.iter().filter(|flow| ask.holds(flow)).cloned().collect();
-        same(&what.join(" "), &without_bounds(&found), &wanted);
+        let found = without_bounds(&listed(&what, kept.paths()).1);
+        let is_wanted = |flow: &Says| ask.holds(flow);
+        // Damage that could hide nothing of what was asked for need not be found: then readings behind it are believed.
+        let hides = |file: &usize| {
+            let mut lost = kept.lost.iter().filter(|(row, why)| matches!(why, Why::Damaged(_)) && row.file == *file);
+            lost.any(|(row, _)| all.iter().any(|flow| flow.id == row.says.id && is_wanted(flow)))
+        };
+        let (must, may): (Vec<_>, Vec<_>) = damaged.iter().copied().partition(hides);
+        let differences = crate::list::choices(&must, &may).map(|known| {
+            let wanted = expected(world, kept, &known).into_iter().filter(is_wanted).collect::<Vec<_>>();
+            difference(&found, &wanted)
+        });
+        if let Some(difference) = crate::list::all_differ(differences) {
+            panic!("{}: {difference}", what.join(" "));
+        }
     }
 }
 
@@ -81,12 +94,17 @@ fn is_untold(world: &World, kept: &Kept, at: u64) -> bool {
 }
 
 fn same(what: &str, found: &[Says], expected: &[Says]) {
+    if let Some(difference) = difference(found, expected) {
+        panic!("{what}: {difference}");
+    }
+}
+
+/// How flows differ from others, whatever their order.
+fn difference(found: &[Says], expected: &[Says]) -> Option<String> {
     let (mut found, mut expected) = (found.to_vec(), expected.to_vec());
     found.sort_unstable();
     expected.sort_unstable();
-    if let Some(difference) = first_difference(&found, &expected) {
-        panic!("{what}: {difference}");
-    }
+    first_difference(&found, &expected)
 }
 
 fn without_bounds(flows: &[Says]) -> Vec<Says> {
@@ -96,13 +114,13 @@ fn without_bounds(flows: &[Says]) -> Vec<Says> {
 /// What tells a flow from others: its id, or where that is not known, its endpoints.
 type Identity = (u32, u8, [SocketAddr; 4]);
 
-/// The flows that the records tell of.
-fn expected(world: &World, kept: &Kept) -> Vec<Says> {
+/// The flows that the records tell of. `known` are the files whose damage is known to whoever lists.
+fn expected(world: &World, kept: &Kept, known: &[usize]) -> Vec<Says> {
     let mut of_flow: HashMap<Identity, Vec<&Row>> = HashMap::new();
     for row in &kept.rows {
         of_flow.entry((row.says.id, row.says.protocol, row.says.endpoints)).or_default().push(row);
     }
-    of_flow.values().flat_map(|rows| lives(rows).into_iter().map(|rows| flow(world, kept, rows))).collect()
+    of_flow.values().flat_map(|rows| lives(rows).into_iter().map(|rows| flow(world, kept, known, rows))).collect()
 }
 
 /// The records of one identity, those of each life together: a start begins one, an end is its last.
@@ -111,7 +129,7 @@ fn lives<'r, 'k>(rows: &'r [&'k Row]) -> Vec<&'r [&'k Row]> {
 }
 
 /// What the records of one life say together.
-fn flow(world: &World, kept: &Kept, rows: &[&Row]) -> Says {
+fn flow(world: &World, kept: &Kept, known: &[usize], rows: &[&Row]) -> Says {
     let end = rows.last().filter(|row| row.says.kind == Kind::End);
     let begun: Vec<_> = rows.iter().filter(|row| row.says.kind != Kind::End).collect();
     // The kernel's stamp of the start is the same in all of them; without stamps, an end repeats what was known.
@@ -120,7 +138,7 @@ fn flow(world: &World, kept: &Kept, rows: &[&Row]) -> Says {
     let first = begun.first().map_or(0, |row| row.says.flags) & (RECOVERED | REPLY_SEEN);
     let (until, how) = match (end, rows.last()) {
         (Some(end), _) => (end.says.end, end.says.flags & !START_FROM_KERNEL),
-        (None, Some(last)) => gone(world, kept, last).map_or((0, 0), |to| (to, END_AT_LATEST)),
+        (None, Some(last)) => gone(world, kept, known, last).map_or((0, 0), |to| (to, END_AT_LATEST)),
         (None, None) => (0, 0),
     };
     let flags = first | how | if start == 0 { 0 } else { stamped };
@@ -128,7 +146,7 @@ fn flow(world: &World, kept: &Kept, rows: &[&Row]) -> Says {
 }
 
 /// When the table was read next, after this record, in a later segment that names all flows that are alive.
-fn gone(world: &World, kept: &Kept, last: &Row) -> Option<u64> {
+fn gone(world: &World, kept: &Kept, known: &[usize], last: &Row) -> Option<u64> {
     if last.says.id == 0 {
         return None;
     }
@@ -137,9 +155,11 @@ fn gone(world: &World, kept: &Kept, last: &Row) -> Option<u64> {
         world.readings(made.run).into_iter().filter(move |at| made.span.holds(*at)).map(|at| (file.index, at))
     });
     let hides = |file: usize, at: u64| {
+        let is_known = known.contains(&file);
         // What a reading found is before its note, and what it did not find behind it.
         let is_before = |row: &Row| row.at < at || (row.at == at && row.says.flags & END_AT_LATEST == 0);
-        kept.lost.iter().any(|(row, why)| matches!(why, Why::Damaged(_)) && row.file == file && is_before(row))
+        let mut lost = kept.lost.iter().filter(|(row, why)| matches!(why, Why::Damaged(_)) && row.file == file);
+        is_known && lost.any(|(row, _)| is_before(row))
     };
     let mut whole = readings.filter(|(file, at)| !hides(*file, *at));
     whole.next().map(|(_, at)| world.clock.shows(at))

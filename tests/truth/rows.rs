@@ -46,7 +46,16 @@ impl Says {
 
     /// Whether an event told of it.
     pub fn is_heard(&self) -> bool {
-        matches!(self.kind, Kind::Start | Kind::End) && self.flags & (RECOVERED | END_AT_LATEST) == 0
+        matches!(self.kind, Kind::Start | Kind::End) && !self.is_found()
+    }
+
+    /// Whether it was found out about by reading the kernel's table.
+    pub fn is_found(&self) -> bool {
+        match self.kind {
+            Kind::Start => self.flags & RECOVERED != 0,
+            Kind::End => self.flags & END_AT_LATEST != 0,
+            _ => false,
+        }
     }
 
     /// The same as a file of version 2 has it.
@@ -90,8 +99,9 @@ struct Pen<'a> {
     run: usize,
     number: usize,
     flow: &'a Flow,
-    /// The start that the run knows of it, if it knows the flow; 0 if it does not know that.
-    known: Option<u64>,
+    /// The start that the run knows of it, if it knows the flow; 0 if it does not know that. And the flag of each record that
+    /// repeats it.
+    known: Option<(u64, u8)>,
     rows: &'a mut Vec<Row>,
 }
 
@@ -108,7 +118,7 @@ impl Pen<'_> {
         if begins {
             let now = self.world.clock.shows(start);
             self.write(start, Kind::Start, now, 0, 0, 0);
-            self.known = Some(now);
+            self.known = Some((now, 0));
         }
         for reading in readings.iter().copied().filter(|reading| start < *reading) {
             if World::is_alive(self.flow, reading) {
@@ -119,8 +129,8 @@ impl Pen<'_> {
             before = reading;
         }
         if ends {
-            let start = self.known.unwrap_or(0);
-            self.write(end, Kind::End, start, self.world.clock.shows(end), self.kernels(END_FROM_KERNEL), 0);
+            let (start, flag) = self.known.unwrap_or((0, 0));
+            self.write(end, Kind::End, start, self.world.clock.shows(end), self.kernels(END_FROM_KERNEL) | flag, 0);
         }
     }
 
@@ -130,23 +140,23 @@ impl Pen<'_> {
         let begins_file = self.world.files.iter().any(|file| file.span.from == reading);
         let stamp = if self.world.plan.stamps { self.world.clock.shows(self.flow.start) } else { 0 };
         match self.known {
-            Some(start) if begins_file => self.write(reading, Kind::Open, start, 0, 0, 0),
+            Some((start, flag)) if begins_file => self.write(reading, Kind::Open, start, 0, flag, 0),
             Some(_) => {}
             None if is_deaf => {
                 let start = if stamp == 0 { self.world.clock.shows(reading) } else { stamp };
                 self.write(reading, Kind::Start, start, 0, RECOVERED, 0);
-                self.known = Some(start);
+                self.known = Some((start, if stamp == 0 { RECOVERED } else { 0 }));
             }
             None => {
                 self.write(reading, Kind::Open, stamp, 0, 0, 0);
-                self.known = Some(stamp);
+                self.known = Some((stamp, 0));
             }
         }
     }
 
     /// The flow is not in the table any more, and was at the reading before.
     fn gone(&mut self, before: u64, reading: u64) {
-        let Some(start) = self.known.take() else { return };
+        let Some((start, flag)) = self.known.take() else { return };
         // No reading ends before the one before it began, whatever the clock shows.
         let readings = self.world.readings(self.run).into_iter().filter(|other| *other <= reading);
         let to = readings.map(|other| self.world.clock.shows(other)).max().unwrap_or(0);
@@ -154,7 +164,7 @@ impl Pen<'_> {
         // A clock that was set back makes no flow that ends before it begins.
         let (end, after) = if start > to { (start, 0) } else { (to, from) };
         let after = if self.world.has_steps_back() { 0 } else { after };
-        self.write(reading, Kind::End, start, end, END_AT_LATEST, after);
+        self.write(reading, Kind::End, start, end, END_AT_LATEST | flag, after);
     }
 
     fn write(&mut self, at: u64, kind: Kind, start: u64, end: u64, more: u8, ended_after: u64) {

@@ -187,6 +187,49 @@ fn replay(records: &[Record<V4>], alive: &mut BTreeSet<u32>) -> Result<BTreeSet<
     Ok(told)
 }
 
+/// A start that was found is marked wherever it is repeated; one by the kernel's stamp is the flow's start, whoever found it.
+#[test]
+fn what_repeats_a_start_that_was_found_says_so() {
+    use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED, START_FROM_KERNEL};
+    let mut world = World::new(false);
+    let nothing = vec![Vec::new(); 1 + (FLOWS / DATAGRAM) as usize];
+    assert!(world.read(&nothing));
+    world.mirror.end_reading(true);
+    // Two are found, one of them by its stamp; of one the start is heard.
+    let steps = [Step::Lose, Step::Begin(1), Step::Begin(2), Step::Lose, Step::Begin(4)];
+    steps.into_iter().for_each(|step| world.apply(step));
+    assert!(world.read(&nothing));
+    let mut stamped = flow(5, 99, Kind::Open);
+    (stamped.start, stamped.flags) = (7.into(), START_FROM_KERNEL);
+    world.mirror.found(&captured(stamped, world.time), &mut world.writer);
+    world.mirror.decide(Duration::ZERO, &mut world.writer);
+    let told = |world: &mut World| {
+        let mut told: Vec<_> =
+            world.rotate().iter().map(|record| (record.id.get(), record.kind, record.flags)).collect();
+        told.sort_unstable();
+        told
+    };
+    let of = |kind: Kind, flags: [u8; 4]| [(1, 0), (2, 1), (3, 2), (99, 3)].map(|(id, at)| (id, kind as u8, flags[at]));
+    let found = [RECOVERED, 0, RECOVERED, RECOVERED | START_FROM_KERNEL];
+    assert_eq!(told(&mut world), of(Kind::Start, found));
+    let repeated = [RECOVERED, 0, RECOVERED, START_FROM_KERNEL];
+    world.mirror.begin_reading();
+    for record in world.table.values().copied().chain([stamped]) {
+        let start = if record.id == stamped.id { record.start } else { 0.into() };
+        let open = Record { kind: Kind::Open as u8, start, ..record };
+        world.mirror.found(&captured(open, world.time), &mut world.writer);
+    }
+    assert_eq!(told(&mut world), of(Kind::Open, repeated));
+    // The end of one is heard, and those of the others are found.
+    world.apply(Step::End(1));
+    world.take(usize::MAX);
+    world.mirror.begin_reading();
+    world.mirror.bury(world.time, world.time, &mut world.writer);
+    let mut ends = of(Kind::End, repeated.map(|flags| flags | END_AT_LATEST));
+    ends[0].2 = RECOVERED;
+    assert_eq!(told(&mut world), ends);
+}
+
 proptest! {
     /// Whatever is lost and whatever happens while the table is read: after a reading in which nothing was lost, the
     /// journal leaves open exactly the flows that are alive, its segment tells of each of them, and the sum is right.

@@ -236,7 +236,9 @@ impl<'w> Walk<'w> {
             // It tells up to its last whole block; what stood behind that is no gap within it.
             Some(_) if self.is_fresh && self.part.end == End::CutOff => self.part.end = End::Damaged,
             Some(lost) if !self.is_fresh => self.part.damage(self.solid, self.part.to, lost),
-            _ => {}
+            Some(_) => {}
+            // The other half of the last batch is not there.
+            None => self.part.to = self.solid.max(self.part.from),
         }
     }
 

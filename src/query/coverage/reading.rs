@@ -397,9 +397,8 @@ mod tests {
         }
     }
 
-    /// The IPv4 block of a batch tells of later events than the IPv6 block behind it.
-    #[test]
-    fn damage_in_one_half_of_a_batch_reaches_to_the_next_batch() {
+    /// A segment of two batches, each of both families. The IPv4 block tells of later events than the IPv6 block behind it.
+    fn two_batches() -> Vec<u8> {
         let header = Header { host: "nat1".into(), created: SECOND, ..Header::blank(Content::Events) };
         let mut writer = Writer::new(Vec::new(), &header).unwrap();
         let v4: [(V4, u16); 4] = [([10; 4], 1), ([192; 4], 2), ([192; 4], 2), ([3; 4], 1)];
@@ -411,11 +410,26 @@ mod tests {
         }
         writer.finish(Closing::Stopped, 60 * SECOND).unwrap();
         writer.write_out().unwrap();
-        let mut bytes = writer.output().clone();
+        writer.output().clone()
+    }
+
+    #[test]
+    fn damage_in_one_half_of_a_batch_reaches_to_the_next_batch() {
+        let mut bytes = two_batches();
         let block = Segment::open(&bytes).unwrap().blocks().next().unwrap().unwrap().offset as usize;
         bytes[block] ^= 1;
         let [gap] = read(&bytes).unwrap().gaps[..] else { panic!() };
         assert_eq!((gap.from, gap.to, gap.lost), (SECOND, 50 * SECOND, Some(1)));
+    }
+
+    #[test]
+    fn half_a_batch_at_an_end_that_is_cut_off_covers_nothing() {
+        let bytes = two_batches();
+        let offsets: Vec<_> =
+            Segment::open(&bytes).unwrap().heads().map(|head| head.unwrap().offset as usize).collect();
+        let until = |length: usize| read(&bytes[..length]).unwrap().to / SECOND;
+        assert_eq!([offsets[3], offsets[3] + 1, offsets[4]].map(until), [20, 20, 50]);
+        assert_eq!([offsets[1], offsets[1] + 1, offsets[2]].map(until), [1, 1, 20]);
     }
 
     proptest! {

@@ -16,6 +16,9 @@ use super::line::Place;
 /// What the flags of a start have to say in its flow, whoever knew the start.
 pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED;
 
+/// What the flags say of the start as a time.
+const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
+
 /// What the start and the end of a flow have in common. Version 2 knows no zone and no id: there they are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -82,7 +85,7 @@ impl<A: Address> OpenFlow<A> {
         (self.line, self.seen) = (open.line, open.seen);
         if self.start == 0 {
             self.start = open.start;
-            self.flags |= open.flags & flags::START_FROM_KERNEL;
+            self.flags |= open.flags & OF_START;
         }
     }
 
@@ -132,7 +135,7 @@ impl<A: Address> OpenFlow<A> {
         let end_knows_better = end.start.get() != 0 && end.flags & flags::START_FROM_KERNEL != 0;
         if self.start != 0 && !end_knows_better {
             flow.start = self.start.into();
-            flow.flags = (end.flags & !flags::START_FROM_KERNEL) | (self.flags & flags::START_FROM_KERNEL);
+            flow.flags = (end.flags & !OF_START) | (self.flags & OF_START);
         }
         flow.flags |= self.flags & KEPT;
         if flow.mark.get() == 0 {

@@ -89,6 +89,14 @@ fn what_was_found_stays_marked() {
     }
     let half = flagged(tcp(Kind::Flow, 5, 0), flags::RECOVERED);
     assert_eq!(paired(&[found]), (vec![], vec![half]));
+    // Where the start is lost, what repeats it is marked; what was heard is not, whatever an end says.
+    let (open, end) =
+        (flagged(tcp(Kind::Open, 5, 0), flags::RECOVERED), flagged(tcp(Kind::End, 5, 9), flags::RECOVERED));
+    let flow = flagged(tcp(Kind::Flow, 5, 9), flags::RECOVERED);
+    for records in [&[end][..], &[open, tcp(Kind::End, 0, 9)], &[tcp(Kind::Open, 0, 0), open, tcp(Kind::End, 0, 9)]] {
+        assert_eq!(paired(records), (vec![flow], vec![]));
+    }
+    assert_eq!(paired(&[tcp(Kind::Start, 5, 0), end]), (vec![tcp(Kind::Flow, 5, 9)], vec![]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, RECOVERED, START_FROM_KERNEL};
+use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, START_FROM_KERNEL};
 use ctrecorder_format::{Address, Record, Tuple};
 
 use crate::query::coverage::Span;
@@ -97,6 +97,12 @@ impl Told {
     }
 }
 
+/// The last moment that a time may stand for. Records of version 2, and what is squeezed of them, have no id, and of their
+/// times what is below the microsecond was cut off.
+pub(super) const fn reaches_to(time: u64, id: u32) -> u64 {
+    if id == 0 && time.is_multiple_of(1_000) { time.saturating_add(999) } else { time }
+}
+
 /// A whole flow, or what is known of one, of either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Known {
@@ -114,7 +120,7 @@ impl Known {
         let has = |flag| record.flags & flag != 0;
         let start = match record.start.get() {
             0 => Told::Unknown,
-            latest if has(RECOVERED) && !has(START_FROM_KERNEL) => Told::By { after: reading(latest), latest },
+            latest if record.began_earlier() => Told::By { after: reading(latest), latest },
             moment => Told::At { moment, kernel: has(START_FROM_KERNEL) },
         };
         let end = match record.end.get() {
@@ -127,10 +133,11 @@ impl Known {
         known
     }
 
-    /// It was gone by this moment, which another flow shows that has taken its place.
-    pub(super) fn gone_by(&mut self, latest: u64) {
+    /// It was gone by this moment, which another flow shows that has taken its place; `reach` is the last one that this
+    /// may stand for.
+    pub(super) fn gone_by(&mut self, latest: u64, reach: u64) {
         self.end = Told::By { after: None, latest };
-        self.life.to = latest.max(self.life.from);
+        self.life.to = reach.max(self.life.from);
     }
 
     /// The clock showed these moments while it was alive.
@@ -141,7 +148,8 @@ impl Known {
     }
 
     fn live(&mut self) {
-        let (from, to) = (self.start.earliest().unwrap_or(0), self.end.latest().unwrap_or(u64::MAX));
+        let from = self.start.earliest().unwrap_or(0);
+        let to = self.end.latest().map_or(u64::MAX, |end| reaches_to(end, self.identity.id));
         // The clock may have been set back meanwhile.
         self.life = Span { from: from.min(to), to: to.max(from) };
     }
@@ -216,6 +224,7 @@ pub(super) fn insides<'f>(flows: impl Iterator<Item = &'f Flow>) -> Vec<IpAddr> 
 
 #[cfg(test)]
 mod tests {
+    use ctrecorder_format::record::flags::RECOVERED;
     use ctrecorder_format::{Kind, V4};
 
     use super::*;
@@ -284,5 +293,21 @@ mod tests {
         assert_eq!(life(50, 60, RECOVERED | START_FROM_KERNEL), (50, 60));
         assert_eq!(life(5, 50, END_AT_LATEST), (5, 50));
         assert_eq!(life(9, 5, 0), (5, 9), "the clock was set back");
+    }
+
+    #[test]
+    fn a_time_without_what_is_below_the_microsecond_may_be_a_later_one() {
+        let life = |start, end, id: u32| {
+            let mut flow = record::<V4>(Kind::Flow, start, end, [A, SERVER, SERVER, PUBLIC]);
+            flow.id = id.into();
+            let mut known = Known::of(&flow, |_| None);
+            let told = (known.life.from, known.life.to);
+            known.gone_by(end, reaches_to(end, 0));
+            (told, known.life.to)
+        };
+        assert_eq!(life(1_000, 3_000, 0), ((1_000, 3_999), 3_999));
+        assert_eq!(life(1_000, 3_001, 0), ((1_000, 3_001), 3_001));
+        assert_eq!(life(1_000, 3_000, 9), ((1_000, 3_000), 3_999));
+        assert_eq!(reaches_to(u64::MAX / 1_000 * 1_000, 0), u64::MAX);
     }
 }

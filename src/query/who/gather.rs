@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use ctrecorder_format::{Address, Cause, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
 
-use super::flow::{Identity, Known, Sides, Told};
+use super::flow::{Identity, Known, Sides, Told, reaches_to};
 use super::plan::Plan;
 use super::scope::Scope;
 use super::{Wanted, lost};
@@ -79,6 +79,8 @@ struct State {
     open: HashMap<Identity, Begun>,
     /// When each reading of the kernel's table began, by when it was at its end.
     readings: HashMap<u64, u64>,
+    /// The gaps that notes tell of.
+    gaps: Vec<Span>,
     /// What the clock showed before and after each time it was set.
     steps: Vec<[u64; 2]>,
     /// Number of flows that began so far.
@@ -111,8 +113,9 @@ struct Begun {
     steps: usize,
     /// The number of the file that told of it last.
     file: usize,
-    /// When it was not alive any more at the latest, ns since the epoch, where a later recorder knows that.
-    gone_by: Option<u64>,
+    /// When it was not alive any more at the latest, ns since the epoch, where a later recorder knows that; and how often the
+    /// clock had been set before.
+    gone_by: Option<(u64, usize)>,
 }
 
 impl State {
@@ -142,10 +145,10 @@ impl State {
     /// The kernel's table was read whole by this moment: every flow alive has a record in this file before it (docs/format.md,
     /// "The table"). What has none was left open by a recorder that was stopped or killed.
     fn table_read(&mut self, moment: u64) {
-        let (file, scope) = (self.file, &self.scope);
+        let (file, scope, steps) = (self.file, &self.scope, self.steps.len());
         let unheard = self.open.iter_mut().filter(|(flow, begun)| begun.file < file && scope.holds(flow));
         for (_, begun) in unheard {
-            begun.gone_by.get_or_insert(moment);
+            begun.gone_by.get_or_insert((moment, steps));
         }
         let ended = self.lost_before.drain(..).map(|lost| Span { to: lost.to.min(moment), ..lost });
         self.gathered.lost.extend(ended.filter(|lost| lost.from <= lost.to));
@@ -165,55 +168,90 @@ impl State {
                 let after = note.to.get();
                 self.steps.push([after.saturating_add_signed(note.value.get().saturating_neg()), after]);
             }
+            _ if note.is_gap() => self.gaps.push(Span { from: note.from.get(), to: note.to.get() }),
             _ => {}
         }
     }
 
+    /// From when on flows may have been alive whose records are lost from a time on. Where a reading of the table came to its
+    /// end behind that time, starts may be among them that it found after a gap: such flows began since the reading did.
+    fn found_since(&self, lost_from: u64) -> u64 {
+        let readings = self.readings.iter().map(|(to, from)| Span { from: *from, to: *to });
+        let after_gaps = readings.filter(|reading| {
+            (reading.from..=reading.to).contains(&lost_from) && self.gaps.iter().any(|gap| gap.meets(*reading))
+        });
+        after_gaps.map(|reading| reading.from).min().unwrap_or(lost_from)
+    }
+
     fn finish(mut self) -> Gathered {
         let reading = |to| self.readings.get(&to).copied();
-        for (flow, begun, steps) in self.whole {
+        let mut alive = Vec::new();
+        for (flow, begun, mut steps) in std::mem::take(&mut self.whole) {
             let mut known = match flow {
                 Flow::Ipv4(record) => Known::of(&record, reading),
                 Flow::Ipv6(record) => Known::of(&record, reading),
             };
-            for step in self.steps.get(begun.steps..steps).unwrap_or_default() {
-                known.saw(*step);
-            }
-            if let (Told::Unknown, Some(latest)) = (known.end, begun.gone_by) {
-                known.gone_by(latest);
+            if let (Told::Unknown, Some((latest, set_before))) = (known.end, begun.gone_by) {
+                known.gone_by(latest, latest);
+                steps = set_before;
             }
             self.gathered.flows.push(known);
+            alive.push(begun.steps..steps);
         }
-        end_replaced(&mut self.gathered.flows, &self.order);
-        self.gathered.lost.extend(self.lost_before.into_iter().chain(self.lost_here));
+        end_replaced(&mut self.gathered.flows, &self.order, &mut alive);
+        // Last: whatever is concluded of its end, the clock has shown this while it was alive.
+        for (flow, alive) in self.gathered.flows.iter_mut().zip(alive) {
+            self.steps.get(alive).unwrap_or_default().iter().for_each(|step| flow.saw(*step));
+        }
+        let mut lost = std::mem::take(&mut self.gathered.lost);
+        lost.append(&mut self.lost_before);
+        lost.append(&mut self.lost_here);
+        let found = lost.into_iter().map(|lost| Span { from: self.found_since(lost.from), ..lost });
+        self.gathered.lost = found.collect();
         self.gathered
     }
 }
 
 /// A flow whose end was not heard was gone when another one began with the same reply tuple: the kernel holds no two of
-/// them. `order` is the place of each among those that began, where it is known.
-fn end_replaced(flows: &mut [Known], order: &[Option<u64>]) {
+/// them. `order` is the place of each among those that began, where it is known; `alive` is how often the clock had been set
+/// when it began, and when it ended.
+fn end_replaced(flows: &mut [Known], order: &[Option<u64>], alive: &mut [Range<usize>]) {
     type Place = (u16, u8, Sides);
     let place = |flow: &Known| (flow.identity.zone, flow.identity.protocol, flow.identity.reply);
-    let mut starts: HashMap<Place, Vec<(u64, Option<u64>)>> = HashMap::new();
-    for (flow, order) in flows.iter().zip(order) {
-        if let Some(start) = flow.start.latest() {
-            starts.entry(place(flow)).or_default().push((start, *order));
+    let mut starts: HashMap<Place, Vec<Start>> = HashMap::new();
+    for ((flow, order), alive) in flows.iter().zip(order).zip(alive.iter()) {
+        if let Some(latest) = flow.start.latest() {
+            let reach = reaches_to(latest, flow.identity.id);
+            starts.entry(place(flow)).or_default().push(Start { latest, reach, order: *order, steps: alive.start });
         }
     }
-    for (flow, order) in flows.iter_mut().zip(order).filter(|(flow, _)| !matches!(flow.end, Told::At { .. })) {
+    let unheard = flows.iter_mut().zip(order).zip(alive).filter(|((flow, _), _)| !matches!(flow.end, Told::At { .. }));
+    for ((flow, order), alive) in unheard {
         let others = starts.get(&place(flow)).into_iter().flatten();
-        let later = others.filter(|(start, other)| match (flow.start.latest(), order, other) {
-            (Some(own), Some(order), Some(other)) => own < *start && order < other,
-            (Some(own), _, _) => own < *start,
-            (None, Some(order), Some(other)) => order < other,
+        let later = others.filter(|other| match (flow.start.latest(), order, &other.order) {
+            (Some(own), Some(order), Some(place)) => own < other.latest && order < place,
+            (Some(own), _, _) => own < other.latest,
+            (None, Some(order), Some(place)) => order < place,
             (None, _, _) => false,
         });
-        let next = later.map(|(start, _)| *start).min();
-        if let Some(next) = next.filter(|next| flow.end.latest().is_none_or(|latest| *next < latest)) {
-            flow.gone_by(next);
+        let next = later.min_by_key(|other| (other.latest, other.reach));
+        if let Some(next) = next.filter(|next| flow.end.latest().is_none_or(|latest| next.latest < latest)) {
+            flow.gone_by(next.latest, next.reach);
+            alive.end = alive.end.min(next.steps);
         }
     }
+}
+
+/// When a flow began that may have taken another one's place.
+struct Start {
+    /// At this moment at the latest.
+    latest: u64,
+    /// The last moment that this may stand for.
+    reach: u64,
+    /// Its place among those that began, where it is known.
+    order: Option<u64>,
+    /// How often the clock had been set before.
+    steps: usize,
 }
 
 impl Gather<'_> {

@@ -7,9 +7,10 @@ use ctrecorder_format::{BlockHeader, Content, Damage, Fault};
 use crate::journal::{Member, Version};
 use crate::query::coverage::Span;
 
-/// When flows may have been alive that only records told of which this damage took away. `None`: it took none.
+/// When flows may have been alive that only records told of which this damage took away. `None`: it took none, or, where an
+/// end was cut off, none of a time that the file covers.
 pub(super) fn by(file: &Member, damage: &Damage) -> Option<Span> {
-    if damage.records_lost == Some(0) || damage.fault == Fault::BehindFooter {
+    if damage.records_lost == Some(0) || matches!(damage.fault, Fault::BehindFooter | Fault::CutOff(_)) {
         return None;
     }
     // It was open a moment ago; if it is not any more, nothing is known.

@@ -36,7 +36,8 @@ impl Account {
                 "O" => account.opens += 1,
                 other => panic!("{other}: {line}"),
             }
-            account.starts_found += usize::from(line.ends_with("[recovered]"));
+            // What repeats a start that was found is marked, too.
+            account.starts_found += usize::from(&line[27..28] == "S" && line.ends_with("[recovered]"));
             account.ends_found += usize::from(line.contains("[ended "));
         }
         account

@@ -156,7 +156,11 @@ pub(crate) struct State {
 impl State {
     /// Whether it was an event, not found in the kernel's table, which the C program does not read.
     fn was_heard(&self) -> bool {
-        self.kind != Kind::Open && self.flags & (flags::RECOVERED | flags::END_AT_LATEST) == 0
+        match self.kind {
+            Kind::Open => false,
+            Kind::Start => self.flags & flags::RECOVERED == 0,
+            _ => self.flags & flags::END_AT_LATEST == 0,
+        }
     }
 
     fn of<A: ctrecorder_format::Address>(&self, flow: &Flow) -> Option<Record<A>> {

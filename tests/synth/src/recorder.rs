@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use ctrecorder_format::record::flags;
+use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, RECOVERED, START_FROM_KERNEL};
 use ctrecorder_format::{Cause, Clock as Source, Closing, Content, Digest, Header, Kind, NS_PER_SECOND, Note};
 
 use crate::flow::Flow;
@@ -105,6 +105,8 @@ struct Recorder<'p, C, W: Write> {
 struct Known {
     flow: Flow,
     start: u64,
+    /// The flags of each record that repeats it.
+    flags: u8,
 }
 
 impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
@@ -247,8 +249,8 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         let mut alive = 0;
         for (place, flow) in flows.alive() {
             alive += 1;
-            match self.known(place).map(|known| known.start) {
-                Some(start) if all => self.push(flow, Kind::Open, start, 0, 0, now)?,
+            match self.known(place).copied() {
+                Some(known) if all => self.push(flow, Kind::Open, known.start, 0, known.flags, now)?,
                 Some(_) => {}
                 None => self.find(place, flow, now)?,
             }
@@ -257,8 +259,8 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.read = note.to.get();
         self.note(note)?;
         self.back += gone.len() as u64;
-        for Known { flow, start } in gone {
-            self.push(&flow, Kind::End, start, self.read.max(start), flags::END_AT_LATEST, now)?;
+        for Known { flow, start, flags } in gone {
+            self.push(&flow, Kind::End, start, self.read.max(start), END_AT_LATEST | flags, now)?;
         }
         Ok(())
     }
@@ -268,11 +270,12 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         let stamp = self.stamp(flow.start);
         let (kind, start, flag) = match stamp {
             _ if !self.deaf => (Kind::Open, stamp, 0),
-            0 => (Kind::Start, now, flags::RECOVERED),
-            _ => (Kind::Start, stamp, flags::RECOVERED),
+            0 => (Kind::Start, now, RECOVERED),
+            _ => (Kind::Start, stamp, RECOVERED),
         };
         self.back += u64::from(self.deaf);
-        self.know(place, Some(Known { flow: *flow, start }));
+        let repeated = if stamp == 0 { flag } else { 0 };
+        self.know(place, Some(Known { flow: *flow, start, flags: repeated }));
         self.push(flow, kind, start, 0, flag, now)
     }
 
@@ -295,11 +298,11 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         let Happening { flow, place, ends } = happening;
         let now = self.clock.shows(happening.at());
         if *ends {
-            let start = self.known(*place).map_or(0, |known| known.start);
+            let (start, flags) = self.known(*place).map_or((0, 0), |known| (known.start, known.flags));
             self.know(*place, None);
-            self.push(flow, Kind::End, start, now, self.kernels(flags::END_FROM_KERNEL), now)?;
+            self.push(flow, Kind::End, start, now, self.kernels(END_FROM_KERNEL) | flags, now)?;
         } else {
-            self.know(*place, Some(Known { flow: *flow, start: now }));
+            self.know(*place, Some(Known { flow: *flow, start: now, flags: 0 }));
             self.push(flow, Kind::Start, now, 0, 0, now)?;
         }
         self.next_tick.get_or_insert(happening.at() + TICK);
@@ -307,7 +310,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
     }
 
     fn push(&mut self, flow: &Flow, kind: Kind, start: u64, end: u64, more: u8, arrived: u64) -> Result<(), Error> {
-        let stamped = if start == 0 { 0 } else { self.kernels(flags::START_FROM_KERNEL) };
+        let stamped = if start == 0 { 0 } else { self.kernels(START_FROM_KERNEL) };
         let state = State { kind, start, end, flags: stamped | more };
         if let Some(output) = &mut self.output {
             output.push(flow, &state, arrived)?;

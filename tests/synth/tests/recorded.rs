@@ -89,7 +89,8 @@ fn misfortune() -> Plan {
             Incident::Overrun { from: at(50), to: at(70) },
             Incident::ClockStep { at: at(90), by: -5 * NS_PER_SECOND.cast_signed() },
             Incident::Stop { at: at(130), back: at(140) },
-            Incident::Crash { at: at(200), back: at(205) },
+            // In the middle of a block.
+            Incident::Crash { at: at(200) + 123_456, back: at(205) },
         ],
         ..Plan::default()
     }
@@ -142,7 +143,7 @@ fn the_same_seed_gives_the_same_bytes() {
     assert!(first == bytes(7));
     assert!(first != bytes(8));
     // On every machine. Another number here means that figures taken before and after cannot be compared.
-    assert_eq!(crc32fast::hash(&first), 0x6688_a89e);
+    assert_eq!(crc32fast::hash(&first), 0x963a_1565);
 }
 
 #[test]

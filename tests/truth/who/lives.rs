@@ -7,7 +7,7 @@ use ctrecorder_format::record::flags::{RECOVERED, START_FROM_KERNEL};
 
 use super::question::Seen;
 use crate::kept::Kept;
-use crate::rows::{Row, endpoints};
+use crate::rows::{Row, Says, endpoints};
 use crate::world::{Span, World};
 
 /// When a flow was alive.
@@ -25,9 +25,6 @@ pub struct Life {
     possible: (u64, u64),
     /// Whether any record of it is left.
     pub is_recorded: bool,
-    /// Whether it was found, not heard, and the record that told so is gone: others repeat its start as one like any other, and
-    /// by the recorder's account nothing of it was lost.
-    pub is_misdated: bool,
     /// Whether its start and its end were heard, and are told; or it was alive when all ended.
     pub is_exact: bool,
     /// Its start and its end as they are told, 0 for what is not.
@@ -91,24 +88,23 @@ fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
     let truly = (flow.start, flow.end);
     // A flow of which files of two versions tell is two, to who knows no id.
     let is_one = rows.iter().all(|row| row.says.id == 0) || rows.iter().all(|row| row.says.id != 0);
-    let mut shown = shown(world, truly);
-    // Of an end in version 2, what is below the microsecond is lost.
-    if let (Some(last), true) = (shown.last_mut(), rows.iter().any(|row| row.says.id == 0)) {
-        last.1 = last.1 / 1_000 * 1_000;
-    }
     let told = (start.map_or(0, |(_, told)| told), end.map_or(0, |end| end.says.end));
     Life {
         endpoints: endpoints(flow),
         protocol: flow.protocol,
         truly,
-        shown,
+        shown: shown(world, truly),
         is_turned: world.has_steps_back(),
-        possible: (start.map_or(0, |(least, _)| least), end.map_or(u64::MAX, |end| end.says.end)),
+        possible: (start.map_or(0, |(least, _)| least), end.map_or(u64::MAX, |end| last(&end.says, end.says.end))),
         is_recorded: !rows.is_empty(),
-        is_misdated: kept.lost.iter().any(|(row, _)| row.flow == number && row.says.flags & RECOVERED != 0),
         is_exact: is_one && was_heard(Kind::Start) && (was_heard(Kind::End) || lives_on) || rows.is_empty(),
         times: told,
     }
+}
+
+/// The last moment that a time of a record may stand for: of one in version 2, what is below the microsecond is cut off.
+const fn last(says: &Says, time: u64) -> u64 {
+    if says.id == 0 { time + 999 } else { time }
 }
 
 /// The earliest start that the records leave possible, and the one that they tell; `None` if they tell none.
@@ -117,6 +113,10 @@ fn start(world: &World, rows: &[&Row]) -> Option<(u64, u64)> {
     let told = row.says.start;
     if row.says.flags & RECOVERED == 0 || row.says.flags & START_FROM_KERNEL != 0 {
         return Some((told, told));
+    }
+    // Who only repeats it does not say how the table was read.
+    if row.says.kind != Kind::Start {
+        return Some((0, told));
     }
     // It began after the table was read before.
     let readings = world.readings(world.files[row.file].run);
@@ -142,8 +142,8 @@ fn succeed(lives: &mut [Life], rows: &[Vec<&Row>], world: &World) {
         let key = |life: &Life| (life.protocol, life.endpoints[2], life.endpoints[3]);
         let own = key(&lives[number]);
         let later = (number + 1..lives.len()).filter(|other| key(&lives[*other]) == own && !rows[*other].is_empty());
-        let begin =
-            later.filter_map(|other| rows[other].iter().map(|row| row.says.start).find(|start| *start != 0)).min();
+        let begins = later.filter_map(|other| rows[other].iter().map(|row| &row.says).find(|says| says.start != 0));
+        let begin = begins.map(|says| last(says, says.start)).min();
         if let Some(begin) = begin {
             lives[number].possible.1 = begin.max(lives[number].possible.0);
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::coverage::{self, Gap};
-use crate::kept::{File, Kept};
+use crate::kept::Kept;
 use crate::world::World;
 use lives::{Life, lives};
 use question::{Answer, Question, questions};
@@ -70,7 +70,7 @@ impl Truth<'_> {
             let is_told = !answer.doubts.is_empty() || self.kept.has_version_2() || self.is_untold(life);
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard; that is said.
             let is_turned = self.world.has_steps_back() && !life.is_exact && !answer.doubts.is_empty();
-            let is_excused = life.is_misdated || is_turned || (!life.is_recorded && is_told);
+            let is_excused = is_turned || (!life.is_recorded && is_told);
             (!is_named && !is_excused).then(|| format!("a flow is left out: {life:?}"))
         })
     }
@@ -100,12 +100,16 @@ impl Truth<'_> {
 
     /// Where everything was heard, the answer is exact: flows, times and verdict.
     fn inexact(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
-        // Where files of version 2 are among them, nobody says when what was cut off had been.
-        let is_unclear = |file: &File| file.is_damaged || (file.is_cut && self.kept.has_version_2());
-        if self.world.has_steps_back() || self.kept.files.iter().any(is_unclear) {
+        if self.world.has_steps_back() || self.kept.files.iter().any(|file| file.is_damaged) {
             return None;
         }
-        let touches = |gap: &Gap| gap.lost != Some(0) && gap.from <= window.1 && window.0 <= gap.to;
+        let meets = |gap: &Gap, (from, to): (u64, u64)| gap.from <= to && from <= gap.to;
+        // Where all is back, but something else is missing, that may be what is back.
+        let is_back = |gap: &Gap| {
+            gap.lost == Some(0)
+                && !self.gaps.iter().any(|other| other.lost.is_none() && meets(other, (gap.from, gap.to)))
+        };
+        let touches = |gap: &Gap| !is_back(gap) && meets(gap, window);
         let is_sure = self.outer.0 <= window.0 && window.1 <= self.outer.1 && !self.gaps.iter().any(touches);
         if answer.doubts.is_empty() != is_sure {
             return Some(format!("it is {is_sure} that nothing is missing"));
