@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -15,6 +15,9 @@ use crate::query::who::{Peer, Question, QuestionError, Terms};
 /// Lines are gathered until so long none came, so that one question at a time is answered at once, and thousands by one
 /// pass through the journal.
 const SILENCE: Duration = Duration::from_millis(20);
+
+/// The first of them does not wait for longer than this.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// So many lines are answered at once at most.
 const BATCH_MAX: usize = 100_000;
@@ -44,8 +47,9 @@ pub(super) fn run(terms: &Terms, desk: &mut Desk) -> anyhow::Result<Status> {
 /// The lines that came together; `None` at the end.
 fn gather(lines: &Receiver<Line>) -> Option<Vec<Line>> {
     let mut batch = vec![lines.recv().ok()?];
+    let end = Instant::now() + PATIENCE;
     while batch.len() < BATCH_MAX {
-        match lines.recv_timeout(SILENCE) {
+        match lines.recv_timeout(SILENCE.min(end.saturating_duration_since(Instant::now()))) {
             Ok(line) => batch.push(line),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
         }

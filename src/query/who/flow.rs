@@ -41,6 +41,8 @@ pub(super) struct Identity {
     pub(super) id: u32,
     pub(super) zone: u16,
     pub(super) protocol: u8,
+    /// Type and code of a query and of its reply; of other protocols zeros.
+    pub(super) types: [u16; 2],
 }
 
 impl Identity {
@@ -52,6 +54,7 @@ impl Identity {
             id: record.id.get(),
             zone: record.zone.get(),
             protocol,
+            types: if has_queries(protocol) { [record.original.dport.get(), record.reply.dport.get()] } else { [0; 2] },
         }
     }
 }

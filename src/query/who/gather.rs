@@ -5,15 +5,15 @@ use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Address, Cause, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
+use ctrecorder_format::record::flags;
+use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
 
 use super::flow::{Identity, Known, Sides, Told, reaches_to};
 use super::plan::Plan;
-use super::scope::Scope;
 use super::{Wanted, lost};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
-use crate::query::Pairing;
 use crate::query::coverage::Span;
+use crate::query::pair::{FlowSink, Pairs};
 
 /// What a pass through a journal found.
 #[derive(Debug, Default)]
@@ -26,18 +26,8 @@ pub(super) struct Gathered {
     pub(super) damage: Vec<(PathBuf, Damage)>,
     /// Files that could not be read.
     pub(super) failures: Vec<Error>,
-}
-
-impl Gathered {
-    /// Adds what was found in another part of the journal. What both found, the earlier one knows better.
-    pub(super) fn join(&mut self, other: Self) {
-        let place = |flow: &Known| (flow.identity, flow.start.latest());
-        let known: HashSet<_> = self.flows.iter().map(place).collect();
-        self.flows.extend(other.flows.into_iter().filter(|flow| !known.contains(&place(flow))));
-        self.lost.extend(other.lost);
-        self.damage.extend(other.damage);
-        self.failures.extend(other.failures);
-    }
+    /// When the kernel's table was last read whole, ns since the epoch.
+    pub(super) last_reading: Option<u64>,
 }
 
 /// Reads what the plan says of a journal, for the flows that were alive at some moment of a span.
@@ -51,13 +41,6 @@ pub(super) fn gather(journal: &Journal, wanted: &Wanted, plan: &Plan, span: Span
     // What began later was not followed to its end.
     gathered.flows.retain(|flow| flow.life.meets(span));
     gathered
-}
-
-/// Starts and ends of both families on their way to flows.
-#[derive(Debug, Default)]
-struct Pairs {
-    ipv4: Pairing<V4>,
-    ipv6: Pairing<V6>,
 }
 
 /// Takes what a journal holds.
@@ -89,9 +72,8 @@ struct State {
     order: Vec<Option<u64>>,
     /// Flows as they were paired, and what is known of their begin; of its end, how often the clock had been set.
     whole: Vec<(Flow, Begun, usize)>,
-    /// The number of the file that is read, and what was recorded in it.
-    file: usize,
-    scope: Scope,
+    /// Whether the file that is read is one of events, by a header that is whole: then its readings of the table are its own.
+    is_of_events: bool,
     /// What damage in this file took away, and what damage in earlier ones did.
     lost_here: Vec<Span>,
     lost_before: Vec<Span>,
@@ -111,11 +93,6 @@ struct Begun {
     order: u64,
     /// How often the clock had been set before.
     steps: usize,
-    /// The number of the file that told of it last.
-    file: usize,
-    /// When it was not alive any more at the latest, ns since the epoch, where a later recorder knows that; and how often the
-    /// clock had been set before.
-    gone_by: Option<(u64, usize)>,
 }
 
 impl State {
@@ -128,28 +105,24 @@ impl State {
 
     /// What is known of a flow when a record opens it.
     fn now<A: Address>(&self, record: &Record<A>) -> Begun {
-        let (start, order, steps) = (record.start.get(), self.begun, self.steps.len());
-        Begun { start, order, steps, file: self.file, gone_by: None }
+        // One that was found may have begun long before its start.
+        let is_found = record.flags & (flags::RECOVERED | flags::START_FROM_KERNEL) == flags::RECOVERED;
+        let start = if is_found { 0 } else { record.start.get() };
+        Begun { start, order: self.begun, steps: self.steps.len() }
     }
 
-    /// A record that opens a flow, or tells of one that is open.
+    /// A record that opens a flow, unless it is open.
     fn opened<A: Address>(&mut self, record: &Record<A>) {
         if matches!(record.kind(), Some(Kind::Start | Kind::Open)) {
             self.begun += 1;
             let begun = self.now(record);
-            let known = self.open.entry(Identity::of(record)).or_insert(begun);
-            (known.file, known.gone_by) = (begun.file, None);
+            self.open.entry(Identity::of(record)).or_insert(begun);
         }
     }
 
     /// The kernel's table was read whole by this moment: every flow alive has a record in this file before it (docs/format.md,
-    /// "The table"). What has none was left open by a recorder that was stopped or killed.
+    /// "The table"), whatever was lost before.
     fn table_read(&mut self, moment: u64) {
-        let (file, scope, steps) = (self.file, &self.scope, self.steps.len());
-        let unheard = self.open.iter_mut().filter(|(flow, begun)| begun.file < file && scope.holds(flow));
-        for (_, begun) in unheard {
-            begun.gone_by.get_or_insert((moment, steps));
-        }
         let ended = self.lost_before.drain(..).map(|lost| Span { to: lost.to.min(moment), ..lost });
         self.gathered.lost.extend(ended.filter(|lost| lost.from <= lost.to));
     }
@@ -160,8 +133,9 @@ impl State {
                 let (from, to) = (note.from.get(), note.to.get());
                 self.readings.entry(to).and_modify(|known| *known = from.min(*known)).or_insert(from);
                 // Else the records of flows that are alive may be among those that are lost.
-                if self.lost_here.is_empty() {
+                if self.lost_here.is_empty() && self.is_of_events {
                     self.table_read(to);
+                    self.gathered.last_reading = self.gathered.last_reading.max(Some(to));
                 }
             }
             Some(Cause::ClockStep) => {
@@ -186,15 +160,11 @@ impl State {
     fn finish(mut self) -> Gathered {
         let reading = |to| self.readings.get(&to).copied();
         let mut alive = Vec::new();
-        for (flow, begun, mut steps) in std::mem::take(&mut self.whole) {
-            let mut known = match flow {
+        for (flow, begun, steps) in std::mem::take(&mut self.whole) {
+            let known = match flow {
                 Flow::Ipv4(record) => Known::of(&record, reading),
                 Flow::Ipv6(record) => Known::of(&record, reading),
             };
-            if let (Told::Unknown, Some((latest, set_before))) = (known.end, begun.gone_by) {
-                known.gone_by(latest, latest);
-                steps = set_before;
-            }
             self.gathered.flows.push(known);
             alive.push(begun.steps..steps);
         }
@@ -203,6 +173,7 @@ impl State {
         for (flow, alive) in self.gathered.flows.iter_mut().zip(alive) {
             self.steps.get(alive).unwrap_or_default().iter().for_each(|step| flow.saw(*step));
         }
+        drop_repeated_halves(&mut self.gathered.flows);
         let mut lost = std::mem::take(&mut self.gathered.lost);
         lost.append(&mut self.lost_before);
         lost.append(&mut self.lost_here);
@@ -212,12 +183,22 @@ impl State {
     }
 }
 
+/// Files that were squeezed one by one tell of one flow several times: as a half in each, and whole in the last.
+fn drop_repeated_halves(flows: &mut Vec<Known>) {
+    let place = |flow: &Known| (flow.identity, flow.start.latest());
+    let mut whole: HashSet<_> = flows.iter().filter(|flow| flow.end != Told::Unknown).map(place).collect();
+    flows.retain(|flow| flow.end != Told::Unknown || flow.start == Told::Unknown || whole.insert(place(flow)));
+}
+
 /// A flow whose end was not heard was gone when another one began with the same reply tuple: the kernel holds no two of
 /// them. `order` is the place of each among those that began, where it is known; `alive` is how often the clock had been set
 /// when it began, and when it ended.
 fn end_replaced(flows: &mut [Known], order: &[Option<u64>], alive: &mut [Range<usize>]) {
-    type Place = (u16, u8, Sides);
-    let place = |flow: &Known| (flow.identity.zone, flow.identity.protocol, flow.identity.reply);
+    type Place = (u16, u8, u16, Sides);
+    let place = |flow: &Known| {
+        let Identity { zone, protocol, types: [_, reply_type], reply, .. } = flow.identity;
+        (zone, protocol, reply_type, reply)
+    };
     let mut starts: HashMap<Place, Vec<Start>> = HashMap::new();
     for ((flow, order), alive) in flows.iter().zip(order).zip(alive.iter()) {
         if let Some(latest) = flow.start.latest() {
@@ -254,12 +235,19 @@ struct Start {
     steps: usize,
 }
 
+impl FlowSink for State {
+    fn ipv4(&mut self, flow: &Record<V4>, _counters: &Counters) {
+        self.flow(flow, Flow::Ipv4);
+    }
+
+    fn ipv6(&mut self, flow: &Record<V6>, _counters: &Counters) {
+        self.flow(flow, Flow::Ipv6);
+    }
+}
+
 impl Gather<'_> {
     fn finish(mut self) -> Gathered {
-        let Self { pairs, state, .. } = &mut self;
-        let Pairs { ipv4, ipv6 } = std::mem::take(pairs);
-        ipv4.finish(&mut |flow, _| state.flow(&flow, Flow::Ipv4));
-        ipv6.finish(&mut |flow, _| state.flow(&flow, Flow::Ipv6));
+        self.pairs.finish(&mut self.state);
         self.state.finish()
     }
 
@@ -278,32 +266,40 @@ impl Sink for Gather<'_> {
             return ControlFlow::Break(());
         }
         self.next += 1;
-        (self.state.file, self.state.scope) = (self.next, Scope::of(file));
+        self.pairs.begin(file, &mut self.state);
+        self.state.is_of_events = match file {
+            Version::Two(_) => false,
+            Version::Three(segment) => segment.header().is_ok_and(|header| header.content == Content::Events),
+        };
         let lost = std::mem::take(&mut self.state.lost_here);
         self.state.lost_before.extend(lost);
         ControlFlow::Continue(())
     }
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<()> {
-        let state = &mut self.state;
-        self.pairs.ipv4.push(record, counters, &mut |flow, _| state.flow(&flow, Flow::Ipv4));
+        self.pairs.ipv4(record, counters, &mut self.state);
+        // What is known of a flow's begin is kept beside it, and has to be in step.
+        self.pairs.settle(&mut self.state);
         self.state.opened(record);
         ControlFlow::Continue(())
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<()> {
-        let state = &mut self.state;
-        self.pairs.ipv6.push(record, counters, &mut |flow, _| state.flow(&flow, Flow::Ipv6));
+        self.pairs.ipv6(record, counters, &mut self.state);
+        // What is known of a flow's begin is kept beside it, and has to be in step.
+        self.pairs.settle(&mut self.state);
         self.state.opened(record);
         ControlFlow::Continue(())
     }
 
     fn note(&mut self, _path: &Path, note: &Note) -> ControlFlow<()> {
-        self.state.note(note);
+        let note = self.pairs.note(note, &mut self.state);
+        self.state.note(&note);
         ControlFlow::Continue(())
     }
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<()> {
+        self.pairs.damage(damage);
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
         self.state.lost_here.extend(file.and_then(|file| lost::by(file, damage)));
         // An end that was cut off is a gap, and told of as that.

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
+use ctrecorder_format::Content;
+
 use super::Question;
-use super::flow::Identity;
 use crate::journal::Version;
 
-/// What was recorded, by the headers of files. The default is nothing.
-#[derive(Clone, Debug, Default)]
+/// What was recorded, by the headers of files.
+#[derive(Clone, Debug)]
 pub(super) struct Scope {
     ipv4: bool,
     ipv6: bool,
@@ -18,6 +19,23 @@ pub(super) struct Scope {
     pub(super) has_version_2: bool,
     /// Whether some of it was left out by a filter, by what a header says.
     pub(super) is_filtered: bool,
+    /// Whether all of it are events of version 3: then each run tells who is alive.
+    pub(super) is_of_events: bool,
+}
+
+impl Default for Scope {
+    /// Nothing was recorded.
+    fn default() -> Self {
+        Self {
+            ipv4: false,
+            ipv6: false,
+            protocols: Vec::new(),
+            has_all_protocols: false,
+            has_version_2: false,
+            is_filtered: false,
+            is_of_events: true,
+        }
+    }
 }
 
 impl Scope {
@@ -36,24 +54,29 @@ impl Scope {
             protocols,
             has_version_2: matches!(version, Version::Two(_)),
             is_filtered,
+            is_of_events: matches!(version, Version::Three(_)) && version.content() == Content::Events,
         }
     }
 
-    /// Adds what was recorded in another file.
-    pub(super) fn join(&mut self, other: &Self) {
+    /// What was recorded here or there.
+    pub(super) fn joined(mut self, other: &Self) -> Self {
         self.ipv4 |= other.ipv4;
         self.ipv6 |= other.ipv6;
         self.has_all_protocols |= other.has_all_protocols;
         self.has_version_2 |= other.has_version_2;
         self.is_filtered |= other.is_filtered;
+        self.is_of_events &= other.is_of_events;
         self.protocols.extend(&other.protocols);
         self.protocols.sort_unstable();
         self.protocols.dedup();
+        self
     }
 
-    /// Whether such a flow was recorded.
-    pub(super) fn holds(&self, flow: &Identity) -> bool {
-        self.has_family(flow.original.src.ip()) && (self.has_all_protocols || self.protocols.contains(&flow.protocol))
+    /// Whether this is all that was recorded there, too.
+    pub(super) fn is_as_wide_as(&self, other: &Self) -> bool {
+        let has_protocols = self.has_all_protocols
+            || (!other.has_all_protocols && other.protocols.iter().all(|protocol| self.protocols.contains(protocol)));
+        has_protocols && !self.is_filtered && (self.ipv4 || !other.ipv4) && (self.ipv6 || !other.ipv6)
     }
 
     /// Whether all that is asked for was recorded.

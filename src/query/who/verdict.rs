@@ -42,6 +42,8 @@ pub enum Doubt {
     NotRecorded,
     /// Some flows were left out of a file by a filter.
     Filtered,
+    /// Flows may have been alive that began unheard, and no reading of the kernel's table tells of them.
+    NoReading,
 }
 
 /// What was found for one time and one slack.
@@ -190,6 +192,7 @@ impl Doubt {
             Self::Unread => "a file could not be read, and what it covers is not known",
             Self::NoFile => "no file could be read",
             Self::NotRecorded => "not every kind of flow that is asked for was recorded",
+            Self::NoReading => "nobody tells which flows were alive before: the kernel's table was not read since",
             Self::Filtered => "a file holds only what a filter kept (see header)",
         }
     }

@@ -17,11 +17,6 @@ const KEYS_MAX: usize = 64;
 /// So few endpoints are compared one after the other.
 const FEW: usize = 8;
 
-/// The types of queries and replies that the kernel tracks, of ICMP and of ICMPv6 (nf_conntrack_proto_icmp.c and its
-/// sister): with code 0 they stand in the place of the public endpoint's port.
-const QUERY_TYPES: [u16; 8] = [0, 8, 13, 14, 15, 16, 17, 18];
-const QUERY_TYPES_V6: [u16; 4] = [128, 129, 139, 140];
-
 /// The endpoints that are asked for.
 #[derive(Debug)]
 pub(super) struct Wanted {
@@ -38,7 +33,7 @@ struct Endpoints<A> {
 }
 
 impl<A: Address> Endpoints<A> {
-    fn of(questions: &[Question], query_types: &[u16]) -> Self {
+    fn of(questions: &[Question]) -> Self {
         let mut all = HashSet::default();
         let mut keys = Vec::new();
         for question in questions {
@@ -47,7 +42,8 @@ impl<A: Address> Endpoints<A> {
                 keys.push(Key::endpoint(address, question.endpoint.port()));
             }
             if [1, 58].into_iter().any(|protocol| question.asks_for(protocol)) {
-                keys.extend(query_types.iter().map(|kind| Key::endpoint(address, kind << 8)));
+                // In the place of its public port a query has its type and code.
+                keys.push(Key::address(address));
             }
         }
         let few = if all.len() <= FEW { all.iter().copied().collect() } else { Vec::new() };
@@ -74,7 +70,7 @@ impl<A: Address> Endpoints<A> {
 
 impl Wanted {
     pub(super) fn by(questions: &[Question]) -> Self {
-        Self { ipv4: Endpoints::of(questions, &QUERY_TYPES), ipv6: Endpoints::of(questions, &QUERY_TYPES_V6) }
+        Self { ipv4: Endpoints::of(questions), ipv6: Endpoints::of(questions) }
     }
 
     /// Whether this endpoint is asked for.

@@ -121,7 +121,8 @@ fn of_icmp_the_port_is_the_id() {
     let mut ping =
         event::<V4>(Kind::Start, 1, 10, ["10.0.0.1:77", "198.51.100.7:2048", "198.51.100.7:78", "203.0.113.6:0"]);
     ping.flags = flags::START_FROM_KERNEL;
-    let bytes = Segment::new(&every_protocol(0)).push(&ping).closed(Closing::Stopped).0;
+    let read = Note::gap(BEGIN, BEGIN, 0, Cause::TableRead);
+    let bytes = Segment::new(&every_protocol(0)).note(&read).push(&ping).closed(Closing::Stopped).0;
     let files = [("a.ct", bytes)];
     let ask =
         |endpoint, more: &[&str]| verdict(&files, &[&[endpoint, "--at", "2027-01-15T08:02:00Z"], more].concat()).0;
@@ -140,12 +141,18 @@ fn what_was_not_recorded_is_not_denied() {
         let answer = run([&["who", endpoint, "--at", "2026-11-20T21:12:30Z", "--slack", "1s"], more, &[&tcp]].concat());
         (answer.stdout.lines().next().unwrap().to_owned(), answer.status, answer.stdout)
     };
+    let (line, status, text) = ask("203.0.113.1:1", &["--proto", "tcp"]);
+    assert_eq!((line.as_str(), status), ("NONE: no flow had 203.0.113.1:1 by tcp then", 1));
+    assert!(!text.contains("only tcp was recorded") && text.contains("version 2 do not tell"), "{text}");
+    // Nobody says that it was TCP.
     let (line, status, text) = ask("203.0.113.1:1", &[]);
-    assert_eq!((line.as_str(), status), ("NONE: no flow had 203.0.113.1:1 then", 1));
-    assert!(text.contains("\nonly tcp was recorded\n") && text.contains("version 2 do not tell"), "{text}");
+    assert!(line.starts_with("UNKNOWN: ") && status == 4 && text.contains("\nonly tcp was recorded\n"), "{text}");
     for (endpoint, more) in [("203.0.113.1:1", ["--proto", "udp"]), ("[2001:db8::1]:1", ["--proto", "tcp"])] {
         let (line, status, _) = ask(endpoint, &more);
-        assert!(line.starts_with("UNKNOWN: ") && line.ends_with("flows of this kind were not recorded"), "{line}");
+        assert!(
+            line.starts_with("UNKNOWN: ") && line.ends_with("not every kind of flow that is asked for was recorded"),
+            "{line}"
+        );
         assert_eq!(status, 4);
     }
 }
@@ -162,7 +169,12 @@ fn it_is_told_what_the_answer_depends_on() {
             flow(inside),
         ))
     };
-    let mut segment = Segment::new(&every_protocol(0)).note(&Note::at(BEGIN, Cause::Started));
+    let mut segment = Segment::new(&every_protocol(0)).note(&Note::at(BEGIN, Cause::Started)).note(&Note::gap(
+        BEGIN,
+        BEGIN,
+        0,
+        Cause::TableRead,
+    ));
     let hour = 3600;
     for (inside, from) in [("10.0.0.1:1", 0), ("10.0.0.2:1", 11 * hour), ("10.0.0.3:1", 12 * hour)] {
         segment = whole(segment, inside, from + 1, from + 1800);
