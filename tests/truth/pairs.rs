@@ -51,7 +51,7 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
 
 /// Squeezing changes no answer.
 fn check_squeezed(world: &World, kept: &Kept, told: &[Says]) {
-    let squeezed = squeeze(kept);
+    let squeezed = squeezed(kept);
     let (_, again) = listed(["-s"], [&squeezed]);
     same("flows of the squeezed journal", &again, told);
     // Coverage reads no records: what is damaged in them, only who squeezes sees. Where the clock was set back, a squeezed file
@@ -62,9 +62,12 @@ fn check_squeezed(world: &World, kept: &Kept, told: &[Says]) {
     }
 }
 
-/// Makes one file of the journal.
-fn squeeze(kept: &Kept) -> PathBuf {
+/// The one file that squeezing makes of the journal.
+pub fn squeezed(kept: &Kept) -> PathBuf {
     let path = kept.directory.path().join(".squeezed");
+    if path.exists() {
+        return path;
+    }
     let words = ["squeeze".into(), "-o".into(), path.clone().into_os_string()];
     let answer = run(words, kept.paths());
     assert!(path.exists(), "{answer:?}");

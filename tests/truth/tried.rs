@@ -13,7 +13,7 @@ use crate::case::{Case, cases};
 const SHARES: u64 = 2;
 
 /// How many cases there are unless `TRUTH_CASES` says another number.
-const CASES: u64 = 500;
+const CASES: u64 = 600;
 
 /// Chance out of a seed, for one case.
 pub fn runner(seed: u64) -> TestRunner {

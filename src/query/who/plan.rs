@@ -47,7 +47,9 @@ impl Plan {
         let mut greatest_before = 0;
         let mut begin = None;
         for (place, file) in files.iter().enumerate() {
-            if file.has_whole_keyframe && (place == 0 || greatest_before < asked.from) {
+            // What was alive in a time that no file tells of may have ended before the next one: those before it know it.
+            let is_begun = greatest_before < asked.from && file.least <= asked.from;
+            if file.has_whole_keyframe && (place == 0 || is_begun) {
                 begin = Some(place);
             }
             greatest_before = greatest_before.max(file.greatest);
@@ -130,7 +132,8 @@ mod tests {
         let files = files([(10, 20, true), (20, 30, true), (5, 15, true), (15, 25, true), (40, 50, true)]);
         assert_eq!(plan(&files, 22, 23), (1, None));
         assert_eq!(plan(&files, 12, 13), (0, Some(4)));
-        assert_eq!(plan(&files, 35, 36), (4, None));
+        assert_eq!(plan(&files, 35, 36), (3, None));
+        assert_eq!(plan(&files, 40, 41), (4, None));
     }
 
     #[test]

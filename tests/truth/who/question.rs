@@ -1,6 +1,7 @@
 //! Questions by chance, and the answers to them.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ctrecorder_format::NS_PER_SECOND;
@@ -52,6 +53,13 @@ pub struct Answer {
     pub flows: Vec<Named>,
     /// Why there may be more.
     pub doubts: Vec<String>,
+}
+
+impl Answer {
+    /// The inside addresses, each once.
+    pub fn insides(&self) -> BTreeSet<IpAddr> {
+        self.flows.iter().map(|flow| flow.seen.inside.ip()).collect()
+    }
 }
 
 /// So many questions about a world, and how far their times may be wrong.
