@@ -65,7 +65,8 @@ impl Ask {
         let (begin, end) = alive(says);
         let (first, last) = match says.kind {
             Kind::Start => (begin, begin),
-            Kind::End => (end, end),
+            // Its flow cannot have ended before it began: if it says so, the clock was set back, and it is news of no moment.
+            Kind::End => (begin.max(end), end),
             _ => (begin, end),
         };
         match self {

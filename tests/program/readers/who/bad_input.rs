@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::Duration;
+use std::{io, thread};
 
 use ctrecorder_format::{Cause, Closing, Header, Kind, Note, V4};
 use tempfile::TempDir;
@@ -85,7 +87,12 @@ fn as_nobody(directory: &TempDir, arguments: &[&str]) -> (String, String, Option
     for path in [directory.path(), &program] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let output = Command::new(&program).args(arguments).env("TZ", "UTC").uid(65_534).gid(65_534).output().unwrap();
+    let mut asked = Command::new(&program);
+    asked.args(arguments).env("TZ", "UTC").uid(65_534).gid(65_534);
+    // While another test starts a program, its child has this one open for writing, too.
+    let is_busy = |error: &io::Error| error.kind() == io::ErrorKind::ExecutableFileBusy;
+    let answers = (0..500).map(|_| asked.output().inspect_err(|_| thread::sleep(Duration::from_millis(10))));
+    let output = answers.skip_while(|answer| answer.as_ref().is_err_and(is_busy)).next().unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr), output.status.code())
 }
