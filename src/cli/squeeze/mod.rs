@@ -167,7 +167,7 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
         bail!("there is nothing to squeeze");
     };
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let mut stream = Stream::start(output, plan, how.choice.filter.clone(), report)?;
+    let mut stream = Stream::start(output, plan, how.choice.filter.clone(), journal, report)?;
     let mut scan = Scan::new(&how.choice, OpenRecords::All).with_threads(how.threads);
     if let ControlFlow::Break(error) = scan.run(journal, &mut stream) {
         return Err(stream.why(error));

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use ctrecorder_format::{Address, Cause, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
 
+use super::Wanted;
 use super::flow::{Identity, Known, Sides, Told};
 use super::plan::Plan;
 use super::scope::Scope;
-use super::{Wanted, lost};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
-use crate::query::Pairing;
 use crate::query::coverage::Span;
+use crate::query::{Losses, Pairing};
 
 /// What a pass through a journal found.
 #[derive(Debug, Default)]
@@ -90,9 +90,7 @@ struct State {
     /// The number of the file that is read, and what was recorded in it.
     file: usize,
     scope: Scope,
-    /// What damage in this file took away, and what damage in earlier ones did.
-    lost_here: Vec<Span>,
-    lost_before: Vec<Span>,
+    lost: Losses,
 }
 
 /// A record of either family that is a whole flow.
@@ -147,17 +145,15 @@ impl State {
         for (_, begun) in unheard {
             begun.gone_by.get_or_insert(moment);
         }
-        let ended = self.lost_before.drain(..).map(|lost| Span { to: lost.to.min(moment), ..lost });
-        self.gathered.lost.extend(ended.filter(|lost| lost.from <= lost.to));
     }
 
     fn note(&mut self, note: &Note) {
+        let names_flows = self.lost.note(note);
         match note.cause() {
             Some(Cause::TableRead) => {
                 let (from, to) = (note.from.get(), note.to.get());
                 self.readings.entry(to).and_modify(|known| *known = from.min(*known)).or_insert(from);
-                // Else the records of flows that are alive may be among those that are lost.
-                if self.lost_here.is_empty() {
+                if names_flows {
                     self.table_read(to);
                 }
             }
@@ -185,7 +181,7 @@ impl State {
             self.gathered.flows.push(known);
         }
         end_replaced(&mut self.gathered.flows, &self.order);
-        self.gathered.lost.extend(self.lost_before.into_iter().chain(self.lost_here));
+        self.gathered.lost.extend(self.lost.finish());
         self.gathered
     }
 }
@@ -241,8 +237,7 @@ impl Sink for Gather<'_> {
         }
         self.next += 1;
         (self.state.file, self.state.scope) = (self.next, Scope::of(file));
-        let lost = std::mem::take(&mut self.state.lost_here);
-        self.state.lost_before.extend(lost);
+        self.state.lost.begin(file);
         ControlFlow::Continue(())
     }
 
@@ -267,7 +262,7 @@ impl Sink for Gather<'_> {
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<()> {
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
-        self.state.lost_here.extend(file.and_then(|file| lost::by(file, damage)));
+        self.state.lost.damage(file, damage);
         // An end that was cut off is a gap, and told of as that.
         if !matches!(damage.fault, Fault::CutOff(_)) {
             self.state.gathered.damage.push((path.to_owned(), damage.clone()));

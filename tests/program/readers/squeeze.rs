@@ -240,7 +240,11 @@ fn a_damaged_input_is_squeezed_as_far_as_it_goes() {
     first[block + 70] ^= 1;
     let mut open = v4(Kind::Open, 1, 1);
     open.flags = flags::REPLY_SEEN;
-    let second = Segment::new(&header(1, Some(digest))).push(&open).seal().push(&v4(Kind::End, 1, 700)).stopped();
+    let second = Segment::new(&header(1, Some(digest)))
+        .push(&open)
+        .note(&Note::gap(BEGIN + 600 * NS, BEGIN + 601 * NS, 0, Cause::TableRead))
+        .push(&v4(Kind::End, 1, 700))
+        .stopped();
     let [a, b] = ["a", "b"].map(|name| directory.path().join(name));
     fs::write(&a, first).unwrap();
     fs::write(&b, second).unwrap();
@@ -253,8 +257,8 @@ fn a_damaged_input_is_squeezed_as_far_as_it_goes() {
     let flow = "2027.01.15 08:00:01.000000 2027.01.15 08:11:40.000000 src=10.0.0.1:1 ";
     assert!(listed.stdout.starts_with(flow), "{}", listed.stdout);
     assert_eq!((listed.status, listed.stdout.lines().count()), (0, 1));
-    // What was lost with the damage is not forgotten.
-    let gap = "gap from 2027.01.15 08:00:00.000000 to 2027.01.15 08:10:00.000000: source damaged or incomplete, 1 event lost\n";
+    // What was lost with the damage is not forgotten: up to when all flows alive are told of.
+    let gap = "gap from 2027.01.15 08:00:01.000000 to 2027.01.15 08:10:01.000000: source damaged or incomplete, 1 event lost\n";
     assert!(listed.stderr.ends_with(gap), "{}", listed.stderr);
 }
 
