@@ -1,13 +1,14 @@
 //! From the records of a journal to the flows of an output.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::behind::Behind;
 use super::output::Output;
 use super::plan::Plan;
+use super::timeless::Timeless;
 use crate::cli::Report;
 use crate::journal::{Broken, Chain, Error, Journal, Shown, Sink, Version};
 use crate::query::coverage::Span;
@@ -20,6 +21,8 @@ struct Out {
     has_notes: bool,
     /// Which flows are wanted.
     filter: Filter,
+    /// What an output without notes, of version 2, has no place for.
+    timeless: Timeless,
     /// The time of the last record of the present file, or of its begin, in ns since the epoch.
     reached: u64,
     /// Whether something failed.
@@ -46,9 +49,13 @@ impl Out {
 impl FlowSink for Out {
     fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) {
         let reached = self.reached;
-        if self.filter.matches(flow) {
-            self.keep(|output| output.ipv4(flow, counters, reached));
+        if !self.filter.matches(flow) {
+            return;
         }
+        if !self.has_notes && Timeless::is(flow) {
+            return self.timeless.leave_out(flow);
+        }
+        self.keep(|output| output.ipv4(flow, counters, reached));
     }
 
     fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) {
@@ -61,6 +68,8 @@ impl FlowSink for Out {
 
 /// Pairs what comes in, and writes the flows.
 pub(super) struct Stream<'r> {
+    /// What the output is called.
+    path: PathBuf,
     out: Out,
     pairs: Pairs,
     report: &'r mut Report,
@@ -96,9 +105,11 @@ impl<'r> Stream<'r> {
         journal: &'r Journal,
         report: &'r mut Report,
     ) -> anyhow::Result<Self> {
-        let has_notes = output.has_notes();
-        let out = Out { output: Behind::start(output)?, has_notes, filter, reached: 0, done: Ok(()) };
+        let (path, has_notes) = (output.path().to_owned(), output.has_notes());
+        let (output, timeless) = (Behind::start(output)?, Timeless::default());
+        let out = Out { output, has_notes, filter, timeless, reached: 0, done: Ok(()) };
         Ok(Self {
+            path,
             out,
             pairs: Pairs::new(),
             report,
@@ -139,10 +150,13 @@ impl<'r> Stream<'r> {
         }
         self.out.keep(Behind::part);
         self.pairs.finish(&mut self.out);
-        match self.out.done {
-            Ok(()) => self.out.output.finish(end),
-            Err(error) => Err(self.out.output.why(error)),
+        let Out { output, timeless, done, .. } = self.out;
+        match done {
+            Ok(()) => output.finish(end)?,
+            Err(error) => return Err(output.why(error)),
         }
+        timeless.tell(&self.path, self.report);
+        Ok(())
     }
 }
 
