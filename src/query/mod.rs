@@ -2,6 +2,7 @@
 
 pub mod coverage;
 pub mod filter;
+mod lost;
 pub mod network;
 pub mod pair;
 mod select;
@@ -10,6 +11,7 @@ pub mod who;
 
 pub use coverage::Coverage;
 pub use filter::{Condition, Filter, Places, Where, WhereError};
+pub use lost::Losses;
 pub use network::{NetworkError, parse_network};
 pub use pair::{FlowSink, Pairing, Pairs};
 pub use time::{Clock, DurationError, Moment, TimeError, ZoneError, parse_duration, parse_time, parse_zone};

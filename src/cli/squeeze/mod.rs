@@ -4,6 +4,7 @@ mod behind;
 mod output;
 mod plan;
 mod stream;
+mod timeless;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -36,7 +37,8 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Write a file of the C program (version 2); it holds IPv4 flows of one protocol
+    /// Write a file of the C program (version 2); it holds IPv4 flows of one protocol. Flows of which neither start nor end is
+    /// known are left out and told, and the exit status is 5
     #[arg(long)]
     legacy: bool,
 
@@ -167,7 +169,7 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
         bail!("there is nothing to squeeze");
     };
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let mut stream = Stream::start(output, plan, how.choice.filter.clone(), report)?;
+    let mut stream = Stream::start(output, plan, how.choice.filter.clone(), journal, report)?;
     let mut scan = Scan::new(&how.choice, OpenRecords::All).with_threads(how.threads);
     if let ControlFlow::Break(error) = scan.run(journal, &mut stream) {
         return Err(stream.why(error));

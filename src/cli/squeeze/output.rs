@@ -98,6 +98,11 @@ impl Output {
         }
     }
 
+    /// What it will be called.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether the output holds what notes tell of flows.
     pub(super) const fn has_notes(&self) -> bool {
         matches!(self.format, Format::Segment(_))

@@ -11,7 +11,7 @@ use ctrecorder_format::{Cause, Content, Family, Header, NS_PER_SECOND, Note, Seg
 use super::Choice;
 use crate::cli::Report;
 use crate::journal::{Journal, Version};
-use crate::query::coverage::{GapCause, Look, Reading};
+use crate::query::coverage::{Gap, GapCause, Look, Reading, Span, joined};
 
 const NS_PER_US: u64 = 1_000;
 
@@ -110,12 +110,21 @@ impl Plan {
         self.reading.end()
     }
 
-    /// The gaps in the inputs that none of their notes tells of, as notes.
-    pub(super) fn gaps(self) -> impl Iterator<Item = Note> {
-        self.reading.untold().into_iter().map(|gap| {
-            let cause = if gap.cause == GapCause::NotRunning { Cause::NotRunning } else { Cause::Damaged };
-            Note::gap(gap.from, gap.to, gap.lost.unwrap_or(Note::LOST_UNKNOWN), cause)
-        })
+    /// The gaps in the inputs that none of their notes tells of, as notes: between and in them, where records were damaged,
+    /// with their number, and when flows may have been alive that only lost records told of.
+    pub(super) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
+        let (begin, end) = (self.header.created, self.end());
+        let untold = self.reading.untold().into_iter().map(|gap| match gap.cause {
+            GapCause::NotRunning => gap,
+            _ => Gap { cause: GapCause::Damaged, ..gap },
+        });
+        let gap = |Span { from, to }, lost| Gap { from, to, cause: GapCause::Damaged, lost };
+        let damaged = damaged.into_iter().map(|(arrived, lost)| gap(arrived, lost));
+        // Outside the inputs nothing is told anyway. Their number is that of the gap that these are joined with.
+        let within = |moment: u64| moment.max(begin).min(end.max(begin));
+        let lost = lost.map(|alive| gap(Span { from: within(alive.from), to: within(alive.to) }, Some(0)));
+        let gaps = joined(untold.chain(damaged).chain(lost).collect());
+        gaps.into_iter().map(note).collect()
     }
 
     /// The header of a version 3 output.
@@ -140,6 +149,12 @@ impl Plan {
             None => ancient(&self.header, protocol)?,
         })
     }
+}
+
+/// A gap as a note. One that is there lost something.
+fn note(gap: Gap) -> Note {
+    let cause = if gap.cause == GapCause::NotRunning { Cause::NotRunning } else { Cause::Damaged };
+    Note::gap(gap.from, gap.to, gap.lost.filter(|lost| *lost > 0).unwrap_or(Note::LOST_UNKNOWN), cause)
 }
 
 /// The header of a segment, or what can be said of one whose header is damaged.

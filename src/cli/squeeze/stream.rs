@@ -1,16 +1,18 @@
 //! From the records of a journal to the flows of an output.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Cause, Counters, Damage, Fault, Note, Record, V4, V6};
+use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::behind::Behind;
 use super::output::Output;
 use super::plan::Plan;
+use super::timeless::Timeless;
 use crate::cli::Report;
-use crate::journal::{Broken, Chain, Error, Shown, Sink, Version};
-use crate::query::{Filter, FlowSink, Pairs};
+use crate::journal::{Broken, Chain, Error, Journal, Shown, Sink, Version};
+use crate::query::coverage::Span;
+use crate::query::{Filter, FlowSink, Losses, Pairs};
 
 /// Where the flows go.
 struct Out {
@@ -19,6 +21,8 @@ struct Out {
     has_notes: bool,
     /// Which flows are wanted.
     filter: Filter,
+    /// What an output without notes, of version 2, has no place for.
+    timeless: Timeless,
     /// The time of the last record of the present file, or of its begin, in ns since the epoch.
     reached: u64,
     /// Whether something failed.
@@ -45,9 +49,13 @@ impl Out {
 impl FlowSink for Out {
     fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) {
         let reached = self.reached;
-        if self.filter.matches(flow) {
-            self.keep(|output| output.ipv4(flow, counters, reached));
+        if !self.filter.matches(flow) {
+            return;
         }
+        if !self.has_notes && Timeless::is(flow) {
+            return self.timeless.leave_out(flow);
+        }
+        self.keep(|output| output.ipv4(flow, counters, reached));
     }
 
     fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) {
@@ -60,12 +68,19 @@ impl FlowSink for Out {
 
 /// Pairs what comes in, and writes the flows.
 pub(super) struct Stream<'r> {
+    /// What the output is called.
+    path: PathBuf,
     out: Out,
     pairs: Pairs,
     report: &'r mut Report,
-    /// Records are missing since then, and how many where that is known: a gap that ends with the next record. What is
-    /// missing between blocks and between files is in the plan.
-    missing: Option<Option<u64>>,
+    journal: &'r Journal,
+    /// Number of the file that comes next.
+    next: usize,
+    /// A file is missing here: a gap that ends with the next one. What the heads of blocks tell is in the plan.
+    missing: bool,
+    /// When records arrived that could not be read, and their number where it is known; the heads of their blocks are whole.
+    damaged: Vec<(Span, Option<u64>)>,
+    losses: Losses,
     plan: Plan,
     chain: Chain,
     /// A file was begun already.
@@ -83,10 +98,30 @@ impl<'r> Stream<'r> {
         }
     }
 
-    pub(super) fn start(output: Output, plan: Plan, filter: Filter, report: &'r mut Report) -> anyhow::Result<Self> {
-        let has_notes = output.has_notes();
-        let out = Out { output: Behind::start(output)?, has_notes, filter, reached: 0, done: Ok(()) };
-        Ok(Self { out, pairs: Pairs::new(), report, missing: None, plan, chain: Chain::default(), begun: false })
+    pub(super) fn start(
+        output: Output,
+        plan: Plan,
+        filter: Filter,
+        journal: &'r Journal,
+        report: &'r mut Report,
+    ) -> anyhow::Result<Self> {
+        let (path, has_notes) = (output.path().to_owned(), output.has_notes());
+        let (output, timeless) = (Behind::start(output)?, Timeless::default());
+        let out = Out { output, has_notes, filter, timeless, reached: 0, done: Ok(()) };
+        Ok(Self {
+            path,
+            out,
+            pairs: Pairs::new(),
+            report,
+            journal,
+            next: 0,
+            missing: false,
+            damaged: Vec::new(),
+            losses: Losses::default(),
+            plan,
+            chain: Chain::default(),
+            begun: false,
+        })
     }
 
     /// Why the stream ended before its end.
@@ -97,19 +132,12 @@ impl<'r> Stream<'r> {
     /// Notes that a record of this time comes next.
     fn reach(&mut self, time: u64) {
         let reached = self.out.reached;
-        if let Some(lost) = self.missing.take() {
+        if std::mem::take(&mut self.missing) {
             self.pairs.settle(&mut self.out);
-            let lost = lost.unwrap_or(Note::LOST_UNKNOWN);
-            let gap = Note::gap(reached, time.max(reached), lost, Cause::Damaged);
+            let gap = Note::gap(reached, time.max(reached), Note::LOST_UNKNOWN, Cause::Damaged);
             self.out.keep(|output| output.note(&gap));
         }
         self.out.reached = reached.max(time);
-    }
-
-    /// Notes that something is missing here.
-    fn miss(&mut self, lost: Option<u64>) {
-        let before = self.missing.unwrap_or(Some(0));
-        self.missing = Some(before.zip(lost).map(|(before, more)| before.saturating_add(more)));
     }
 
     /// Writes the flows that have no end, and ends the output.
@@ -117,15 +145,18 @@ impl<'r> Stream<'r> {
         self.reach(self.out.reached);
         self.pairs.settle(&mut self.out);
         let end = self.plan.end();
-        for gap in self.plan.gaps() {
+        for gap in self.plan.gaps(self.damaged, self.losses.finish()) {
             self.out.keep(|output| output.note(&gap));
         }
         self.out.keep(Behind::part);
         self.pairs.finish(&mut self.out);
-        match self.out.done {
-            Ok(()) => self.out.output.finish(end),
-            Err(error) => Err(self.out.output.why(error)),
+        let Out { output, timeless, done, .. } = self.out;
+        match done {
+            Ok(()) => output.finish(end)?,
+            Err(error) => return Err(output.why(error)),
         }
+        timeless.tell(&self.path, self.report);
+        Ok(())
     }
 }
 
@@ -133,14 +164,14 @@ impl Sink for Stream<'_> {
     type Stop = anyhow::Error;
 
     fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<anyhow::Error> {
+        self.next += 1;
         self.report.file(file);
+        self.losses.begin(file);
         self.begin_output(file);
         if let Version::Three(segment) = file {
             if let Some(broken) = self.chain.follow(path, segment) {
                 self.report.line(format_args!("{}: {broken}", Shown(path)));
-                if !matches!(broken, Broken::Missing { .. }) {
-                    self.miss(None);
-                }
+                self.missing |= !matches!(broken, Broken::Missing { .. });
             }
             if segment.footer().is_none() {
                 self.report.line(format_args!("{}: no footer: cut off, or still being written", Shown(path)));
@@ -148,7 +179,7 @@ impl Sink for Stream<'_> {
         }
         self.pairs.begin(file, &mut self.out);
         // What is missing up to here ends where this file begins.
-        if self.missing.is_some() {
+        if self.missing {
             self.reach(file.begun());
         }
         self.out.reached = file.begun();
@@ -168,6 +199,7 @@ impl Sink for Stream<'_> {
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
+        self.losses.note(note);
         let told = self.pairs.note(note, &mut self.out);
         self.out.keep(|output| output.note(&told));
         if !self.out.has_notes {
@@ -179,16 +211,18 @@ impl Sink for Stream<'_> {
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
         self.pairs.damage(damage);
-        if matches!(damage.fault, Fault::Payload { .. } | Fault::Contradiction { .. }) {
-            self.miss(damage.records_lost);
+        let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
+        if let Some(arrived) = self.losses.damage(file, damage) {
+            self.damaged.push((arrived, damage.records_lost));
         }
         ControlFlow::Continue(())
     }
 
     fn error(&mut self, error: Error) -> ControlFlow<anyhow::Error> {
+        self.next += 1;
         self.report.failure(error);
         // Nobody knows what is in it.
-        self.miss(None);
+        self.missing = true;
         ControlFlow::Continue(())
     }
 

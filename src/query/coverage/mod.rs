@@ -202,7 +202,7 @@ fn missing(told: &[Gap]) -> Vec<Gap> {
 }
 
 /// Gaps by their begin; those of one cause that overlap or touch are one.
-fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
+pub fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
     gaps.sort_unstable_by_key(|gap| (gap.cause, gap.from, gap.to));
     gaps.dedup_by(|later, first| {
         let one = later.cause == first.cause && later.from <= first.to;

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use ctrecorder_format::record::flags;
 use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
 
+use super::Wanted;
 use super::flow::{Identity, Known, Sides, Told, reaches_to};
 use super::plan::Plan;
-use super::{Wanted, lost};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
+use crate::query::Losses;
 use crate::query::coverage::Span;
 use crate::query::pair::{FlowSink, Pairs};
 
@@ -74,9 +75,7 @@ struct State {
     whole: Vec<(Flow, Begun, usize)>,
     /// Whether the file that is read is one of events, by a header that is whole: then its readings of the table are its own.
     is_of_events: bool,
-    /// What damage in this file took away, and what damage in earlier ones did.
-    lost_here: Vec<Span>,
-    lost_before: Vec<Span>,
+    lost: Losses,
 }
 
 /// A record of either family that is a whole flow.
@@ -120,21 +119,13 @@ impl State {
         }
     }
 
-    /// The kernel's table was read whole by this moment: every flow alive has a record in this file before it (docs/format.md,
-    /// "The table"), whatever was lost before.
-    fn table_read(&mut self, moment: u64) {
-        let ended = self.lost_before.drain(..).map(|lost| Span { to: lost.to.min(moment), ..lost });
-        self.gathered.lost.extend(ended.filter(|lost| lost.from <= lost.to));
-    }
-
     fn note(&mut self, note: &Note) {
+        let names_flows = self.lost.note(note);
         match note.cause() {
             Some(Cause::TableRead) => {
                 let (from, to) = (note.from.get(), note.to.get());
                 self.readings.entry(to).and_modify(|known| *known = from.min(*known)).or_insert(from);
-                // Else the records of flows that are alive may be among those that are lost.
-                if self.lost_here.is_empty() && self.is_of_events {
-                    self.table_read(to);
+                if names_flows && self.is_of_events {
                     self.gathered.last_reading = self.gathered.last_reading.max(Some(to));
                 }
             }
@@ -174,11 +165,8 @@ impl State {
             self.steps.get(alive).unwrap_or_default().iter().for_each(|step| flow.saw(*step));
         }
         drop_repeated_halves(&mut self.gathered.flows);
-        let mut lost = std::mem::take(&mut self.gathered.lost);
-        lost.append(&mut self.lost_before);
-        lost.append(&mut self.lost_here);
-        let found = lost.into_iter().map(|lost| Span { from: self.found_since(lost.from), ..lost });
-        self.gathered.lost = found.collect();
+        let lost = std::mem::take(&mut self.lost).finish();
+        self.gathered.lost = lost.map(|lost| Span { from: self.found_since(lost.from), ..lost }).collect();
         self.gathered
     }
 }
@@ -271,8 +259,7 @@ impl Sink for Gather<'_> {
             Version::Two(_) => false,
             Version::Three(segment) => segment.header().is_ok_and(|header| header.content == Content::Events),
         };
-        let lost = std::mem::take(&mut self.state.lost_here);
-        self.state.lost_before.extend(lost);
+        self.state.lost.begin(file);
         ControlFlow::Continue(())
     }
 
@@ -301,7 +288,7 @@ impl Sink for Gather<'_> {
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<()> {
         self.pairs.damage(damage);
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
-        self.state.lost_here.extend(file.and_then(|file| lost::by(file, damage)));
+        self.state.lost.damage(file, damage);
         // An end that was cut off is a gap, and told of as that.
         if !matches!(damage.fault, Fault::CutOff(_)) {
             self.state.gathered.damage.push((path.to_owned(), damage.clone()));

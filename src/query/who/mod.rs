@@ -5,14 +5,13 @@
 //! | `question`, `endpoint` | what was typed, and what is asked |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, by one pass through what can hold them |
 //! | `flow` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
-//! | `lost`, `scope` | what damage may have taken away, and what was not recorded at all |
+//! | `scope` | what was not recorded at all |
 //! | `evidence`, `verdict` | the answer, how sure it is, and what would change it |
 
 mod endpoint;
 mod evidence;
 mod flow;
 mod gather;
-mod lost;
 mod plan;
 mod question;
 mod scope;

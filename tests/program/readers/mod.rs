@@ -11,6 +11,7 @@ mod journal;
 mod outputs;
 mod sample;
 mod squeeze;
+mod squeezed_damage;
 mod synthetic;
 mod test;
 mod who;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use ctrecorder_format::{Cause, Closing, Counters, Kind, Note, Segment as Read, record::flags};
+use ctrecorder_format::{Cause, Closing, Counters, Kind, Note, Record, Segment as Read, record::flags};
 use tempfile::TempDir;
 
 use super::sample::{BEGIN, NS, Segment, golden, header, run, v4, v6};
@@ -240,7 +240,11 @@ fn a_damaged_input_is_squeezed_as_far_as_it_goes() {
     first[block + 70] ^= 1;
     let mut open = v4(Kind::Open, 1, 1);
     open.flags = flags::REPLY_SEEN;
-    let second = Segment::new(&header(1, Some(digest))).push(&open).seal().push(&v4(Kind::End, 1, 700)).stopped();
+    let second = Segment::new(&header(1, Some(digest)))
+        .push(&open)
+        .note(&Note::gap(BEGIN + 600 * NS, BEGIN + 601 * NS, 0, Cause::TableRead))
+        .push(&v4(Kind::End, 1, 700))
+        .stopped();
     let [a, b] = ["a", "b"].map(|name| directory.path().join(name));
     fs::write(&a, first).unwrap();
     fs::write(&b, second).unwrap();
@@ -253,8 +257,8 @@ fn a_damaged_input_is_squeezed_as_far_as_it_goes() {
     let flow = "2027.01.15 08:00:01.000000 2027.01.15 08:11:40.000000 src=10.0.0.1:1 ";
     assert!(listed.stdout.starts_with(flow), "{}", listed.stdout);
     assert_eq!((listed.status, listed.stdout.lines().count()), (0, 1));
-    // What was lost with the damage is not forgotten.
-    let gap = "gap from 2027.01.15 08:00:00.000000 to 2027.01.15 08:10:00.000000: source damaged or incomplete, 1 event lost\n";
+    // What was lost with the damage is not forgotten: up to when all flows alive are told of.
+    let gap = "gap from 2027.01.15 08:00:01.000000 to 2027.01.15 08:10:01.000000: source damaged or incomplete, 1 event lost\n";
     assert!(listed.stderr.ends_with(gap), "{}", listed.stderr);
 }
 
@@ -326,6 +330,36 @@ fn a_flow_without_any_time_is_kept_and_the_file_is_whole() {
     // It tells of flows up to when its input was closed, not up to now.
     let bytes = fs::read(&output).unwrap();
     assert_eq!(Read::open(&bytes).unwrap().footer().unwrap().totals.closed, BEGIN + 3600 * NS);
+}
+
+/// Version 2 has no place for such flows: each is told, and the others are there.
+#[test]
+fn flows_without_any_time_are_left_out_of_version_2_and_told() {
+    let directory = TempDir::new().unwrap();
+    let [input, output] = ["in.ct", "old.ct"].map(|name| directory.path().join(name));
+    let squeeze = |numbers: &[u16]| {
+        let segment = Segment::new(&header(0, None)).push(&v4(Kind::Start, 100, 5));
+        let timeless = |number: &u16| Record { start: 0.into(), ..v4(Kind::Open, *number, 0) };
+        let segment = numbers.iter().map(timeless).fold(segment, |segment, flow| segment.push(&flow));
+        fs::write(&input, segment.push(&v4(Kind::End, 100, 6)).stopped()).unwrap();
+        let words = ["squeeze".as_ref(), "--legacy".as_ref(), "-o".as_ref(), output.as_os_str(), input.as_os_str()];
+        let squeezed = run(words);
+        assert_eq!((squeezed.status, squeezed.stdout.as_str()), (5, ""));
+        assert_eq!(list("-H", &output).lines().count(), 1);
+        fs::remove_file(&output).unwrap();
+        squeezed.stderr
+    };
+    let shown = output.display();
+    let one = format!(
+        "ctrecorder: {shown}: left out, as neither its start nor its end is known: src=10.0.0.1:1 dst=198.51.100.7:443 \
+         src=198.51.100.7:443 dst=203.0.113.1:1\n\
+         ctrecorder: {shown}: 1 flow is left out: version 2 has no place for a flow without a time\n"
+    );
+    assert_eq!(squeeze(&[1]), one);
+    let many: Vec<_> = (1..=40).collect();
+    let told = squeeze(&many);
+    assert_eq!(told.lines().filter(|line| line.contains("neither its start nor its end")).count(), 16);
+    assert!(told.ends_with(": 40 flows are left out: version 2 has no place for a flow without a time\n"), "{told}");
 }
 
 /// An input of a version that is not known holds flows that the output does not.

@@ -1,0 +1,153 @@
+//! What damage may have taken away: when flows may have been alive that only lost records told of.
+
+use ctrecorder_format::block::flags;
+use ctrecorder_format::legacy::Piece;
+use ctrecorder_format::{BlockHeader, Cause, Content, Damage, Fault, Note};
+
+use super::coverage::Span;
+use crate::journal::{Member, Version};
+
+/// Gathers, file by file in their order, when flows may have been alive that only lost records told of.
+///
+/// A whole reading of the kernel's table names every flow that is alive: what was lost in earlier files ends there, and what
+/// is lost in later ones tells of no flow that was over before that file.
+#[derive(Clone, Debug, Default)]
+pub struct Losses {
+    /// The host that recorded the file that is read, empty if that is not known, and when the file was begun.
+    host: String,
+    begun: u64,
+    /// Whether its readings name the flows that are alive, and whether one of them did.
+    names_flows: bool,
+    has_named: bool,
+    /// When the last file before it was begun in which a whole reading is; 0 if there is none.
+    named_from: u64,
+    /// What damage in this file took away, and, with their hosts, what damage in earlier ones did.
+    here: Vec<Span>,
+    before: Vec<(String, Span)>,
+    /// What a reading has ended.
+    over: Vec<Span>,
+}
+
+impl Losses {
+    /// A file begins.
+    pub fn begin(&mut self, file: &Version<'_>) {
+        self.before.extend(self.here.drain(..).map(|lost| (self.host.clone(), lost)));
+        if self.has_named {
+            self.named_from = self.begun;
+        }
+        // A clock that was set back, and another recorder, prove nothing.
+        if file.host().is_empty() || file.host() != self.host || file.begun() < self.named_from {
+            self.named_from = 0;
+        }
+        file.host().clone_into(&mut self.host);
+        self.begun = file.begun();
+        // Squeezed files name no flows that are alive.
+        self.names_flows = file.content() == Content::Events;
+        self.has_named = false;
+    }
+
+    /// Something in the file that is read could not be. Returned is when the lost records arrived, where the head of their
+    /// block still tells.
+    pub fn damage(&mut self, file: Option<&Member>, damage: &Damage) -> Option<Span> {
+        let lost = by(file?, damage)?;
+        let Span { from, to } = lost.alive;
+        self.here.push(Span { from: from.max(self.named_from.min(to)), to });
+        lost.arrived
+    }
+
+    /// A note of the file that is read. Whether it says that all flows alive by its `to` have a record in this file before it
+    /// (docs/format.md, "The table").
+    pub fn note(&mut self, note: &Note) -> bool {
+        match note.cause() {
+            // Else the records of flows that are alive may be among those that are lost.
+            Some(Cause::TableRead) if self.names_flows && self.here.is_empty() => {
+                self.has_named = true;
+                self.table_read(note.to.get());
+                true
+            }
+            Some(Cause::ClockStep) if note.value.get() < 0 => {
+                (self.named_from, self.has_named) = (0, false);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn table_read(&mut self, moment: u64) {
+        let is_of_another = |host: &str| !host.is_empty() && !self.host.is_empty() && host != self.host;
+        for (host, lost) in std::mem::take(&mut self.before) {
+            if is_of_another(&host) {
+                self.before.push((host, lost));
+            } else if lost.from <= moment {
+                self.over.push(Span { to: lost.to.min(moment), ..lost });
+            }
+        }
+    }
+
+    /// The spans, in no order; up to `u64::MAX` where no reading ended one.
+    pub fn finish(self) -> impl Iterator<Item = Span> {
+        self.over.into_iter().chain(self.before.into_iter().map(|(_, lost)| lost)).chain(self.here)
+    }
+}
+
+/// What some damage took away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lost {
+    /// When flows may have been alive that only the lost records told of.
+    alive: Span,
+    /// When these arrived, if that is known.
+    arrived: Option<Span>,
+}
+
+impl Lost {
+    const fn unknown(from: u64) -> Self {
+        Self { alive: Span { from, to: u64::MAX }, arrived: None }
+    }
+}
+
+/// `None`: it took nothing, or, where an end was cut off, nothing of a time that the file covers.
+fn by(file: &Member, damage: &Damage) -> Option<Lost> {
+    if damage.records_lost == Some(0) || matches!(damage.fault, Fault::BehindFooter | Fault::CutOff(_)) {
+        return None;
+    }
+    // It was open a moment ago; if it is not any more, nothing is known.
+    let lost = file.open().ok().and_then(|source| source.parse().ok().map(|version| since(&version, damage)));
+    Some(lost.unwrap_or(Lost::unknown(0)))
+}
+
+/// Of a file of flows that is from their begin on, of one of events from the last event before the damage on: an earlier
+/// one has its record elsewhere.
+fn since(version: &Version<'_>, damage: &Damage) -> Lost {
+    let events = version.content() == Content::Events;
+    let mut from = 0;
+    match version {
+        Version::Two(file) => {
+            for piece in file.pieces() {
+                match piece {
+                    Piece::Record { offset, record } if offset < damage.offset => from = record.event_time(),
+                    Piece::Record { .. } | Piece::Damage(_) => break,
+                }
+            }
+        }
+        Version::Three(segment) => {
+            for head in segment.heads().filter_map(Result::ok) {
+                if head.offset == damage.offset {
+                    return of_block(head.header);
+                }
+                if head.offset > damage.offset {
+                    break;
+                }
+                from = from.max(head.header.last_event.get());
+            }
+        }
+    }
+    Lost::unknown(if events { from } else { 0 })
+}
+
+/// A whole block, by its head (docs/format.md, "Times of a block").
+const fn of_block(block: &BlockHeader) -> Lost {
+    let from = if block.has(flags::START_UNKNOWN) { 0 } else { block.least_start.get() };
+    let to = if block.has(flags::END_UNKNOWN) { u64::MAX } else { block.greatest_end.get() };
+    let arrived = Span { from: block.first_event.get(), to: block.last_event.get() };
+    Lost { alive: Span { from, to }, arrived: Some(arrived) }
+}
