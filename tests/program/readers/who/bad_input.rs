@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -90,9 +90,11 @@ fn as_nobody(directory: &TempDir, arguments: &[&str]) -> (String, String, Option
     let mut asked = Command::new(&program);
     asked.args(arguments).env("TZ", "UTC").uid(65_534).gid(65_534);
     // While another test starts a program, its child has this one open for writing, too.
-    let is_busy = |error: &io::Error| error.kind() == io::ErrorKind::ExecutableFileBusy;
-    let answers = (0..500).map(|_| asked.output().inspect_err(|_| thread::sleep(Duration::from_millis(10))));
-    let output = answers.skip_while(|answer| answer.as_ref().is_err_and(is_busy)).next().unwrap().unwrap();
+    let is_started = |answer: &io::Result<Output>| {
+        !answer.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ExecutableFileBusy)
+    };
+    let mut answers = (0..500).map(|_| asked.output().inspect_err(|_| thread::sleep(Duration::from_millis(10))));
+    let output = answers.find(is_started).unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr), output.status.code())
 }
