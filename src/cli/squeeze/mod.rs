@@ -25,8 +25,9 @@ use stream::Stream;
 /// Merge starts and ends into flows
 ///
 /// Each flow becomes one record with its start and its end; where one of them is missing, half a flow. Inputs are never
-/// changed, and nothing is overwritten. Without -o each input has its output beside it: tcp.sq.ct for tcp.ct. Where only
-/// some flows are wanted, times, duration and mark are asked of the whole flow, and the header of the output tells the filter.
+/// changed, and nothing is overwritten. Without -o each input has its output beside it, tcp.sq.ct for tcp.ct: a listing of the
+/// directory has every flow twice until one of the two is moved away. Where only some flows are wanted, times, duration and
+/// mark are asked of the whole flow, and the header of the output tells the filter.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or, with -o, directories of them
@@ -150,18 +151,23 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     } else {
         for journal in journal.split() {
             for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
-                squeeze(&journal, &path, &how, &mut report);
+                if squeeze(&journal, &path, &how, &mut report) {
+                    let path = Shown(&path);
+                    report.line(format_args!("{path}: written; a listing of its directory has its flows twice now"));
+                }
             }
         }
     }
     Ok(report.status())
 }
 
-/// Makes one output of a journal, or says why not. An input that cannot be read at all is left out.
-fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) {
-    if let Err(error) = try_squeeze(journal, path, how, report) {
+/// Makes one output of a journal, or says why not. An input that cannot be read at all is left out. Whether it was made.
+fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> bool {
+    let made = try_squeeze(journal, path, how, report);
+    if let Err(error) = &made {
         report.failure(format_args!("{}: not written: {error:#}", Shown(path)));
     }
+    made.is_ok()
 }
 
 fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<()> {

@@ -52,6 +52,16 @@ fn segments() -> [Vec<u8>; 3] {
     [first, second, third.closed_at(Closing::Stopped, 1800).0]
 }
 
+/// Damages the block whose last event arrived at this second.
+fn damage_block(segment: &mut [u8], second: u64) {
+    let is_it = |place: &usize| {
+        let read = ctrecorder_format::Segment::open(segment).unwrap();
+        read.head_at(*place as u64).is_some_and(|head| head.header.last_event.get() == at(second))
+    };
+    let place = blocks(segment).into_iter().find(is_it).unwrap();
+    segment[place + 64] ^= 1;
+}
+
 /// The verdicts on two endpoints that no flow of these is known to have had, every five seconds.
 fn verdicts(path: &Path) -> Vec<String> {
     let question = |second| format!("203.0.113.1:77 @{0}\n[2001::1]:77 @{0}\n", 1_800_000_000 + second);
@@ -91,7 +101,7 @@ fn who_says_unknown_of_a_squeezed_journal_wherever_it_does_of_the_journal() {
                 assert!(before != "UNKNOWN" || after == before, "block at {place}+{offset}, {second} s: {after}");
             }
             unknown += of_journal.iter().filter(|verdict| *verdict == "UNKNOWN").count();
-            // A whole reading of the table ends what was lost, and nothing is lost before the one that came before.
+            // A whole reading of the table ends what was lost.
             let told = |second: usize| (of_squeezed[second / 5 * 2].as_str(), of_squeezed[second / 5 * 2 + 1].as_str());
             assert_eq!((told(1500), told(1700)), (("NONE", "NONE"), ("NONE", "NONE")), "block at {place}+{offset}");
         }
@@ -106,14 +116,7 @@ fn the_gap_of_a_damaged_block_is_as_long_as_its_flows_lived() {
     let directory = TempDir::new().unwrap();
     let [a, b, output] = ["a", "b", "out"].map(|name| directory.path().join(name));
     // The block of one end, before the last one of records.
-    let place = blocks(&second)
-        .into_iter()
-        .find(|place| {
-            let segment = ctrecorder_format::Segment::open(&second).unwrap();
-            segment.head_at(*place as u64).is_some_and(|head| head.header.first_event.get() == at(890))
-        })
-        .unwrap();
-    second[place + 64] ^= 1;
+    damage_block(&mut second, 890);
     fs::write(&a, first).unwrap();
     fs::write(&b, second).unwrap();
     let words = ["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), a.as_os_str(), b.as_os_str()];
@@ -121,4 +124,57 @@ fn the_gap_of_a_damaged_block_is_as_long_as_its_flows_lived() {
     let listed = run(["list".as_ref(), "-H".as_ref(), output.as_os_str()]);
     let gap = "gap from 2027.01.15 08:08:00.000000 to 2027.01.15 08:14:50.000000: source damaged or incomplete, 1 event lost\n";
     assert!(listed.stderr.ends_with(gap), "{}", listed.stderr);
+}
+
+/// The rest of a damaged input is squeezed; the flow whose start was lost is in the next keyframe.
+#[test]
+fn a_damaged_input_is_squeezed_as_far_as_it_goes() {
+    let directory = TempDir::new().unwrap();
+    let (mut first, digest) = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).closed(Closing::WentOn);
+    let block = blocks(&first)[0];
+    first[block + 70] ^= 1;
+    let mut open = v4(Kind::Open, 1, 1);
+    open.flags = flags::REPLY_SEEN;
+    let second = Segment::new(&header(1, Some(digest)))
+        .push(&open)
+        .note(&Note::gap(BEGIN + 600 * NS, BEGIN + 601 * NS, 0, Cause::TableRead))
+        .push(&v4(Kind::End, 1, 700))
+        .stopped();
+    let [a, b] = ["a", "b"].map(|name| directory.path().join(name));
+    fs::write(&a, first).unwrap();
+    fs::write(&b, second).unwrap();
+    let output = directory.path().join("out");
+    let words = ["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), a.as_os_str(), b.as_os_str()];
+    let squeezed = run(words);
+    assert_eq!(squeezed.status, 5);
+    assert!(squeezed.stderr.contains("block 0 does not match its checksum"), "{}", squeezed.stderr);
+    let listed = run(["list".as_ref(), "-H".as_ref(), output.as_os_str()]);
+    let flow = "2027.01.15 08:00:01.000000 2027.01.15 08:11:40.000000 src=10.0.0.1:1 ";
+    assert!(listed.stdout.starts_with(flow), "{}", listed.stdout);
+    assert_eq!((listed.status, listed.stdout.lines().count()), (0, 1));
+    // What was lost with the damage is not forgotten: up to when all flows alive are told of.
+    let gap = "gap from 2027.01.15 08:00:01.000000 to 2027.01.15 08:10:01.000000: source damaged or incomplete, 1 event lost\n";
+    assert!(listed.stderr.ends_with(gap), "{}", listed.stderr);
+}
+
+/// A flow that was alive before a segment that names all is told of there, or was over: of those no lost record tells anew.
+#[test]
+fn what_is_lost_reaches_back_no_further_than_the_last_segment_that_names_all_flows() {
+    let [first, second, mut third] = segments();
+    let directory = TempDir::new().unwrap();
+    let journal = directory.path().join("journal");
+    fs::create_dir(&journal).unwrap();
+    // The block of the end at 1300 s, whose start is not known.
+    damage_block(&mut third, 1300);
+    for (name, bytes) in [("0.ct", first), ("1.ct", second), ("2.ct", third)] {
+        fs::write(journal.join(name), bytes).unwrap();
+    }
+    let output = directory.path().join("out");
+    let squeezed = run(["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), journal.as_os_str()]);
+    assert_eq!(squeezed.status, 5);
+    for path in [&journal, &output] {
+        let verdicts = verdicts(path);
+        let told = [500, 700, 1250].map(|second| verdicts[second / 5 * 2].as_str());
+        assert_eq!(told, ["NONE", "UNKNOWN", "UNKNOWN"], "{}", path.display());
+    }
 }
