@@ -130,13 +130,11 @@ fn since(version: &Version<'_>, damage: &Damage) -> Lost {
             }
         }
         Version::Three(segment) => {
-            for head in segment.heads().filter_map(Result::ok) {
-                if head.offset == damage.offset {
-                    return of_block(head.header);
-                }
-                if head.offset > damage.offset {
-                    break;
-                }
+            let has_head = matches!(damage.fault, Fault::Payload { .. } | Fault::Contradiction { .. });
+            if let Some(head) = segment.head_at(damage.offset).filter(|_| has_head) {
+                return of_block(head.header);
+            }
+            for head in segment.heads().filter_map(Result::ok).take_while(|head| head.offset < damage.offset) {
                 from = from.max(head.header.last_event.get());
             }
         }
