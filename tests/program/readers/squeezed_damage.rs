@@ -67,7 +67,7 @@ fn verdicts(path: &Path) -> Vec<String> {
     let question = |second| format!("203.0.113.1:77 @{0}\n[2001::1]:77 @{0}\n", 1_800_000_000 + second);
     let questions: String = (0..=1800).step_by(5).map(question).collect();
     let mut who = ctrecorder();
-    who.args(["who", "-", "--slack", "1s"]).arg(path).write_stdin(questions);
+    who.args(["who", "-", "--slack", "1s", "--proto", "tcp"]).arg(path).write_stdin(questions);
     let verdict = |line: &str| {
         let (_, rest) = line.split_once("\"verdict\":\"").unwrap();
         rest.split('"').next().unwrap().to_owned()
