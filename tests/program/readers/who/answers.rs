@@ -22,13 +22,13 @@ fn json(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> (Value, i32) {
 }
 
 /// Verdict, inside addresses, and the exit status.
-fn verdict(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> (String, Vec<String>, i32) {
+pub fn verdict(files: &[(&str, Vec<u8>)], arguments: &[&str]) -> (String, Vec<String>, i32) {
     let (answer, status) = json(files, arguments);
     let inside = answer["inside"].as_array().unwrap().iter().map(|ip| ip.as_str().unwrap().to_owned());
     (answer["verdict"].as_str().unwrap().to_owned(), inside.collect(), status)
 }
 
-fn is(word: &str, inside: &[&str], status: i32) -> (String, Vec<String>, i32) {
+pub fn is(word: &str, inside: &[&str], status: i32) -> (String, Vec<String>, i32) {
     (word.to_owned(), inside.iter().map(|&ip| ip.to_owned()).collect(), status)
 }
 
