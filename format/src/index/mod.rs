@@ -96,13 +96,14 @@ const fn chunk_length(columns: usize) -> usize {
 /// use ctrecorder_format::{Head, Key, Segment};
 ///
 /// /// The blocks of records that may hold a key, in the order of the file, but for those that no index knows.
-/// fn candidates<'s>(segment: &'s Segment<'s>, key: Key) -> impl Iterator<Item = Head<'s>> {
-///     let indexes = segment.indexes().filter_map(|head| head.index());
-///     indexes.flat_map(move |index| {
-///         let held = index.may_hold(key);
-///         let columns = held.iter().map(move |number| &index.columns()[number]);
-///         columns.flat_map(|column| segment.heads_of(column))
-///     })
+/// fn candidates<'s>(segment: &'s Segment<'s>, key: Key) -> Vec<Head<'s>> {
+///     let mut candidates = Vec::new();
+///     for index in segment.indexes().filter_map(|head| head.index()) {
+///         for number in index.may_hold(key).iter() {
+///             candidates.extend(segment.heads_of(&index.columns()[number]));
+///         }
+///     }
+///     candidates
 /// }
 /// ```
 #[derive(Clone, Debug)]
