@@ -28,7 +28,7 @@ pub struct Source {
 #[derive(Debug)]
 enum Bytes {
     /// The file stays open for small reads, far apart, which would cost a page fault each.
-    Mapped(Mmap, Arc<File>),
+    Mapped(Mmap, #[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the map serves"))] Arc<File>),
     Read(Arc<[u8]>),
 }
 
