@@ -148,7 +148,7 @@ impl Desk {
         Self { paths, threads, kept: None, report: Report::new(0, false), said: HashSet::new() }
     }
 
-    /// Answers questions from the files as they are now, by one pass through them.
+    /// Answers questions from the files as they are now, all together.
     fn ask(&mut self, questions: Vec<Question>) -> Result<Vec<Answer>, Misuse> {
         let (journal, all_found) = self.kept.take().unwrap_or_else(|| self.find());
         let asked = ask(&journal, questions, all_found, self.threads).map_err(|several| Misuse(several.to_string()))?;

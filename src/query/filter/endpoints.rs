@@ -26,16 +26,26 @@ impl Filter {
 
     /// A condition on endpoints that every match meets, whatever else it has to meet. One on addresses says more than one on
     /// ports.
-    fn necessary(&self) -> Option<&Condition> {
+    fn necessary(&self) -> Option<Condition> {
         match self {
-            Self::If(condition @ (Condition::Address(..) | Condition::Port(..))) => Some(condition),
+            Self::If(condition @ (Condition::Address(..) | Condition::Port(..))) => Some(*condition),
             Self::All(filters) => {
                 let mut all = filters.iter().filter_map(Self::necessary);
                 let first = all.next()?;
-                let is_address = |condition: &&Condition| matches!(condition, Condition::Address(..));
+                let is_address = |condition: &Condition| matches!(condition, Condition::Address(..));
                 std::iter::once(first).chain(all).find(is_address).or(Some(first))
             }
-            Self::If(_) | Self::Not(_) | Self::Any(_) => None,
+            // Of one network, wherever it stands: an endpoint at any place is such a question.
+            Self::Any(filters) => {
+                let mut any = filters.iter().map(Self::necessary);
+                let Some(Condition::Address(places, network)) = any.next()? else { return None };
+                let places = any.try_fold(places, |places, next| match next {
+                    Some(Condition::Address(more, other)) if other == network => Some(places.and(more)),
+                    _ => None,
+                });
+                Some(Condition::Address(places?, network))
+            }
+            Self::If(_) | Self::Not(_) => None,
         }
     }
 

@@ -5,7 +5,6 @@ use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::record::flags;
 use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
 
 use super::Wanted;
@@ -105,8 +104,7 @@ impl State {
     /// What is known of a flow when a record opens it.
     fn now<A: Address>(&self, record: &Record<A>) -> Begun {
         // One that was found may have begun long before its start.
-        let is_found = record.flags & (flags::RECOVERED | flags::START_FROM_KERNEL) == flags::RECOVERED;
-        let start = if is_found { 0 } else { record.start.get() };
+        let start = if record.began_earlier() { 0 } else { record.start.get() };
         Begun { start, order: self.begun, steps: self.steps.len() }
     }
 

@@ -3,7 +3,7 @@
 //! | part | what it does |
 //! |---|---|
 //! | `question`, `endpoint` | what was typed, and what is asked |
-//! | `wanted`, `plan`, `gather` | the flows that have the endpoints, by one pass through what can hold them |
+//! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
 //! | `scope` | what was not recorded at all |
 //! | `evidence`, `verdict` | the answer, how sure it is, and what would change it |
@@ -46,7 +46,7 @@ pub struct Asked {
     pub shapeless: Vec<PathBuf>,
 }
 
-/// Asks a journal: all questions by one pass through the part of it that can answer them. `all_found` is false if some of
+/// Asks a journal: each part of it that can answer is read once for all questions. `all_found` is false if some of
 /// the files could not be found: then what they cover is not known. So many threads read.
 ///
 /// # Errors

@@ -62,10 +62,9 @@ pub struct Finding {
 impl Finding {
     /// `is_behind`: the time lies behind all that is told. A flow that was open there at last may have ended any time since:
     /// that is shown, and is no answer.
-    pub(super) fn new(flows: Vec<Flow>, is_behind: bool, doubts: Vec<Doubt>) -> Self {
+    pub(super) fn new(flows: Vec<Flow>, is_behind: bool, mut doubts: Vec<Doubt>) -> Self {
         let is_answer = |flow: &&Flow| !is_behind || flow.end != Told::Unknown;
         let insides = insides(flows.iter().filter(is_answer));
-        let mut doubts = doubts;
         if !insides.is_empty() {
             // Who is found is found: that others of another protocol may have been there is told beside it.
             doubts.retain(|doubt| *doubt != Doubt::NotRecorded);
