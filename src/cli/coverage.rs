@@ -67,7 +67,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse("--since is later than --until".into()));
     }
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
+        .told_once(|repeats| remarks.push(repeats.to_string()));
     let zone = arguments.tz.map_or_else(Zone::local, Zone::of);
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
     remarks.iter().for_each(|remark| report.line(remark));

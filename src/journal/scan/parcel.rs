@@ -53,7 +53,8 @@ impl Parcel {
     pub(super) fn read<F: Select>(&self, select: &F) -> Content {
         match (&self.part, self.file.version()) {
             (Part::Entries { entries, sequence }, Version::Three(segment)) => {
-                let ruled_out = RuledOut::by_entries(select, self.file.source(), segment, entries.clone());
+                let ruled_out = RuledOut::by_entries(select, self.file.source(), segment, entries.clone())
+                    .with_open(self.ruled_out.has_open());
                 let mut reading = Reading::new(select, &ruled_out);
                 match reading.entries(segment, entries.clone(), *sequence) {
                     Some(()) => Content::Regular(reading.found),
@@ -111,7 +112,9 @@ pub(super) fn is_passed_over<F: Select>(
     const RECORDS: u8 = 1 << BlockKind::Ipv4 as u8 | 1 << BlockKind::Ipv6 as u8;
     let has_records_only = entry.kinds != 0 && entry.kinds & !RECORDS == 0;
     let blocks = u64::from(sequence)..u64::from(sequence) + u64::from(entry.blocks.get());
-    has_records_only && (ruled_out.has(&blocks) || select.rules_out_entry(entry))
+    // In segments of flows, a block of open records holds nothing else.
+    let is_open = ruled_out.has_open() && entry.blocks.get() == 1 && entry.flags & flags::OPEN != 0;
+    has_records_only && (is_open || ruled_out.has(&blocks) || select.rules_out_entry(entry))
 }
 
 /// The reading of some blocks that follow each other.
@@ -179,10 +182,11 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
         match head.header.kind() {
             Some(BlockKind::Ipv4 | BlockKind::Ipv6) => {
                 let number = u64::from(head.header.sequence.get());
-                self.ruled_out.has(&(number..number + 1)) || self.select.rules_out(head)
+                let is_open = self.ruled_out.has_open() && head.header.has(flags::OPEN);
+                is_open || self.ruled_out.has(&(number..number + 1)) || self.select.rules_out(head)
             }
             // It has no records; whether it is whole is for `test` to say.
-            Some(BlockKind::Index) => true,
+            Some(BlockKind::Index | BlockKind::Sources) => true,
             Some(BlockKind::Notes | BlockKind::Footer) | None => self.select.rules_out(head),
         }
     }
@@ -206,7 +210,7 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
                 self.hand_on();
                 self.found.steps.extend(notes.iter().map(|note| Step::Note(*note)));
             }
-            Ok(Body::Footer(_) | Body::Index(_) | Body::Unknown) => {}
+            Ok(Body::Footer(_) | Body::Index(_) | Body::Sources(_) | Body::Unknown) => {}
             Err(damage) => self.found.steps.push(Step::Damage(damage)),
         }
     }
