@@ -12,6 +12,7 @@ mod outputs;
 mod sample;
 mod squeeze;
 mod squeezed_damage;
+mod squeezed_directory;
 mod synthetic;
 mod test;
 mod who;

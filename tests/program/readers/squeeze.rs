@@ -16,9 +16,8 @@ fn done() -> Answer {
 
 /// What is said where the output stands beside its input.
 fn done_beside(output: &Path) -> Answer {
-    let told =
-        format!("ctrecorder: {}: written; a listing of its directory has its flows twice now\n", output.display());
-    Answer { stderr: told, ..done() }
+    let told = "written; who reads its directory passes it over as long as its input is there";
+    Answer { stderr: format!("ctrecorder: {}: {told}\n", output.display()), ..done() }
 }
 
 /// What a file lists as, without header.
@@ -211,7 +210,9 @@ fn what_version_2_cannot_hold_is_refused() {
     assert!(refused.stderr.contains("choose one with --protocol"), "{}", refused.stderr);
     let words = ["squeeze", "--legacy", "--protocol", "udp"].iter().map(AsRef::as_ref);
     let squeezed = directory.path().join("mixed.sq");
-    assert_eq!(run(words.chain([mixed_path.as_os_str()])), done_beside(&squeezed));
+    let told = "written; a listing of its directory has its flows twice now";
+    let told = Answer { stderr: format!("ctrecorder: {}: {told}\n", squeezed.display()), ..done() };
+    assert_eq!(run(words.chain([mixed_path.as_os_str()])), told);
     let header = run(["header".as_ref(), squeezed.as_os_str()]);
     assert!(header.stdout.contains("\n.proto: 0x11 (udp)\n"), "{}", header.stdout);
     assert_eq!(list("-H", &squeezed).lines().count(), 1);
@@ -239,18 +240,59 @@ fn nothing_is_ever_overwritten() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 
-/// Nobody can tell from a name what a file holds: both are listed, and it is said.
+/// Of a file and what was made from it, one is read, and which one is told. Of one that does not say what it was made from, as
+/// long ago, both are listed.
 #[test]
-fn in_a_directory_a_squeezed_file_beside_events_is_listed_and_told() {
+fn in_a_directory_a_squeezed_file_beside_its_input_is_passed_over() {
     let directory = TempDir::new().unwrap();
     let input = directory.path().join("in.ct");
     fs::write(&input, Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).stopped()).unwrap();
-    // Who wrote it there was told.
-    assert_eq!(run(["squeeze".as_ref(), input.as_os_str()]), done_beside(&directory.path().join("in.sq.ct")));
-    let listed = run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
-    let told = "ctrecorder: squeezed files beside files of events: what both tell of is there twice\n";
-    assert_eq!((listed.status, listed.stdout.lines().count(), listed.stderr.as_str()), (0, 2, told));
+    let output = directory.path().join("in.sq.ct");
+    assert_eq!(run(["squeeze".as_ref(), input.as_os_str()]), done_beside(&output));
+    let listed = || run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
+    let told = format!("ctrecorder: {} passed over: what it was made from is there\n", output.display());
+    let Answer { status, stdout, stderr } = listed();
+    assert_eq!((status, stdout.lines().count(), stderr), (0, 1, told));
     assert!(run(["test".as_ref(), directory.path().as_os_str()]).stdout.contains("in.sq.ct: ok"));
+
+    // Of another one, both are read.
+    fs::write(&input, Segment::new(&header(0, None)).push(&v4(Kind::Start, 2, 1)).stopped()).unwrap();
+    let told = "ctrecorder: squeezed files beside files of events: what both tell of is there twice\n";
+    let Answer { status, stdout, stderr } = listed();
+    assert_eq!((status, stdout.lines().count(), stderr.as_str()), (0, 2, told));
+}
+
+/// What was made from several is read in place of those that are left of them.
+#[test]
+fn what_is_left_of_several_is_passed_over_beside_what_was_made_of_all() {
+    let directory = TempDir::new().unwrap();
+    let segments = directory.path().join("segments");
+    fs::create_dir(&segments).unwrap();
+    journal(&segments);
+    let output = segments.join("all.ct");
+    let words = ["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), segments.as_os_str()];
+    assert_eq!(run(words), done());
+    let listed = || run(["list".as_ref(), "-sH".as_ref(), segments.as_os_str()]);
+    let both = listed();
+    assert!(both.stderr.starts_with(&format!("ctrecorder: {} passed over: what ", output.display())));
+    let left = segments.join("2.ct");
+    fs::remove_file(segments.join("1.ct")).unwrap();
+    let one = listed();
+    let told = format!("ctrecorder: {} passed over: a squeezed file that was made from it is there\n", left.display());
+    assert!(one.stderr.starts_with(&told), "{}", one.stderr);
+    let sorted = |text: &str| {
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&one.stdout), sorted(&both.stdout));
+    // With a filter it does not have all of it.
+    fs::remove_file(&output).unwrap();
+    journal(&segments);
+    assert_eq!(run(words.into_iter().chain(["-p".as_ref(), "3".as_ref()])), done());
+    fs::remove_file(segments.join("1.ct")).unwrap();
+    let listed = listed();
+    assert!(!listed.stderr.contains("passed over"), "{}", listed.stderr);
 }
 
 #[test]
