@@ -70,12 +70,13 @@ impl Report {
         self.line(format_args!("{}: {gap}", Shown(path)));
     }
 
-    /// A file of this content is read; says so once if flows come beside events, since both may tell of the same.
+    /// A file of this content is read; says so once if flows come beside events, since both may tell of the same. What tells
+    /// what it was made from would have been passed over.
     pub fn file(&mut self, file: &Version<'_>) {
         let contents = &mut self.contents;
         match file.content() {
             Content::Events => contents.events = true,
-            Content::Flows => contents.flows = true,
+            Content::Flows => contents.flows |= !tells_its_sources(file),
         }
         if contents.events && contents.flows && !std::mem::replace(&mut contents.told, true) {
             self.line("squeezed files beside files of events: what both tell of is there twice");
@@ -103,6 +104,12 @@ impl Report {
     pub const fn status(&self) -> Status {
         self.status
     }
+}
+
+/// Whether a file of flows says what it was made from, and has all of that.
+fn tells_its_sources(file: &Version<'_>) -> bool {
+    let Version::Three(segment) = file else { return false };
+    segment.made_from().next().is_some() && segment.header().is_ok_and(|header| header.filters.is_empty())
 }
 
 /// A bar that shows itself only when it is worth it.

@@ -14,7 +14,7 @@ use tempfile::TempPath;
 
 use super::long::Long;
 use super::plan::Plan;
-use super::temporary::{create, persist};
+use super::temporary::{Maker, create, persist};
 
 /// Sealed blocks are written when there is this much of them.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -44,8 +44,10 @@ enum Format {
 impl Output {
     /// An output of version 3.
     pub(super) fn segment(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
-        let (file, temporary) = create(path)?;
-        let writer = Writer::new(file, &plan.header())?;
+        let header = plan.header();
+        let maker = if header.closing_keyframe { Maker::OfDirectory } else { Maker::OfFile };
+        let (file, temporary) = create(path, maker)?;
+        let writer = Writer::new(file, &header)?;
         let made_from = plan.made_from().to_vec();
         Ok(Self { made_from, ..Self::new(path, temporary, Format::Segment(Box::new(writer))) })
     }
@@ -53,7 +55,7 @@ impl Output {
     /// An output of version 2, combined.
     pub(super) fn legacy(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
         let header = plan.legacy_header()?;
-        let (file, temporary) = create(path)?;
+        let (file, temporary) = create(path, Maker::OfFile)?;
         let writer = legacy::Writer::new(BufWriter::new(file), &header)?;
         Ok(Self::new(path, temporary, Format::Legacy(writer)))
     }

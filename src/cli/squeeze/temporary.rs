@@ -11,22 +11,38 @@ use tempfile::TempPath;
 
 use crate::journal::Shown;
 
-/// What their names begin with.
-const PREFIX: &str = ".ctrecorder-squeeze-";
+/// Who makes a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Maker {
+    /// Somebody who has locked the directory.
+    OfDirectory,
+    /// Anybody.
+    OfFile,
+}
+
+impl Maker {
+    /// What the names begin with.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::OfDirectory => ".ctrecorder-segment-",
+            Self::OfFile => ".ctrecorder-squeeze-",
+        }
+    }
+}
 
 /// Between its creation and its lock, a file is empty. None that is older than this is still there.
 const LOCKED_AFTER: Duration = Duration::from_secs(600);
 
 /// A file on its way to this path: in the same directory, readable for the group whatever the umask says. It is locked as long as
 /// somebody writes it, and is gone when that does not come to an end.
-pub(super) fn create(path: &Path) -> anyhow::Result<(File, TempPath)> {
+pub(super) fn create(path: &Path, maker: Maker) -> anyhow::Result<(File, TempPath)> {
     if path.symlink_metadata().is_ok() {
         bail!("it exists already, and nothing is overwritten");
     }
     let directory = directory_of(path);
     // The error names a temporary file that nobody asked for.
     let file = tempfile::Builder::new()
-        .prefix(PREFIX)
+        .prefix(maker.prefix())
         .tempfile_in(directory)
         .map_err(|error| anyhow!("no file can be created in {}: {}", Shown(directory), error.kind()))?;
     // Where there are no locks, nobody else can be told; who cleans up then finds that it cannot lock either.
@@ -41,38 +57,43 @@ pub(super) fn persist(temporary: TempPath, path: &Path) -> anyhow::Result<()> {
     sync(directory_of(path)).context("cannot give it its name for good")
 }
 
-/// Removes what processes that were killed have left in a directory. Files of those that are at work are locked.
+/// Removes what processes that were killed have left in a directory, which this one has locked. Files of those that are at work
+/// are locked.
 pub(super) fn remove_leftovers(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        if is_ours(&entry.file_name()) && is_left_over(&entry.path())? {
+        let maker = [Maker::OfDirectory, Maker::OfFile].into_iter().find(|maker| is_of(*maker, &entry.file_name()));
+        if let Some(maker) = maker
+            && is_left_over(&entry.path(), maker)?
+        {
             fs::remove_file(entry.path())?;
         }
     }
     Ok(())
 }
 
-fn is_ours(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+fn is_of(maker: Maker, name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(maker.prefix().as_bytes())
 }
 
 /// Whether nobody writes this file any more.
-fn is_left_over(path: &Path) -> io::Result<bool> {
+fn is_left_over(path: &Path, maker: Maker) -> io::Result<bool> {
     let file = match File::open(path) {
         Ok(file) => file,
         // It came to its end meanwhile.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(false),
-        // Without locks, nobody knows.
-        Err(TryLockError::Error(_)) => return Ok(false),
-    }
     let metadata = file.metadata()?;
-    let age = metadata.modified().map(|modified| SystemTime::now().duration_since(modified).unwrap_or_default());
-    Ok(metadata.is_file() && (metadata.len() > 0 || age.is_ok_and(|age| age > LOCKED_AFTER)))
+    // Without locks, nobody knows.
+    if file.try_lock().is_err() || !metadata.is_file() {
+        return Ok(false);
+    }
+    let age = || metadata.modified().map(|modified| SystemTime::now().duration_since(modified).unwrap_or_default());
+    Ok(match maker {
+        Maker::OfDirectory => true,
+        Maker::OfFile => metadata.len() > 0 || age().is_ok_and(|age| age > LOCKED_AFTER),
+    })
 }
 
 /// Sees to it that one process alone is at work in a directory, for as long as what is returned is there.

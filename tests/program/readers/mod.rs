@@ -13,6 +13,8 @@ mod sample;
 mod squeeze;
 mod squeezed_damage;
 mod squeezed_directory;
+mod squeezed_faults;
+mod squeezed_place;
 mod synthetic;
 mod test;
 mod who;

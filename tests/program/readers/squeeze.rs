@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use ctrecorder_format::{Cause, Closing, Counters, Kind, Note, Record, Segment as Read};
+use ctrecorder_format::{Cause, Closing, Content, Counters, Header, Kind, Note, Record, Segment as Read};
 use tempfile::TempDir;
 
 use super::sample::{BEGIN, NS, Segment, golden, header, run, v4, v6};
@@ -240,8 +240,7 @@ fn nothing_is_ever_overwritten() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 
-/// Of a file and what was made from it, one is read, and which one is told. Of one that does not say what it was made from, as
-/// long ago, both are listed.
+/// Of a file and what was made from it, one is read, and which one is told.
 #[test]
 fn in_a_directory_a_squeezed_file_beside_its_input_is_passed_over() {
     let directory = TempDir::new().unwrap();
@@ -255,8 +254,15 @@ fn in_a_directory_a_squeezed_file_beside_its_input_is_passed_over() {
     assert_eq!((status, stdout.lines().count(), stderr), (0, 1, told));
     assert!(run(["test".as_ref(), directory.path().as_os_str()]).stdout.contains("in.sq.ct: ok"));
 
-    // Of another one, both are read.
+    // It was made from another one, though of the same name and number.
     fs::write(&input, Segment::new(&header(0, None)).push(&v4(Kind::Start, 2, 1)).stopped()).unwrap();
+    let Answer { status, stdout, stderr } = listed();
+    assert_eq!((status, stdout.lines().count(), stderr.as_str()), (0, 2, ""));
+
+    // One that does not say what it was made from, as those of long ago.
+    let flow = v4(Kind::Flow, 1, 1);
+    let squeezed = Header { content: Content::Flows, ..header(0, None) };
+    fs::write(&output, Segment::new(&squeezed).push(&flow).closed(Closing::Complete).0).unwrap();
     let told = "ctrecorder: squeezed files beside files of events: what both tell of is there twice\n";
     let Answer { status, stdout, stderr } = listed();
     assert_eq!((status, stdout.lines().count(), stderr.as_str()), (0, 2, told));

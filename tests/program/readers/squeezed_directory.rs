@@ -1,115 +1,14 @@
 //! `ctrecorder squeeze -o DIRECTORY/`: a segment for each input, each of which goes on where the one before it ended.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use ctrecorder_format::{Body, Cause, Closing, Kind, NS_PER_SECOND, Note, Segment as Read};
-use ctrecorder_synth::{Flows, Incident, Plan, Shape, Version, record};
-use tempfile::TempDir;
+use ctrecorder_format::{Closing, Kind, Segment as Read};
+use ctrecorder_synth::Version;
 
-use super::sample::{BEGIN, NS, Segment, blocks, header, run, v4, v6};
-use crate::program::{Answer, answer, ctrecorder};
-
-const BEGIN_S: u64 = 1_795_183_200;
-
-fn at(second: u64) -> u64 {
-    (BEGIN_S + second) * NS_PER_SECOND
-}
-
-/// A directory with a journal, and room for others beside it.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(TempDir::new().unwrap());
-        fs::create_dir(place.path("journal")).unwrap();
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.path("journal").join(name), bytes).unwrap();
-    }
-
-    /// Squeezes into a directory of this name.
-    fn squeeze(&self, name: &str, options: &[&str], inputs: &[PathBuf]) -> Answer {
-        let mut directory = self.path(name).into_os_string();
-        directory.push("/");
-        let options = options.iter().map(OsStr::new).chain([OsStr::new("-o"), &directory]);
-        run([OsStr::new("squeeze")].into_iter().chain(options).chain(inputs.iter().map(|path| path.as_os_str())))
-    }
-
-    fn journal(&self) -> [PathBuf; 1] {
-        [self.path("journal")]
-    }
-}
-
-/// What befalls the recorder of a journal.
-fn incidents() -> Vec<Incident> {
-    vec![
-        Incident::Overrun { from: at(50), to: at(70) },
-        Incident::Stop { at: at(130), back: at(140) },
-        Incident::Crash { at: at(200), back: at(205) },
-        Incident::ClockStep { at: at(250), by: 3_600 * NS_PER_SECOND.cast_signed() },
-    ]
-}
-
-/// A journal of some minutes with files named by their numbers.
-fn synthetic(version: Version, incidents: Vec<Incident>, stamps: bool) -> Place {
-    let place = Place::new();
-    let plan = Plan { version, rotate: Some(30 * NS_PER_SECOND), incidents, stamps };
-    let shape = Shape {
-        begin: at(0),
-        starts_per_second: 20.0,
-        ports: 40_000..=40_200,
-        median_duration_ms: 20_000.0,
-        ipv6_percent: if version == Version::Three { 30 } else { 0 },
-        ..Shape::crowded(6_000, 1)
-    };
-    let directory = place.path("journal");
-    let create = |number| Ok(File::create_new(directory.join(format!("{number:02}.ct")))?);
-    record(Flows::new(shape), &plan, create, |_| Ok(())).unwrap();
-    place
-}
-
-/// The files of a directory.
-fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
-    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
-}
-
-/// The flows that a path tells of, in no order.
-fn flows(path: &Path) -> Vec<String> {
-    let listed = run(["list".as_ref(), "-sH".as_ref(), path.as_os_str()]);
-    let mut lines: Vec<_> = listed.stdout.lines().map(str::to_owned).collect();
-    lines.sort_unstable();
-    lines
-}
-
-/// Panics where two lists differ first.
-fn same_lines(one: &[String], other: &[String]) {
-    let place = one.iter().zip(other).position(|(one, other)| one != other).unwrap_or(one.len().min(other.len()));
-    let from = |list: &[String]| list.iter().skip(place).take(3).cloned().collect::<Vec<_>>();
-    assert!(
-        one == other,
-        "{} and {} lines, from {place} on {:#?} {:#?}",
-        one.len(),
-        other.len(),
-        from(one),
-        from(other)
-    );
-}
-
-/// The records that a path tells of.
-fn records(path: &Path) -> Vec<String> {
-    let listed = run(["list".as_ref(), "-H".as_ref(), path.as_os_str()]);
-    listed.stdout.lines().map(str::to_owned).collect()
-}
+use super::sample::{Segment, header, run, v4, v6};
+use super::squeezed_place::{Place, files, flows, incidents, records, same_lines, synthetic};
+use crate::program::{answer, ctrecorder};
 
 #[test]
 fn a_directory_tells_of_the_flows_that_its_journal_tells_of_each_once() {
@@ -172,6 +71,150 @@ fn a_directory_that_was_made_step_by_step_is_the_same() {
         fs::remove_file(place.path("once").join(first)).unwrap();
         let squeezed = place.squeeze("once", &[], &place.journal());
         assert!(squeezed.stderr.contains("/once/: 1 written, "), "{}", squeezed.stderr);
-        assert_eq!(files(&place.path("once")), once);
+        assert!(files(&place.path("once")) == once, "it is not the same");
+    }
+}
+
+/// The verdicts on the public endpoints that flows had, now and then while they were alive.
+fn verdicts(questions: &str, path: &Path) -> Vec<String> {
+    let mut who = ctrecorder();
+    let answered = answer(who.args(["who", "-", "--slack", "0s"]).arg(path).write_stdin(questions));
+    let verdict = |line: &str| {
+        let told: serde_json::Value = serde_json::from_str(line).unwrap();
+        told["verdict"].as_str().unwrap().to_owned()
+    };
+    answered.stdout.lines().map(verdict).collect()
+}
+
+/// Of a whole directory, and of one in which any of the outputs are missing: what is open at the end of one is known there.
+#[test]
+fn who_never_denies_what_the_journal_knows() {
+    let place = synthetic(Version::Three, incidents(), false);
+    place.squeeze("sq", &[], &place.journal());
+    let public = |line: &str| line.rsplit_once("dst=").unwrap().1.split(' ').next().unwrap().to_owned();
+    let told = flows(&place.path("journal"));
+    let started = told.iter().filter(|line| !line.starts_with('-')).step_by(5);
+    let time = |line: &str| format!("{} UTC", &line[..26]);
+    let questions: String = started.map(|line| format!("{} {}\n", public(line), time(line))).collect();
+    let by_journal = verdicts(&questions, &place.path("journal"));
+    assert!(by_journal.len() > 500 && by_journal.iter().filter(|verdict| *verdict == "UNIQUE").count() > 400);
+    let names: Vec<_> = files(&place.path("sq")).into_keys().collect();
+    for missing in [None, Some(3), Some(names.len() - 1)] {
+        if let Some(missing) = missing {
+            fs::remove_file(place.path("sq").join(&names[missing])).unwrap();
+        }
+        let by_squeezed = verdicts(&questions, &place.path("sq"));
+        for ((question, one), other) in questions.lines().zip(&by_journal).zip(&by_squeezed) {
+            assert!(other != "NONE" || one == "NONE", "{question}: {one}, and without {missing:?} {other}");
+        }
+        let same = by_journal.iter().zip(&by_squeezed).filter(|(one, other)| one == other).count();
+        assert!(missing.is_some() || same * 100 > by_journal.len() * 95, "{same} of {}", by_journal.len());
+    }
+}
+
+/// Three segments of a run: a flow goes through all of them, one begins in each and ends in the next.
+fn through() -> Place {
+    let place = Place::new();
+    let (first, digest) = Segment::new(&header(0, None))
+        .push(&v4(Kind::Start, 1, 1))
+        .push(&v6(Kind::Start, 2, 2))
+        .closed_at(Closing::WentOn, 600);
+    place.put("a.ct", &first);
+    let (second, digest) = Segment::new(&header(1, Some(digest)))
+        .push(&v4(Kind::Open, 1, 1))
+        .push(&v6(Kind::Open, 2, 2))
+        .seal()
+        .push(&v6(Kind::End, 2, 700))
+        .push(&v4(Kind::Start, 3, 800))
+        .closed_at(Closing::WentOn, 1200);
+    place.put("b.ct", &second);
+    let third = Segment::new(&header(2, Some(digest)))
+        .push(&v4(Kind::Open, 1, 1))
+        .push(&v4(Kind::Open, 3, 800))
+        .seal()
+        .push(&v4(Kind::End, 3, 1300));
+    place.put("c.ct", &third.stopped());
+    place
+}
+
+/// Kind and port of each line.
+fn kinds(lines: &[String]) -> Vec<(String, String)> {
+    let kind = |line: &String| if line.as_bytes()[28] == b' ' { line[27..28].to_owned() } else { "flow".to_owned() };
+    let port = |line: &String| line.rsplit_once(':').unwrap().1.to_owned();
+    lines.iter().map(|line| (kind(line), port(line))).collect()
+}
+
+#[test]
+fn what_is_left_open_is_told_once_and_by_the_last_that_is_there() {
+    let place = through();
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 0);
+    let told = |names: &[&str]| {
+        let paths = names.iter().map(|name| place.path("sq").join(name));
+        let listed = run(["list".into(), "-H".into()].into_iter().chain(paths.map(|path| path.into_os_string())));
+        assert_eq!((listed.status, listed.stderr.as_str()), (0, ""));
+        let lines: Vec<_> = listed.stdout.lines().map(str::to_owned).collect();
+        kinds(&lines).into_iter().map(|(kind, port)| format!("{kind} {port}")).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&["a.ct"]), ["O 1", "O 2"]);
+    assert_eq!(told(&["a.ct", "b.ct"]), ["flow 2", "O 1", "O 3"]);
+    assert_eq!(told(&["a.ct", "b.ct", "c.ct"]), ["flow 2", "flow 3", "O 1"]);
+    // Without the one between, the first one alone knows of flow 2.
+    assert_eq!(told(&["a.ct", "c.ct"]), ["O 1", "O 2", "flow 3", "O 1"]);
+    let paired = |names: &[&str]| {
+        let paths = names.iter().map(|name| place.path("sq").join(name));
+        let listed = run(["list".into(), "-sH".into()].into_iter().chain(paths.map(|path| path.into_os_string())));
+        let mut ports: Vec<_> = listed.stdout.lines().map(|line| line.rsplit_once(':').unwrap().1.to_owned()).collect();
+        ports.sort();
+        ports.join(" ")
+    };
+    assert_eq!([paired(&["a.ct", "c.ct"]), paired(&["a.ct", "b.ct", "c.ct"])], ["1 2 3", "1 2 3"]);
+
+    // A segment of events goes on with what was made from the one before it.
+    fs::rename(place.path("journal").join("c.ct"), place.path("sq").join("c.ct")).unwrap();
+    assert_eq!(told(&["a.ct", "b.ct", "c.ct"]), ["flow 2", "O 1", "O 3", "E 3"]);
+    assert_eq!(paired(&["a.ct", "b.ct", "c.ct"]), "1 2 3");
+}
+
+#[test]
+fn the_sources_of_an_output_are_named_and_the_outputs_are_a_chain() {
+    let place = through();
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 0);
+    let mut previous = None;
+    for (name, bytes) in files(&place.path("sq")) {
+        let input = fs::read(place.path("journal").join(&name)).unwrap();
+        let (input, output) = (Read::open(&input).unwrap(), Read::open(&bytes).unwrap());
+        let sources: Vec<_> = output.made_from().collect();
+        assert_eq!(sources.len(), 1);
+        let (own, source) = (output.header().unwrap(), sources[0]);
+        assert_eq!(source.digest(), input.footer().map(|footer| footer.digest));
+        assert_eq!(source.segment_number.get(), own.segment_number);
+        assert_eq!(source.closing(), input.footer().map(|footer| footer.totals.closing));
+        assert_eq!(own.previous, previous);
+        previous = output.footer().map(|footer| footer.digest);
+    }
+}
+
+/// Beside their inputs, the outputs are passed over; where some inputs are gone, their outputs are read.
+#[test]
+fn of_a_journal_and_its_squeezed_form_each_flow_is_told_once() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 0);
+    let all = flows(&place.path("journal"));
+    let names: Vec<_> = files(&place.path("journal")).into_keys().collect();
+    for name in &names {
+        let listed =
+            run(["list".as_ref(), "-sH".as_ref(), place.path("sq").as_os_str(), place.path("journal").as_os_str()]);
+        let left = files(&place.path("journal")).len();
+        let others = match left {
+            1 => String::new(),
+            2 => " and 1 other file".to_owned(),
+            left => format!(" and {} other files", left - 1),
+        };
+        assert!(listed.stderr.starts_with("ctrecorder: ") && listed.stderr.lines().count() <= 2, "{}", listed.stderr);
+        assert!(listed.stderr.contains(&format!("{others} passed over: what it was made from is there\n")));
+        let mut lines: Vec<_> = listed.stdout.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        same_lines(&lines, &all);
+        fs::remove_file(place.path("journal").join(name)).unwrap();
     }
 }
