@@ -189,6 +189,24 @@ impl Source {
         drop(places.into_iter());
     }
 
+    /// Says that what lies between two places was read, and will hardly be read again: its pages need not stay with this process.
+    /// The system may keep them all the same. That, too, is a hint, of no consequence but for memory.
+    pub(super) fn passed(&self, from: u64, to: u64) {
+        #[cfg(unix)]
+        if let Bytes::Mapped(map, _) = &self.bytes
+            && let Ok(from) = usize::try_from(from)
+            && let Ok(to) = usize::try_from(to)
+            && from < to
+            && to <= map.len()
+        {
+            // SAFETY: the map is one of a file, and nothing is ever written to it: a page that is dropped is the same page of the
+            // file when it is touched again.
+            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, from, to - from) };
+        }
+        #[cfg(not(unix))]
+        let _ = (from, to);
+    }
+
     /// Whether a recorder held the file's lock when it was opened: then it has no footer, and may end in the middle of a
     /// block.
     pub const fn is_being_written(&self) -> bool {

@@ -30,13 +30,18 @@ pub(super) struct Delivery<'d, F, S> {
     follower: Option<&'d mut dyn Follower>,
     /// Bytes of the present file that are done.
     passed: u64,
+    /// Of these, so many at its begin need not stay in memory.
+    released: u64,
 }
+
+/// What was read of a file is given up in pieces of so many bytes.
+const RELEASED_BYTES: u64 = 16 * 1024 * 1024;
 
 type Planned = Task<Arc<Job<Parcel, Content>>>;
 
 impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     pub(super) fn new(planner: Planner<'d, F>, select: &'d F, keyframes: &'d mut Keyframes, sink: &'d mut S) -> Self {
-        Self { planner, select, keyframes, sink, follower: None, passed: 0 }
+        Self { planner, select, keyframes, sink, follower: None, passed: 0, released: 0 }
     }
 
     /// The same with somebody who goes on where this ends.
@@ -90,7 +95,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     }
 
     fn begin(&mut self, file: &Opened, is_gone_on_with: bool) -> ControlFlow<S::Stop> {
-        self.passed = 0;
+        (self.passed, self.released) = (0, 0);
         if let Some(follower) = &mut self.follower {
             follower.began(file);
         }
@@ -107,12 +112,13 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     /// A file goes on of which there was no more before.
     fn resume(&mut self, file: &Opened, keyframes: State) -> ControlFlow<S::Stop> {
         self.passed = file.source().length();
+        self.released = self.passed;
         self.keyframes.resume(keyframes);
         self.sink.resume(file.source().path(), file.version())
     }
 
     fn end(&mut self, file: &Opened, place: Option<Standing>) {
-        self.pass(file.source().length());
+        self.pass(file.source(), file.source().length());
         if let Some(place) = place {
             self.stopped(file, place, true);
         }
@@ -130,9 +136,13 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     }
 
     /// The present file is done up to here.
-    fn pass(&mut self, end: u64) {
+    fn pass(&mut self, source: &Source, end: u64) {
         self.sink.passed(end.saturating_sub(self.passed));
         self.passed = self.passed.max(end);
+        if self.passed - self.released >= RELEASED_BYTES {
+            source.passed(self.released, self.passed);
+            self.released = self.passed;
+        }
     }
 
     /// Takes what was found in a parcel. Whether what was planned behind it is void.
@@ -140,7 +150,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
         match (content, &parcel.part) {
             (Content::Regular(found), _) => {
                 self.found(parcel.file.source(), &found)?;
-                self.pass(parcel.end);
+                self.pass(parcel.file.source(), parcel.end);
                 return ControlFlow::Continue(false);
             }
             (Content::Irregular, Part::Records { place, .. }) => {
@@ -181,7 +191,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
             }
             reached = pieces.place();
         }
-        self.pass(reached.offset());
+        self.pass(file.source(), reached.offset());
         ControlFlow::Continue((reached, waits))
     }
 
