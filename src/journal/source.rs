@@ -13,6 +13,9 @@ use crate::file::{Identity, identity, is_locked, map};
 
 const NS_PER_US: u64 = 1_000;
 
+/// What was read of a file is given up in pieces of so many bytes.
+const RELEASED_BYTES: u64 = 16 * 1024 * 1024;
+
 /// A file whose bytes are at hand: mapped, or read where that is not possible.
 #[derive(Debug)]
 pub struct Source {
@@ -189,9 +192,8 @@ impl Source {
         drop(places.into_iter());
     }
 
-    /// Says that what lies between two places was read, and will hardly be read again: its pages need not stay with this process.
-    /// The system may keep them all the same. That, too, is a hint, of no consequence but for memory.
-    pub(super) fn passed(&self, from: u64, to: u64) {
+    /// Says that what lies between two places will hardly be read again.
+    fn passed(&self, from: u64, to: u64) {
         #[cfg(unix)]
         if let Bytes::Mapped(map, _) = &self.bytes
             && let Ok(from) = usize::try_from(from)
@@ -211,6 +213,29 @@ impl Source {
     /// block.
     pub const fn is_being_written(&self) -> bool {
         self.being_written
+    }
+}
+
+/// The way through a file from its begin to its end, or from wherever: the pages of what was read need not stay with this
+/// process. The system may keep them all the same. That is a hint, of no consequence but for memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Passage {
+    /// Up to here they are given up.
+    released: u64,
+}
+
+impl Passage {
+    /// From this place on, in bytes.
+    pub const fn from(offset: u64) -> Self {
+        Self { released: offset }
+    }
+
+    /// What is before this place was read.
+    pub fn reached(&mut self, source: &Source, offset: u64) {
+        if offset.saturating_sub(self.released) >= RELEASED_BYTES {
+            source.passed(self.released, offset);
+            self.released = offset;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use ctrecorder_format::{Address, Counters, Damage, Fault, Kind, Record};
 
 use super::super::keyframe::{Keyframes, State};
 use super::super::opened::Opened;
+use super::super::source::Passage;
 use super::super::{Source, Version};
 use super::crew::{Crew, Job};
 use super::found::{Family, Found, Step};
@@ -30,18 +31,14 @@ pub(super) struct Delivery<'d, F, S> {
     follower: Option<&'d mut dyn Follower>,
     /// Bytes of the present file that are done.
     passed: u64,
-    /// Of these, so many at its begin need not stay in memory.
-    released: u64,
+    passage: Passage,
 }
-
-/// What was read of a file is given up in pieces of so many bytes.
-const RELEASED_BYTES: u64 = 16 * 1024 * 1024;
 
 type Planned = Task<Arc<Job<Parcel, Content>>>;
 
 impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     pub(super) fn new(planner: Planner<'d, F>, select: &'d F, keyframes: &'d mut Keyframes, sink: &'d mut S) -> Self {
-        Self { planner, select, keyframes, sink, follower: None, passed: 0, released: 0 }
+        Self { planner, select, keyframes, sink, follower: None, passed: 0, passage: Passage::default() }
     }
 
     /// The same with somebody who goes on where this ends.
@@ -95,7 +92,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     }
 
     fn begin(&mut self, file: &Opened, is_gone_on_with: bool) -> ControlFlow<S::Stop> {
-        (self.passed, self.released) = (0, 0);
+        (self.passed, self.passage) = (0, Passage::default());
         if let Some(follower) = &mut self.follower {
             follower.began(file);
         }
@@ -112,7 +109,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     /// A file goes on of which there was no more before.
     fn resume(&mut self, file: &Opened, keyframes: State) -> ControlFlow<S::Stop> {
         self.passed = file.source().length();
-        self.released = self.passed;
+        self.passage = Passage::from(self.passed);
         self.keyframes.resume(keyframes);
         self.sink.resume(file.source().path(), file.version())
     }
@@ -139,10 +136,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     fn pass(&mut self, source: &Source, end: u64) {
         self.sink.passed(end.saturating_sub(self.passed));
         self.passed = self.passed.max(end);
-        if self.passed - self.released >= RELEASED_BYTES {
-            source.passed(self.released, self.passed);
-            self.released = self.passed;
-        }
+        self.passage.reached(source, self.passed);
     }
 
     /// Takes what was found in a parcel. Whether what was planned behind it is void.
