@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ctrecorder_format::block::flags;
 use ctrecorder_format::legacy::Endpoints;
-use ctrecorder_format::{Address, BlockKind, Body, DirectoryEntry, Head, Kind, Place, Record, Segment, legacy};
+use ctrecorder_format::{Address, BlockKind, Body, DirectoryEntry, Head, Kind, Place, ReadAt, Record, Segment, legacy};
 
 use super::super::Version;
 use super::super::directory::end_of_entry;
@@ -53,18 +53,15 @@ impl Parcel {
     pub(super) fn read<F: Select>(&self, select: &F) -> Content {
         match (&self.part, self.file.version()) {
             (Part::Entries { entries, sequence }, Version::Three(segment)) => {
-                let ruled_out = RuledOut::by_entries(select, self.file.source(), segment, entries.clone());
-                let mut reading = Reading::new(select, &ruled_out);
-                match reading.entries(segment, entries.clone(), *sequence) {
-                    Some(()) => Content::Regular(reading.found),
-                    None => Content::Irregular,
-                }
+                let ruled_out = &RuledOut::by_entries(select, self.file.source(), segment, entries.clone());
+                let directory = segment.footer().map_or(&[][..], |footer| footer.directory);
+                let reading = Entries { select, ruled_out, file: &self.file, segment, directory };
+                reading.read(entries.clone(), *sequence).map_or(Content::Irregular, Content::Regular)
             }
             (Part::Blocks { place, count }, Version::Three(segment)) => {
                 let mut reading = Reading::new(select, &self.ruled_out);
                 // A walk found them there; should somebody change the file meanwhile, that is what can be read of it.
-                let _ = reading.blocks(segment, *place, *count);
-                reading.hand_on();
+                reading.blocks(segment, *place, *count);
                 Content::Regular(reading.found)
             }
             (Part::Records { place, end }, Version::Two(file)) => {
@@ -114,6 +111,93 @@ pub(super) fn is_passed_over<F: Select>(
     has_records_only && (ruled_out.has(&blocks) || select.rules_out_entry(entry))
 }
 
+/// Blocks between others that are passed over are read by themselves up to this length. To map them would cost more: a page
+/// fault or two for each, and so much to unmap.
+const READ_BYTES: u64 = 512 * 1024;
+
+/// The reading of entries of a directory.
+struct Entries<'r, F> {
+    select: &'r F,
+    ruled_out: &'r RuledOut,
+    file: &'r Opened,
+    segment: &'r Segment<'r>,
+    directory: &'r [DirectoryEntry],
+}
+
+impl<F: Select> Entries<'_, F> {
+    /// Reads what they tell of, where the first block of the first one has the number `sequence`. `None` if a walk does not
+    /// come from each of them to the next one.
+    fn read(&self, entries: Range<usize>, mut sequence: u32) -> Option<Found> {
+        let mut found = Found::default();
+        let mut buffer = Vec::new();
+        let mut index = entries.start;
+        while index < entries.end {
+            let entry = self.directory.get(index)?;
+            if is_passed_over(self.select, self.ruled_out, entry, sequence) {
+                if entry.flags & flags::OPEN != 0 {
+                    found.open();
+                }
+                (index, sequence) = (index + 1, sequence.checked_add(entry.blocks.get())?);
+            } else {
+                let first = sequence;
+                let run = index;
+                (index, sequence) = self.end_of_run(run..entries.end, sequence)?;
+                found = self.run(run..index, first, found, &mut buffer)?;
+            }
+        }
+        Some(found)
+    }
+
+    /// How far the entries go, from the first on, that are not passed over, and the number of the block behind them.
+    fn end_of_run(&self, entries: Range<usize>, mut sequence: u32) -> Option<(usize, u32)> {
+        for index in entries.clone() {
+            let entry = self.directory.get(index)?;
+            if index > entries.start && is_passed_over(self.select, self.ruled_out, entry, sequence) {
+                return Some((index, sequence));
+            }
+            sequence = sequence.checked_add(entry.blocks.get())?;
+        }
+        Some((entries.end, sequence))
+    }
+
+    /// Adds what the blocks of some entries hold.
+    fn run(&self, entries: Range<usize>, mut sequence: u32, found: Found, buffer: &mut Vec<u8>) -> Option<Found> {
+        let begin = self.directory.get(entries.start)?.offset.get();
+        let end = end_of_entry(self.segment, entries.end.checked_sub(1)?);
+        let mut bytes = self.bytes(begin, end.checked_sub(begin)?, buffer)?;
+        let mut reading = Reading { found, ..Reading::new(self.select, self.ruled_out) };
+        for index in entries {
+            let mut offset = self.directory.get(index)?.offset.get();
+            for _ in 0..self.directory.get(index)?.blocks.get() {
+                let head = self.segment.head_in(bytes, offset)?;
+                let is_next = head.header.sequence.get() == sequence && head.header.kind() != Some(BlockKind::Footer);
+                is_next.then_some(())?;
+                reading.block(&head);
+                sequence = sequence.checked_add(1)?;
+                offset = offset.checked_add(head.header.length())?;
+                bytes = bytes.get(usize::try_from(head.header.length()).ok()?..)?;
+            }
+            (offset == end_of_entry(self.segment, index)).then_some(())?;
+        }
+        reading.hand_on();
+        Some(reading.found)
+    }
+
+    /// So many bytes of the file from an offset on.
+    fn bytes<'b>(&'b self, offset: u64, length: u64, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+        let source = self.file.source();
+        let length = usize::try_from(length).ok()?;
+        if length as u64 > READ_BYTES {
+            return source.bytes().get(usize::try_from(offset).ok()?..)?.get(..length);
+        }
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        let bytes = buffer.get_mut(..length)?;
+        source.read_at(offset, bytes).then_some(bytes)
+    }
+}
+
 /// The reading of some blocks that follow each other.
 struct Reading<'r, 'a, F> {
     select: &'r F,
@@ -127,34 +211,11 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
         Self { select, ruled_out, batch: Batch::default(), found: Found::default() }
     }
 
-    /// Reads what some entries of the directory tell of. `None` if a walk does not come from each of them to the next one.
-    fn entries(&mut self, segment: &Segment<'a>, range: Range<usize>, mut sequence: u32) -> Option<()> {
-        let footer = segment.footer()?;
-        for index in range {
-            let entry = footer.directory.get(index)?;
-            if is_passed_over(self.select, self.ruled_out, entry, sequence) {
-                self.hand_on();
-                if entry.flags & flags::OPEN != 0 {
-                    self.found.open();
-                }
-            } else {
-                let place = segment.place(entry.offset.get(), sequence);
-                let place = self.blocks(segment, place, entry.blocks.get())?;
-                (place.offset() == end_of_entry(segment, index)).then_some(())?;
-            }
-            sequence = sequence.checked_add(entry.blocks.get())?;
-        }
+    /// Reads so many blocks from a place on, or as many as a walk finds there.
+    fn blocks(&mut self, segment: &Segment<'a>, place: Place, count: u32) {
+        let heads = segment.heads_from(place).take(count as usize);
+        heads.map_while(Result::ok).for_each(|head| self.block(&head));
         self.hand_on();
-        Some(())
-    }
-
-    /// Reads so many blocks from a place on, and says where they end. `None` if a walk does not find them there.
-    fn blocks(&mut self, segment: &Segment<'a>, place: Place, count: u32) -> Option<Place> {
-        let mut heads = segment.heads_from(place);
-        for _ in 0..count {
-            self.block(&heads.next()?.ok()?);
-        }
-        Some(heads.place())
     }
 
     /// Takes a block into the batch, and hands the batch on when it is whole.
