@@ -6,7 +6,7 @@
 //! | `leg` | files that grow, each from where it was read to |
 //! | `ruled_out` | what the indexes of a segment say of its blocks |
 //! | `divide` | divides a file into parcels |
-//! | `parcel`, `merge` | reads one: on any thread, of nothing but itself |
+//! | `parcel`, `entries`, `reading`, `merge` | reads one: on any thread, of nothing but itself |
 //! | `found` | what was found in it |
 //! | `crew` | the threads |
 //! | `deliver` | takes what was found in order, and does what depends on what came before |
@@ -14,11 +14,13 @@
 mod crew;
 mod deliver;
 mod divide;
+mod entries;
 mod found;
 mod leg;
 mod merge;
 mod parcel;
 mod plan;
+mod reading;
 mod ruled_out;
 #[cfg(test)]
 pub(super) mod tests;

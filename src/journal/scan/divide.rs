@@ -20,20 +20,21 @@ use super::super::directory::{end_of_entry, has_sane_directory};
 use super::super::keyframe::State;
 use super::super::opened::Opened;
 use super::Select;
+use super::entries::is_passed_over;
 use super::leg::Standing;
-use super::parcel::{Parcel, Part, is_passed_over};
+use super::parcel::{Parcel, Part};
 use super::plan::Task;
 use super::ruled_out::RuledOut;
 
 /// A parcel is at least so many bytes, if there are as many: enough to make the handing over cheap, few enough to be
 /// still in a near cache when another thread takes what was found.
-const PARCEL_BYTES: usize = if cfg!(test) { TESTED_BYTES } else { 1024 * 1024 };
+const PARCEL_BYTES: usize = if cfg!(test) { TESTED_BYTES as usize } else { 1024 * 1024 };
 
 /// A parcel of blocks whose index is to be asked first is so long: what is left of it is mostly little.
 const ASKED_BYTES: usize = 16 * PARCEL_BYTES;
 
 /// In tests files are small, and still to be of many parcels.
-const TESTED_BYTES: usize = 700;
+pub(super) const TESTED_BYTES: u64 = 700;
 
 /// A file that is being divided.
 pub(super) struct Division {
