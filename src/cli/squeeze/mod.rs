@@ -11,15 +11,13 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use chrono_tz::Tz;
 use clap::ValueEnum;
 use ctrecorder_format::{Address, Columns, DirectoryEntry, Family, Head, Index, Record};
 
-use super::{Misuse, Report, Selected, Selection, Status, Threads};
+use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
-use crate::output::Zone;
 use crate::protocol::Protocols;
-use crate::query::{Clock, Filter, parse_zone};
+use crate::query::Filter;
 use output::Output;
 use plan::Plan;
 use stream::Stream;
@@ -49,10 +47,8 @@ pub struct Arguments {
     #[arg(long)]
     family: Option<FamilyName>,
 
-    /// Read times of other options, and show those of gaps, in this time zone, as UTC or Europe/Warsaw, rather than in the
-    /// local one
-    #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
-    tz: Option<Tz>,
+    #[command(flatten)]
+    zone: InZone,
 
     #[command(flatten)]
     threads: Threads,
@@ -123,7 +119,7 @@ impl Select for &Choice {
 /// Squeezes what the arguments name.
 pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
     let protocols = arguments.selection.take_protocols();
-    let Selected { filter, remarks } = arguments.selection.selected(&Clock::new(arguments.tz))?;
+    let Selected { filter, remarks } = arguments.selection.selected(&arguments.zone.clock())?;
     let mut failures = Vec::new();
     if arguments.output.is_none()
         && let Some(directory) = arguments.paths.iter().find(|path| path.is_dir())
@@ -132,8 +128,8 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse(what));
     }
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
-    let zone = arguments.tz.map_or_else(Zone::local, Zone::of);
-    let mut report = Report::new(journal.length(), true).in_zone(zone);
+    let mut report = Report::new(journal.length(), true).in_zone(arguments.zone.zone());
+    arguments.zone.tell(&report);
     remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {
         report.failure(failure);
