@@ -183,7 +183,7 @@ impl Selection {
         for text in &self.expression {
             let Where { filter, assumed } =
                 Where::parse(text, clock).map_err(|error| Misuse(format!("--where: {error}")))?;
-            let remarks = assumed.iter().map(|time| format!("--where: {time} is taken as local time"));
+            let remarks = assumed.iter().map(|time| taken_as_local("--where:", &time.text, time.ns));
             parts.remarks.extend(remarks);
             filters.push(filter);
         }
@@ -228,9 +228,14 @@ pub(super) fn moment(
     };
     let moment = clock.read(text).map_err(|error| Misuse(format!("{option}: {error}")))?;
     if moment.zone_assumed {
-        remarks.push(format!("{option} {text} is taken as local time: {}", utc(moment.ns)));
+        remarks.push(taken_as_local(option, text, moment.ns));
     }
     Ok(Some(moment.ns))
+}
+
+/// What is said of a time that was taken as local time.
+fn taken_as_local(option: &str, text: &str, ns: u64) -> String {
+    format!("{option} {text} is taken as local time: {}", utc(ns))
 }
 
 /// What the options say, one after the other.

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::filter;
-use crate::query::{Clock, Where};
+use crate::query::{Clock, Where, parse_time};
 
 #[test]
 fn what_is_read_is_what_is_meant() {
@@ -97,6 +97,51 @@ fn errors_point_at_the_place() {
     }
 }
 
+/// Each word of the language with a letter exchanged, missing or wrong.
+#[test]
+fn a_misspelt_word_is_told_which_it_may_be() {
+    for (marked, meant) in [
+        ("nat <adn> port 80", "\"and\""),
+        ("nat <an> port 80", "\"and\""),
+        ("nat <ro> port 80", "\"or\""),
+        ("(nat <oor> nat)", "\"or\""),
+        ("nat <&&> nat", "\"and\""),
+        ("<nto> nat", "\"not\""),
+        ("<!> nat", "\"not\""),
+        ("<per> src ip 10.0.0.1", "\"pre\""),
+        ("<pots> src ip 10.0.0.1", "\"post\""),
+        ("pre <scr> ip 10.0.0.1", "\"src\""),
+        ("<dts> port 80", "\"dst\""),
+        ("<up> 10.0.0.1", "\"ip\""),
+        ("src <pi> 10.0.0.1", "\"ip\""),
+        ("<Prot> 80", "\"port\" or \"proto\""),
+        ("<befor> 2026-11-20", "\"before\""),
+        ("<aftr> 2026-11-20", "\"after\""),
+        ("<betwene> @1 @2", "\"between\""),
+        ("<Protocol> tcp", "\"proto\""),
+        ("<zoen> 7", "\"zone\""),
+        ("<makr> 7", "\"mark\""),
+        ("<di> 7", "\"id\""),
+        ("not <nta>", "\"nat\""),
+        ("<last> 5s", "\"lasts\""),
+        ("<sport> 80", "\"src port\""),
+        // A time goes up to the next word of the language, and this was meant to be one.
+        ("before 2026-11-20 12:00 <adn> nat", "\"and\""),
+        ("at 5 minutes ago <ro> lasts 5s", "\"or\""),
+        ("lasts 5 minutes <adn> port 80", "\"and\""),
+        ("between 2026-11-20 2026-11-21 12:00 <und> nat", "\"and\""),
+    ] {
+        let (said, place) = wrong(&marked.replace(['<', '>'], ""));
+        assert_eq!(place, marked, "{said}");
+        assert!(said.ends_with(&format!(": did you mean {meant}?")), "{marked}: {said}");
+    }
+    // What is near nothing, and a time whose fault is another one, have no such hint.
+    for text in ["10.0.0.1", "nat x nat", "src 443", "before 20 Nov 2026 25:00", "before 2026-11-20 tomorrow and nat"] {
+        let (said, _) = wrong(text);
+        assert!(!said.contains("did you mean"), "{text}: {said}");
+    }
+}
+
 #[test]
 fn the_mark_stands_under_the_place() {
     let error = "été and\nip 10.0.0.1".parse::<super::Filter>().unwrap_err();
@@ -106,6 +151,15 @@ fn the_mark_stands_under_the_place() {
     assert!(error.to_string().ends_with("\n  port 80 and port é1 or nat\n                   ^^"), "{error}");
     let error = "nat and".parse::<super::Filter>().unwrap_err();
     assert!(error.to_string().ends_with("\n  nat and\n         ^"), "{error}");
+    let error = "\tnat\tand\tport\tx".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n   nat and port x\n                ^"), "{error}");
+    // Wide characters take two places, and what cannot be seen is shown.
+    let error = "ip １０ or port x".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n  ip １０ or port x\n     ^^^^"), "{error}");
+    let error = "nat or ip 10.0.0.1\u{200b}".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n  nat or ip 10.0.0.1\u{fffd}\n            ^^^^^^^^^"), "{error}");
+    let error = "nat e\u{301} '\u{202e}' ip x".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n  nat e\u{fffd} '\u{fffd}' ip x\n      ^^"), "{error}");
 }
 
 #[test]
@@ -150,7 +204,8 @@ fn the_manuals_examples_are_understood() {
 fn times_that_were_taken_as_local_are_told() {
     let text = "between 2026-11-20 '2026-11-21 12:00' or at 2026-11-20T12:00:00Z or after @5 or before 5 minutes ago";
     let assumed = |zone: Option<Tz>| Where::parse(text, &Clock::new(zone.map(Into::into))).unwrap().assumed;
-    assert_eq!(assumed(None), ["2026-11-20", "2026-11-21 12:00"]);
+    let read = assumed(None).into_iter().map(|time| (parse_time(&time.text) == Ok(time.ns)).then_some(time.text));
+    assert_eq!(read.collect::<Vec<_>>(), [Some("2026-11-20".into()), Some("2026-11-21 12:00".into())]);
     assert!(assumed(Some(Tz::UTC)).is_empty());
     let one = |zone: Tz| Where::parse("at 2026-11-20 15:13:20", &Clock::new(Some(zone.into()))).unwrap().filter;
     assert_eq!(one(Tz::Europe__Warsaw), filter("at 2026-11-20T14:13:20Z"));
