@@ -2,6 +2,7 @@
 
 mod capture;
 mod classic;
+mod contents;
 mod coverage;
 mod header;
 mod lines;
