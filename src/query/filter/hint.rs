@@ -3,7 +3,7 @@
 use strsim::osa_distance;
 
 /// What others call it, in filters of tcpdump and conntrack, or in the options of this program.
-const OTHER_NAMES: [(&str, &str); 17] = [
+const OTHER_NAMES: [(&str, &str); 21] = [
     ("&&", "and"),
     ("||", "or"),
     ("!", "not"),
@@ -17,6 +17,10 @@ const OTHER_NAMES: [(&str, &str); 17] = [
     ("sport", "src port"),
     ("dport", "dst port"),
     ("protocol", "proto"),
+    ("tcp", "proto tcp"),
+    ("udp", "proto udp"),
+    ("icmp", "proto icmp"),
+    ("icmpv6", "proto icmpv6"),
     ("since", "after"),
     ("until", "before"),
     ("duration", "lasts"),
@@ -40,7 +44,7 @@ pub(super) fn hint(typed: &str, known: &[&str]) -> String {
 fn near<'w>(typed: &str, known: &[&'w str]) -> Vec<&'w str> {
     let typed = typed.to_lowercase();
     if let Some((_, meant)) = OTHER_NAMES.iter().find(|(other, _)| *other == typed) {
-        let stands_here = meant.split(' ').all(|word| known.contains(&word));
+        let stands_here = meant.split(' ').next().is_some_and(|first| known.contains(&first));
         return if stands_here { vec![meant] } else { Vec::new() };
     }
     // Long texts are no misspelt words, and would take long to compare. In short words, two letters are most of them.

@@ -284,7 +284,9 @@ impl<'p, 't> Parser<'p, 't> {
     fn not_two_times(&self, run: &[Word<'t>]) -> WhereError {
         let (whole, at) = self.joined(run);
         if self.clock.read(whole).is_ok() {
-            return self.error(&(at.end..at.end), "the second time is missing here");
+            let and = self.words.first().is_some_and(|next| next.is("and"));
+            let hint = if and { ": it stands behind the first one, without \"and\"" } else { "" };
+            return self.error(&(at.end..at.end), &format!("the second time is missing here{hint}"));
         }
         let misspelt = self.misspelt_joint(run, |words| !self.parted(words).is_empty());
         misspelt.unwrap_or_else(|| {

@@ -45,7 +45,7 @@ impl Typed {
             return Self::local(text, parsed, zone, ClockZone::parse_behind_time);
         }
         let (shown, zone) = split_zone(without_comment(typed));
-        Self::local(text, email(shown).ok_or_else(form)?, zone, email_zone)
+        Self::local(text, email(shown).ok_or_else(|| formless(text, shown))?, zone, email_zone)
     }
 
     /// What a clock showed, and the zone that stands behind it.
@@ -67,6 +67,17 @@ impl Typed {
             Self::Epoch(_) | Self::Ago(_) => None,
             Self::Shown(shown, _) => Some(*shown),
         }
+    }
+}
+
+/// What is wrong with a text that is in none of the forms; `shown` is what is left of it without the zone.
+fn formless(text: &str, shown: &str) -> TimeError {
+    if time_of_day(shown).is_some() {
+        return TimeError::NoDay(text.to_owned());
+    }
+    match parse_duration(text) {
+        Ok(_) => TimeError::Span(text.trim().to_owned()),
+        Err(_) => TimeError::Form(text.to_owned()),
     }
 }
 

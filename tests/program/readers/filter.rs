@@ -245,6 +245,11 @@ fn what_cannot_be_understood_is_pointed_at() {
         (["--proto", "tpc"], "\"tpc\" is not a protocol"),
         (["--zone", "65536"], "65536 is not a conntrack zone"),
         (["--id", "x"], "x is not a conntrack id"),
+        (
+            ["-i", "[fd00::1]:80"],
+            "[fd00::1]:80 is an address with a port: say the two by themselves, or both at once with --endpoint",
+        ),
+        (["--threads", "0"], "0 is not a number of threads, which is at least 1"),
     ] {
         let answer = answer(ctrecorder().arg("list").args(options).arg(&path));
         assert_eq!((answer.status, answer.stdout.as_str()), (2, ""), "{options:?}");

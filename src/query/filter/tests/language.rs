@@ -85,7 +85,12 @@ fn errors_point_at_the_place() {
         ("at <2026-11-20 12:00 CEST>", "2026-11-20 12:00 CEST: CEST is the short name of a time"),
         ("between<>", "two times are missing here"),
         ("between 2026-11-20<>", "the second time is missing here"),
-        ("between 2026-11-20<> and nat", "the second time is missing here"),
+        (
+            "between 2026-11-20<> and 2026-11-21",
+            "the second time is missing here: it stands behind the first one, without \"and\"",
+        ),
+        ("ip <10.0.0.1:80>", "10.0.0.1:80 is an address with a port: say the two by themselves"),
+        ("before <1h> and nat", "1h is a span of time, and no time: say 1h ago"),
         ("between <2026-11-20 2026-11-31>", "these are not two times"),
         ("between '@1'<>", "a time is missing here"),
         ("between <@2 @1> and nat", "the first of the two times is later than the second"),
@@ -125,6 +130,7 @@ fn a_misspelt_word_is_told_which_it_may_be() {
         ("not <nta>", "\"nat\""),
         ("<last> 5s", "\"lasts\""),
         ("<sport> 80", "\"src port\""),
+        ("<TCP> and port 80", "\"proto tcp\""),
         // A time goes up to the next word of the language, and this was meant to be one.
         ("before 2026-11-20 12:00 <adn> nat", "\"and\""),
         ("at 5 minutes ago <ro> lasts 5s", "\"or\""),
