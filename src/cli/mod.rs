@@ -2,6 +2,7 @@
 
 mod capture;
 mod classic;
+mod contents;
 mod coverage;
 mod header;
 mod lines;
@@ -13,6 +14,7 @@ mod status;
 mod test;
 mod threads;
 mod who;
+mod zone;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -24,6 +26,7 @@ use report::Report;
 use selection::{Selected, Selection};
 use status::{Misuse, Status};
 use threads::Threads;
+use zone::InZone;
 
 /// Records the NAT translations of a Linux router, and answers who used an address and port at a given time.
 #[derive(Parser)]

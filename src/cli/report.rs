@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ctrecorder_format::{Cause, Content, Damage, Note};
+use ctrecorder_format::{Cause, Damage, Note};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Status;
+use super::contents::Contents;
 use crate::journal::{Shown, Version};
 use crate::output::time::Times;
 use crate::output::{Zone, gap};
@@ -22,14 +23,6 @@ pub struct Report {
     times: Times,
     status: Status,
     contents: Contents,
-}
-
-/// What the files have been up to now.
-#[derive(Default)]
-struct Contents {
-    events: bool,
-    flows: bool,
-    told: bool,
 }
 
 impl Report {
@@ -70,15 +63,10 @@ impl Report {
         self.line(format_args!("{}: {gap}", Shown(path)));
     }
 
-    /// A file of this content is read; says so once if flows come beside events, since both may tell of the same.
+    /// A file is read; says once if it may tell of the same flows as one before.
     pub fn file(&mut self, file: &Version<'_>) {
-        let contents = &mut self.contents;
-        match file.content() {
-            Content::Events => contents.events = true,
-            Content::Flows => contents.flows = true,
-        }
-        if contents.events && contents.flows && !std::mem::replace(&mut contents.told, true) {
-            self.line("squeezed files beside files of events: what both tell of is there twice");
+        if let Some(said) = self.contents.add(file) {
+            self.line(said);
         }
     }
 

@@ -119,7 +119,8 @@ fn ok(out: &mut impl Write, path: &Path, examined: &Examined) -> io::Result<()> 
     let blocks = counted(examined.blocks, "block");
     write!(out, "{}: ok, version {}, {records}", Shown(path), examined.version)?;
     match examined.condition {
-        Condition::Legacy => writeln!(out),
+        // A court that reads "ok" is to know what of.
+        Condition::Legacy => writeln!(out, "; version 2 has no checksum: only its form was tested"),
         Condition::BeingWritten | Condition::Open => writeln!(out, ", {blocks}, still being written"),
         Condition::Closed(closing, digest) => {
             let (closing, digest) = (header::closing(closing), header::hex(&digest));

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ctrecorder_format::legacy::Piece;
 use ctrecorder_format::{Content, NS_PER_SECOND, ReadAt, Refusal, Segment, legacy};
 use memmap2::Mmap;
 
@@ -12,6 +13,9 @@ use super::Error;
 use crate::file::{Identity, identity, is_locked, map};
 
 const NS_PER_US: u64 = 1_000;
+
+/// So much at the end of a version 2 file is looked through for its last record, whatever is out of step there.
+const TAIL_BYTES: usize = 16 * 1024;
 
 /// A file whose bytes are at hand: mapped, or read where that is not possible.
 #[derive(Debug)]
@@ -71,6 +75,32 @@ impl Version<'_> {
             Self::Three(segment) => segment.header().map_or_else(|_| first_event(segment), |header| header.created),
         }
     }
+
+    /// Until when the file tells, in ns since the epoch: when a segment was closed, or, without a footer, when its last event arrived;
+    /// in version 2 the time of its last record. Not before [`Version::begun`].
+    pub fn ended(&self) -> u64 {
+        let ended = match self {
+            Self::Two(file) => last_record(file),
+            Self::Three(segment) => segment.footer().map_or_else(|| last_event(segment), |footer| footer.totals.closed),
+        };
+        ended.max(self.begun())
+    }
+}
+
+/// When the last of the records at the end of a version 2 file happened; events are in order there.
+fn last_record(file: &legacy::File<'_>) -> u64 {
+    let length = usize::try_from(file.length()).unwrap_or(usize::MAX);
+    let tail = file.ahead(file.begin(), length.saturating_sub(TAIL_BYTES));
+    let time = |piece| match piece {
+        Piece::Record { record, .. } => record.event_time(),
+        Piece::Damage(_) => 0,
+    };
+    file.pieces_from(tail).map(time).max().unwrap_or(0)
+}
+
+/// When the last event of a segment arrived, as its blocks say; 0 if it has none.
+fn last_event(segment: &Segment<'_>) -> u64 {
+    segment.heads().filter_map(|head| Some(head.ok()?.header.last_event.get())).max().unwrap_or(0)
 }
 
 /// When the first event of a segment arrived, as its first block says; 0 if it has none.

@@ -14,10 +14,10 @@ use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Address, Columns, DirectoryEntry, Family, Head, Index, Record};
 
-use super::{Misuse, Report, Selected, Selection, Status, Threads};
+use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
-use crate::query::{Clock, Filter};
+use crate::query::Filter;
 use output::Output;
 use plan::Plan;
 use stream::Stream;
@@ -43,13 +43,12 @@ pub struct Arguments {
     #[arg(long)]
     legacy: bool,
 
-    /// Only flows of these protocols: names or numbers with commas between
-    #[arg(long, value_name = "PROTOCOL", default_value = "all")]
-    protocol: Protocols,
-
     /// Only flows of this family
     #[arg(long)]
     family: Option<FamilyName>,
+
+    #[command(flatten)]
+    zone: InZone,
 
     #[command(flatten)]
     threads: Threads,
@@ -118,8 +117,9 @@ impl Select for &Choice {
 }
 
 /// Squeezes what the arguments name.
-pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-    let Selected { filter, remarks } = arguments.selection.selected(&Clock::new(None))?;
+pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
+    let protocols = arguments.selection.take_protocols();
+    let Selected { filter, remarks } = arguments.selection.selected(&arguments.zone.clock())?;
     let mut failures = Vec::new();
     if arguments.output.is_none()
         && let Some(directory) = arguments.paths.iter().find(|path| path.is_dir())
@@ -128,13 +128,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse(what));
     }
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
-    let mut report = Report::new(journal.length(), true);
+    let mut report = Report::new(journal.length(), true).in_zone(arguments.zone.zone());
+    arguments.zone.tell(&report);
     remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {
         report.failure(failure);
     }
     let choice = Choice {
-        protocols: arguments.protocol,
+        protocols,
         family: arguments.family.map(|name| match name {
             FamilyName::Ipv4 => Family::Ipv4,
             FamilyName::Ipv6 => Family::Ipv6,

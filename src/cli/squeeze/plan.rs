@@ -142,7 +142,7 @@ impl Plan {
     /// The header of a version 2 output.
     pub(super) fn legacy_header(&self) -> anyhow::Result<legacy::Header> {
         let [protocol] = self.protocols[..] else {
-            bail!("a file of version 2 holds one protocol, and here are several: choose one with --protocol");
+            bail!("a file of version 2 holds one protocol, and here are several: choose one with --proto");
         };
         Ok(match &self.legacy {
             Some(header) => legacy::Header { content: legacy::Content::Combined, protocol, ..header.clone() },

@@ -8,7 +8,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use chrono_tz::Tz;
 use clap::ValueEnum;
 
 use super::{Misuse, Report, Status, Threads};
@@ -16,7 +15,7 @@ use crate::journal::{Journal, Shown};
 use crate::output::who;
 use crate::protocol::Protocols;
 use crate::query::who::{Answer, Question, Terms, Verdict, ask};
-use crate::query::{Clock, parse_duration, parse_zone};
+use crate::query::{Clock, ClockZone, parse_duration, parse_zone};
 
 /// Say who had a public address and port at a time
 ///
@@ -53,9 +52,9 @@ pub struct Arguments {
     #[arg(long, value_name = "ADDRESS[:PORT]")]
     peer: Option<String>,
 
-    /// Times without a zone are of this one, as Europe/Warsaw, and those of the text are shown in it, rather than in UTC
-    #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
-    tz: Option<Tz>,
+    /// Times without a zone are of this one, as Europe/Warsaw or +01:00, and those of the text are shown in it, rather than in UTC
+    #[arg(long, value_name = "ZONE", value_parser = parse_zone, allow_hyphen_values = true)]
+    tz: Option<ClockZone>,
 
     /// How the answer is written; lines of questions are always answered in json
     #[arg(short, long, value_name = "FORMAT")]
@@ -104,7 +103,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     }
     let text = match output {
         Some(Format::Json) => who::json(answer)? + "\n",
-        Some(Format::Text) | None => who::text(answer, tz.unwrap_or(Tz::UTC)),
+        Some(Format::Text) | None => who::text(answer, tz.unwrap_or(ClockZone::UTC)),
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")?;

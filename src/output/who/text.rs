@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
-use chrono_tz::Tz;
 use ctrecorder_format::NS_PER_SECOND;
 
 use super::{translation, verdict};
 use crate::output::gap;
 use crate::protocol::{Protocol, Protocols};
+use crate::query::ClockZone;
 use crate::query::coverage::Gap;
 use crate::query::who::{Answer, Around, Change, Doubt, Finding, Flow, Question, Told, Translation, Verdict, What};
 
@@ -26,7 +26,7 @@ use crate::query::who::{Answer, Around, Change, Doubt, Finding, Flow, Question, 
 /// with slack 1h it would be AMBIGUOUS: 10.64.3.7, 10.64.9.1
 /// the same with slack 0s, with slack 1s, with slack 1m
 /// ```
-pub fn text(answer: &Answer, zone: Tz) -> String {
+pub fn text(answer: &Answer, zone: ClockZone) -> String {
     let Answer { question, finding, around, sensitivity } = answer;
     let times = Times(zone);
     let mut out = headline(question, finding);
@@ -45,7 +45,7 @@ pub fn text(answer: &Answer, zone: Tz) -> String {
 
 /// Writes moments in a zone.
 #[derive(Clone, Copy)]
-struct Times(Tz);
+struct Times(ClockZone);
 
 impl Times {
     fn text(self, ns: u64) -> String {
