@@ -79,7 +79,8 @@ fn headline(answer: &Answer) -> String {
             format!("{word}: {}{hint}{missing}\n", few(&finding.insides))
         }
         Verdict::None => {
-            let away: Vec<_> = answer.around.iter().filter(|around| around.is_away).map(|around| &around.name).collect();
+            let away: Vec<_> =
+                answer.around.iter().filter(|around| around.is_away).map(|around| &around.name).collect();
             let away = match away.as_slice() {
                 [] => String::new(),
                 [one] => format!("; {one} is not counted: its files are of another time"),
@@ -217,7 +218,8 @@ fn coverage(around: &Around, answer: &Answer, times: Times) -> String {
         out += &format!("files of version 2{of} do not tell what was lost: there may be gaps that nobody knows of\n");
     }
     if let Some(protocols) = &around.protocols {
-        out += &format!("only {} was recorded{}\n", Protocols::These(protocols.clone()), if several { &by } else { "" });
+        out +=
+            &format!("only {} was recorded{}\n", Protocols::These(protocols.clone()), if several { &by } else { "" });
     }
     out
 }

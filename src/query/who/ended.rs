@@ -141,7 +141,9 @@ mod tests {
         let next = others.filter(is_later).filter_map(began).min();
         match own.known.end {
             Told::At { .. } => own.known.end,
-            end => next.filter(|next| end.latest().is_none_or(|latest| *next < latest)).map_or(end, |latest| Told::By { after: None, latest }),
+            end => next
+                .filter(|next| end.latest().is_none_or(|latest| *next < latest))
+                .map_or(end, |latest| Told::By { after: None, latest }),
         }
     }
 

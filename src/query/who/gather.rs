@@ -45,24 +45,12 @@ pub(super) struct Read {
 }
 
 /// Reads what the first of some plans says of a journal, for the flows that were alive at some moment of its span. Where that
-/// has to go on up to where the next one begins, for a flow is still open, it is for that one, too: no file is read twice.
-pub(super) fn gather(
-    journal: &Journal,
-    wanted: &Wanted,
-    parts: &[(Plan, Span)],
-    threads: NonZeroUsize,
-) -> Gathered {
+/// goes on up to where the next one begins, it is for that one, too: no file is read twice.
+pub(super) fn gather(journal: &Journal, wanted: &Wanted, parts: &[(Plan, Span)], threads: NonZeroUsize) -> Gathered {
     let skipped = parts.first().map_or(0, |(plan, _)| plan.skipped);
     let needed = journal.behind(skipped);
-    let mut gather = Gather {
-        journal: &needed,
-        wanted,
-        parts,
-        skipped,
-        pairs: Pairs::default(),
-        state: State::default(),
-        next: 0,
-    };
+    let mut gather =
+        Gather { journal: &needed, wanted, parts, skipped, pairs: Pairs::default(), state: State::default(), next: 0 };
     gather.state.begin(parts);
     let _done = Scan::new(wanted, OpenRecords::All).with_threads(threads).run(&needed, &mut gather);
     gather.finish()

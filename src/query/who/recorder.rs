@@ -223,10 +223,7 @@ fn whole_spans(coverage: &Coverage) -> (Vec<Span>, Vec<u64>) {
 }
 
 /// Each flow under each of its endpoints that is asked for.
-fn by_endpoint(
-    flows: &[(usize, Known)],
-    wanted: &Wanted,
-) -> HashMap<SocketAddr, Intervals<(usize, Known)>> {
+fn by_endpoint(flows: &[(usize, Known)], wanted: &Wanted) -> HashMap<SocketAddr, Intervals<(usize, Known)>> {
     let mut by_endpoint: HashMap<_, Vec<_>> = HashMap::new();
     for (place, flow) in flows {
         let (original, reply) = (flow.identity.original, flow.identity.reply);

@@ -76,9 +76,9 @@ impl Finding {
         let away = heard.iter().map(|heard| heard.is_away).collect();
         // A flow that was open where its journal ends may have ended any time since: of a time behind that it is shown, and is
         // no answer.
-        let answers = heard.iter().flat_map(|heard| {
-            heard.flows.iter().filter(|flow| !heard.is_behind || flow.end != Told::Unknown)
-        });
+        let answers = heard
+            .iter()
+            .flat_map(|heard| heard.flows.iter().filter(|flow| !heard.is_behind || flow.end != Told::Unknown));
         let insides = insides(answers);
         let mut flows: Vec<_> = heard.into_iter().flat_map(|heard| heard.flows).collect();
         flows.sort_unstable();
