@@ -1,5 +1,6 @@
 //! All that some recorders have to say to some questions, put together.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
@@ -34,10 +35,12 @@ impl Evidence {
         Self { recorders, has_unread }
     }
 
-    /// What was found for a question, or for the same one with another time and another slack.
-    pub(super) fn find(&self, question: &Question, at: u64, slack: u64) -> Finding {
+    /// What was found for a question, or for the same one with another time and another slack; without the flows, unless these
+    /// are wanted.
+    pub(super) fn find(&self, question: &Question, at: u64, slack: u64, with_flows: bool) -> Finding {
         let window = Span::around(at, slack);
-        let heard = self.recorders.iter().enumerate().map(|(number, recorder)| recorder.find(question, window, number));
+        let recorders = self.recorders.iter().enumerate();
+        let heard = recorders.map(|(number, recorder)| recorder.find(question, window, number, with_flows));
         let mut heard: Vec<_> = heard.collect();
         // Where none is near, what they tell is all that there is.
         if heard.iter().all(|heard| heard.is_away) {
@@ -63,10 +66,8 @@ impl Evidence {
     pub(super) fn inside_as(&self, question: &Question) -> Vec<SocketAddr> {
         let window = question.window();
         let recorders = self.recorders.iter();
-        let mut public: Vec<_> = recorders.flat_map(|recorder| recorder.inside_as(question, window)).collect();
-        public.sort_unstable();
-        public.dedup();
-        public
+        let public: BTreeSet<_> = recorders.flat_map(|recorder| recorder.inside_as(question, window)).collect();
+        public.into_iter().collect()
     }
 
     /// What was recorded around the time of a question. `away` says of each recorder whether it had no part in that.

@@ -1,6 +1,6 @@
 //! Flows as `who` sees them: who is inside, what is public, who is the peer, and when the flow may have been alive.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, START_FROM_KERNEL};
 use ctrecorder_format::{Address, Record, Tuple};
@@ -234,14 +234,6 @@ impl Flow {
         let to = self.end.earliest().or(self.end.latest()).unwrap_or(u64::MAX);
         from.saturating_sub(moment).max(moment.saturating_sub(to))
     }
-}
-
-/// The inside addresses of flows, each once, in order.
-pub(super) fn insides<'f>(flows: impl Iterator<Item = &'f Flow>) -> Vec<IpAddr> {
-    let mut insides: Vec<_> = flows.map(|flow| flow.inside.ip()).collect();
-    insides.sort_unstable();
-    insides.dedup();
-    insides
 }
 
 #[cfg(test)]

@@ -27,14 +27,12 @@ impl<T> Intervals<T> {
         Self { all, greatest }
     }
 
-    /// Those that have a moment in common with a span, by their begin.
-    pub(super) fn meeting(&self, span: Span) -> Vec<&T> {
-        let mut met = Vec::new();
+    /// Hands on those that have a moment in common with a span, by their begin.
+    pub(super) fn meeting<'i>(&'i self, span: Span, mut each: impl FnMut(&'i T)) {
         meet(&self.all, &self.greatest, span, &mut |_, thing| {
-            met.push(thing);
+            each(thing);
             true
         });
-        met
     }
 
     /// Whether one of them has a moment in common with a span.
@@ -103,7 +101,9 @@ mod tests {
             let tree = Intervals::new((0..).zip(&spans).map(|(number, span)| (*span, number)).collect());
             let mut expected: Vec<usize> = (0..spans.len()).filter(|number| spans[*number].meets(asked)).collect();
             expected.sort_by_key(|number| spans[*number].from);
-            prop_assert_eq!(tree.meeting(asked), expected.iter().collect::<Vec<_>>());
+            let mut met = Vec::new();
+            tree.meeting(asked, |number| met.push(*number));
+            prop_assert_eq!(&met, &expected);
             prop_assert_eq!(tree.any_meets(asked), !expected.is_empty());
             prop_assert_eq!(tree.first_meeting(asked), expected.first().map(|number| spans[*number]));
         }

@@ -1,12 +1,12 @@
 //! All that one recorder has to say to some questions.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 
 use ctrecorder_format::NS_PER_SECOND;
 
-use super::flow::{Flow, Known};
+use super::flow::{Flow, Known, Told};
 use super::gather::{Read, gather};
 use super::intervals::Intervals;
 use super::plan;
@@ -55,9 +55,10 @@ pub(super) struct Recorder {
 /// What a recorder says of one time and one slack.
 #[derive(Debug)]
 pub(super) struct Heard {
+    /// The inside addresses.
+    pub(super) insides: BTreeSet<IpAddr>,
+    /// The flows, in no order, some perhaps twice, if they are wanted.
     pub(super) flows: Vec<Flow>,
-    /// The time lies behind all that is told.
-    pub(super) is_behind: bool,
     /// No file is near.
     pub(super) is_away: bool,
     pub(super) doubts: Vec<Why>,
@@ -103,32 +104,45 @@ impl Recorder {
     }
 
     /// The flows that had the endpoint of a question in a window, and what may be missing among them. `number` is that of this
-    /// recorder.
-    pub(super) fn find(&self, question: &Question, window: Span, number: usize) -> Heard {
-        let mut flows: Vec<_> = self
-            .alive(question, window)
-            .flat_map(|known| known.seen_from(question.endpoint, number))
-            .filter(|flow| question.peer.is_none_or(|peer| peer.is(flow.peer)))
-            .collect();
-        flows.sort_unstable();
-        flows.dedup();
+    /// recorder. Of thousands of flows the inside addresses are sooner told than the flows themselves: these only with
+    /// `with_flows`.
+    pub(super) fn find(&self, question: &Question, window: Span, number: usize, with_flows: bool) -> Heard {
         let is_behind = self.coverage.as_ref().is_some_and(|coverage| coverage.to < window.from);
-        let is_away = flows.is_empty() && !self.is_near(window);
-        Heard { flows, is_behind, is_away, doubts: self.doubts(question, window) }
+        let (mut insides, mut flows, mut is_found) = (BTreeSet::new(), Vec::new(), false);
+        self.alive(question, window, |known| {
+            for flow in known.seen_from(question.endpoint, number) {
+                if question.peer.is_some_and(|peer| !peer.is(flow.peer)) {
+                    continue;
+                }
+                is_found = true;
+                // A flow that was open where the journal ends may have ended any time since: of a time behind that it is
+                // shown, and is no answer.
+                if !is_behind || flow.end != Told::Unknown {
+                    insides.insert(flow.inside.ip());
+                }
+                flows.extend(with_flows.then_some(flow));
+            }
+        });
+        let is_away = !is_found && !self.is_near(window);
+        Heard { insides, flows, is_away, doubts: self.doubts(question, window) }
     }
 
     /// The public endpoints of the flows that had the endpoint of a question on the inside in a window.
-    pub(super) fn inside_as(&self, question: &Question, window: Span) -> impl Iterator<Item = SocketAddr> {
-        self.alive(question, window).filter_map(|known| known.public_of(question.endpoint))
+    pub(super) fn inside_as(&self, question: &Question, window: Span) -> BTreeSet<SocketAddr> {
+        let mut public = BTreeSet::new();
+        self.alive(question, window, |known| public.extend(known.public_of(question.endpoint)));
+        public
     }
 
-    /// The flows that have an endpoint on either side and may have been alive in a window.
-    fn alive(&self, question: &Question, window: Span) -> impl Iterator<Item = &Known> {
-        let found = self.read_for(window).and_then(|(pass, read)| Some((pass.flows.get(&question.endpoint)?, read)));
-        let met = found.into_iter().flat_map(move |(flows, read)| {
-            flows.meeting(window).into_iter().filter(move |(place, _)| *place < read.flows)
+    /// Hands on the flows that have an endpoint on either side and may have been alive in a window.
+    fn alive(&self, question: &Question, window: Span, mut each: impl FnMut(&Known)) {
+        let Some((pass, read)) = self.read_for(window) else { return };
+        let Some(flows) = pass.flows.get(&question.endpoint) else { return };
+        flows.meeting(window, |(place, known)| {
+            if *place < read.flows && question.asks_for(known.identity.protocol) {
+                each(known);
+            }
         });
-        met.map(|(_, known)| known).filter(|known| question.asks_for(known.identity.protocol))
     }
 
     /// What was read for a window: each lies in one span.

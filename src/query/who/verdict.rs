@@ -1,13 +1,13 @@
 //! How sure an answer is, and what would change it.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use ctrecorder_format::NS_PER_SECOND;
 
 use super::evidence::Evidence;
-use super::flow::insides;
 use super::recorder::Heard;
-use super::{Flow, Name, Question, Told};
+use super::{Flow, Name, Question};
 use crate::query::coverage::{Gap, GapCause, Span};
 
 const HOUR: u64 = 3600 * NS_PER_SECOND;
@@ -74,14 +74,11 @@ pub struct Finding {
 impl Finding {
     pub(super) fn new(heard: Vec<Heard>, mut doubts: Vec<Doubt>) -> Self {
         let away = heard.iter().map(|heard| heard.is_away).collect();
-        // A flow that was open where its journal ends may have ended any time since: of a time behind that it is shown, and is
-        // no answer.
-        let answers = heard
-            .iter()
-            .flat_map(|heard| heard.flows.iter().filter(|flow| !heard.is_behind || flow.end != Told::Unknown));
-        let insides = insides(answers);
+        let insides: BTreeSet<_> = heard.iter().flat_map(|heard| heard.insides.iter().copied()).collect();
+        let insides: Vec<_> = insides.into_iter().collect();
         let mut flows: Vec<_> = heard.into_iter().flat_map(|heard| heard.flows).collect();
         flows.sort_unstable();
+        flows.dedup();
         if !insides.is_empty() {
             // Who is found is found: that others of another protocol may have been there is told beside it.
             doubts.retain(|doubt| doubt.why != Why::NotRecorded);
@@ -166,9 +163,9 @@ pub struct Answer {
 
 impl Answer {
     pub(super) fn new(question: Question, evidence: &Evidence) -> Self {
-        let finding = evidence.find(&question, question.at, question.slack);
+        let finding = evidence.find(&question, question.at, question.slack, true);
         let changes = question.variants().into_iter().map(|(what, at, slack)| {
-            let Finding { verdict, insides, .. } = evidence.find(&question, at, slack);
+            let Finding { verdict, insides, .. } = evidence.find(&question, at, slack, false);
             let differs = (verdict, &insides) != (finding.verdict, &finding.insides);
             Change { what, at, slack, verdict, insides, differs }
         });
