@@ -57,7 +57,8 @@ pub struct Arguments {
     #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
     tz: Option<Tz>,
 
-    /// Show every flow. Without it, text shows the 20 that are nearest to the time, and says how many more there are
+    /// Show every flow and every gap. Without it, text shows the 20 that are nearest to the time, and says how many more there
+    /// are
     #[arg(long)]
     all: bool,
 

@@ -11,9 +11,9 @@ use super::{translation, verdict};
 use crate::output::gap;
 use crate::protocol::{Protocol, Protocols};
 use crate::query::coverage::{Gap, GapCause};
-use crate::query::who::{Answer, Around, Change, Finding, Flow, Question, Told, Translation, Verdict, What, Why};
+use crate::query::who::{Answer, Around, Change, Flow, Question, Told, Translation, Verdict, What, Why};
 
-/// So many flows are shown at most, unless all are asked for.
+/// So many flows are shown at most, and so many gaps of a recorder, unless all are asked for.
 const SHOWN: usize = 20;
 
 /// An answer as lines, times as RFC 3339 in this zone:
@@ -29,8 +29,8 @@ const SHOWN: usize = 20;
 /// the same with slack 0s, with slack 1s, with slack 1m
 /// ```
 ///
-/// Of many flows those are shown that are nearest to the time that was asked for, and how many more there are; with
-/// `all`, all are.
+/// Of many flows, and of many gaps, those are shown that are nearest to the time that was asked for, and how many more there are;
+/// with `all`, all are.
 pub fn text(answer: &Answer, zone: Tz, all: bool) -> String {
     let Answer { question, finding, around, sensitivity, .. } = answer;
     let times = Times(zone);
@@ -39,7 +39,7 @@ pub fn text(answer: &Answer, zone: Tz, all: bool) -> String {
     out += &flows(answer, times, all);
     out += &inside(answer);
     for around in around {
-        out += &coverage(around, answer, times);
+        out += &coverage(around, answer, times, all);
     }
     for doubt in finding.doubts.iter().filter(|doubt| !matches!(doubt.why, Why::Gap(_))) {
         out += &answer.reason(*doubt);
@@ -137,17 +137,24 @@ fn span(ns: u64) -> String {
     humantime::format_duration(Duration::from_nanos(ns)).to_string()
 }
 
-/// The flows, or those of many that are nearest to the time that was asked for.
-fn flows(answer: &Answer, times: Times, all: bool) -> String {
-    let Answer { question: Question { at, .. }, finding: Finding { flows, .. }, .. } = answer;
-    let mut shown: Vec<_> = flows.iter().collect();
-    let left = if all { 0 } else { flows.len().saturating_sub(SHOWN) };
+/// Of many things the nearest, in their order, and how many more there are.
+fn nearest<T: Ord, K: Ord>(things: &[T], all: bool, distance: impl Fn(&T) -> K) -> (Vec<&T>, usize) {
+    let mut shown: Vec<_> = things.iter().collect();
+    let left = if all { 0 } else { things.len().saturating_sub(SHOWN) };
     if left > 0 {
-        // Of those that were alive then, the ones that began last.
-        shown.sort_by_key(|flow| (flow.distance(*at), at.abs_diff(flow.start.latest().unwrap_or(0))));
+        shown.sort_by_key(|thing| distance(thing));
         shown.truncate(SHOWN);
         shown.sort();
     }
+    (shown, left)
+}
+
+/// The flows, or those of many that are nearest to the time that was asked for: of those that were alive then, the ones that
+/// began last.
+fn flows(answer: &Answer, times: Times, all: bool) -> String {
+    let at = answer.question.at;
+    let distance = |flow: &Flow| (flow.distance(at), at.abs_diff(flow.start.latest().unwrap_or(0)));
+    let (shown, left) = nearest(&answer.finding.flows, all, distance);
     let mut out: String = shown.into_iter().map(|flow| lines(flow, answer, times)).collect();
     if left > 0 {
         out += &format!("and {left} flows more, less near to that time: --all shows them\n");
@@ -193,7 +200,7 @@ fn told(told: Told, times: Times) -> String {
 }
 
 /// What a recorder recorded.
-fn coverage(around: &Around, answer: &Answer, times: Times) -> String {
+fn coverage(around: &Around, answer: &Answer, times: Times, all: bool) -> String {
     let several = answer.has_several_recorders();
     let of_one = |word: &str| format!(" {word} {}", around.name);
     let by = if several || around.name.host.is_some() { of_one("by") } else { String::new() };
@@ -206,13 +213,19 @@ fn coverage(around: &Around, answer: &Answer, times: Times) -> String {
         Some(span) => format!("recorded{by} without gap from {} to {}\n", times.text(span.from), times.text(span.to)),
         None => format!("that time was not recorded{by} without gap\n"),
     };
-    for found in &around.gaps {
+    let at = answer.question.at;
+    let distance = |gap: &Gap| gap.from.saturating_sub(at).max(at.saturating_sub(gap.to));
+    let (shown, left) = nearest(&around.gaps, all, distance);
+    for found in shown {
         let Gap { from, to, cause, lost } = *found;
         let touches = if found.touches(answer.question.window()) { "; the time asked for touches it" } else { "" };
         // Whether anything was lost where there is no file, nobody can say.
         let lost = if cause == GapCause::NoFile { String::new() } else { format!(", {}", gap::lost(lost)) };
         let (from, to) = (times.text(from), times.text(to));
         out += &format!("gap{of} from {from} to {to}: {}{lost}{touches}\n", cause.text());
+    }
+    if left > 0 {
+        out += &format!("and {left} gaps more{of}, less near to that time: --all shows them\n");
     }
     if around.has_version_2 {
         out += &format!("files of version 2{of} do not tell what was lost: there may be gaps that nobody knows of\n");

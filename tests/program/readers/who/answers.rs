@@ -343,3 +343,25 @@ fn of_many_flows_the_nearest_are_shown() {
     assert!(peers(&all) == (1..=30).collect::<Vec<_>>() && !all.contains("--all"), "{all}");
     assert_eq!(json(&files, &asked).0["flows"].as_array().map(Vec::len), Some(30));
 }
+
+/// A kernel whose buffer overruns again and again leaves a gap every time.
+#[test]
+fn of_many_gaps_the_nearest_are_shown() {
+    let begun = Segment::new(&every_protocol(0)).note(&Note::at(BEGIN, Cause::Started));
+    let whole = (1..=30_u64).fold(begun, |segment, number| {
+        let from = BEGIN + number * 10 * NS;
+        segment.note(&Note::gap(from, from + NS, number, Cause::KernelOverrun))
+    });
+    let files = [("a.ct", whole.closed_at(Closing::Stopped, 7200).0)];
+    let asked = ["203.0.113.6:80", "--at", "2027-01-15T08:05:00Z", "--slack", "1s"];
+    let gaps = |more: &[&str]| -> (Vec<String>, String) {
+        let text = ask(&files, &[&asked, more].concat()).stdout;
+        let lost = text.lines().filter_map(|line| line.split_once("buffer full, ")?.1.split_once(' '));
+        (lost.map(|(lost, _)| lost.to_owned()).collect(), text.clone())
+    };
+    let (shown, text) = gaps(&[]);
+    assert_eq!(shown, (11..=30).map(|lost: u64| lost.to_string()).collect::<Vec<_>>(), "{text}");
+    assert!(text.contains("\nand 11 gaps more, less near to that time: --all shows them\n"), "{text}");
+    let (shown, text) = gaps(&["--all"]);
+    assert!(shown.len() == 30 && !text.contains("--all"), "{text}");
+}
