@@ -93,6 +93,7 @@ pub(super) fn recorders(journal: &Journal, asked: &mut Asked) -> Vec<Recorded> {
     }
     let mut named: Vec<_> = hosts.into_iter().flat_map(|(host, files)| of_host(&host, files)).collect();
     match named.as_mut_slice() {
+        _ if others.is_empty() => {}
         [only] => {
             only.files.append(&mut others);
             only.files.sort_by_key(|file| file.place);
@@ -101,7 +102,9 @@ pub(super) fn recorders(journal: &Journal, asked: &mut Asked) -> Vec<Recorded> {
         _ => {
             // What tells of no time at all is told of elsewhere.
             others.retain(|file| file.reading.end() > 0);
-            named.extend((!others.is_empty()).then(|| Recorded::of(None, others)));
+            if !others.is_empty() {
+                named.push(Recorded::of(None, others));
+            }
         }
     }
     named
@@ -111,8 +114,9 @@ pub(super) fn recorders(journal: &Journal, asked: &mut Asked) -> Vec<Recorded> {
 fn of_host(host: &str, files: Vec<Surveyed>) -> Vec<Recorded> {
     let host = Some(host.to_owned()).filter(|host| !host.is_empty());
     let name = |namespace| Some(Name { host: host.clone(), namespace });
-    if joined(&files).coverage().is_ok() {
-        return vec![Recorded::of(name(None), files)];
+    let reading = joined(&files);
+    if let Ok(coverage) = reading.clone().coverage() {
+        return vec![Recorded { name: name(None), files, reading, coverage }];
     }
     let mut namespaces: BTreeMap<u64, Vec<Surveyed>> = BTreeMap::new();
     for file in files {
