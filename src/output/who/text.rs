@@ -207,7 +207,7 @@ fn coverage(around: &Around, answer: &Answer, times: Times, all: bool) -> String
     let of = if several { of_one("of") } else { String::new() };
     if let Some(given) = around.given.filter(|_| around.is_away) {
         let (from, to) = (times.text(given.from), times.text(given.to));
-        return format!("no file given covers that time{of}, only {from} to {to}: not counted\n");
+        return format!("{} is not counted: its files are of the time from {from} to {to}\n", around.name);
     }
     let mut out = match around.recorded {
         Some(span) => format!("recorded{by} without gap from {} to {}\n", times.text(span.from), times.text(span.to)),
