@@ -61,6 +61,12 @@ impl Journal {
         Self { files: self.files.iter().skip(count).cloned().collect(), passed_over: Vec::new() }
     }
 
+    /// Those of the files that stand at these places, in this order, as a journal of their own.
+    pub fn only(&self, places: impl IntoIterator<Item = usize>) -> Self {
+        let files = places.into_iter().filter_map(|place| self.files.get(place).cloned());
+        Self { files: files.collect(), passed_over: Vec::new() }
+    }
+
     /// Each file as a journal of its own.
     pub fn split(self) -> impl Iterator<Item = Self> {
         self.files.into_iter().map(|file| Self { files: vec![file], passed_over: Vec::new() })

@@ -66,6 +66,17 @@ impl Reading {
         extent
     }
 
+    /// Takes what another reading gathered, as if its files had been read behind those of this one.
+    pub fn join(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+    }
+
+    /// The host and the network namespace that the first file of which that is known was recorded on: the name may be
+    /// empty, and the number 0, if its header does not tell. `None` if there is no file with a header that is whole.
+    pub fn recorder(&self) -> Option<(&str, u64)> {
+        self.parts.iter().find_map(|part| Some((part.host.as_deref()?, part.namespace)))
+    }
+
     /// What the files cover; `None` if there are none.
     ///
     /// # Errors
@@ -121,11 +132,6 @@ impl Reading {
     pub fn is_numbered_in(&self, span: Span) -> bool {
         let meets = |part: &&Part| span.meets(Span { from: part.from, to: part.to });
         self.parts.iter().filter(meets).all(|part| part.run.is_some())
-    }
-
-    /// The host that recorded, if the files tell.
-    pub fn host(&self) -> Option<&str> {
-        self.parts.iter().find_map(|part| part.host.as_deref()).filter(|host| !host.is_empty())
     }
 
     /// Whether a file of version 2 is among them.
