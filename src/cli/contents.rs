@@ -32,14 +32,14 @@ struct Span {
 }
 
 impl Contents {
-    /// Adds a file. Returns what is to be said of it and those before; there is only one such thing for all files.
+    /// Adds a file. One that tells what it was made from would have been passed over beside that. Returns what is to be said of it and those before; there is only one such thing for all files.
     pub(super) fn add(&mut self, file: &Version<'_>) -> Option<&'static str> {
         if self.told {
             return None;
         }
         match file.content() {
             Content::Events => self.events = true,
-            Content::Flows => self.flows = true,
+            Content::Flows => self.flows |= !tells_its_sources(file),
         }
         let said = if self.events && self.flows {
             Some(SQUEEZED_BESIDE_EVENTS)
@@ -59,6 +59,12 @@ impl Contents {
         same.push(span);
         meets
     }
+}
+
+/// Whether a file of flows tells what it was made from, all of it.
+fn tells_its_sources(file: &Version<'_>) -> bool {
+    let Version::Three(segment) = file else { return false };
+    segment.made_from().next().is_some() && segment.header().is_ok_and(|header| header.filters.is_empty())
 }
 
 impl Span {

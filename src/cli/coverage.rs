@@ -64,7 +64,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse("--since is later than --until".into()));
     }
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
+        .told_once(|repeats| remarks.push(repeats.to_string()));
     let zone = arguments.zone.zone();
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
     arguments.zone.tell(&report);

@@ -218,6 +218,7 @@ mod tests {
         let header = Header {
             tag: 0xfeed_beef,
             counters: true,
+            closing_keyframe: false,
             software: "ctrecorder".into(),
             content: Content::Events,
             host: "nat1".into(),

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ctrecorder_format::Content;
+
 use super::chain::Recorder;
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
@@ -13,7 +15,7 @@ use super::{Error, Reason};
 /// time.
 #[derive(Debug, Default)]
 pub struct Journal {
-    files: Vec<Member>,
+    pub(super) files: Vec<Member>,
     passed_over: Vec<Error>,
 }
 
@@ -24,6 +26,10 @@ pub struct Member {
     length: u64,
     /// The content of what can be read only once, a pipe.
     held: Option<Arc<[u8]>>,
+    /// Whether it is a segment of flows; `None`: nobody has looked yet.
+    is_of_flows: Option<bool>,
+    /// It is a segment of flows, and another one goes on with what it leaves open: see [`Journal::told_once`].
+    pub(super) is_gone_on_with: bool,
 }
 
 impl Journal {
@@ -56,6 +62,16 @@ impl Journal {
         self.files.iter().map(|file| file.length).sum()
     }
 
+    /// The same files by time, as those of a directory are; what cannot be read is told to `failed`, and left out.
+    pub fn by_time(self, mut failed: impl FnMut(Error)) -> Self {
+        let found = self.files.into_iter().filter_map(|file| {
+            let found =
+                file.open().and_then(|source| Ok(Found::new(file.clone(), file.path(), &source.parse_front()?)));
+            found.map_err(&mut failed).ok()
+        });
+        Self { files: in_order(found.collect()), passed_over: self.passed_over }
+    }
+
     /// The files behind so many of them, as a journal of its own.
     pub fn behind(&self, count: usize) -> Self {
         Self { files: self.files.iter().skip(count).cloned().collect(), passed_over: Vec::new() }
@@ -74,6 +90,17 @@ impl Journal {
 }
 
 impl Member {
+    fn new(path: &Path, length: u64) -> Self {
+        Self { path: path.to_path_buf(), length, held: None, is_of_flows: None, is_gone_on_with: false }
+    }
+
+    /// Whether it is a segment of flows.
+    pub(super) fn is_of_flows(&self) -> bool {
+        self.is_of_flows.unwrap_or_else(|| {
+            self.open().is_ok_and(|source| source.parse_front().is_ok_and(|version| is_of_flows(&version)))
+        })
+    }
+
     /// The path, as it was given or found.
     pub fn path(&self) -> &Path {
         &self.path
@@ -109,7 +136,7 @@ impl Journal {
             Some(bytes.map_err(Error::at(path))?)
         };
         let length = held.as_ref().map_or(metadata.len(), |bytes| bytes.len() as u64);
-        self.files.push(Member { path: path.to_path_buf(), length, held });
+        self.files.push(Member { held, ..Member::new(path, length) });
         Ok(())
     }
 
@@ -138,6 +165,11 @@ impl Journal {
         self.files.extend(in_order(found));
         Ok(())
     }
+}
+
+/// Whether a file is a segment of flows. Of version 2, none tells what it was made from.
+fn is_of_flows(version: &Version<'_>) -> bool {
+    matches!(version, Version::Three(_)) && version.content() == Content::Flows
 }
 
 /// Whether something that is no regular file is a device, which may never come to an end, and not a pipe.
@@ -172,8 +204,9 @@ pub(super) struct Found<T> {
 impl Found<Member> {
     fn at(path: &Path) -> Result<Self, Error> {
         let source = Source::open(path)?;
-        let file = Member { path: path.to_path_buf(), length: source.length(), held: None };
-        Ok(Found::new(file, path, &source.parse_front()?))
+        let version = source.parse_front()?;
+        let file = Member { is_of_flows: Some(is_of_flows(&version)), ..Member::new(path, source.length()) };
+        Ok(Found::new(file, path, &version))
     }
 }
 

@@ -148,7 +148,7 @@ impl<F: Select> Scan<F> {
     /// Hands everything in a journal to `sink`, until that wants no more.
     pub fn run<S: Sink>(&mut self, journal: &Journal, sink: &mut S) -> ControlFlow<S::Stop> {
         let Self { select, keyframes, threads } = self;
-        let planner = Planner::new(Way::Journal(journal), select);
+        let planner = Planner::new(Way::Journal(journal), select, keyframes.which());
         deliver(Delivery::new(planner, select, keyframes, sink), select, *threads)
     }
 
@@ -160,7 +160,7 @@ impl<F: Select> Scan<F> {
         sink: &mut S,
     ) -> ControlFlow<S::Stop> {
         let Self { select, keyframes, threads } = self;
-        let planner = Planner::new(Way::Legs(legs), select);
+        let planner = Planner::new(Way::Legs(legs), select, keyframes.which());
         deliver(Delivery::new(planner, select, keyframes, sink).followed_by(follower), select, *threads)
     }
 }

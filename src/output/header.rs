@@ -232,6 +232,7 @@ mod tests {
         Header {
             tag: 1,
             counters: true,
+            closing_keyframe: false,
             software: "ctrecorder 0.1.0".into(),
             content: Content::Events,
             host: "nat1".into(),

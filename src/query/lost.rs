@@ -29,6 +29,11 @@ pub struct Losses {
 }
 
 impl Losses {
+    /// Of files that go on where earlier ones of this host left these spans: no reading has ended them yet.
+    pub fn after(host: &str, lost: Vec<Span>) -> Self {
+        Self { before: lost.into_iter().map(|lost| (host.to_owned(), lost)).collect(), ..Self::default() }
+    }
+
     /// A file begins.
     pub fn begin(&mut self, file: &Version<'_>) {
         self.before.extend(self.here.drain(..).map(|lost| (self.host.clone(), lost)));

@@ -172,11 +172,24 @@ impl Desk {
     /// The files as they are now, and whether all were found.
     fn find(&mut self) -> (Journal, bool) {
         let mut failures = Vec::new();
-        let journal = Journal::find(&self.paths, |error| failures.push(error));
+        let mut repeats = Vec::new();
+        let journal = Journal::find(&self.paths, |error| failures.push(error))
+            .told_once(|repeat| repeats.push(repeat.to_string()));
+        for repeat in repeats {
+            self.remark(repeat);
+        }
         for failure in &failures {
             self.fail(failure.to_string());
         }
         (journal, failures.is_empty())
+    }
+
+    /// Says something that is no failure, once.
+    fn remark(&mut self, what: String) {
+        if !self.said.contains(&what) {
+            self.report.line(&what);
+            self.said.insert(what);
+        }
     }
 
     /// Says that something failed, once.

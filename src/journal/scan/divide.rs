@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use ctrecorder_format::block::flags;
-use ctrecorder_format::{BlockKind, DirectoryEntry, Place, Segment, legacy};
+use ctrecorder_format::{BlockKind, Content, DirectoryEntry, Place, Segment, legacy};
 
 use super::super::Version;
 use super::super::directory::{end_of_entry, has_sane_directory};
@@ -45,6 +45,8 @@ pub(super) struct Division {
     ruled_out: Arc<RuledOut>,
     /// The file may yet grow: it is divided as far as what is there stays so.
     grows: bool,
+    /// It is a segment of flows, and a later one goes on with what it leaves open.
+    is_gone_on_with: bool,
     stage: Stage,
 }
 
@@ -77,7 +79,12 @@ enum Stage {
 impl Division {
     /// Of a whole file.
     pub(super) fn of(file: Opened, number: usize) -> Self {
-        Self { file, number, ruled_out: Arc::default(), grows: false, stage: Stage::Begin }
+        Self { file, number, ruled_out: Arc::default(), grows: false, is_gone_on_with: false, stage: Stage::Begin }
+    }
+
+    /// The same of a segment of flows with which a later one goes on, or not.
+    pub(super) fn gone_on_with(self, is_gone_on_with: bool) -> Self {
+        Self { is_gone_on_with, ..self }
     }
 
     /// Of the rest of a file from a place on.
@@ -103,7 +110,16 @@ impl Division {
 
     fn behind(parcel: &Parcel, stage: Stage) -> Self {
         let Parcel { file, number, ruled_out, grows, .. } = parcel;
-        Self { file: file.clone(), number: *number, ruled_out: Arc::clone(ruled_out), grows: *grows, stage }
+        let (number, grows, ruled_out) = (*number, *grows, Arc::clone(ruled_out));
+        // Its beginning is told already.
+        Self { file: file.clone(), number, ruled_out, grows, is_gone_on_with: false, stage }
+    }
+
+    /// The same without what it leaves open, if a later segment goes on with that.
+    pub(super) fn without_open_told_later(mut self) -> Self {
+        let is_of_flows = self.file.version().content() == Content::Flows;
+        self.ruled_out = Arc::new(RuledOut::default().with_open(is_of_flows && self.is_gone_on_with));
+        self
     }
 
     /// What comes next in this file; `None` if that was all.
@@ -113,9 +129,9 @@ impl Division {
             (Stage::Begin, version) => {
                 let stage = first_stage(version);
                 if let (Version::Three(segment), Stage::Blocks(_)) = (version, stage) {
-                    self.ruled_out = Arc::new(RuledOut::by(select, segment));
+                    self.ruled_out = Arc::new(RuledOut::by(select, segment).with_open(self.ruled_out.has_open()));
                 }
-                (Task::Begin(file.clone()), stage)
+                (Task::Begin { file: file.clone(), is_gone_on_with: self.is_gone_on_with }, stage)
             }
             (Stage::Entries { index, sequence }, Version::Three(segment)) => {
                 self.entries(select, segment, index, sequence)
@@ -158,7 +174,7 @@ impl Division {
             let first = next;
             let offset = end_of_entry(segment, end);
             (end, next) = (end + 1, next.wrapping_add(entry.blocks.get()));
-            let is_passed_over = is_passed_over(select, &RuledOut::default(), entry, first);
+            let is_passed_over = is_passed_over(select, &self.ruled_out, entry, first);
             if !is_passed_over {
                 bytes += offset.saturating_sub(entry.offset.get());
             }

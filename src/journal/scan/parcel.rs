@@ -52,7 +52,8 @@ impl Parcel {
     pub(super) fn read<F: Select>(&self, select: &F) -> Content {
         match (&self.part, self.file.version()) {
             (Part::Entries { entries, sequence }, Version::Three(segment)) => {
-                let ruled_out = &RuledOut::by_entries(select, self.file.source(), segment, entries.clone());
+                let ruled_out = &RuledOut::by_entries(select, self.file.source(), segment, entries.clone())
+                    .with_open(self.ruled_out.has_open());
                 let directory = segment.footer().map_or(&[][..], |footer| footer.directory);
                 let reading = Entries { select, ruled_out, file: &self.file, segment, directory };
                 reading.read(entries.clone(), *sequence).map_or(Content::Irregular, Content::Regular)

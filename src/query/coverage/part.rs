@@ -259,8 +259,9 @@ impl<'w> Walk<'w> {
 
     fn head(&mut self, head: Result<Head<'_>, Damage>) {
         match head {
-            // An index repeats the times of blocks before it.
-            Ok(head) if matches!(head.header.kind(), Some(BlockKind::Footer | BlockKind::Index)) => {}
+            // An index repeats the times of blocks before it, and sources have none.
+            Ok(head)
+                if matches!(head.header.kind(), Some(BlockKind::Footer | BlockKind::Index | BlockKind::Sources)) => {}
             Ok(head) => self.block(&head),
             Err(damage) => self.damage(&damage),
         }

@@ -55,7 +55,7 @@ impl Filter {
         let family = match header.kind() {
             Some(BlockKind::Ipv4) => Family::Ipv4,
             Some(BlockKind::Ipv6) => Family::Ipv6,
-            Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index) | None => return false,
+            Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index | BlockKind::Sources) | None => return false,
         };
         let (least_start, greatest_end) = (header.least_start.get(), header.greatest_end.get());
         let block = Block { family, least_start, greatest_end, flags: header.flags, head: Some(head) };

@@ -107,7 +107,7 @@ impl Select for &Wanted {
         match head.header.kind() {
             Some(BlockKind::Ipv4) => self.ipv4.are_none_in(head),
             Some(BlockKind::Ipv6) => self.ipv6.are_none_in(head),
-            Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index) | None => false,
+            Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index | BlockKind::Sources) | None => false,
         }
     }
 

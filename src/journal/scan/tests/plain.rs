@@ -36,7 +36,7 @@ pub(super) fn walk<F: Select, S: Sink>(
                         }
                     }
                     Version::Three(segment) => {
-                        keyframes.begin(segment.header().ok());
+                        keyframes.begin(segment.header().ok(), false);
                         Walk { keyframes: &mut keyframes, select, source: &source, sink }.segment(segment)?;
                         keyframes.end(segment);
                     }
@@ -100,7 +100,7 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
                     self.sink.note(self.source.path(), note)?;
                 }
             }
-            Ok(Body::Footer(_) | Body::Index(_) | Body::Unknown) => {}
+            Ok(Body::Footer(_) | Body::Index(_) | Body::Sources(_) | Body::Unknown) => {}
             Err(damage) => self.damage(&damage)?,
         }
         if batch.is_whole() { self.hand_on(batch) } else { ControlFlow::Continue(()) }
