@@ -33,6 +33,7 @@ pub use header::{Clock, Content, Digest, Header, Refusal};
 pub use index::{COLUMNS_MAX, Column, Columns, Index, ReadAt};
 pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
+pub use segment::digest_of;
 pub use segment::{Block, Body, Head, Heads, Place, Records, Segment};
 pub use writer::{BLOCK_BYTES, Unwritten, Writer};
 

@@ -3,6 +3,7 @@
 mod capture;
 mod classic;
 mod coverage;
+mod export;
 mod header;
 mod lines;
 mod list;
@@ -41,6 +42,7 @@ enum Command {
     Header(header::Arguments),
     Test(test::Arguments),
     Squeeze(squeeze::Arguments),
+    Export(Box<export::Arguments>),
     Coverage(coverage::Arguments),
     Who(who::Arguments),
 }
@@ -101,6 +103,7 @@ fn run(command: Command, usage: Status) -> Status {
         Command::Header(arguments) => header::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Squeeze(arguments) => squeeze::run(arguments),
+        Command::Export(arguments) => export::run(*arguments),
         Command::Coverage(arguments) => coverage::run(arguments),
         Command::Who(arguments) => who::run(arguments),
     };

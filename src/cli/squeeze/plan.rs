@@ -18,7 +18,7 @@ const NS_PER_US: u64 = 1_000;
 /// The header of an output. What only one input can say (who, where and when) is taken from the first one, what they
 /// hold is that of all together.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(in crate::cli) struct Plan {
     header: Header,
     /// The first input's header, if it is of version 2: then a version 2 output has the same.
     legacy: Option<legacy::Header>,
@@ -30,7 +30,11 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Reads the headers of a journal's files. `None` if none of its files can be read: why not is said to `report`.
-    pub(super) fn for_journal(journal: &Journal, choice: &Choice, report: &mut Report) -> anyhow::Result<Option<Self>> {
+    pub(in crate::cli) fn for_journal(
+        journal: &Journal,
+        choice: &Choice,
+        report: &mut Report,
+    ) -> anyhow::Result<Option<Self>> {
         let mut plan: Option<Self> = None;
         let mut failures = Vec::new();
         let mut reading = Reading::default();
@@ -60,6 +64,7 @@ impl Plan {
         let (header, legacy) = match version {
             Version::Two(file) => (modern(file.header(), version.begun()), Some(file.header().clone())),
             Version::Three(segment) => (header_of(segment, version.begun()), None),
+            Version::Archive(archive) => (archive.header().clone(), None),
         };
         Self { protocols: header.protocols.clone(), header, legacy, reading: Reading::default() }
     }
@@ -106,13 +111,13 @@ impl Plan {
     }
 
     /// Until when the inputs tell, ns since the epoch.
-    pub(super) fn end(&self) -> u64 {
+    pub(in crate::cli) fn end(&self) -> u64 {
         self.reading.end()
     }
 
     /// The gaps in the inputs that none of their notes tells of, as notes: between and in them, where records were damaged,
     /// with their number, and when flows may have been alive that only lost records told of.
-    pub(super) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
+    pub(in crate::cli) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
         let (begin, end) = (self.header.created, self.end());
         let untold = self.reading.untold().into_iter().map(|gap| match gap.cause {
             GapCause::NotRunning => gap,
@@ -128,7 +133,7 @@ impl Plan {
     }
 
     /// The header of a version 3 output.
-    pub(super) fn header(&self) -> Header {
+    pub(in crate::cli) fn header(&self) -> Header {
         Header {
             // The standard library seeds its hashers at random.
             tag: RandomState::new().build_hasher().finish() as u32,

@@ -59,7 +59,7 @@ impl Lines {
         self.files = self.files.wrapping_add(1);
         self.here = match file {
             Version::Three(segment) => self.segment(segment),
-            Version::Two(_) => None,
+            Version::Two(_) | Version::Archive(_) => None,
         };
         let line = self.here.as_ref().and_then(|here| u8::try_from(here.line).ok());
         Place { line: line.unwrap_or(NO_LINE), file: self.files }
