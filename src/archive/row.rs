@@ -103,6 +103,11 @@ impl Facts {
     pub(super) const fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
+
+    /// Whether what the inside host called is another endpoint than the one that answered.
+    pub(super) const fn is_both(&self) -> bool {
+        matches!(self.translation, Translation::Both)
+    }
 }
 
 /// The endpoints of one direction. A query has its id for the port of both: type and code stand apart.

@@ -11,7 +11,7 @@ use parquet::file::properties::{
 };
 use parquet::schema::types::{ColumnPath, Type};
 
-use super::row::{CALLED, Facts, INSIDE, PEER, PUBLIC, Translation};
+use super::row::{CALLED, Facts, INSIDE, PEER, PUBLIC};
 
 /// A column.
 pub(super) struct Column {
@@ -33,7 +33,7 @@ pub(super) enum What {
     Count { get: fn(&Facts) -> u64, set: fn(&mut Facts, u64) },
     /// An address of this family, null in a flow of the other one.
     Address(Family, usize),
-    /// [`Translation`], as text.
+    /// [`Translation`](super::row::Translation), as text.
     Translation,
     /// The name of the host that recorded, the same in every row.
     Host,
@@ -106,7 +106,6 @@ macro_rules! address {
 }
 
 const IS_QUERY: fn(&Facts) -> bool = |row| crate::protocol::has_queries(row.protocol);
-const IS_BOTH: fn(&Facts) -> bool = |row| matches!(row.translation, Translation::Both);
 
 /// All columns, in their order. Within version 1 of archives columns may come behind these.
 pub(super) const COLUMNS: [Column; 35] = [
@@ -132,7 +131,7 @@ pub(super) const COLUMNS: [Column; 35] = [
     number!("peer_port", 16, ports[PEER]),
     address!("called_ip", Ipv4, CALLED),
     address!("called_ip6", Ipv6, CALLED),
-    maybe!("called_port", 16, IS_BOTH, ports[CALLED]),
+    maybe!("called_port", 16, Facts::is_both, ports[CALLED]),
     maybe!("icmp_original", 16, IS_QUERY, types[0]),
     maybe!("icmp_reply", 16, IS_QUERY, types[1]),
     number!("zone", 16, zone),
@@ -160,7 +159,7 @@ pub(super) const GROUP_ROWS: usize = 256 * 1024;
 const PAGE_ROWS: usize = 32 * 1024;
 
 /// Bloom filters take one address for another so often.
-const BLOOM_ERRORS: f64 = 0.03;
+const BLOOM_ERRORS: f64 = 0.1;
 
 /// The schema.
 pub(super) fn schema() -> Result<Arc<Type>> {
@@ -212,6 +211,8 @@ fn write_column(properties: WriterPropertiesBuilder, column: &Column) -> WriterP
         ("protocol" | "peer_port" | "status" | "tcp_state" | "zone" | "mark" | "icmp_original" | "icmp_reply", _)
         | (_, What::Translation | What::Host) => properties.set_column_dictionary_enabled(path, true),
         (_, What::Flag(_)) => set(properties, Encoding::RLE),
+        // Unlike ends, which come in the order of groups, starts are of any time: byte by byte they are shorter.
+        ("start", _) => set(properties, Encoding::BYTE_STREAM_SPLIT),
         // No order is seen in it.
         ("id", _) => set(properties, Encoding::PLAIN),
         (_, What::Moment { .. } | What::Number { .. } | What::Maybe { .. } | What::Count { .. }) => {

@@ -214,7 +214,7 @@ impl Scratch {
 
 /// The address at this place, where a row has one there.
 fn address<A: Address>(row: &Row<A>, place: usize) -> Option<A> {
-    let is_there = place < super::row::CALLED || row.facts.translation == Translation::Both;
+    let is_there = place < super::row::CALLED || row.facts.is_both();
     row.addresses.get(place).copied().filter(|_| is_there)
 }
 

@@ -69,6 +69,9 @@ pub fn archive(header: &Header, about: &About, zone: &Zone) -> String {
     text.coverage(header);
     text.line("end", times.text(about.to));
     text.line("rows", about.rows);
+    text.line("sources", about.sources.len());
+    text.line("damaged", about.damaged);
+    text.line("records_lost", about.records_lost);
     text.0
 }
 

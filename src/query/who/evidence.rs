@@ -164,6 +164,9 @@ impl Evidence {
         if self.has_unread && !self.reading.is_numbered_in(window) {
             doubts.push(Doubt::Unread);
         }
+        if self.reading.lacks_parts() {
+            doubts.push(Doubt::PartMissing);
+        }
         let scope = self.scope_of(window);
         if self.coverage.is_some() && !scope.has_all_of(question) {
             doubts.push(Doubt::NotRecorded);
