@@ -174,6 +174,33 @@ impl Group<'_> {
     }
 }
 
+/// A value that every row of a group has in a column.
+pub(super) enum Constant<'s> {
+    Flag(bool),
+    Int(i32),
+    Long(i64),
+    Text(&'s [u8]),
+}
+
+impl Group<'_> {
+    /// The value that every row has in a column, if the statistics tell that it is one and the same.
+    pub(super) fn constant(&self, column: usize) -> Option<Constant<'_>> {
+        fn one<T: PartialEq>(min: Option<T>, max: Option<T>) -> Option<T> {
+            if min == max { min } else { None }
+        }
+        let statistics = self.metadata.columns().get(column)?.statistics()?;
+        let is_told = statistics.null_count_opt() == Some(0) && statistics.min_is_exact() && statistics.max_is_exact();
+        match statistics {
+            _ if !is_told => None,
+            Statistics::Boolean(values) => one(values.min_opt(), values.max_opt()).copied().map(Constant::Flag),
+            Statistics::Int32(values) => one(values.min_opt(), values.max_opt()).copied().map(Constant::Int),
+            Statistics::Int64(values) => one(values.min_opt(), values.max_opt()).copied().map(Constant::Long),
+            Statistics::ByteArray(_) => one(statistics.min_bytes_opt(), statistics.max_bytes_opt()).map(Constant::Text),
+            _ => None,
+        }
+    }
+}
+
 /// How many rows of a group have no value in a column, if that is known.
 fn nulls(group: &RowGroupMetaData, column: usize) -> Option<u64> {
     group.columns().get(column)?.statistics()?.null_count_opt()
@@ -225,13 +252,10 @@ fn metadata(bytes: &[u8]) -> Result<ParquetMetaData, Refusal> {
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
     let begin = front.len().checked_sub(length).ok_or_else(|| damaged("it is longer than the file"))?;
     let footer = front.get(begin..).unwrap_or_default();
-    // What else the footer says of columns is of no use here.
-    let optional: Vec<_> =
-        COLUMNS.iter().enumerate().filter(|(_, column)| column.what.is_optional()).map(|(place, _)| place).collect();
+    // What the footer says of how columns were written is of no use here.
     let options = ParquetMetaDataOptions::new()
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_column_stats_policy(ParquetStatisticsPolicy::skip_except(&optional));
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
     ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options)).map_err(damaged)
 }
 

@@ -8,7 +8,7 @@ use parquet::errors::{ParquetError, Result};
 
 use super::Flow;
 use super::column::Values;
-use super::read::Group;
+use super::read::{Constant, Group};
 use super::row::{Facts, INSIDE, Row, Translation};
 use super::schema::{COLUMNS, Column, What, place};
 
@@ -36,12 +36,38 @@ impl Rows {
         let ipv4 = count_ipv4(group, wanted, count)?;
         let mut rows = Self { ipv4: blank(ipv4), ipv6: blank(count - ipv4) };
         for (number, column) in COLUMNS.iter().enumerate() {
-            // A column without values leaves rows as they are.
-            if !(column.what.is_optional() && group.is_null(number)) {
+            // A column without values leaves rows as they are, and one of the same everywhere needs not be read.
+            let is_null = column.what.is_optional() && group.is_null(number);
+            let is_done = is_null || group.constant(number).is_some_and(|value| rows.fill(column, &value));
+            if !is_done {
                 rows.column(group, number, column, wanted)?;
             }
         }
         Ok(rows)
+    }
+
+    /// Gives every row the same value in a column. `false`: it is none of that column.
+    fn fill(&mut self, column: &Column, value: &Constant<'_>) -> bool {
+        match (&column.what, value) {
+            (What::Moment { set, .. } | What::Count { set, .. }, Constant::Long(value)) => {
+                self.each(|row| set(row, *value as u64));
+            }
+            (What::Number { set, .. } | What::Maybe { set, .. }, Constant::Int(value)) => {
+                self.each(|row| set(row, *value as u32));
+            }
+            (What::Flag(flag), Constant::Flag(value)) => self.each(|row| row.flags |= if *value { *flag } else { 0 }),
+            (What::Translation, Constant::Text(text)) => {
+                let Some(translation) = Translation::parse(text) else { return false };
+                self.each(|row| row.translation = translation);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn each(&mut self, mut change: impl FnMut(&mut Facts)) {
+        self.ipv4.iter_mut().for_each(|row| change(&mut row.facts));
+        self.ipv6.iter_mut().for_each(|row| change(&mut row.facts));
     }
 
     fn column(&mut self, group: &Group<'_>, number: usize, column: &Column, wanted: &[Range<usize>]) -> Result<()> {

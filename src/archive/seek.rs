@@ -109,10 +109,52 @@ impl Seek<'_, '_> {
             };
             Some(bounds.map(holds).collect())
         };
-        let rows = self.pages(&wanted, pages)?;
+        let mut rows = self.pages(&wanted, pages)?;
+        if self.place.is_ordered && !rows.is_empty() {
+            let (narrowed, are_found) = self.narrowed(&wanted, &rows)?;
+            if are_found {
+                return Ok(narrowed.into_iter().flatten().collect());
+            }
+            rows = narrowed;
+        }
         let read = if rows.is_empty() { None } else { Some(self.group.values::<Int32Type>(self.column, &rows)?) };
         let addresses = read.iter().flat_map(|read| read.rows().map(|ip| ip.map(|ip| (ip as u32).to_be_bytes())));
         self.matching(&wanted, &rows, addresses)
+    }
+
+    /// Of these rows, which are in the order of their addresses and then of their ports, those between the least and the greatest
+    /// that is wanted; and whether these are what is wanted, and nothing else.
+    fn narrowed(&self, wanted: &[Wanted<V4>], rows: &[Range<usize>]) -> Result<(Vec<Range<usize>>, bool)> {
+        let ports: Option<Vec<_>> = wanted.iter().map(|wanted| wanted.port).collect();
+        let numbers = || wanted.iter().map(|wanted| u32::from_be_bytes(wanted.address));
+        let (Some(least), Some(greatest)) = (numbers().min(), numbers().max()) else { return Ok((Vec::new(), true)) };
+        let is_one = least == greatest;
+        let mut narrowed = Vec::new();
+        for rows in rows {
+            let read = self.group.values::<Int32Type>(self.column, std::slice::from_ref(rows))?;
+            // Rows of IPv6 come last.
+            let begin = rows.start + read.values.partition_point(|ip| (*ip as u32) < least);
+            let end = rows.start + read.values.partition_point(|ip| (*ip as u32) <= greatest);
+            if begin == end {
+                continue;
+            }
+            match &ports {
+                Some(ports) if is_one => {
+                    let here = begin..end;
+                    let column = place(self.place.port);
+                    let read = self.group.values::<Int32Type>(column, std::slice::from_ref(&here))?;
+                    for port in ports {
+                        let first = begin + read.values.partition_point(|own| *own < i32::from(*port));
+                        let last = begin + read.values.partition_point(|own| *own <= i32::from(*port));
+                        narrowed.extend((first < last).then_some(first..last));
+                    }
+                }
+                _ => narrowed.push(begin..end),
+            }
+        }
+        narrowed.sort_unstable_by_key(|rows| rows.start);
+        narrowed.dedup();
+        Ok((narrowed, is_one && ports.is_some()))
     }
 
     fn ipv6(&self, wanted: &[Wanted<V6>]) -> Result<Vec<usize>> {
@@ -193,6 +235,9 @@ impl Seek<'_, '_> {
         rows: &[Range<usize>],
         addresses: impl Iterator<Item = Option<A>>,
     ) -> Result<Vec<usize>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
         let numbers = rows.iter().cloned().flatten();
         let hits = numbers.zip(addresses).filter_map(|(row, address)| Some((row, address?)));
         let hits: Vec<_> = hits.filter(|(_, address)| wanted.iter().any(|wanted| wanted.address == *address)).collect();

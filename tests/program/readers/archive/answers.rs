@@ -49,7 +49,8 @@ fn an_archive_lists_the_flows_of_its_journal() {
     for (seed, further) in [(1, &[][..]), (2, &["--partition"][..])] {
         let journal = journal(seed, 3_000, 2.0);
         let (_around, archive, exported) = export(journal.path(), further);
-        assert_eq!((exported.status, exported.stdout.as_str()), (0, ""), "{}", exported.stderr);
+        // One of its files may be cut off in the middle of a block.
+        assert!(!exported.stderr.contains("not exported") && exported.stdout.is_empty(), "{}", exported.stderr);
         let flows: Vec<Value> =
             lines(&archive, &["list", "-Ho", "json"]).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!(flows.len() > 2_000, "{} flows", flows.len());

@@ -50,7 +50,7 @@ fn a_file_that_is_still_being_written_is_not_removed() {
 /// Killed at any moment, it leaves no half file under a name of an archive, and a rerun ends as one run does.
 #[test]
 fn killed_at_any_moment_it_ends_the_same() {
-    let journal = journal(1, 20_000, 0.5);
+    let journal = journal(1, 12_000, 0.3);
     let (_around, whole, _) = export(journal.path(), &["--partition"]);
     let whole = relative(&whole);
     let mut interrupted = 0;
