@@ -387,3 +387,8 @@ impl<'a, A: Address> Records<'a, A> {
         })
     }
 }
+
+/// The SHA-256 of some bytes, as digests of segments are.
+pub fn digest_of(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}

@@ -71,8 +71,8 @@ impl Span {
     fn of(file: &Version<'_>) -> Self {
         let protocols = match file {
             Version::Two(file) => Protocols::These(vec![file.header().protocol]),
-            Version::Three(segment) => {
-                segment.header().map_or(Protocols::All, |header| Protocols::from_numbers(&header.protocols))
+            Version::Three(_) | Version::Archive(_) => {
+                file.header().map_or(Protocols::All, |header| Protocols::from_numbers(&header.protocols))
             }
         };
         Self { host: file.host().to_owned(), protocols, from: file.begun(), to: file.ended() }

@@ -10,7 +10,7 @@ use ctrecorder_format::{Damage, Fault};
 
 use super::selection::moment;
 use super::{InZone, Misuse, Report, Status};
-use crate::journal::{Journal, Member, Shown, Version};
+use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
 use crate::query::coverage::{Look, Reading};
@@ -118,9 +118,7 @@ fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
         report.file(&version);
-        if let Version::Three(segment) = &version
-            && let Some(filters) = segment.header().ok().map(|header| &header.filters).filter(|text| !text.is_empty())
-        {
+        if let Some(filters) = version.header().map(|header| &header.filters).filter(|text| !text.is_empty()) {
             let filters = filters.escape_debug();
             report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));
         }

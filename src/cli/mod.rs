@@ -4,6 +4,7 @@ mod capture;
 mod classic;
 mod contents;
 mod coverage;
+mod export;
 mod header;
 mod lines;
 mod list;
@@ -44,6 +45,7 @@ enum Command {
     Header(header::Arguments),
     Test(test::Arguments),
     Squeeze(squeeze::Arguments),
+    Export(Box<export::Arguments>),
     Coverage(coverage::Arguments),
     Who(who::Arguments),
 }
@@ -104,6 +106,7 @@ fn run(command: Command, usage: Status) -> Status {
         Command::Header(arguments) => header::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Squeeze(arguments) => squeeze::run(arguments),
+        Command::Export(arguments) => export::run(*arguments),
         Command::Coverage(arguments) => coverage::run(arguments),
         Command::Who(arguments) => who::run(arguments),
     };

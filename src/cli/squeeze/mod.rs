@@ -22,7 +22,7 @@ use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
 use crate::query::Filter;
 use output::Output;
-use plan::Plan;
+pub(super) use plan::Plan;
 use stream::Stream;
 
 /// Merge starts and ends into flows
@@ -76,7 +76,7 @@ enum FamilyName {
 
 /// Which flows go into the output.
 #[derive(Clone, Debug)]
-struct Choice {
+pub(super) struct Choice {
     protocols: Protocols,
     family: Option<Family>,
     /// Which of these flows, once they are paired.
@@ -94,6 +94,11 @@ struct How {
 }
 
 impl Choice {
+    /// The flows of all families and protocols that a filter keeps.
+    pub(super) fn of_flows(filter: Filter) -> Self {
+        Self { protocols: Protocols::All, family: None, before_pairing: filter.before_pairing(), filter }
+    }
+
     fn has_family(&self, family: Family) -> bool {
         self.family.is_none_or(|chosen| chosen == family)
     }

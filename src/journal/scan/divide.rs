@@ -7,6 +7,8 @@
 //!
 //! A file that may grow is divided by walking, up to where what comes next depends on bytes that are not there yet.
 //!
+//! An archive is divided into its groups of rows.
+//!
 //! Files of version 2 are divided by the length of their records, in the same hope; where it fails, a walk has to find
 //! the step again.
 
@@ -69,6 +71,8 @@ enum Stage {
     Blocks(Place),
     /// Of version 2, up to this place.
     Records(legacy::Place),
+    /// Of an archive, up to this group of rows.
+    Groups(usize),
     /// Up to its end, which is not told yet.
     End,
     /// Up to this place, behind which nothing is sure; that is not told yet.
@@ -138,6 +142,10 @@ impl Division {
             }
             (Stage::Blocks(place), Version::Three(segment)) => self.blocks(segment, place),
             (Stage::Records(place), Version::Two(records)) => self.records(records, place),
+            (Stage::Groups(group), Version::Archive(archive)) if group < archive.groups() => {
+                (self.parcel(Part::Group(group), archive.end_of(group)), Stage::Groups(group + 1))
+            }
+            (Stage::Groups(_), Version::Archive(_)) => (Task::End { file: file.clone(), place: None }, Stage::Done),
             (Stage::Resume { place, keyframes }, _) => {
                 let stage = match place {
                     Standing::Blocks(place) => Stage::Blocks(place.reopened()),
@@ -149,8 +157,9 @@ impl Division {
             (Stage::End, _) => (Task::End { file: file.clone(), place: None }, Stage::Done),
             // A stage is one of its own version.
             (Stage::Done, _)
-            | (Stage::Entries { .. } | Stage::Blocks(_), Version::Two(_))
-            | (Stage::Records(_), Version::Three(_)) => return None,
+            | (Stage::Entries { .. } | Stage::Blocks(_), Version::Two(_) | Version::Archive(_))
+            | (Stage::Records(_), Version::Three(_) | Version::Archive(_))
+            | (Stage::Groups(_), Version::Two(_) | Version::Three(_)) => return None,
         };
         self.stage = stage;
         Some(task)
@@ -261,6 +270,7 @@ fn first_stage(version: &Version<'_>) -> Stage {
         Version::Two(file) => Stage::Records(file.begin()),
         Version::Three(segment) if has_sane_directory(segment) => Stage::Entries { index: 0, sequence: 0 },
         Version::Three(segment) => Stage::Blocks(segment.heads().place()),
+        Version::Archive(_) => Stage::Groups(0),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ctrecorder_format::{Cause, Damage};
+use ctrecorder_format::{Cause, Content, Damage};
 
 use super::part::{End, Extent, Look, Part};
 use super::{Coverage, Gap, GapCause, Span, account, complement};
@@ -132,6 +132,23 @@ impl Reading {
     pub fn is_numbered_in(&self, span: Span) -> bool {
         let meets = |part: &&Part| span.meets(Span { from: part.from, to: part.to });
         self.parts.iter().filter(meets).all(|part| part.run.is_some())
+    }
+
+    /// Whether files of an archive are missing among its others, or behind them. They hold the flows that ended later, whenever
+    /// these began.
+    pub fn lacks_parts(&self) -> bool {
+        let mut archives: HashMap<_, Vec<_>> = HashMap::new();
+        for part in self.parts.iter().filter(|part| part.content == Content::Flows) {
+            if let Some(run) = &part.run {
+                archives.entry(run).or_default().push((part.number, part.end == End::WentOn));
+            }
+        }
+        archives.into_values().any(|mut parts| {
+            parts.sort_unstable();
+            parts.dedup();
+            let goes_on = parts.last().is_some_and(|(_, goes_on)| *goes_on);
+            goes_on || parts.windows(2).any(|pair| matches!(pair, [(one, _), (next, _)] if next - one > 1))
+        })
     }
 
     /// Whether a file of version 2 is among them.

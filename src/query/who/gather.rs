@@ -265,10 +265,7 @@ impl Sink for Gather<'_> {
         }
         self.next += 1;
         self.pairs.begin(file, &mut self.state);
-        self.state.is_of_events = match file {
-            Version::Two(_) => false,
-            Version::Three(segment) => segment.header().is_ok_and(|header| header.content == Content::Events),
-        };
+        self.state.is_of_events = file.header().is_some_and(|header| header.content == Content::Events);
         self.state.lost.begin(file);
         ControlFlow::Continue(())
     }

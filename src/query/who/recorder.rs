@@ -199,6 +199,9 @@ impl Recorder {
         if found.is_some_and(|(_, read)| self.is_unheard_of(read, window)) {
             doubts.push(Why::NoReading);
         }
+        if self.reading.lacks_parts() {
+            doubts.push(Why::PartMissing);
+        }
         doubts
     }
 

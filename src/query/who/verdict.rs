@@ -46,6 +46,8 @@ pub enum Why {
     Damage,
     /// A file could not be read, and what it covers is not known.
     Unread,
+    /// Files of an archive are not among those given, in which flows are that ended later.
+    PartMissing,
     /// No file could be read.
     NoFile,
     /// Not every kind of flow that is asked for was recorded.
@@ -226,6 +228,7 @@ impl Why {
             Self::Gap(gap) => gap.cause.text(),
             Self::Damage => "records of this time may be lost to damage",
             Self::Unread => "a file could not be read, and what it covers is not known",
+            Self::PartMissing => "files of an archive are missing, and flows that ended later are in them",
             Self::NoFile => "no file could be read",
             Self::NotRecorded => "not every kind of flow that is asked for was recorded",
             Self::NoReading => "nobody tells which flows were alive before: the kernel's table was not read since",

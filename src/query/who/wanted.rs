@@ -9,6 +9,7 @@ use ctrecorder_format::{Address, BlockKind, Columns, Head, Index, Key, Record, V
 
 use super::Question;
 use super::flow::has_queries;
+use crate::archive::{Port, Sought};
 use crate::journal::{Search, Select};
 use foldhash::fast::RandomState;
 
@@ -118,6 +119,13 @@ impl Select for &Wanted {
     fn columns(&self, index: &Index<'_>) -> Columns {
         let keys = self.ipv4.keys.iter().chain(&self.ipv6.keys);
         keys.fold(Columns::default(), |any, key| any | index.may_hold(*key))
+    }
+
+    fn sought(&self) -> Option<Vec<Sought>> {
+        let sought = |address, port| Sought { address, port: Some(Port::OfEndpoint(port)) };
+        let ipv4 = self.ipv4.all.iter().map(|(address, port)| sought(address.to_ip(), *port));
+        let ipv6 = self.ipv6.all.iter().map(|(address, port)| sought(address.to_ip(), *port));
+        self.asks_indexes().then(|| ipv4.chain(ipv6).collect())
     }
 
     fn by_endpoints<S: Search>(&self, search: S) -> S::Found {
