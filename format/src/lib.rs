@@ -35,6 +35,7 @@ pub use index::{COLUMNS_MAX, Column, Columns, Index, ReadAt};
 pub use made_from::MadeFrom;
 pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
+pub use segment::digest_of;
 pub use segment::{Block, Body, Head, Heads, Place, Records, Segment};
 pub use writer::{BLOCK_BYTES, Unwritten, Writer};
 

@@ -102,10 +102,15 @@ impl<'a> Segment<'a> {
 
     /// The head of the block that begins at this offset, if one does that is of this segment and ends within the file.
     pub fn head_at(&self, offset: u64) -> Option<Head<'a>> {
-        let header = BlockHeader::parse(self.bytes.get(usize::try_from(offset).ok()?..)?)?;
+        self.head_in(self.bytes.get(usize::try_from(offset).ok()?..)?, offset)
+    }
+
+    /// The same in bytes that were read from this offset on by themselves; it ends within these.
+    pub fn head_in<'b>(&self, bytes: &'b [u8], offset: u64) -> Option<Head<'b>> {
+        let header = BlockHeader::parse(bytes)?;
         let tag_fits = self.header().map_or(true, |own| own.tag == header.tag.get());
-        let fits = tag_fits && offset.checked_add(header.length())? <= self.length();
-        fits.then_some(Head { offset, header, bytes: self.bytes, sizes: self.sizes })
+        let fits = tag_fits && header.length() <= bytes.len() as u64;
+        fits.then_some(Head { offset, header, bytes, sizes: self.sizes })
     }
 
     /// The blocks of a column, one after the other, as far as they are where its index says.
@@ -213,17 +218,16 @@ pub struct Head<'a> {
     pub offset: u64,
     /// Its header.
     pub header: &'a BlockHeader,
+    /// The block from its header on, and perhaps more.
     bytes: &'a [u8],
     /// The sizes that records must have, if the segment's header is whole.
     sizes: Option<RecordSizes>,
 }
 
 impl<'a> Head<'a> {
-    /// The payload without its padding.
+    /// The payload, with its padding and without.
     fn payload(&self) -> Option<(&'a [u8], &'a [u8])> {
-        let begin = usize::try_from(self.offset).ok()?.checked_add(block::HEADER)?;
-        let end = usize::try_from(self.offset.checked_add(self.header.length())?).ok()?;
-        let padded = self.bytes.get(begin..end)?;
+        let padded = self.bytes.get(block::HEADER..usize::try_from(self.header.length()).ok()?)?;
         Some((padded, padded.get(..self.header.payload_length.get() as usize)?))
     }
 
@@ -382,4 +386,9 @@ impl<'a, A: Address> Records<'a, A> {
             Some((record, counters))
         })
     }
+}
+
+/// The SHA-256 of some bytes, as digests of segments are.
+pub fn digest_of(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
 }

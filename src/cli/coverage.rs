@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, bail};
-use chrono_tz::Tz;
 use clap::ValueEnum;
 use ctrecorder_format::{Damage, Fault};
 
 use super::selection::moment;
-use super::{Misuse, Report, Status};
-use crate::journal::{Journal, Member, Shown, Version};
+use super::{InZone, Misuse, Report, Status};
+use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
+use crate::query::Coverage;
 use crate::query::coverage::{Look, Reading};
-use crate::query::{Clock, Coverage, parse_zone};
 
 /// Show which spans were recorded without gap
 ///
@@ -36,10 +35,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 
-    /// Show times, and read those of other options, in this time zone, as UTC or Europe/Warsaw, rather than in the local one.
-    /// Those in json stay as they are
-    #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
-    tz: Option<Tz>,
+    #[command(flatten)]
+    zone: InZone,
 
     /// How it is written
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -57,7 +54,7 @@ enum Format {
 
 /// Shows what the files the arguments name cover.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-    let clock = Clock::new(arguments.tz);
+    let clock = arguments.zone.clock();
     let mut remarks = Vec::new();
     let since = moment(&clock, "--since", arguments.since.as_deref(), &mut remarks)?;
     let until = moment(&clock, "--until", arguments.until.as_deref(), &mut remarks)?;
@@ -69,8 +66,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error))
         .told_once(|repeats| remarks.push(repeats.to_string()));
-    let zone = arguments.tz.map_or_else(Zone::local, Zone::of);
+    let zone = arguments.zone.zone();
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
+    arguments.zone.tell(&report);
     remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {
         report.failure(failure);
@@ -120,9 +118,7 @@ fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
         report.file(&version);
-        if let Version::Three(segment) = &version
-            && let Some(filters) = segment.header().ok().map(|header| &header.filters).filter(|text| !text.is_empty())
-        {
+        if let Some(filters) = version.header().map(|header| &header.filters).filter(|text| !text.is_empty()) {
             let filters = filters.escape_debug();
             report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::{Report, Status};
+use super::{InZone, Report, Status};
 use crate::journal::{Error, Journal, Member, Shown, Version};
 use crate::output::{Zone, header};
 
@@ -17,16 +17,21 @@ pub struct Arguments {
     /// Segments, files of the C program, or directories of them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    zone: InZone,
 }
 
 /// Shows the headers the arguments ask for.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut report = Report::new(0, false);
+    arguments.zone.tell(&report);
+    let zone = arguments.zone.zone();
     let journal = Journal::find(&arguments.paths, |error| report.failure(error));
     let mut out = io::stdout().lock();
     let with_names = journal.files().len() > 1;
     for file in journal.files() {
-        match show(file, with_names, &mut out, &mut report).context("standard output")? {
+        match show(file, with_names, &zone, &mut out, &mut report).context("standard output")? {
             Ok(()) => {}
             Err(error) => report.failure(error),
         }
@@ -35,7 +40,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     Ok(report.status())
 }
 
-fn show(file: &Member, with_name: bool, out: &mut impl Write, report: &mut Report) -> io::Result<Result<(), Error>> {
+fn show(
+    file: &Member,
+    with_name: bool,
+    zone: &Zone,
+    out: &mut impl Write,
+    report: &mut Report,
+) -> io::Result<Result<(), Error>> {
     let source = match file.open() {
         Ok(source) => source,
         Err(error) => return Ok(Err(error)),
@@ -52,7 +63,7 @@ fn show(file: &Member, with_name: bool, out: &mut impl Write, report: &mut Repor
     if with_name {
         writeln!(out, "{}:", Shown(file.path()))?;
     }
-    if let Some(text) = text(&version, &Zone::local()) {
+    if let Some(text) = text(&version, zone) {
         out.write_all(text.as_bytes())?;
     }
     Ok(Ok(()))
@@ -63,5 +74,6 @@ pub fn text(file: &Version<'_>, zone: &Zone) -> Option<String> {
     match file {
         Version::Two(file) => Some(header::v2(file.header(), zone)),
         Version::Three(segment) => Some(header::v3(segment.header().ok()?, segment.footer(), zone)),
+        Version::Archive(archive) => Some(header::archive(archive.header(), archive.about(), zone)),
     }
 }

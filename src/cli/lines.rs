@@ -1,10 +1,9 @@
 //! How records are to be written: the options, and what they stand for.
 
-use chrono_tz::Tz;
 use clap::ValueEnum;
 
-use crate::output::{Lines, Zone};
-use crate::query::parse_zone;
+use super::InZone;
+use crate::output::Lines;
 
 /// How records are written.
 #[derive(clap::Args)]
@@ -13,10 +12,8 @@ pub(super) struct LineOptions {
     #[arg(short, long, value_name = "FORMAT", default_value = "classic")]
     output: Format,
 
-    /// Show times, and read those of other options, in this time zone, as UTC or Europe/Warsaw, rather than in the local one.
-    /// Those in conntrack, json and csv stay as they are
-    #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
-    tz: Option<Tz>,
+    #[command(flatten)]
+    pub(super) zone: InZone,
 }
 
 /// A form of lines.
@@ -33,20 +30,10 @@ enum Format {
 }
 
 impl LineOptions {
-    /// The zone that times are shown in.
-    pub(super) fn zone(&self) -> Zone {
-        self.tz.map_or_else(Zone::local, Zone::of)
-    }
-
-    /// The zone that was asked for.
-    pub(super) const fn tz(&self) -> Option<Tz> {
-        self.tz
-    }
-
     /// What writes the lines.
     pub(super) fn lines(&self) -> Lines {
         match self.output {
-            Format::Classic => Lines::classic(self.zone()),
+            Format::Classic => Lines::classic(self.zone.zone()),
             Format::Conntrack => Lines::conntrack(),
             Format::Json => Lines::json(),
             Format::Csv => Lines::csv(),

@@ -13,7 +13,7 @@ use super::lines::LineOptions;
 use super::{Misuse, Report, Selected, Selection, Status, Threads, header};
 use crate::journal::{Error, Follow, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
 use crate::output::{Lines, Zone};
-use crate::query::{Clock, Filter, FlowSink, Pairs};
+use crate::query::{Filter, FlowSink, Pairs};
 
 /// Text is written when there is this much of it.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -66,7 +66,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if arguments.follow && arguments.squeezed {
         return Err(Misuse(SQUEEZED_FOLLOW.into()).into());
     }
-    let Selected { filter, mut remarks } = arguments.selection.selected(&Clock::new(arguments.lines.tz()))?;
+    let Selected { filter, mut remarks } = arguments.selection.selected(&arguments.lines.zone.clock())?;
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error))
         .told_once(|repeats| remarks.push(repeats.to_string()));
@@ -74,20 +74,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut list = List {
         // A bar and lines on one terminal would be in each other's way, and what is followed has no end.
         report: Report::new(journal.length(), !stdout.is_terminal() && !arguments.follow)
-            .in_zone(arguments.lines.zone()),
+            .in_zone(arguments.lines.zone.zone()),
         out: stdout.lock(),
         text: Text {
             text: Vec::with_capacity(2 * CHUNK_BYTES),
             lines: arguments.lines.lines(),
             filter: filter.clone(),
         },
-        zone: arguments.lines.zone(),
+        zone: arguments.lines.zone.zone(),
         host: None,
         pairs: arguments.squeezed.then(Pairs::new),
         with_header: !arguments.no_header,
         with_names: arguments.follow || journal.files().len() > 1,
     };
     list.text.text.extend_from_slice(list.text.lines.head().as_bytes());
+    arguments.lines.zone.tell(&list.report);
     for remark in remarks {
         list.report.line(remark);
     }

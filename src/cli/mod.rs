@@ -2,7 +2,9 @@
 
 mod capture;
 mod classic;
+mod contents;
 mod coverage;
+mod export;
 mod header;
 mod lines;
 mod list;
@@ -13,6 +15,7 @@ mod status;
 mod test;
 mod threads;
 mod who;
+mod zone;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -24,6 +27,7 @@ use report::Report;
 use selection::{Selected, Selection};
 use status::{Misuse, Status};
 use threads::Threads;
+use zone::InZone;
 
 /// Records the NAT translations of a Linux router, and answers who used an address and port at a given time.
 #[derive(Parser)]
@@ -41,6 +45,7 @@ enum Command {
     Header(header::Arguments),
     Test(test::Arguments),
     Squeeze(squeeze::Arguments),
+    Export(Box<export::Arguments>),
     Coverage(coverage::Arguments),
     Who(who::Arguments),
 }
@@ -101,6 +106,7 @@ fn run(command: Command, usage: Status) -> Status {
         Command::Header(arguments) => header::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Squeeze(arguments) => squeeze::run(arguments),
+        Command::Export(arguments) => export::run(*arguments),
         Command::Coverage(arguments) => coverage::run(arguments),
         Command::Who(arguments) => who::run(arguments),
     };

@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ctrecorder_format::{Cause, Content, Damage, Note};
+use ctrecorder_format::{Cause, Damage, Note};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Status;
+use super::contents::Contents;
 use crate::journal::{Shown, Version};
 use crate::output::time::Times;
 use crate::output::{Zone, gap};
@@ -22,14 +23,6 @@ pub struct Report {
     times: Times,
     status: Status,
     contents: Contents,
-}
-
-/// What the files have been up to now.
-#[derive(Default)]
-struct Contents {
-    events: bool,
-    flows: bool,
-    told: bool,
 }
 
 impl Report {
@@ -70,16 +63,10 @@ impl Report {
         self.line(format_args!("{}: {gap}", Shown(path)));
     }
 
-    /// A file of this content is read; says so once if flows come beside events, since both may tell of the same. What tells
-    /// what it was made from would have been passed over.
+    /// A file is read; says once if it may tell of the same flows as one before.
     pub fn file(&mut self, file: &Version<'_>) {
-        let contents = &mut self.contents;
-        match file.content() {
-            Content::Events => contents.events = true,
-            Content::Flows => contents.flows |= !tells_its_sources(file),
-        }
-        if contents.events && contents.flows && !std::mem::replace(&mut contents.told, true) {
-            self.line("squeezed files beside files of events: what both tell of is there twice");
+        if let Some(said) = self.contents.add(file) {
+            self.line(said);
         }
     }
 
@@ -104,12 +91,6 @@ impl Report {
     pub const fn status(&self) -> Status {
         self.status
     }
-}
-
-/// Whether a file of flows says what it was made from, and has all of that.
-fn tells_its_sources(file: &Version<'_>) -> bool {
-    let Version::Three(segment) = file else { return false };
-    segment.made_from().next().is_some() && segment.header().is_ok_and(|header| header.filters.is_empty())
 }
 
 /// A bar that shows itself only when it is worth it.

@@ -64,7 +64,7 @@ pub struct Selection {
     reply_port_dst: Vec<Ports>,
 
     /// Of this protocol: names or numbers with commas between
-    #[arg(long, value_name = "PROTOCOL")]
+    #[arg(long, alias = "protocol", value_name = "PROTOCOL")]
     proto: Vec<Protocols>,
 
     /// In this conntrack zone
@@ -122,11 +122,7 @@ impl Selection {
     pub fn selected(&self, clock: &Clock) -> Result<Selected, Misuse> {
         let mut parts = Parts::default();
         self.endpoints(&mut parts);
-        let protocols = self.proto.iter().flat_map(|protocols| match protocols.numbers() {
-            [] => (0..=u8::MAX).collect(),
-            numbers => numbers.to_vec(),
-        });
-        parts.any(protocols.map(Condition::Protocol));
+        parts.any(joined(&self.proto).numbers().iter().copied().map(Condition::Protocol));
         parts.any(self.zone.iter().copied().map(Condition::Zone));
         parts.any(self.mark.iter().copied().map(Condition::Mark));
         parts.any(self.id.iter().copied().map(Condition::Id));
@@ -135,6 +131,11 @@ impl Selection {
         self.times(clock, &mut parts)?;
         self.expressions(clock, &mut parts)?;
         Ok(Selected { filter: Filter::all(parts.filters), remarks: parts.remarks })
+    }
+
+    /// Takes the protocols out of the selection: who can say them by a file's header needs no filter for them.
+    pub fn take_protocols(&mut self) -> Protocols {
+        joined(&std::mem::take(&mut self.proto))
     }
 
     fn endpoints(&self, parts: &mut Parts) {
@@ -182,7 +183,7 @@ impl Selection {
         for text in &self.expression {
             let Where { filter, assumed } =
                 Where::parse(text, clock).map_err(|error| Misuse(format!("--where: {error}")))?;
-            let remarks = assumed.iter().map(|time| format!("--where: {time} is taken as local time"));
+            let remarks = assumed.iter().map(|time| taken_as_local("--where:", &time.text, time.ns));
             parts.remarks.extend(remarks);
             filters.push(filter);
         }
@@ -191,6 +192,20 @@ impl Selection {
         }
         Ok(())
     }
+}
+
+/// What several lists of protocols are together; without one, or with one of all protocols, it is all.
+fn joined(lists: &[Protocols]) -> Protocols {
+    if lists.contains(&Protocols::All) {
+        return Protocols::All;
+    }
+    let mut numbers = Vec::new();
+    for number in lists.iter().flat_map(Protocols::numbers) {
+        if !numbers.contains(number) {
+            numbers.push(*number);
+        }
+    }
+    Protocols::from_numbers(&numbers)
 }
 
 /// An address with a port at one place after the other: so asked, Bloom filters and indexes can answer.
@@ -213,9 +228,14 @@ pub(super) fn moment(
     };
     let moment = clock.read(text).map_err(|error| Misuse(format!("{option}: {error}")))?;
     if moment.zone_assumed {
-        remarks.push(format!("{option} {text} is taken as local time: {}", utc(moment.ns)));
+        remarks.push(taken_as_local(option, text, moment.ns));
     }
     Ok(Some(moment.ns))
+}
+
+/// What is said of a time that was taken as local time.
+fn taken_as_local(option: &str, text: &str, ns: u64) -> String {
+    format!("{option} {text} is taken as local time: {}", utc(ns))
 }
 
 /// What the options say, one after the other.

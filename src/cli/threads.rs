@@ -7,8 +7,13 @@ use std::thread::available_parallelism;
 #[derive(clap::Args)]
 pub(super) struct Threads {
     /// Read with so many threads rather than one for each processor; what comes out is the same
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_number)]
     threads: Option<NonZeroUsize>,
+}
+
+/// Reads how many threads there are to be.
+fn parse_number(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| format!("{text} is not a number of threads, which is at least 1"))
 }
 
 impl Threads {

@@ -33,7 +33,7 @@ pub struct Member {
 }
 
 impl Journal {
-    /// The files at these paths. A directory stands for the segments in it (not in directories below), by the time they
+    /// The files at these paths. A directory stands for the segments in it (not in directories below, but for those of an archive's dates and hours), by the time they
     /// were begun, those of one run of a recorder by their number. What else is in it is passed over: files that are no segments,
     /// and hidden ones. What cannot be had is told to
     /// `failed`, and the rest goes on.
@@ -75,6 +75,12 @@ impl Journal {
     /// The files behind so many of them, as a journal of its own.
     pub fn behind(&self, count: usize) -> Self {
         Self { files: self.files.iter().skip(count).cloned().collect(), passed_over: Vec::new() }
+    }
+
+    /// Those of the files that stand at these places, in this order, as a journal of their own.
+    pub fn only(&self, places: impl IntoIterator<Item = usize>) -> Self {
+        let files = places.into_iter().filter_map(|place| self.files.get(place).cloned());
+        Self { files: files.collect(), passed_over: Vec::new() }
     }
 
     /// Each file as a journal of its own.
@@ -138,8 +144,30 @@ impl Journal {
     fn add_directory(&mut self, directory: &Path, failed: &mut impl FnMut(Error)) -> Result<(), Error> {
         let mut found = Vec::new();
         let mut failures = 0;
+        let mut failed = |error| {
+            failures += 1;
+            failed(error);
+        };
+        self.gather(directory, &mut found, &mut failed)?;
+        if found.is_empty() && failures == 0 {
+            return Err(Error::at(directory)(Reason::NoSegments));
+        }
+        self.files.extend(in_order(found));
+        Ok(())
+    }
+
+    /// Finds what is in a directory, and in those of an archive's parts below it.
+    fn gather(
+        &mut self,
+        directory: &Path,
+        found: &mut Vec<Found<Member>>,
+        failed: &mut impl FnMut(Error),
+    ) -> Result<(), Error> {
         for entry in fs::read_dir(directory).map_err(Error::at(directory))? {
             let path = entry.map_err(Error::at(directory))?.path();
+            if is_partition(&path) && path.is_dir() {
+                self.gather(&path, found, failed)?;
+            }
             // Neither directories, nor pipes, which would not end, nor what a squeeze is still writing.
             if !path.is_file() || is_hidden(&path) {
                 continue;
@@ -147,16 +175,9 @@ impl Journal {
             match Found::at(&path) {
                 Ok(segment) => found.push(segment),
                 Err(error) if error.is_foreign() => self.passed_over.push(error),
-                Err(error) => {
-                    failures += 1;
-                    failed(error);
-                }
+                Err(error) => failed(error),
             }
         }
-        if found.is_empty() && failures == 0 {
-            return Err(Error::at(directory)(Reason::NoSegments));
-        }
-        self.files.extend(in_order(found));
         Ok(())
     }
 }
@@ -178,6 +199,12 @@ fn is_endless(metadata: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_endless(_metadata: &fs::Metadata) -> bool {
     false
+}
+
+/// Whether a directory of this name holds parts of an archive: those of a date, or of an hour of it.
+fn is_partition(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.as_encoded_bytes());
+    name.is_some_and(|name| name.starts_with(b"date=") || name.starts_with(b"hour="))
 }
 
 pub(super) fn is_hidden(path: &Path) -> bool {
@@ -207,10 +234,7 @@ impl Found<Member> {
 impl<T> Found<T> {
     /// A file at this path, which is of this version.
     pub(super) fn new(file: T, path: &Path, version: &Version<'_>) -> Self {
-        let header = match version {
-            Version::Two(_) => None,
-            Version::Three(segment) => segment.header().ok(),
-        };
+        let header = version.header();
         Self {
             file,
             path: path.to_path_buf(),

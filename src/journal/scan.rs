@@ -6,7 +6,7 @@
 //! | `leg` | files that grow, each from where it was read to |
 //! | `ruled_out` | what the indexes of a segment say of its blocks |
 //! | `divide` | divides a file into parcels |
-//! | `parcel`, `merge` | reads one: on any thread, of nothing but itself |
+//! | `parcel`, `entries`, `reading`, `merge`, `group` | reads one: on any thread, of nothing but itself |
 //! | `found` | what was found in it |
 //! | `crew` | the threads |
 //! | `deliver` | takes what was found in order, and does what depends on what came before |
@@ -14,11 +14,14 @@
 mod crew;
 mod deliver;
 mod divide;
+mod entries;
 mod found;
+mod group;
 mod leg;
 mod merge;
 mod parcel;
 mod plan;
+mod reading;
 mod ruled_out;
 #[cfg(test)]
 pub(super) mod tests;
@@ -32,6 +35,7 @@ use ctrecorder_format::{Address, Columns, Counters, Damage, DirectoryEntry, Head
 
 use super::keyframe::{Keyframes, OpenRecords};
 use super::{Error, Journal, Version};
+use crate::archive::Sought;
 use deliver::Delivery;
 pub(super) use leg::{Follower, Leg, Standing, Stopped};
 use parcel::Parcel;
@@ -56,6 +60,11 @@ pub trait Select: Sync {
     /// The columns of an index in whose blocks a wanted record may be.
     fn columns(&self, index: &Index<'_>) -> Columns {
         index.all()
+    }
+
+    /// Of an archive: what a wanted record has at some place, one of these at least. `None`: that cannot be said.
+    fn sought(&self) -> Option<Vec<Sought>> {
+        None
     }
 
     /// Puts to a search the question whether a record of version 2 can be wanted, by its endpoints alone; only those that can

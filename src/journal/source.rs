@@ -5,16 +5,21 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ctrecorder_format::{Content, NS_PER_SECOND, ReadAt, Refusal, Segment, legacy};
+use ctrecorder_format::legacy::Piece;
+use ctrecorder_format::{Content, Header, NS_PER_SECOND, ReadAt, Refusal, Segment, legacy};
 use memmap2::Mmap;
 
 use super::Error;
+use crate::archive::{self, Archive};
 use crate::file::{Identity, identity, is_locked, map};
 
 const NS_PER_US: u64 = 1_000;
 
 /// What was read of a file is given up in pieces of so many bytes.
 const RELEASED_BYTES: u64 = 16 * 1024 * 1024;
+
+/// So much at the end of a version 2 file is looked through for its last record, whatever is out of step there.
+const TAIL_BYTES: usize = 16 * 1024;
 
 /// A file whose bytes are at hand: mapped, or read where that is not possible.
 #[derive(Debug)]
@@ -31,8 +36,24 @@ pub struct Source {
 #[derive(Debug)]
 enum Bytes {
     /// The file stays open for small reads, far apart, which would cost a page fault each.
-    Mapped(Mmap, #[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the map serves"))] Arc<File>),
+    Mapped(Arc<Mmap>, #[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the map serves"))] Arc<File>),
     Read(Arc<[u8]>),
+}
+
+/// The bytes of a file, for whoever keeps them.
+#[derive(Clone)]
+enum Shared {
+    Mapped(Arc<Mmap>),
+    Read(Arc<[u8]>),
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Read(bytes) => bytes,
+        }
+    }
 }
 
 /// A file as what its version makes of it.
@@ -42,6 +63,8 @@ pub enum Version<'a> {
     Two(legacy::File<'a>),
     /// Version 3.
     Three(Segment<'a>),
+    /// An archive: flows in Parquet.
+    Archive(Box<Archive>),
 }
 
 impl Version<'_> {
@@ -53,6 +76,7 @@ impl Version<'_> {
                 legacy::Content::Combined => Content::Flows,
             },
             Self::Three(segment) => segment.header().map_or(Content::Events, |header| header.content),
+            Self::Archive(_) => Content::Flows,
         }
     }
 
@@ -61,6 +85,16 @@ impl Version<'_> {
         match self {
             Self::Two(file) => &file.header().host,
             Self::Three(segment) => segment.header().map_or("", |header| &header.host),
+            Self::Archive(archive) => &archive.header().host,
+        }
+    }
+
+    /// The header, if it has one of version 3, or what says the same, and it is whole.
+    pub fn header(&self) -> Option<&Header> {
+        match self {
+            Self::Two(_) => None,
+            Self::Three(segment) => segment.header().ok(),
+            Self::Archive(archive) => Some(archive.header()),
         }
     }
 
@@ -72,8 +106,36 @@ impl Version<'_> {
                 u64::from(seconds) * NS_PER_SECOND + u64::from(us) * NS_PER_US
             }
             Self::Three(segment) => segment.header().map_or_else(|_| first_event(segment), |header| header.created),
+            Self::Archive(archive) => archive.header().created,
         }
     }
+
+    /// Until when the file tells, in ns since the epoch: when a segment was closed, or, without a footer, when its last event arrived;
+    /// in version 2 the time of its last record. Not before [`Version::begun`].
+    pub fn ended(&self) -> u64 {
+        let ended = match self {
+            Self::Two(file) => last_record(file),
+            Self::Three(segment) => segment.footer().map_or_else(|| last_event(segment), |footer| footer.totals.closed),
+            Self::Archive(archive) => archive.about().to,
+        };
+        ended.max(self.begun())
+    }
+}
+
+/// When the last of the records at the end of a version 2 file happened; events are in order there.
+fn last_record(file: &legacy::File<'_>) -> u64 {
+    let length = usize::try_from(file.length()).unwrap_or(usize::MAX);
+    let tail = file.ahead(file.begin(), length.saturating_sub(TAIL_BYTES));
+    let time = |piece| match piece {
+        Piece::Record { record, .. } => record.event_time(),
+        Piece::Damage(_) => 0,
+    };
+    file.pieces_from(tail).map(time).max().unwrap_or(0)
+}
+
+/// When the last event of a segment arrived, as its blocks say; 0 if it has none.
+fn last_event(segment: &Segment<'_>) -> u64 {
+    segment.heads().filter_map(|head| Some(head.ok()?.header.last_event.get())).max().unwrap_or(0)
 }
 
 /// When the first event of a segment arrived, as its first block says; 0 if it has none.
@@ -108,7 +170,7 @@ impl Source {
         // A recorder locks its file before it writes to it. Who asks earlier is in its way.
         let being_written = metadata.len() > 0 && is_locked(file);
         let bytes = match map(file) {
-            Ok(map) => Bytes::Mapped(map, Arc::clone(file)),
+            Ok(map) => Bytes::Mapped(Arc::new(map), Arc::clone(file)),
             Err(_) => {
                 let mut file = &**file;
                 Bytes::Read(file.seek(SeekFrom::Start(0)).and_then(|_| read(&mut file)).map_err(&failed)?)
@@ -150,6 +212,14 @@ impl Source {
         }
     }
 
+    /// The same, for whoever keeps them.
+    fn shared(&self) -> Shared {
+        match &self.bytes {
+            Bytes::Mapped(map, _) => Shared::Mapped(Arc::clone(map)),
+            Bytes::Read(bytes) => Shared::Read(Arc::clone(bytes)),
+        }
+    }
+
     /// Length in bytes when it was opened; a segment that is being written has grown since.
     pub fn length(&self) -> u64 {
         self.bytes().len() as u64
@@ -171,6 +241,10 @@ impl Source {
             // The reader of version 2 also knows what to say of version 1.
             Err(Refusal::Version(1 | 2)) => {
                 legacy::File::open(self.bytes()).map(Version::Two).map_err(Error::at(&self.path))
+            }
+            Err(Refusal::NotASegment) if self.bytes().starts_with(&archive::MAGIC) => {
+                let archive = Archive::open(self.shared()).map_err(Error::at(&self.path))?;
+                Ok(Version::Archive(Box::new(archive)))
             }
             Err(refusal) => Err(Error::at(&self.path)(refusal)),
         }

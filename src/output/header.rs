@@ -6,6 +6,7 @@ use ctrecorder_format::{Clock, Closing, Content, Family, Footer, Header, NS_PER_
 
 use super::time::Times;
 use super::zone::Zone;
+use crate::archive::About;
 use crate::protocol::{Protocol, Protocols};
 
 /// Stands for what is not known.
@@ -13,7 +14,8 @@ const UNKNOWN: &str = "-";
 
 /// The header of a version 2 file. Times are in `zone`, but for `.startd`, which is the recorder's own local time.
 ///
-/// Byte for byte the C program's text but for the month of `.startd`, which that wrote one too low.
+/// Byte for byte the C program's text but for the month of `.startd`, which that wrote one too low, and an `.end` that is not known,
+/// which that wrote as 1970.
 pub fn v2(header: &legacy::Header, zone: &Zone) -> String {
     let mut times = Times::new(zone.clone());
     let mut moment =
@@ -24,7 +26,9 @@ pub fn v2(header: &legacy::Header, zone: &Zone) -> String {
     text.line("hostname", printable(&header.host));
     text.line("start", moment(header.started));
     text.line("startd", local_start(&header.local_start));
-    text.line("end", moment(header.ended));
+    // No writer is known that ever filled it in.
+    let end = if header.ended == (0, 0) { UNKNOWN.to_owned() } else { moment(header.ended) };
+    text.line("end", end);
     text.line("tz", format_args!("{}.{}", header.tz_minutes_west, header.tz_dst));
     text.line("utc_offset", header.utc_offset_seconds);
     text.0
@@ -53,6 +57,24 @@ pub fn v3(header: &Header, footer: Option<&Footer<'_>>, zone: &Zone) -> String {
         Some(footer) => text.footer(footer, &mut times),
         None => text.line("closed", UNKNOWN),
     }
+    text.0
+}
+
+/// What an archive says of itself. Times are in `zone`.
+pub fn archive(header: &Header, about: &About, zone: &Zone) -> String {
+    let mut times = Times::new(zone.clone());
+    let mut text = Lines(String::new());
+    text.line("magic", "PAR1");
+    text.line("export", printable(&about.export));
+    text.line("part", about.part);
+    text.line("last", if about.is_last { "yes" } else { "no" });
+    text.origin(header, &mut times);
+    text.coverage(header);
+    text.line("end", times.text(about.to));
+    text.line("rows", about.rows);
+    text.line("sources", about.sources.len());
+    text.line("damaged", about.damaged);
+    text.line("records_lost", about.records_lost);
     text.0
 }
 
@@ -188,13 +210,19 @@ mod tests {
     const NS: u64 = 1_000_000_000;
 
     #[test]
-    fn version_2_is_the_c_programs_text_but_for_its_wrong_month() {
+    fn version_2_is_the_c_programs_text_but_for_its_wrong_month_and_end() {
         let bytes = data("tcp.ct");
         let file = legacy::File::open(&bytes).unwrap();
         let theirs = String::from_utf8(data("tcp.header.utc.txt")).unwrap();
-        let wrong = ".startd: 2026.10.20 21:12:04";
-        assert!(theirs.contains(wrong));
-        assert_eq!(v2(file.header(), &Zone::utc()), theirs.replace(wrong, ".startd: 2026.11.20 21:12:04"));
+        let mut expected = theirs;
+        for (wrong, right) in [
+            (".startd: 2026.10.20 21:12:04", ".startd: 2026.11.20 21:12:04"),
+            (".end: 1970.01.01 00:00:00.000000", ".end: -"),
+        ] {
+            assert!(expected.contains(wrong));
+            expected = expected.replace(wrong, right);
+        }
+        assert_eq!(v2(file.header(), &Zone::utc()), expected);
     }
 
     #[test]
@@ -204,7 +232,9 @@ mod tests {
         let text = v2(file.header(), &Zone::of(Tz::Asia__Kathmandu));
         assert!(text.contains(".flags: 0x00000001\n.proto: 0x11 (udp)\n"), "{text}");
         assert!(text.contains(".start: 2026.11.21 02:57:04.601974\n.startd: 2026.11.20 22:12:04\n"), "{text}");
-        assert!(text.contains(".end: 1970.01.01 05:30:00.000000\n"), "{text}");
+        assert!(text.contains(".end: -\n"), "{text}");
+        let ended = legacy::Header { ended: (1_795_209_124, 5), ..file.header().clone() };
+        assert!(v2(&ended, &Zone::utc()).contains("\n.end: 2026.11.20 21:12:04.000005\n"));
     }
 
     /// Every field at its greatest: nothing in a header that was read makes it panic.

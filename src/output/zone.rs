@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chrono::{DateTime, Local, Offset, TimeZone, Utc};
+use chrono::{DateTime, Offset, TimeZone, Utc};
+
+use crate::query::time::local_zone;
 
 /// An offset is looked up for a day at a time, in seconds.
 ///
@@ -26,9 +28,9 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// The zone of the environment variable `TZ`, else of the machine.
+    /// The zone of the environment variable `TZ`, else of the machine; UTC where `TZ` is not understood.
     pub fn local() -> Self {
-        Self::of(Local)
+        Self::of(local_zone().0)
     }
 
     /// Coordinated universal time.

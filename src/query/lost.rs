@@ -134,6 +134,18 @@ fn since(version: &Version<'_>, damage: &Damage) -> Lost {
                 }
             }
         }
+        Version::Archive(archive) => {
+            let group = match damage.fault {
+                Fault::Rows { group, .. } => archive.entry(group as usize),
+                _ => None,
+            };
+            if let Some(group) = group {
+                let is_known = |flag| group.flags & flag == 0;
+                let from = if is_known(flags::START_UNKNOWN) { group.least_start.get() } else { 0 };
+                let to = if is_known(flags::END_UNKNOWN) { group.greatest_end.get() } else { u64::MAX };
+                return Lost { alive: Span { from, to }, arrived: None };
+            }
+        }
         Version::Three(segment) => {
             let has_head = matches!(damage.fault, Fault::Payload { .. } | Fault::Contradiction { .. });
             if let Some(head) = segment.head_at(damage.offset).filter(|_| has_head) {

@@ -14,4 +14,4 @@ pub use filter::{Condition, Filter, Places, Where, WhereError};
 pub use lost::Losses;
 pub use network::{NetworkError, parse_network};
 pub use pair::{Allowance, FlowSink, Pairing, Pairs};
-pub use time::{Clock, DurationError, Moment, TimeError, ZoneError, parse_duration, parse_time, parse_zone};
+pub use time::{Clock, ClockZone, DurationError, Moment, TimeError, ZoneError, parse_duration, parse_time, parse_zone};

@@ -1,6 +1,6 @@
 //! The one parser of addresses and networks as they are typed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnetwork::{IpNetwork, IpNetworkError};
 
@@ -10,6 +10,9 @@ pub enum NetworkError {
     /// The part before the slash is no address.
     #[error("{0} is not an IP address")]
     Address(String),
+    /// It has a port, too.
+    #[error("{0} is an address with a port: say the two by themselves, or both at once with --endpoint")]
+    WithPort(String),
     /// The prefix is longer than an address of its family.
     #[error("{text}: a prefix of an {family} address is at most {bits_max} bits long")]
     Prefix {
@@ -40,7 +43,10 @@ pub fn parse_network(text: &str) -> Result<IpNetwork, NetworkError> {
         Some((address, mask)) => (address, Some(mask)),
         None => (text, None),
     };
-    let address = parse_address(address).ok_or_else(|| NetworkError::Address(text.to_owned()))?;
+    let address = parse_address(address).ok_or_else(|| match text.parse::<SocketAddr>() {
+        Ok(_) => NetworkError::WithPort(text.to_owned()),
+        Err(_) => NetworkError::Address(text.to_owned()),
+    })?;
     let (family, bits_max) = if address.is_ipv4() { ("IPv4", 32) } else { ("IPv6", 128) };
     let prefix = match mask {
         Some(mask) => prefix_length(text, address, mask)?,
@@ -106,7 +112,10 @@ mod tests {
             ("host/24", "host/24 is not an IP address"),
             ("[10.0.0.1]", "[10.0.0.1] is not an IP address"),
             ("[::1", "[::1 is not an IP address"),
-            ("10.0.0.1:80", "10.0.0.1:80 is not an IP address"),
+            (
+                "10.0.0.1:80",
+                "10.0.0.1:80 is an address with a port: say the two by themselves, or both at once with --endpoint",
+            ),
             ("10.0.0.0/33", "10.0.0.0/33: a prefix of an IPv4 address is at most 32 bits long"),
             ("10.0.0.0/999999999999", "10.0.0.0/999999999999: a prefix of an IPv4 address is at most 32 bits long"),
             ("::/129", "::/129: a prefix of an IPv6 address is at most 128 bits long"),

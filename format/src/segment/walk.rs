@@ -125,7 +125,8 @@ impl<'a> Heads<'_, 'a> {
         self.place.sequence = header.sequence.get().wrapping_add(1);
         self.place.searched_from = position + block::HEADER;
         self.place.position = usize::try_from(position as u64 + header.length()).ok()?;
-        Some(Head { offset: position as u64, header, bytes: self.segment.bytes, sizes: self.segment.sizes })
+        let bytes = self.segment.bytes.get(position..)?;
+        Some(Head { offset: position as u64, header, bytes, sizes: self.segment.sizes })
     }
 
     /// Looks for the next block, since none begins here. What lies between is damage.

@@ -18,12 +18,12 @@ use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Address, Columns, DirectoryEntry, Family, Head, Index, Record};
 
-use super::{Misuse, Report, Selected, Selection, Status, Threads};
+use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
-use crate::query::{Allowance, Clock, Filter, Pairs};
+use crate::query::{Allowance, Filter, Pairs};
 use output::Output;
-use plan::Plan;
+pub(super) use plan::Plan;
 use stream::{Ending, Stream};
 
 /// Merge starts and ends into flows
@@ -59,13 +59,12 @@ pub struct Arguments {
     #[arg(long)]
     legacy: bool,
 
-    /// Only flows of these protocols: names or numbers with commas between
-    #[arg(long, value_name = "PROTOCOL", default_value = "all")]
-    protocol: Protocols,
-
     /// Only flows of this family
     #[arg(long)]
     family: Option<FamilyName>,
+
+    #[command(flatten)]
+    zone: InZone,
 
     #[command(flatten)]
     threads: Threads,
@@ -83,7 +82,7 @@ enum FamilyName {
 
 /// Which flows go into the output.
 #[derive(Clone, Debug)]
-struct Choice {
+pub(super) struct Choice {
     protocols: Protocols,
     family: Option<Family>,
     /// Which of these flows, once they are paired.
@@ -116,6 +115,11 @@ impl Choice {
         let before_pairing = filter.before_pairing();
         let takes_all = protocols.numbers().is_empty() && family.is_none() && before_pairing == Filter::default();
         Self { protocols, family, filter, before_pairing, takes_all }
+    }
+
+    /// The flows of all families and protocols that a filter keeps.
+    pub(super) fn of_flows(filter: Filter) -> Self {
+        Self::new(Protocols::All, None, filter)
     }
 
     fn has_family(&self, family: Family) -> bool {
@@ -154,8 +158,9 @@ impl Select for &Choice {
 }
 
 /// Squeezes what the arguments name.
-pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-    let Selected { filter, mut remarks } = arguments.selection.selected(&Clock::new(None))?;
+pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
+    let protocols = arguments.selection.take_protocols();
+    let Selected { filter, mut remarks } = arguments.selection.selected(&arguments.zone.clock())?;
     let mut failures = Vec::new();
     let directory = arguments.output.as_deref().filter(|path| directory::is_directory(path));
     if directory.is_some() && arguments.legacy {
@@ -175,7 +180,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     }
     let journal = Journal::find(&arguments.paths, |error| failures.push(error))
         .told_once(|repeats| remarks.push(repeats.to_string()));
-    let mut report = Report::new(journal.length(), true);
+    let mut report = Report::new(journal.length(), true).in_zone(arguments.zone.zone());
+    arguments.zone.tell(&report);
     remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {
         report.failure(failure);
@@ -184,7 +190,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         FamilyName::Ipv4 => Family::Ipv4,
         FamilyName::Ipv6 => Family::Ipv6,
     });
-    let choice = Choice::new(arguments.protocol, family, filter);
+    let choice = Choice::new(protocols, family, filter);
     if let Some(filter) = choice.filter_text().filter(|_| arguments.legacy) {
         report.line(format_args!("a file of version 2 cannot tell that it has only what was asked for: {filter}"));
     }

@@ -18,7 +18,7 @@ const NS_PER_US: u64 = 1_000;
 /// The header of an output. What only one input can say (who, where and when) is taken from the first one, what they
 /// hold is that of all together.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(in crate::cli) struct Plan {
     header: Header,
     /// The first input's header, if it is of version 2: then a version 2 output has the same.
     legacy: Option<legacy::Header>,
@@ -27,14 +27,18 @@ pub(super) struct Plan {
     /// What the inputs tell of time.
     reading: Reading,
     /// The inputs that could be read.
-    made_from: Vec<MadeFrom>,
+    made_from: Option<Vec<MadeFrom>>,
     /// The gaps before a first input, which none of its notes tells of.
     before: Vec<Gap>,
 }
 
 impl Plan {
     /// Reads the headers of a journal's files. `None` if none of its files can be read: why not is said to `report`.
-    pub(super) fn for_journal(journal: &Journal, choice: &Choice, report: &mut Report) -> anyhow::Result<Option<Self>> {
+    pub(in crate::cli) fn for_journal(
+        journal: &Journal,
+        choice: &Choice,
+        report: &mut Report,
+    ) -> anyhow::Result<Option<Self>> {
         let mut plan: Option<Self> = None;
         let mut failures = Vec::new();
         let mut reading = Reading::default();
@@ -65,20 +69,22 @@ impl Plan {
         let (header, legacy, made_from) = match version {
             Version::Two(file) => {
                 let header = modern(file.header(), version.begun());
-                (header, Some(file.header().clone()), MadeFrom::version_2(version.begun(), length))
+                (header, Some(file.header().clone()), Some(MadeFrom::version_2(version.begun(), length)))
             }
             Version::Three(segment) => {
                 let header = header_of(segment, version.begun());
                 let made_from = MadeFrom::segment(&header, segment.footer(), length);
-                (header, None, made_from)
+                (header, None, Some(made_from))
             }
+            // It is known by its own name for what it was made from, not by a digest that a segment could tell.
+            Version::Archive(archive) => (archive.header().clone(), None, None),
         };
         Self {
             protocols: header.protocols.clone(),
             header,
             legacy,
             reading: Reading::default(),
-            made_from: vec![made_from],
+            made_from: made_from.map(|made_from| vec![made_from]),
             before: Vec::new(),
         }
     }
@@ -96,7 +102,9 @@ impl Plan {
             header.protocols.extend(new);
         }
         self.protocols.clone_from(&header.protocols);
-        self.made_from.extend(&other.made_from);
+        // Where one cannot be told, none is: they would be taken for all.
+        let both = self.made_from.take().zip(other.made_from.as_deref());
+        self.made_from = both.map(|(own, others)| [&own, others].concat());
     }
 
     /// Leaves out what is not chosen.
@@ -149,7 +157,7 @@ impl Plan {
 
     /// What the output is made from.
     pub(super) fn made_from(&self) -> &[MadeFrom] {
-        &self.made_from
+        self.made_from.as_deref().unwrap_or_default()
     }
 
     /// Whether a segment with this header holds what this output would.
@@ -159,7 +167,7 @@ impl Plan {
     }
 
     /// Until when the inputs tell, ns since the epoch.
-    pub(super) fn end(&self) -> u64 {
+    pub(in crate::cli) fn end(&self) -> u64 {
         self.reading.end()
     }
 
@@ -179,7 +187,7 @@ impl Plan {
 
     /// The gaps in the inputs that none of their notes tells of, as notes: between and in them, where records were damaged,
     /// with their number, and when flows may have been alive that only lost records told of.
-    pub(super) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
+    pub(in crate::cli) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
         let (begin, end) = (self.header.created, self.end());
         let untold = self.before.into_iter().chain(self.reading.untold()).map(|gap| match gap.cause {
             GapCause::NotRunning => gap,
@@ -195,7 +203,7 @@ impl Plan {
     }
 
     /// The header of a version 3 output.
-    pub(super) fn header(&self) -> Header {
+    pub(in crate::cli) fn header(&self) -> Header {
         if self.header.closing_keyframe {
             let software = concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into();
             return Header { software, ..self.header.clone() };
@@ -213,7 +221,7 @@ impl Plan {
     /// The header of a version 2 output.
     pub(super) fn legacy_header(&self) -> anyhow::Result<legacy::Header> {
         let [protocol] = self.protocols[..] else {
-            bail!("a file of version 2 holds one protocol, and here are several: choose one with --protocol");
+            bail!("a file of version 2 holds one protocol, and here are several: choose one with --proto");
         };
         Ok(match &self.legacy {
             Some(header) => legacy::Header { content: legacy::Content::Combined, protocol, ..header.clone() },

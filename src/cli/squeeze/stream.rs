@@ -134,7 +134,7 @@ impl<'r> Stream<'r> {
     /// The output tells from the begin of the first file on. A reader takes the first note that a recorder was started for
     /// that begin: where the first file has none of its own, that of a later one would stand in its place.
     fn begin_output(&mut self, first: &Version<'_>) {
-        let tells = matches!(first, Version::Three(segment) if segment.header().is_ok());
+        let tells = first.header().is_some();
         if !std::mem::replace(&mut self.begun, true) && !tells && self.out.has_notes {
             let started = Note::at(first.begun(), Cause::Started);
             self.out.keep(|output| output.note(&started));

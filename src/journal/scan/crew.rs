@@ -45,6 +45,18 @@ impl<T, R> Job<T, R> {
         self.done.notify_one();
     }
 
+    fn is_done(&self) -> bool {
+        matches!(*locked(&self.state), State::Done(_))
+    }
+
+    /// Does it, unless somebody else has begun. What it worked on is not looked at again after a panic: that goes on in the
+    /// thread that asks for the result.
+    fn do_with(&self, work: &impl Fn(&T) -> R) {
+        if self.take() {
+            self.set_done(catch_unwind(AssertUnwindSafe(|| work(&self.task))));
+        }
+    }
+
     /// Waits until whoever took it is done.
     fn wait(&self) -> thread::Result<R> {
         let mut state = locked(&self.state);
@@ -84,6 +96,11 @@ impl<T, R> Queue<T, R> {
                 None => jobs = self.news.wait(jobs).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+
+    /// The next job, if one is waiting.
+    fn next_waiting(&self) -> Option<Arc<Job<T, R>>> {
+        locked(&self.jobs).waiting.pop_front()
     }
 
     /// Forgets a job that was begun. If it still waits it is the first to do so: whatever was handed out before it is done, or
@@ -145,9 +162,15 @@ where
         job
     }
 
-    /// The result of a task, which is asked for once, and in the order in which tasks were handed out.
+    /// The result of a task, which is asked for once, and in the order in which tasks were handed out. While another thread
+    /// is still at it, this one does what comes after.
     pub(super) fn result(&self, job: &Arc<Job<T, R>>) -> R {
         if !job.take() {
+            while !job.is_done()
+                && let Some(later) = self.queue.next_waiting()
+            {
+                later.do_with(self.work);
+            }
             return job.wait().unwrap_or_else(|panic| resume_unwind(panic));
         }
         self.queue.forget_first(job);
@@ -163,10 +186,7 @@ where
 /// Does tasks until there are none any more.
 fn assist<T, R>(queue: &Queue<T, R>, work: &impl Fn(&T) -> R) {
     while let Some(job) = queue.next() {
-        if job.take() {
-            // What it worked on is not looked at again: the panic goes on in the thread that asks for the result.
-            job.set_done(catch_unwind(AssertUnwindSafe(|| work(&job.task))));
-        }
+        job.do_with(work);
     }
 }
 

@@ -103,6 +103,11 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
                 self.damage(file.source(), damage)?;
             }
         }
+        if let Version::Archive(archive) = file.version() {
+            for note in archive.notes() {
+                self.sink.note(file.source().path(), note)?;
+            }
+        }
         ControlFlow::Continue(())
     }
 
@@ -151,7 +156,9 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
                 let (reached, waits) = self.walk(&parcel.file, *place, parcel.end, parcel.grows)?;
                 self.planner.go_on_from(parcel, reached, waits);
             }
-            (Content::Irregular, Part::Entries { .. } | Part::Blocks { .. }) => self.planner.walk_from(parcel),
+            (Content::Irregular, Part::Entries { .. } | Part::Blocks { .. } | Part::Group(_)) => {
+                self.planner.walk_from(parcel);
+            }
         }
         ControlFlow::Continue(true)
     }

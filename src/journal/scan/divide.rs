@@ -7,6 +7,8 @@
 //!
 //! A file that may grow is divided by walking, up to where what comes next depends on bytes that are not there yet.
 //!
+//! An archive is divided into its groups of rows.
+//!
 //! Files of version 2 are divided by the length of their records, in the same hope; where it fails, a walk has to find
 //! the step again.
 
@@ -20,20 +22,21 @@ use super::super::directory::{end_of_entry, has_sane_directory};
 use super::super::keyframe::State;
 use super::super::opened::Opened;
 use super::Select;
+use super::entries::is_passed_over;
 use super::leg::Standing;
-use super::parcel::{Parcel, Part, is_passed_over};
+use super::parcel::{Parcel, Part};
 use super::plan::Task;
 use super::ruled_out::RuledOut;
 
 /// A parcel is at least so many bytes, if there are as many: enough to make the handing over cheap, few enough to be
 /// still in a near cache when another thread takes what was found.
-const PARCEL_BYTES: usize = if cfg!(test) { TESTED_BYTES } else { 1024 * 1024 };
+const PARCEL_BYTES: usize = if cfg!(test) { TESTED_BYTES as usize } else { 1024 * 1024 };
 
 /// A parcel of blocks whose index is to be asked first is so long: what is left of it is mostly little.
 const ASKED_BYTES: usize = 16 * PARCEL_BYTES;
 
 /// In tests files are small, and still to be of many parcels.
-const TESTED_BYTES: usize = 700;
+pub(super) const TESTED_BYTES: u64 = 700;
 
 /// A file that is being divided.
 pub(super) struct Division {
@@ -68,6 +71,8 @@ enum Stage {
     Blocks(Place),
     /// Of version 2, up to this place.
     Records(legacy::Place),
+    /// Of an archive, up to this group of rows.
+    Groups(usize),
     /// Up to its end, which is not told yet.
     End,
     /// Up to this place, behind which nothing is sure; that is not told yet.
@@ -137,6 +142,10 @@ impl Division {
             }
             (Stage::Blocks(place), Version::Three(segment)) => self.blocks(segment, place),
             (Stage::Records(place), Version::Two(records)) => self.records(records, place),
+            (Stage::Groups(group), Version::Archive(archive)) if group < archive.groups() => {
+                (self.parcel(Part::Group(group), archive.end_of(group)), Stage::Groups(group + 1))
+            }
+            (Stage::Groups(_), Version::Archive(_)) => (Task::End { file: file.clone(), place: None }, Stage::Done),
             (Stage::Resume { place, keyframes }, _) => {
                 let stage = match place {
                     Standing::Blocks(place) => Stage::Blocks(place.reopened()),
@@ -148,8 +157,9 @@ impl Division {
             (Stage::End, _) => (Task::End { file: file.clone(), place: None }, Stage::Done),
             // A stage is one of its own version.
             (Stage::Done, _)
-            | (Stage::Entries { .. } | Stage::Blocks(_), Version::Two(_))
-            | (Stage::Records(_), Version::Three(_)) => return None,
+            | (Stage::Entries { .. } | Stage::Blocks(_), Version::Two(_) | Version::Archive(_))
+            | (Stage::Records(_), Version::Three(_) | Version::Archive(_))
+            | (Stage::Groups(_), Version::Two(_) | Version::Three(_)) => return None,
         };
         self.stage = stage;
         Some(task)
@@ -260,6 +270,7 @@ fn first_stage(version: &Version<'_>) -> Stage {
         Version::Two(file) => Stage::Records(file.begin()),
         Version::Three(segment) if has_sane_directory(segment) => Stage::Entries { index: 0, sequence: 0 },
         Version::Three(segment) => Stage::Blocks(segment.heads().place()),
+        Version::Archive(_) => Stage::Groups(0),
     }
 }
 

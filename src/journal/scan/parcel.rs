@@ -3,17 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ctrecorder_format::block::flags;
-use ctrecorder_format::legacy::Endpoints;
-use ctrecorder_format::{Address, BlockKind, Body, DirectoryEntry, Head, Kind, Place, Record, Segment, legacy};
+use ctrecorder_format::Place;
+use ctrecorder_format::legacy::{self, Endpoints};
 
 use super::super::Version;
-use super::super::directory::end_of_entry;
 use super::super::opened::Opened;
-use super::found::{Found, Step};
-use super::merge::{Batch, Either, merged};
+use super::entries::Entries;
+use super::found::Found;
+use super::reading::Reading;
 use super::ruled_out::RuledOut;
-use super::{Search, Select};
+use super::{Search, Select, group};
 
 /// A part of a file that can be read by itself.
 pub(super) struct Parcel {
@@ -38,6 +37,8 @@ pub(super) enum Part {
     Blocks { place: Place, count: u32 },
     /// The records of a file of version 2 between two places.
     Records { place: legacy::Place, end: legacy::Place },
+    /// A group of rows of an archive.
+    Group(usize),
 }
 
 /// What a parcel holds.
@@ -53,29 +54,28 @@ impl Parcel {
     pub(super) fn read<F: Select>(&self, select: &F) -> Content {
         match (&self.part, self.file.version()) {
             (Part::Entries { entries, sequence }, Version::Three(segment)) => {
-                let ruled_out = RuledOut::by_entries(select, self.file.source(), segment, entries.clone())
+                let ruled_out = &RuledOut::by_entries(select, self.file.source(), segment, entries.clone())
                     .with_open(self.ruled_out.has_open());
-                let mut reading = Reading::new(select, &ruled_out);
-                match reading.entries(segment, entries.clone(), *sequence) {
-                    Some(()) => Content::Regular(reading.found),
-                    None => Content::Irregular,
-                }
+                let directory = segment.footer().map_or(&[][..], |footer| footer.directory);
+                let reading = Entries { select, ruled_out, file: &self.file, segment, directory };
+                reading.read(entries.clone(), *sequence).map_or(Content::Irregular, Content::Regular)
             }
             (Part::Blocks { place, count }, Version::Three(segment)) => {
-                let mut reading = Reading::new(select, &self.ruled_out);
+                let mut reading = Reading::new(select, &self.ruled_out, Found::default());
                 // A walk found them there; should somebody change the file meanwhile, that is what can be read of it.
-                let _ = reading.blocks(segment, *place, *count);
-                reading.hand_on();
-                Content::Regular(reading.found)
+                reading.blocks(segment, *place, *count);
+                Content::Regular(reading.finish())
             }
             (Part::Records { place, end }, Version::Two(file)) => {
                 let whole = self.grows.then(|| file.whole_from(*place));
                 let file = whole.as_ref().unwrap_or(file);
                 select.by_endpoints(Records { select, file, place: *place, end: *end })
             }
+            (Part::Group(group), Version::Archive(archive)) => Content::Regular(group::read(select, archive, *group)),
             // A parcel is of its own file.
-            (Part::Entries { .. } | Part::Blocks { .. }, Version::Two(_))
-            | (Part::Records { .. }, Version::Three(_)) => Content::Irregular,
+            (Part::Entries { .. } | Part::Blocks { .. }, Version::Two(_) | Version::Archive(_))
+            | (Part::Records { .. }, Version::Three(_) | Version::Archive(_))
+            | (Part::Group(_), Version::Two(_) | Version::Three(_)) => Content::Irregular,
         }
     }
 }
@@ -100,160 +100,4 @@ impl<F: Select> Search for Records<'_, '_, F> {
         });
         if is_regular { Content::Regular(found) } else { Content::Irregular }
     }
-}
-
-/// Whether none of the blocks of an entry of a directory, the first of which has the number `sequence`, need be read.
-pub(super) fn is_passed_over<F: Select>(
-    select: &F,
-    ruled_out: &RuledOut,
-    entry: &DirectoryEntry,
-    sequence: u32,
-) -> bool {
-    const RECORDS: u8 = 1 << BlockKind::Ipv4 as u8 | 1 << BlockKind::Ipv6 as u8;
-    let has_records_only = entry.kinds != 0 && entry.kinds & !RECORDS == 0;
-    let blocks = u64::from(sequence)..u64::from(sequence) + u64::from(entry.blocks.get());
-    // In segments of flows, a block of open records holds nothing else.
-    let is_open = ruled_out.has_open() && entry.blocks.get() == 1 && entry.flags & flags::OPEN != 0;
-    has_records_only && (is_open || ruled_out.has(&blocks) || select.rules_out_entry(entry))
-}
-
-/// The reading of some blocks that follow each other.
-struct Reading<'r, 'a, F> {
-    select: &'r F,
-    ruled_out: &'r RuledOut,
-    batch: Batch<'a>,
-    found: Found,
-}
-
-impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
-    fn new(select: &'r F, ruled_out: &'r RuledOut) -> Self {
-        Self { select, ruled_out, batch: Batch::default(), found: Found::default() }
-    }
-
-    /// Reads what some entries of the directory tell of. `None` if a walk does not come from each of them to the next one.
-    fn entries(&mut self, segment: &Segment<'a>, range: Range<usize>, mut sequence: u32) -> Option<()> {
-        let footer = segment.footer()?;
-        for index in range {
-            let entry = footer.directory.get(index)?;
-            if is_passed_over(self.select, self.ruled_out, entry, sequence) {
-                self.hand_on();
-                if entry.flags & flags::OPEN != 0 {
-                    self.found.open();
-                }
-            } else {
-                let place = segment.place(entry.offset.get(), sequence);
-                let place = self.blocks(segment, place, entry.blocks.get())?;
-                (place.offset() == end_of_entry(segment, index)).then_some(())?;
-            }
-            sequence = sequence.checked_add(entry.blocks.get())?;
-        }
-        self.hand_on();
-        Some(())
-    }
-
-    /// Reads so many blocks from a place on, and says where they end. `None` if a walk does not find them there.
-    fn blocks(&mut self, segment: &Segment<'a>, place: Place, count: u32) -> Option<Place> {
-        let mut heads = segment.heads_from(place);
-        for _ in 0..count {
-            self.block(&heads.next()?.ok()?);
-        }
-        Some(heads.place())
-    }
-
-    /// Takes a block into the batch, and hands the batch on when it is whole.
-    fn block(&mut self, head: &Head<'a>) {
-        if !self.batch.goes_on_with(head.header) {
-            self.hand_on();
-        }
-        self.batch.joined_by(head.header);
-        if self.is_ruled_out(head) {
-            if head.header.has(flags::OPEN) {
-                self.found.open();
-            }
-        } else {
-            self.body(head);
-        }
-        if self.batch.is_whole() {
-            self.hand_on();
-        }
-    }
-
-    fn is_ruled_out(&self, head: &Head<'_>) -> bool {
-        match head.header.kind() {
-            Some(BlockKind::Ipv4 | BlockKind::Ipv6) => {
-                let number = u64::from(head.header.sequence.get());
-                let is_open = self.ruled_out.has_open() && head.header.has(flags::OPEN);
-                is_open || self.ruled_out.has(&(number..number + 1)) || self.select.rules_out(head)
-            }
-            // It has no records; whether it is whole is for `test` to say.
-            Some(BlockKind::Index | BlockKind::Sources) => true,
-            Some(BlockKind::Notes | BlockKind::Footer) | None => self.select.rules_out(head),
-        }
-    }
-
-    fn body(&mut self, head: &Head<'a>) {
-        match head.verify().map(|block| block.body) {
-            Ok(Body::Ipv4(records)) => {
-                // A third block in a batch is nothing that our writer makes; it is read all the same.
-                if self.batch.ipv4.is_some() {
-                    self.hand_on();
-                }
-                self.batch.ipv4 = Some(records);
-            }
-            Ok(Body::Ipv6(records)) => {
-                if self.batch.ipv6.is_some() {
-                    self.hand_on();
-                }
-                self.batch.ipv6 = Some(records);
-            }
-            Ok(Body::Notes(notes)) => {
-                self.hand_on();
-                self.found.steps.extend(notes.iter().map(|note| Step::Note(*note)));
-            }
-            Ok(Body::Footer(_) | Body::Index(_) | Body::Sources(_) | Body::Unknown) => {}
-            Err(damage) => self.found.steps.push(Step::Damage(damage)),
-        }
-    }
-
-    /// Finds the wanted records of the batch, and begins a new one.
-    fn hand_on(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        let (select, found) = (self.select, &mut self.found);
-        let mut has_open = false;
-        match (batch.ipv4, batch.ipv6) {
-            (None, None) => {}
-            // Nearly always: there is nothing to be merged, and the loop is as short as it can be.
-            (Some(ipv4), None) => {
-                let wanted = ipv4.iter().filter(|(record, _)| is_wanted(select, *record, &mut has_open));
-                wanted.for_each(|(record, counters)| found.ipv4(record, counters));
-            }
-            (None, Some(ipv6)) => {
-                let wanted = ipv6.iter().filter(|(record, _)| is_wanted(select, *record, &mut has_open));
-                wanted.for_each(|(record, counters)| found.ipv6(record, counters));
-            }
-            (Some(ipv4), Some(ipv6)) => {
-                for record in merged(ipv4, ipv6) {
-                    match record {
-                        Either::Ipv4(record, counters) if is_wanted(select, record, &mut has_open) => {
-                            found.ipv4(record, counters);
-                        }
-                        Either::Ipv6(record, counters) if is_wanted(select, record, &mut has_open) => {
-                            found.ipv6(record, counters);
-                        }
-                        Either::Ipv4(..) | Either::Ipv6(..) => {}
-                    }
-                }
-            }
-        }
-        if has_open {
-            found.open();
-        }
-    }
-}
-
-/// Whether a record is wanted. One of a later version's kind is not: nobody here knows what it says. Notes whether it is an
-/// open one.
-fn is_wanted<F: Select, A: Address>(select: &F, record: &Record<A>, has_open: &mut bool) -> bool {
-    *has_open |= record.kind() == Some(Kind::Open);
-    record.kind().is_some() && select.matches(record)
 }

@@ -14,9 +14,10 @@ impl Filter {
             Some(Condition::Address(Places::ALL, network)) => {
                 search.of(|endpoints| endpoints.addresses().map(|address| network.contains(address)).contains(&true))
             }
-            Some(Condition::Address(places, network)) => {
-                search.of(|endpoints| places.any(endpoints.addresses(), |address| network.contains(address)))
-            }
+            // Of a public address there may be many records: what else is asked of their endpoints is asked here, too.
+            Some(Condition::Address(places, network)) => search.of(|endpoints| {
+                places.any(endpoints.addresses(), |address| network.contains(address)) && self.may_match(endpoints)
+            }),
             Some(Condition::Port(places, ports)) => {
                 search.of(|endpoints| places.any(endpoints.ports(), |port| ports.contains(port)))
             }

@@ -7,11 +7,12 @@
 //! | `span` | when a record's flow was alive, as far as the record tells |
 //! | `block` | which blocks cannot hold a match |
 //! | `endpoints` | which records of version 2 cannot match, before they are put together |
-//! | `parse`, `words`, `print` | the language of `--where` |
+//! | `parse`, `words`, `hint`, `print` | the language of `--where` |
 
 mod block;
 mod condition;
 mod endpoints;
+mod hint;
 mod parse;
 mod place;
 mod print;
@@ -24,7 +25,7 @@ mod words;
 use ctrecorder_format::{Address, Record};
 
 pub use condition::{Condition, Network, is_translated};
-pub use parse::Where;
+pub use parse::{Assumed, Where};
 pub use place::Places;
 pub use values::{Mark, Ports, ValueError, parse_id, parse_protocol, parse_zone_number};
 pub use words::WhereError;

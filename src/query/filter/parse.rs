@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::str::FromStr;
 
+use super::hint::hint;
 use super::values::{parse_id, parse_protocol, parse_zone_number};
 use super::words::{Form, WhereError, Word, words};
 use super::{Condition, Filter, Places, Ports};
@@ -24,13 +25,25 @@ const LANGUAGE: [&str; 19] = [
 const BEGINNINGS: &str =
     "pre, post, src, dst, ip, port, before, after, at, between, proto, zone, mark, id, nat or lasts";
 
+/// The words that join conditions.
+const JOINTS: [&str; 2] = ["and", "or"];
+
+/// A time that was taken as local time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumed {
+    /// As it was typed.
+    pub text: String,
+    /// How it was read, ns since the epoch.
+    pub ns: u64,
+}
+
 /// A `--where` that was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Where {
     /// What it says.
     pub filter: Filter,
-    /// The times in it that were taken as local time, as they were typed.
-    pub assumed: Vec<String>,
+    /// The times in it that were taken as local time.
+    pub assumed: Vec<Assumed>,
 }
 
 impl Where {
@@ -45,7 +58,7 @@ impl Where {
         match parser.words.first() {
             None => Ok(Self { filter, assumed: parser.assumed }),
             Some(word) if word.form == Form::Close => Err(parser.error(&word.at, "no parenthesis is open here")),
-            Some(word) => Err(parser.error(&word.at, "\"and\" or \"or\" is missing before this")),
+            Some(word) => Err(parser.joint_is_missing(word)),
         }
     }
 }
@@ -64,7 +77,7 @@ struct Parser<'p, 't> {
     text: &'t str,
     words: &'p [Word<'t>],
     clock: &'p Clock,
-    assumed: Vec<String>,
+    assumed: Vec<Assumed>,
     depth: usize,
 }
 
@@ -102,7 +115,11 @@ impl<'p, 't> Parser<'p, 't> {
         let inside = self.deeper(word, Self::any)?;
         match self.next() {
             Some(close) if close.form == Form::Close => Ok(inside),
-            Some(other) => Err(self.error(&other.at, "\"and\", \"or\" or a parenthesis is missing before this")),
+            Some(other) => {
+                let hint = hint(other.text, &JOINTS);
+                let message = format!("\"and\", \"or\" or a parenthesis is missing before this{hint}");
+                Err(self.error(&other.at, &message))
+            }
             None => Err(self.error(&word.at, "this parenthesis is not closed")),
         }
     }
@@ -141,7 +158,11 @@ impl<'p, 't> Parser<'p, 't> {
             Some("id") => Condition::Id(self.value("a conntrack id", parse_id)?),
             Some("nat") => Condition::Translated,
             Some("lasts") => Condition::Lasted(self.span()?),
-            _ => return Err(self.error(&word.at, &format!("a condition begins with {BEGINNINGS}"))),
+            _ => {
+                let [_, _, beginnings @ ..] = &LANGUAGE;
+                let message = format!("a condition begins with {BEGINNINGS}{}", hint(word.text, beginnings));
+                return Err(self.error(&word.at, &message));
+            }
         }))
     }
 
@@ -171,7 +192,9 @@ impl<'p, 't> Parser<'p, 't> {
             return Ok(Condition::Port(places, self.value("a port", str::parse::<Ports>)?));
         }
         let word = self.first("\"ip\" or \"port\" is missing here")?;
-        Err(self.error(&word.at, "\"ip\" or \"port\" is expected here"))
+        let is_either_side = ["pre", "post"].iter().any(|name| Places::NAMES.contains(&(*name, places)));
+        let known: &[_] = if is_either_side { &["ip", "port", "src", "dst"] } else { &["ip", "port"] };
+        Err(self.error(&word.at, &format!("\"ip\" or \"port\" is expected here{}", hint(word.text, known))))
     }
 }
 
@@ -188,14 +211,41 @@ impl<'p, 't> Parser<'p, 't> {
     }
 
     fn time(&mut self) -> Result<u64, WhereError> {
-        let (text, at) = self.phrase("a time")?;
-        let moment = self.clock.read(text).map_err(|error| self.error(&at, &error.to_string()))?;
+        let clock = self.clock;
+        let (text, moment) = self.of_words("a time", |text| clock.read(text))?;
         Ok(self.accept(text, moment))
     }
 
     fn span(&mut self) -> Result<u64, WhereError> {
-        let (text, at) = self.phrase("a span of time")?;
-        parse_duration(text).map_err(|error| self.error(&at, &error.to_string()))
+        self.of_words("a span of time", parse_duration).map(|(_, span)| span)
+    }
+
+    /// The value that some words are together, and its text.
+    fn of_words<T, E: ToString>(
+        &mut self,
+        what: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<(&'t str, T), WhereError> {
+        let run = self.run();
+        let (text, at) = self.phrase(what)?;
+        parse(text).map(|value| (text, value)).map_err(|error| {
+            // Some of the words may be it, and the next one a joint with a wrong letter.
+            self.misspelt_joint(run, |words| parse(self.joined(words).0).is_ok())
+                .unwrap_or_else(|| self.error(&at, &error.to_string()))
+        })
+    }
+
+    /// What to say if those of the words are right that stand before one which is nearly an *and* or an *or*.
+    fn misspelt_joint(&self, run: &[Word<'t>], is_right: impl Fn(&[Word<'t>]) -> bool) -> Option<WhereError> {
+        let counts = 1..run.len().min(TIME_WORDS_MAX);
+        let parted = counts.filter_map(|count| Some((run.get(..count)?, run.get(count)?)));
+        let mut joints = parted.filter(|(_, joint)| !hint(joint.text, &JOINTS).is_empty());
+        joints.find(|(words, _)| is_right(words)).map(|(_, joint)| self.joint_is_missing(joint))
+    }
+
+    fn joint_is_missing(&self, word: &Word<'_>) -> WhereError {
+        let hint = hint(word.text, &JOINTS);
+        self.error(&word.at, &format!("\"and\" or \"or\" is missing before this{hint}"))
     }
 
     /// Two times: each in quotes, or, if there is but one way to understand them, without.
@@ -218,29 +268,46 @@ impl<'p, 't> Parser<'p, 't> {
     }
 
     /// The two times that these words are together.
-    fn two_times(&mut self, run: &'p [Word<'t>]) -> Result<(u64, u64), WhereError> {
-        let (whole, at) = self.joined(run);
-        let mut found = Vec::new();
-        for parted in (1..run.len().min(TIME_WORDS_MAX)).filter_map(|count| run.split_at_checked(count)) {
-            let ((first, _), (second, _)) = (self.joined(parted.0), self.joined(parted.1));
-            if let (Ok(one), Ok(other)) = (self.clock.read(first), self.clock.read(second)) {
-                found.push([(first, one), (second, other)]);
-            }
-        }
+    fn two_times(&mut self, run: &[Word<'t>]) -> Result<(u64, u64), WhereError> {
+        let found = self.parted(run);
         match found.as_slice() {
             [[(first, one), (second, other)]] => Ok((self.accept(first, *one), self.accept(second, *other))),
-            [] if self.clock.read(whole).is_ok() => {
-                Err(self.error(&(at.end..at.end), "the second time is missing here"))
+            [] => Err(self.not_two_times(run)),
+            _ => {
+                let message = "where the second time begins is not clear: put each of them in quotes";
+                Err(self.error(&self.joined(run).1, message))
             }
-            [] => Err(self.error(&at, "these are not two times; put each of them in quotes to learn what is wrong")),
-            _ => Err(self.error(&at, "where the second time begins is not clear: put each of them in quotes")),
         }
+    }
+
+    /// What to say of words that are no two times.
+    fn not_two_times(&self, run: &[Word<'t>]) -> WhereError {
+        let (whole, at) = self.joined(run);
+        if self.clock.read(whole).is_ok() {
+            let and = self.words.first().is_some_and(|next| next.is("and"));
+            let hint = if and { ": it stands behind the first one, without \"and\"" } else { "" };
+            return self.error(&(at.end..at.end), &format!("the second time is missing here{hint}"));
+        }
+        let misspelt = self.misspelt_joint(run, |words| !self.parted(words).is_empty());
+        misspelt.unwrap_or_else(|| {
+            self.error(&at, "these are not two times; put each of them in quotes to learn what is wrong")
+        })
+    }
+
+    /// Each way to part words into two times.
+    fn parted(&self, run: &[Word<'t>]) -> Vec<[(&'t str, Moment); 2]> {
+        let parted = (1..run.len().min(TIME_WORDS_MAX)).filter_map(|count| run.split_at_checked(count));
+        let read = |words: &[Word<'t>]| {
+            let text = self.joined(words).0;
+            Some((text, self.clock.read(text).ok()?))
+        };
+        parted.filter_map(|(first, second)| Some([read(first)?, read(second)?])).collect()
     }
 
     /// Notes whether a zone was assumed for a time.
     fn accept(&mut self, text: &str, moment: Moment) -> u64 {
         if moment.zone_assumed {
-            self.assumed.push(text.to_owned());
+            self.assumed.push(Assumed { text: text.to_owned(), ns: moment.ns });
         }
         moment.ns
     }

@@ -23,13 +23,33 @@ struct Marked<'t> {
 
 impl fmt::Display for Marked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A line break or a colour in it would put the mark elsewhere, and is nothing for a terminal.
-        let shown = |c: char| if c.is_control() { ' ' } else { c };
         f.write_str("  ")?;
         self.text.chars().try_for_each(|c| fmt::Write::write_char(f, shown(c)))?;
-        let characters = |end: usize| self.text.char_indices().take_while(|(at, _)| *at < end).count();
-        let (begin, end) = (characters(self.at.start), characters(self.at.end));
+        let columns = |end: usize| -> usize {
+            self.text.char_indices().take_while(|(at, _)| *at < end).map(|(_, c)| width(shown(c))).sum()
+        };
+        let (begin, end) = (columns(self.at.start), columns(self.at.end));
         write!(f, "\n  {:begin$}{:^<length$}", "", "", length = (end - begin.min(end)).max(1))
+    }
+}
+
+/// How a character is shown, so that it takes a place of its own: a line break or a colour would put the mark elsewhere and is
+/// nothing for a terminal, and what cannot be seen (spaces without width that come along with what is pasted) may be what is wrong.
+fn shown(c: char) -> char {
+    match c {
+        '"' | '\'' | '\\' => c,
+        _ if c.is_whitespace() || c == '\0' => ' ',
+        _ if c.escape_debug().len() > 1 => char::REPLACEMENT_CHARACTER,
+        _ => c,
+    }
+}
+
+/// How many columns of a terminal a character takes: two, if it is wide or full width (Unicode, UAX #11), as far as its block tells.
+const fn width(c: char) -> usize {
+    match c as u32 {
+        0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f => 2,
+        0xff01..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1f64f | 0x1f900..=0x1f9ff | 0x20000..=0x3fffd => 2,
+        _ => 1,
     }
 }
 

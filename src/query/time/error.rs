@@ -1,6 +1,6 @@
 //! What is wrong with a time, or with a span of time.
 
-use super::ZoneError;
+use super::{PartError, ZoneError};
 
 /// What is wrong with a time. Each message begins with the text as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,9 +11,23 @@ pub enum TimeError {
          or @ and the seconds since 1970, or 5 minutes ago"
     )]
     Form(String),
+    /// It is a span of time.
+    #[error("{0} is a span of time, and no time: say {0} ago")]
+    Span(String),
+    /// It is a time of day, and of which day it does not say.
+    #[error("{0} is a time of some day: say of which, as 2026-11-20 14:13:20")]
+    NoDay(String),
     /// No file can hold it.
     #[error("{0} lies before 1970 or behind 2554-07-21, further than files can tell")]
     Range(String),
+    /// It is in a form that is known, and a part of it cannot be.
+    #[error("{text}: {error}")]
+    Part {
+        /// The text as typed.
+        text: String,
+        /// What is wrong with it.
+        error: PartError,
+    },
     /// What stands behind it is no zone.
     #[error("{text}: {error}")]
     Zone {

@@ -1,9 +1,10 @@
 //! The forms that a time can be typed in, before anything is said of where its clock stands.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
 use ctrecorder_format::NS_PER_SECOND;
 
-use super::zone::Place;
+use super::part::{Parsed, PartError, date, digits, month, on, time_of_day, weekday};
+use super::zone::{ClockZone, ZoneError};
 use super::{TimeError, parse_duration};
 
 /// Seconds since 1970 have so many digits from 2001 to 2286; other numbers could be meant for dates.
@@ -14,12 +15,10 @@ const EPOCH_DIGITS: usize = 10;
 pub(super) enum Typed {
     /// ns since the epoch; `None`: more than files can tell.
     Epoch(Option<u64>),
-    /// A moment, by a clock whose offset from UTC is told.
-    Moment(DateTime<FixedOffset>),
     /// So many ns ago; `None`: more than files can tell.
     Ago(Option<u64>),
-    /// What a clock showed in this place, or in one that is not told.
-    Local(NaiveDateTime, Option<Place>),
+    /// What a clock showed in this zone, or in one that is not told.
+    Shown(NaiveDateTime, Option<ClockZone>),
 }
 
 impl Typed {
@@ -40,24 +39,45 @@ impl Typed {
                 Err(super::DurationError::Form(_)) => Err(form()),
             };
         }
-        if let Some(moment) = DateTime::parse_from_rfc3339(typed).ok().or_else(|| email(typed)) {
-            return Ok(Self::Moment(moment));
-        }
         let typed = typed.strip_prefix('[').and_then(|typed| typed.strip_suffix(']')).unwrap_or(typed);
         let (shown, zone) = split_zone(typed);
-        let shown = date_and_time(shown).or_else(|| web_server(shown)).ok_or_else(form)?;
-        let zone = zone.map(Place::parse).transpose();
+        if let Some(parsed) = date_and_time(shown).or_else(|| web_server(shown)) {
+            return Self::local(text, parsed, zone, ClockZone::parse_behind_time);
+        }
+        let (shown, zone) = split_zone(without_comment(typed));
+        Self::local(text, email(shown).ok_or_else(|| formless(text, shown))?, zone, email_zone)
+    }
+
+    /// What a clock showed, and the zone that stands behind it.
+    fn local(
+        text: &str,
+        shown: Result<NaiveDateTime, PartError>,
+        zone: Option<&str>,
+        parse_zone: fn(&str) -> Result<ClockZone, ZoneError>,
+    ) -> Result<Self, TimeError> {
+        let shown = shown.map_err(|error| TimeError::Part { text: text.to_owned(), error })?;
+        let zone = zone.map(parse_zone).transpose();
         let zone = zone.map_err(|error| TimeError::Zone { text: text.to_owned(), error })?;
-        Ok(Self::Local(shown, zone))
+        Ok(Self::Shown(shown, zone))
     }
 
     /// The date and time that stand in the text, if any do.
     pub(super) fn shown(&self) -> Option<NaiveDateTime> {
         match self {
             Self::Epoch(_) | Self::Ago(_) => None,
-            Self::Moment(moment) => Some(moment.naive_local()),
-            Self::Local(shown, _) => Some(*shown),
+            Self::Shown(shown, _) => Some(*shown),
         }
+    }
+}
+
+/// What is wrong with a text that is in none of the forms; `shown` is what is left of it without the zone.
+fn formless(text: &str, shown: &str) -> TimeError {
+    if time_of_day(shown).is_some() {
+        return TimeError::NoDay(text.to_owned());
+    }
+    match parse_duration(text) {
+        Ok(_) => TimeError::Span(text.trim().to_owned()),
+        Err(_) => TimeError::Form(text.to_owned()),
     }
 }
 
@@ -75,14 +95,6 @@ fn since_epoch(text: &str) -> Option<Option<u64>> {
     let ns: u64 = format!("{fraction:0<9}").parse().ok()?;
     let whole = whole.parse::<u64>().ok();
     Some(whole.and_then(|seconds| seconds.checked_mul(NS_PER_SECOND)?.checked_add(ns)))
-}
-
-/// The date of an e-mail. RFC 2822, section 3.3, and the short zone names that section 4.3 gives a meaning; but not its
-/// letters for zones, which many have used the wrong way round.
-fn email(typed: &str) -> Option<DateTime<FixedOffset>> {
-    let zone = typed.rsplit(' ').next()?;
-    let letter = zone.len() == 1 && !zone.eq_ignore_ascii_case("Z");
-    (!letter).then(|| DateTime::parse_from_rfc2822(typed).ok())?
 }
 
 /// Parts what the clock showed from the zone behind it: a word behind a space, or an offset or a `Z` right behind the time.
@@ -107,32 +119,80 @@ fn split_zone(typed: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// `20/Nov/2026:14:13:20`, as web servers log it.
-fn web_server(shown: &str) -> Option<NaiveDateTime> {
-    let (date, time) = shown.split_once(':')?;
-    let date = NaiveDate::parse_from_str(date, "%d/%b/%Y").ok().filter(|_| date.len() == "20/Nov/2026".len())?;
-    Some(date.and_time(time_of_day(time)?))
-}
-
 /// `2026-11-20` or `2026.11.20`, then nothing or a time of day behind a space or a `T`.
-fn date_and_time(shown: &str) -> Option<NaiveDateTime> {
-    let (date, time) = match shown.split_once([' ', 'T']) {
-        Some((date, time)) => (date, time_of_day(time.trim_start())?),
-        None => (shown, NaiveTime::MIN),
+fn date_and_time(shown: &str) -> Parsed<NaiveDateTime> {
+    let (day, time) = match shown.split_once([' ', 'T', 't']) {
+        Some((day, time)) => (day, time_of_day(time.trim_start())?),
+        None => (shown, Ok(NaiveTime::MIN)),
     };
-    let separator = if date.contains('.') { '.' } else { '-' };
-    let mut parts = date.split(separator).map(|part| is_digits(part).then_some(part));
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if (year.len(), month.len(), day.len(), parts.next()) != (4, 2, 2, None) {
+    let mut parts = day.split(if day.contains('.') { '.' } else { '-' });
+    let (year, month, day) = (parts.next()?, digits(parts.next()?, 2..=2)?, digits(parts.next()?, 2..=2)?);
+    if parts.next().is_some() {
         return None;
     }
-    let date = NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)?;
-    Some(date.and_time(time))
+    Some(together(date(year, month, day)?, time))
 }
 
-/// `14:13`, `14:13:20` or `14:13:20.602998`.
-fn time_of_day(text: &str) -> Option<NaiveTime> {
-    let digits_first = text.starts_with(|character: char| character.is_ascii_digit());
-    let parsed = NaiveTime::parse_from_str(text, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M"));
-    parsed.ok().filter(|_| digits_first)
+/// `20/Nov/2026:14:13:20`, as web servers log it.
+fn web_server(shown: &str) -> Parsed<NaiveDateTime> {
+    let (day, time) = shown.split_once(':')?;
+    let mut parts = day.split('/');
+    let (day, month, year) = (digits(parts.next()?, 2..=2)?, month(parts.next()?)?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    Some(together(date(year, month, day)?, time_of_day(time)?))
+}
+
+/// `Fri, 20 Nov 2026 14:13:20`, as e-mails have it (RFC 2822, section 3.3); the day of the week may be missing.
+fn email(shown: &str) -> Parsed<NaiveDateTime> {
+    let (said, rest) = match shown.split_once(',') {
+        Some((name, rest)) => (Some(weekday(name.trim())?), rest),
+        None => (None, shown),
+    };
+    let mut words = rest.split_whitespace();
+    let (day, month) = (digits(words.next()?, 1..=2)?, month(words.next()?)?);
+    let (year, time) = (full_year(words.next()?), time_of_day(words.next()?)?);
+    if words.next().is_some() {
+        return None;
+    }
+    let date = date(&year, month, day)?.and_then(|date| said.map_or(Ok(date), |said| on(date, said)));
+    Some(together(date, time))
+}
+
+/// A year of an e-mail, of which old ones had two or three digits (RFC 2822, section 4.3).
+fn full_year(year: &str) -> String {
+    match digits(year, 2..=3) {
+        Some(short @ 0..50) if year.len() == 2 => (2000 + short).to_string(),
+        Some(short) => (1900 + short).to_string(),
+        None => year.to_owned(),
+    }
+}
+
+/// Cuts a comment off, which e-mails may have behind the zone.
+fn without_comment(typed: &str) -> &str {
+    let open = typed.find('(').filter(|_| typed.ends_with(')'));
+    open.and_then(|open| typed.get(..open)).unwrap_or(typed).trim_end()
+}
+
+/// The zone of an e-mail, with the short names that RFC 2822, section 4.3, gives a meaning; but not its single letters, which many
+/// have used the wrong way round.
+fn email_zone(text: &str) -> Result<ClockZone, ZoneError> {
+    let hours = match text.to_ascii_uppercase().as_str() {
+        "UT" => 0,
+        "EDT" => -4,
+        "EST" | "CDT" => -5,
+        "CST" | "MDT" => -6,
+        "MST" | "PDT" => -7,
+        "PST" => -8,
+        _ => return ClockZone::parse_behind_time(text),
+    };
+    FixedOffset::east_opt(hours * 3600).map(ClockZone::Offset).ok_or_else(|| ZoneError::Unknown(text.to_owned()))
+}
+
+fn together(
+    date: Result<NaiveDate, PartError>,
+    time: Result<NaiveTime, PartError>,
+) -> Result<NaiveDateTime, PartError> {
+    Ok(date?.and_time(time?))
 }

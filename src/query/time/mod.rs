@@ -4,16 +4,20 @@
 
 mod error;
 mod forms;
+mod local;
+mod part;
 mod zone;
 
-use chrono::{DateTime, Local, LocalResult, NaiveDateTime, Offset, SecondsFormat, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, FixedOffset, NaiveDateTime, SecondsFormat, Timelike, Utc};
 use ctrecorder_format::NS_PER_SECOND;
 
 pub use error::{DurationError, TimeError};
 use forms::Typed;
-use zone::Place;
-pub use zone::{ZoneError, parse_zone};
+pub use local::{LocalError, local_zone};
+pub use part::PartError;
+pub use zone::{ClockZone, ZoneError, parse_zone};
+
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A moment that was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +31,16 @@ pub struct Moment {
 /// What a time as it is typed depends on: the zone of times that name none, and the present.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// `None`: the machine's own zone, or that of the environment variable `TZ`.
-    zone: Option<Tz>,
+    zone: ClockZone,
+    /// Nobody said that zone: it is the machine's own, or that of the environment variable `TZ`.
+    zone_assumed: bool,
     now: DateTime<Utc>,
 }
 
 impl Clock {
     /// Times that name no zone are in this one; if there is none, in the machine's own, which the answer then says.
-    pub fn new(zone: Option<Tz>) -> Self {
-        Self { zone, now: Utc::now() }
+    pub fn new(zone: Option<ClockZone>) -> Self {
+        Self { zone: zone.unwrap_or_else(|| local_zone().0), zone_assumed: zone.is_none(), now: Utc::now() }
     }
 
     /// Reads a moment:
@@ -48,43 +53,35 @@ impl Clock {
     /// - the seconds since 1970: `@1795184000.25`, and without the `@` where they have ten digits;
     /// - a span of time and `ago`: `5 minutes ago`, `1h 30m ago`.
     ///
+    /// A leap second, 23:59:60 UTC, is read as the second behind it: seconds since 1970 know none.
+    ///
     /// # Errors
     /// [`TimeError`], whose message begins with the text. A local time that did not exist, or came twice, is refused.
     pub fn read(&self, text: &str) -> Result<Moment, TimeError> {
-        let out_of_range = || TimeError::Range(text.to_owned());
-        let given = |ns: Option<u64>| Ok(Moment { ns: ns.ok_or_else(out_of_range)?, zone_assumed: false });
-        match Typed::of(text)? {
-            Typed::Epoch(ns) => given(ns),
-            Typed::Moment(moment) => given(nanoseconds(&moment)),
-            Typed::Ago(span) => given(nanoseconds(&self.now).and_then(|now| now.checked_sub(span?))),
-            Typed::Local(naive, Some(Place::Offset(offset))) => given(resolve(text, naive, &offset, "")?),
-            Typed::Local(naive, Some(Place::Named(tz))) => given(resolve(text, naive, &tz, tz.name())?),
-            Typed::Local(naive, None) => self.local(text, naive).and_then(|(ns, zone_assumed)| {
-                let ns = ns.ok_or_else(out_of_range)?;
-                Ok(Moment { ns, zone_assumed })
-            }),
-        }
+        let (ns, zone_assumed) = match Typed::of(text)? {
+            Typed::Epoch(ns) => (ns, false),
+            Typed::Ago(span) => (ns_of(self.now.timestamp(), self.now.nanosecond()).zip(span).and_then(before), false),
+            Typed::Shown(shown, Some(zone)) => (resolve(text, shown, zone, false)?, false),
+            Typed::Shown(shown, None) => (resolve(text, shown, self.zone, self.zone_assumed)?, self.zone_assumed),
+        };
+        Ok(Moment { ns: ns.ok_or_else(|| TimeError::Range(text.to_owned()))?, zone_assumed })
     }
 
     /// The moment at which a clock in this one's zone showed the date and time that stand in a text, whatever zone the text
     /// says they are of. `None` if there is no one such moment, or the text has no date.
     pub fn read_as_local(&self, text: &str) -> Option<u64> {
-        let shown = Typed::of(text).ok()?.shown()?;
-        self.local(text, shown).ok()?.0
+        resolve(text, Typed::of(text).ok()?.shown()?, self.zone, self.zone_assumed).ok()?
     }
 
     /// The same for a clock that shows UTC.
     pub fn read_as_utc(&self, text: &str) -> Option<u64> {
-        nanoseconds(&Typed::of(text).ok()?.shown()?.and_utc())
+        resolve(text, Typed::of(text).ok()?.shown()?, ClockZone::UTC, false).ok()?
     }
+}
 
-    /// A date and time that name no zone, and whether one was assumed.
-    fn local(&self, text: &str, naive: NaiveDateTime) -> Result<(Option<u64>, bool), TimeError> {
-        match self.zone {
-            Some(tz) => Ok((resolve(text, naive, &tz, tz.name())?, false)),
-            None => Ok((resolve(text, naive, &Local, "the local time zone")?, true)),
-        }
-    }
+/// A moment that was so many ns before another one.
+fn before((moment, span): (u64, u64)) -> Option<u64> {
+    moment.checked_sub(span)
 }
 
 /// Reads a moment, in ns since 1970-01-01T00:00:00Z; one that names no zone is in the machine's own. See [`Clock::read`].
@@ -112,26 +109,40 @@ pub fn utc(ns: u64) -> String {
 }
 
 /// A moment in ns since the epoch, if files can hold it.
-fn nanoseconds<Z: TimeZone>(moment: &DateTime<Z>) -> Option<u64> {
-    let seconds = u64::try_from(moment.timestamp()).ok()?;
-    seconds.checked_mul(NS_PER_SECOND)?.checked_add(moment.timestamp_subsec_nanos().into())
+fn ns_of(second: i64, ns: u32) -> Option<u64> {
+    u64::try_from(second).ok()?.checked_mul(NS_PER_SECOND)?.checked_add(ns.into())
 }
 
-/// The moment at which a clock in this zone showed this, in ns since the epoch if files can hold it. `name` is what to
-/// call the zone.
-fn resolve<Z: TimeZone>(text: &str, naive: NaiveDateTime, zone: &Z, name: &str) -> Result<Option<u64>, TimeError> {
-    let (text, zone_name) = (|| text.to_owned(), || name.to_owned());
-    match zone.from_local_datetime(&naive) {
-        LocalResult::Single(moment) => Ok(nanoseconds(&moment)),
-        LocalResult::None => Err(TimeError::Skipped { text: text(), zone: zone_name() }),
-        LocalResult::Ambiguous(first, second) => {
-            // Which of the two is named first depends on who knows the zone.
-            let mut moments = [first, second].map(|moment| moment.with_timezone(&moment.offset().fix()));
-            moments.sort_unstable();
-            let [first, second] = moments.map(|moment| moment.to_rfc3339());
-            Err(TimeError::Twice { text: text(), zone: zone_name(), first, second })
+/// The moment at which a clock in this zone showed this, in ns since the epoch if files can hold it. A zone that was assumed
+/// is called the local one.
+fn resolve(text: &str, shown: NaiveDateTime, zone: ClockZone, zone_assumed: bool) -> Result<Option<u64>, TimeError> {
+    let (text, name) = (|| text.to_owned(), || if zone_assumed { ClockZone::Machine } else { zone }.to_string());
+    let local = shown.and_utc().timestamp();
+    // No zone's clocks were ever changed twice within six days: a day before and a day behind are the two sides of a change,
+    // if there is one near. What chrono says of local times itself is wrong at the very second of a change (0.4.45).
+    let sides = [local - SECONDS_PER_DAY, local + SECONDS_PER_DAY].map(|second| zone.offset_at(second));
+    let mut seconds: Vec<_> = sides.map(|offset| local - i64::from(offset)).to_vec();
+    seconds.retain(|second| second + i64::from(zone.offset_at(*second)) == local);
+    seconds.sort_unstable();
+    seconds.dedup();
+    match seconds[..] {
+        [] => Err(TimeError::Skipped { text: text(), zone: name() }),
+        [second] => {
+            part::leap(&shown, second).map_err(|error| TimeError::Part { text: text(), error })?;
+            Ok(ns_of(second, shown.nanosecond()))
+        }
+        [first, .., second] => {
+            let [first, second] = [first, second].map(|second| rfc3339(second, local));
+            Err(TimeError::Twice { text: text(), zone: name(), first, second })
         }
     }
+}
+
+/// A moment as a clock told it that showed these seconds since the epoch.
+fn rfc3339(second: i64, local: i64) -> String {
+    let offset = i32::try_from(local - second).ok().and_then(FixedOffset::east_opt);
+    let moment = DateTime::from_timestamp(second, 0).unwrap_or_default();
+    offset.map_or_else(|| moment.to_rfc3339(), |offset| moment.with_timezone(&offset).to_rfc3339())
 }
 
 #[cfg(test)]

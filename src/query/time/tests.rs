@@ -12,7 +12,7 @@ const MOMENT: u64 = 1_795_184_000 * NS_PER_SECOND;
 
 /// A clock in a zone that shows [`MOMENT`].
 fn clock(zone: Option<Tz>) -> Clock {
-    Clock { zone, now: DateTime::from_timestamp_nanos(MOMENT as i64).to_utc() }
+    Clock { now: DateTime::from_timestamp_nanos(MOMENT as i64).to_utc(), ..Clock::new(zone.map(ClockZone::from)) }
 }
 
 fn warsaw(text: &str) -> Result<u64, TimeError> {
@@ -54,7 +54,13 @@ fn every_form_is_read() {
         ("Fri, 20 Nov 2026 15:13:20 +0100", MOMENT),
         ("20 Nov 2026 14:13 GMT", MOMENT - 20 * NS_PER_SECOND),
         ("Fri, 20 Nov 2026 09:13:20 EST (New York)", MOMENT),
+        ("fri , 20  nov 26 14:13:20 Z", MOMENT),
+        ("20 Nov 2026 15:13:20", MOMENT),
+        ("20 Nov 126 07:13:20 mst", MOMENT),
         ("20/Nov/2026:14:13:20 +0000", MOMENT),
+        ("20/nov/2026:14:13", MOMENT - 3620 * NS_PER_SECOND),
+        ("2026-11-20 9:13:20 -05", MOMENT),
+        ("2026-11-20T14:13:20.1234567899Z", MOMENT + 123_456_789),
         ("[20/Nov/2026:15:13:20 +0100]", MOMENT),
         ("20/Nov/2026:15:13:20", MOMENT),
         ("0s ago", MOMENT),
@@ -94,11 +100,18 @@ fn a_zone_that_is_none_is_named() {
     refused("2026-11-20 12:00:00 CET", ZoneError::ShortName("CET".into()));
     refused("2026-07-20 12:00:00 CEST", ZoneError::ShortName("CEST".into()));
     refused("2026-11-20 12:00 Europe/Warschau", ZoneError::Unknown("Europe/Warschau".into()));
-    for offset in ["+1:00", "+24:00", "+01:60", "+01:0", "+1", "+", "-", "+01:00:00", "+0é0"] {
+    for offset in ["+1:00", "+01:0", "+1", "+", "-", "+01:00:00", "+0é0"] {
         refused(&format!("2026-11-20 {offset}"), ZoneError::Offset(offset.into()));
     }
-    assert_eq!(parse_zone("Europe/Warsaw"), Ok(Tz::Europe__Warsaw));
+    for offset in ["+24:00", "+01:60", "-2500", "+99"] {
+        refused(&format!("2026-11-20 {offset}"), ZoneError::OffsetRange(offset.into()));
+    }
+    refused("2026-11-20T14:13:20+25:00", ZoneError::OffsetRange("+25:00".into()));
+    refused("20 Nov 2026 14:13:20 +2500", ZoneError::OffsetRange("+2500".into()));
+    refused("20 Nov 2026 14:13:20 A", ZoneError::ShortName("A".into()));
+    assert_eq!(parse_zone("Europe/Warsaw"), Ok(Tz::Europe__Warsaw.into()));
     assert_eq!(parse_zone("Mars"), Err(ZoneError::Unknown("Mars".into())));
+    assert_eq!(parse_zone("+25:00"), Err(ZoneError::OffsetRange("+25:00".into())));
 }
 
 #[test]
@@ -122,25 +135,27 @@ fn what_is_no_time_is_refused() {
         "",
         "now",
         "yesterday",
-        "14:13:20",
         "2026",
         "2026-11",
-        "2026-11-31",
-        "2026-13-01",
         "20-11-2026",
         "2026-1-2",
         "2026-11.20",
         "2026-11-20-1",
         "+2026-11-20",
-        "2026-11-20 25:00",
-        "2026-11-20 12:60",
+        "2026-11-20 12:0",
+        "2026-11-20 12:00:0",
+        "2026-11-20 12:00.5",
+        "2026-11-20 12:00:00:00",
+        "2026-11-20 (Friday)",
         "2026-11-20 12:00:",
         "179518400",
         "17951840001",
         "1795184000.",
         "20261120",
-        "20 Nov 2026 14:13:20 A",
-        "Thu, 20 Nov 2026 14:13:20 +0000",
+        "20 Nov 2026",
+        "20 Now 2026 14:13:20 +0000",
+        "Fry, 20 Nov 2026 14:13:20 +0000",
+        "Fri, 20 Nov 2026 14:13:20 pm +0000",
         "20/Nov/2026",
         "20/Nov/2026 14:13:20",
         "20/11/2026:14:13:20",
@@ -159,10 +174,109 @@ fn what_is_no_time_is_refused() {
     ] {
         assert_eq!(warsaw(text), Err(TimeError::Form(text.into())), "{text:?}");
     }
+    for text in ["14:13:20", "9:05", "14:13 UTC", "25:61"] {
+        assert_eq!(warsaw(text), Err(TimeError::NoDay(text.into())), "{text:?}");
+    }
+    for text in ["1h", "5 minutes", "1h 30m"] {
+        assert_eq!(warsaw(text), Err(TimeError::Span(text.into())), "{text:?}");
+    }
     for text in ["1969-12-31T23:59:59Z", "2554-07-22T00:00:00Z", "@18446744074", "@99999999999999999999", "0001-01-01"]
     {
         assert_eq!(warsaw(text), Err(TimeError::Range(text.into())), "{text:?}");
     }
+}
+
+/// What is wrong with a time that is in a form that is known.
+#[test]
+fn the_part_that_is_wrong_is_told() {
+    let month = "there is no month 13";
+    let hour =
+        |hour| format!("there is no hour {hour}: hours go from 0 to 23, and a day ends with 00:00 of the next one");
+    let leap = "there is no second 60 but the leap second, which comes at 23:59:60 UTC";
+    for (text, wrong) in [
+        ("2026-02-30", "February 2026 has no day 30"),
+        ("2026-11-31", "November 2026 has no day 31"),
+        ("2027.02.29 12:00", "February 2027 has no day 29"),
+        ("2026-11-00 12:00 UTC", "November 2026 has no day 0"),
+        ("31/Apr/2026:14:13:20 +0000", "April 2026 has no day 31"),
+        ("30 Feb 2026 14:13:20 GMT", "February 2026 has no day 30"),
+        ("2026-13-01", month),
+        ("2026-13-40T99:99:99Z", month),
+        ("2026-00-01", "there is no month 0"),
+        ("12026-11-20 12:00", "the year 12026 is further than files can tell: they end in 2554"),
+        ("Fri, 20 Nov 12026 14:13:20 +0000", "the year 12026 is further than files can tell: they end in 2554"),
+        ("Thu, 20 Nov 2026 14:13:20 +0000", "2026-11-20 is a Friday, and not a Thursday"),
+        ("2026-11-20 24:00", &hour(24)),
+        ("20/Nov/2026:25:00:00 +0000", &hour(25)),
+        ("2026-11-20 12:60", "there is no minute 60: minutes go from 0 to 59"),
+        ("2026-11-20T14:13:61Z", "there is no second 61: seconds go from 0 to 59"),
+        ("Fri, 20 Nov 2026 14:13:61 +0000", "there is no second 61: seconds go from 0 to 59"),
+        ("2026-11-20T14:00:60Z", leap),
+        ("2026-11-20T14:13:60Z", leap),
+        ("2016-12-31T23:59:60+01:00", leap),
+        ("2016-12-31 23:59:60", leap),
+        ("Sat, 31 Dec 2016 22:59:60 GMT", leap),
+    ] {
+        assert_eq!(warsaw(text).map_err(|error| error.to_string()), Err(format!("{text}: {wrong}")), "{text}");
+    }
+}
+
+/// Seconds since 1970 have no place for it: it is told as the second behind it, wherever the clock stood.
+#[test]
+fn a_leap_second_is_the_second_behind_it() {
+    let behind = warsaw("2017-01-01T00:00:00Z").unwrap();
+    for text in [
+        "2016-12-31T23:59:60Z",
+        "2017-01-01T05:29:60+05:30",
+        "2017-01-01 00:59:60",
+        "Sat, 31 Dec 2016 18:59:60 EST",
+        "31/Dec/2016:23:59:60 +0000",
+    ] {
+        assert_eq!(warsaw(text), Ok(behind), "{text}");
+    }
+    assert_eq!(warsaw("2016-12-31T23:59:60.25Z"), Ok(behind + NS_PER_SECOND / 4));
+}
+
+/// A zone of an option: by name, or as an offset.
+#[test]
+fn zones_are_names_or_offsets() {
+    for (text, offset) in [
+        ("+01:00", 3600),
+        ("-0330", -12_600),
+        ("+05", 18_000),
+        ("Z", 0),
+        ("utc", 0),
+        ("GMT", 0),
+        ("Asia/Kathmandu", 20_700),
+    ] {
+        let zone = parse_zone(text).unwrap();
+        assert_eq!(zone.offset_at((MOMENT / NS_PER_SECOND) as i64), offset, "{text}");
+        let (plain, moment) = ("2026-11-20 14:13:20", MOMENT as i64 - i64::from(offset) * NS_PER_SECOND as i64);
+        let read = Clock::new(Some(zone)).read(plain);
+        assert_eq!(read, Ok(Moment { ns: moment as u64, zone_assumed: false }), "{text}");
+    }
+}
+
+/// To the second: clocks went from 1:59:59 to 3:00:00, and from 2:59:59 to 2:00:00.
+#[test]
+fn the_seconds_of_a_change_are_told_apart() {
+    for (text, is) in [
+        ("2026-03-29 01:59:59", Some("2026-03-29T00:59:59Z")),
+        ("2026-03-29 02:00:00", None),
+        ("2026-03-29 02:59:59.999", None),
+        ("2026-03-29 03:00:00", Some("2026-03-29T01:00:00Z")),
+        ("2026-10-25 01:59:59", Some("2026-10-24T23:59:59Z")),
+        ("2026-10-25 02:00:00", None),
+        ("2026-10-25 02:59:59", None),
+        ("2026-10-25 03:00:00", Some("2026-10-25T02:00:00Z")),
+    ] {
+        assert_eq!(warsaw(text).ok().map(utc).as_deref(), is, "{text}");
+    }
+    // A whole day was left out.
+    let apia = clock(Some(Tz::Pacific__Apia));
+    assert!(matches!(apia.read("2011-12-30 12:00"), Err(TimeError::Skipped { .. })));
+    assert_eq!(apia.read("2011-12-31").map(|moment| utc(moment.ns)).as_deref(), Ok("2011-12-30T10:00:00Z"));
+    assert_eq!(apia.read("2011-12-29 23:59:59").map(|moment| utc(moment.ns)).as_deref(), Ok("2011-12-30T09:59:59Z"));
 }
 
 #[test]
@@ -190,6 +304,27 @@ proptest! {
     fn nothing_makes_it_panic(text in "\\PC{0,40}", digits in "[-0-9.:@TZ +]{0,40}", words in "[-0-9:/+\\[\\], a-zA-Z]{0,40}") {
         let _ = (warsaw(&text), warsaw(&digits), warsaw(&words), warsaw(&(digits.clone() + " ago")));
         let _ = (parse_duration(&text), parse_duration(&words));
+    }
+
+    /// As `chrono` writes a moment, in both forms that it has a writer of, it is read.
+    #[test]
+    fn what_chrono_writes_is_read(second in 0..18_446_744_073_i64, ns in 0..1_000_000_000_u32, minutes in -840..=840) {
+        let offset = FixedOffset::east_opt(minutes * 60).unwrap();
+        let moment = DateTime::from_timestamp(second, ns).unwrap().with_timezone(&offset);
+        prop_assert_eq!(warsaw(&moment.to_rfc3339()).ok(), ns_of(second, ns));
+        prop_assert_eq!(warsaw(&moment.to_rfc2822()).ok(), ns_of(second, 0));
+        prop_assert_eq!(warsaw(&moment.format("[%d/%b/%Y:%H:%M:%S %z]").to_string()).ok(), ns_of(second, 0));
+    }
+
+    /// Read by a zone's offsets as by what `chrono-tz` knows of its local times.
+    #[test]
+    fn local_times_are_those_of_the_database(seconds in prop::collection::vec(0..4_000_000_000_i64, 20)) {
+        for (second, tz) in seconds.into_iter().zip([Tz::Europe__Warsaw, Tz::America__St_Johns, Tz::Australia__Lord_Howe].into_iter().cycle()) {
+            let shown = DateTime::from_timestamp(second, 0).unwrap().naive_utc();
+            let known = chrono::TimeZone::from_local_datetime(&tz, &shown).single().map(|moment| moment.timestamp());
+            let read = resolve("", shown, tz.into(), false).ok().flatten();
+            prop_assert_eq!(read, known.and_then(|second| ns_of(second, 0)));
+        }
     }
 
     /// What `list` shows is understood, to the microsecond.

@@ -161,7 +161,7 @@ mod tests {
 
     fn terms(zone: Option<Tz>, protocols: Option<&str>) -> Terms {
         let protocols = protocols.map(|text| text.parse().unwrap());
-        Terms { clock: Clock::new(zone), slack: 60_000_000_000, protocols }
+        Terms { clock: Clock::new(zone.map(Into::into)), slack: 60_000_000_000, protocols }
     }
 
     #[test]

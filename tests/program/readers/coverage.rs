@@ -411,7 +411,7 @@ fn bad_input_is_said_in_a_line() {
     let path = directory.path();
     for (options, said) in [
         (&["--since", "yesterday"][..], "yesterday is no time"),
-        (&["--until", "2027-02-30"], "2027-02-30 is no time"),
+        (&["--until", "2027-02-30"], "2027-02-30: February 2027 has no day 30"),
         (&["--since", "1969-01-01T00:00:00Z"], "1969-01-01T00:00:00Z lies before 1970"),
         (&["--since", "@5", "--until", "@4"], "--since is later than --until"),
         (&["--since", "2500-01-01"], "--since lies in the future"),

@@ -137,9 +137,76 @@ fn a_zone_that_was_assumed_is_told() {
     command.env("TZ", "Europe/Warsaw").args(["list", "-H", "--since", "2027-01-15 09:00:20"]);
     let answer = answer(command.args(["--where", "before 2027-01-16"]).arg(segment(&directory)));
     let said = "ctrecorder: --since 2027-01-15 09:00:20 is taken as local time: 2027-01-15T08:00:20Z\n\
-                ctrecorder: --where: 2027-01-16 is taken as local time\n";
+                ctrecorder: --where: 2027-01-16 is taken as local time: 2027-01-15T23:00:00Z\n";
     assert_eq!((answer.status, answer.stderr.as_str()), (0, said));
     assert_eq!(answer.stdout, lines("1E").replace("08:00", "09:00"));
+}
+
+/// Times are read in the zone that was asked for, and shown in it.
+#[test]
+fn a_zone_is_a_name_or_an_offset() {
+    let directory = TempDir::new().unwrap();
+    let path = segment(&directory);
+    for (zone, hour, first) in [
+        ("Europe/Warsaw", "09:00", "2027-01-15 09:00:20"),
+        ("+01:00", "09:00", "2027-01-15 09:00:20"),
+        ("-0330", "04:30", "2027-01-15 04:30:20"),
+        ("Z", "08:00", "2027-01-15 08:00:20"),
+        ("utc", "08:00", "2027-01-15 08:00:20"),
+    ] {
+        let words = ["list", "-H", "--tz", zone, "--since", first];
+        let listed = answer(ctrecorder().env("TZ", "Asia/Tokyo").args(words).arg(&path));
+        let expected = lines("1E").replace("08:00", hour);
+        assert_eq!(listed, Answer { status: 0, stdout: expected, stderr: String::new() }, "{zone}");
+        let header = answer(ctrecorder().env("TZ", "Asia/Tokyo").args(["header", "--tz", zone]).arg(&path));
+        assert!(header.stdout.contains(&format!("\n.start: 2027.01.15 {hour}:00.000000\n")), "{}", header.stdout);
+    }
+    let refused = answer(ctrecorder().args(["list", "--tz", "+25:00"]).arg(&path));
+    assert!(refused.stderr.contains("+25:00 is no offset from UTC: its hours go up to 23"), "{}", refused.stderr);
+    assert_eq!(refused.status, 2);
+}
+
+/// What the environment says of the zone is understood, or it is said that it is not: then it is UTC, as for the C library.
+#[cfg(unix)]
+#[test]
+fn an_environment_that_is_not_understood_is_told() {
+    let directory = TempDir::new().unwrap();
+    let path = segment(&directory);
+    let list = |tz: &str, options: &[&str]| {
+        answer(ctrecorder().env("TZ", tz).args(["list", "-H", "--proto", "udp"]).args(options).arg(&path))
+    };
+    for (tz, time) in [
+        ("", "08:00:10"),
+        ("UTC0", "08:00:10"),
+        ("CET", "09:00:10"),
+        ("Europe/Berlin", "09:00:10"),
+        (":Europe/Berlin", "09:00:10"),
+        ("/usr/share/zoneinfo/Europe/Berlin", "09:00:10"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "09:00:10"),
+        ("<+0330>-3:30", "11:30:10"),
+        ("XYZ+1:30:15", "06:29:55"),
+        ("AAA0BBB-2,0/0,365/24:00:00", "10:00:10"),
+        ("AAA0BBB,J60,J300/1:30", "08:00:10"),
+        ("NZST-12NZDT,M9.5.0,M4.1.0/3", "21:00:10"),
+    ] {
+        let expected = lines("2S").replace("08:00:10", time);
+        assert_eq!(list(tz, &[]), Answer { status: 0, stdout: expected, stderr: String::new() }, "{tz}");
+    }
+    let unknown =
+        |tz: &str| format!("ctrecorder: TZ={tz} is not understood as a time zone: local times are taken to be UTC\n");
+    for tz in ["Nowhere/Nothing", ":Nowhere", "/etc/passwd", "A1", "CET-1CEST,M13.5.0,M10.5.0", "UTC-24", "UTC0x"] {
+        assert_eq!(list(tz, &[]), Answer { status: 0, stdout: lines("2S"), stderr: unknown(tz) });
+        assert_eq!(list(tz, &["--tz", "UTC"]).stderr, "", "{tz}");
+    }
+    let without_days = "ctrecorder: TZ=CET-1CEST does not say when daylight saving time begins and ends, as \
+                        CET-1CEST,M3.5.0,M10.5.0/3 does: local times are taken to be UTC\n";
+    assert_eq!(list("CET-1CEST", &[]), Answer { status: 0, stdout: lines("2S"), stderr: without_days.into() });
+    let since = "ctrecorder: --since 2027-01-15 is taken as local time: 2027-01-15T00:00:00Z\n";
+    assert_eq!(list("Mars", &["--since", "2027-01-15"]).stderr, unknown("Mars") + since);
+    for command in ["header", "coverage", "squeeze"] {
+        let said = answer(ctrecorder().env("TZ", "Mars").arg(command).arg(&path)).stderr;
+        assert!(said.starts_with(&unknown("Mars")), "{command}: {said}");
+    }
 }
 
 #[test]
@@ -155,10 +222,13 @@ fn what_cannot_be_understood_is_pointed_at() {
         ),
         (&["--at", "2026-11-20 12:00 CET"], "--at: 2026-11-20 12:00 CET: CET is the short name of a time"),
         (&["--since", "tomorrow"], "--since: tomorrow is no time"),
+        (&["--since", "2026-02-30"], "--since: 2026-02-30: February 2026 has no day 30\n"),
+        (&["--at", "2026-11-20T14:00:60Z"], "--at: 2026-11-20T14:00:60Z: there is no second 60 but the leap second"),
         (&["--since", "@2", "--until", "@1"], "--since is later than --until\n"),
         (
-            &["--where", "src ip 10.0.0.1 und port 80"],
-            "--where: \"and\" or \"or\" is missing before this\n  src ip 10.0.0.1 und port 80\n                  ^^^\n",
+            &["--where", "src ip 10.0.0.1 und nat"],
+            "--where: \"and\" or \"or\" is missing before this: did you mean \"and\"?\n  src ip 10.0.0.1 und nat\n\
+            \u{20}                 ^^^\n",
         ),
         (&["--where", "before 2026-03-29 02:30"], "--where: 2026-03-29 02:30 did not exist"),
     ] {
@@ -175,6 +245,11 @@ fn what_cannot_be_understood_is_pointed_at() {
         (["--proto", "tpc"], "\"tpc\" is not a protocol"),
         (["--zone", "65536"], "65536 is not a conntrack zone"),
         (["--id", "x"], "x is not a conntrack id"),
+        (
+            ["-i", "[fd00::1]:80"],
+            "[fd00::1]:80 is an address with a port: say the two by themselves, or both at once with --endpoint",
+        ),
+        (["--threads", "0"], "0 is not a number of threads, which is at least 1"),
     ] {
         let answer = answer(ctrecorder().arg("list").args(options).arg(&path));
         assert_eq!((answer.status, answer.stdout.as_str()), (2, ""), "{options:?}");

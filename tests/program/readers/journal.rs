@@ -72,6 +72,46 @@ fn a_directory_is_its_segments_in_order_of_time() {
     assert_eq!((headers.status, names), (0, expected.iter().map(String::as_str).collect()));
 }
 
+/// The C program may have gone on beside the recorder.
+#[test]
+fn files_of_both_versions_of_one_time_are_told() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("new.ct");
+    let old = golden("tcp.ct");
+    let bytes = fs::read(&old).unwrap();
+    let recorded = ctrecorder_format::legacy::File::open(&bytes).unwrap().header().clone();
+    let started = u64::from(recorded.started.0) * NS;
+    let told =
+        "ctrecorder: files of version 2 beside files of version 3 of the same time: what both tell of is there twice\n";
+    let listed = |header: &ctrecorder_format::Header, is_closed: bool, command: &str| {
+        let segment = Segment::new(header);
+        fs::write(&path, if is_closed { segment.stopped() } else { segment.cut_off() }).unwrap();
+        let orders = [[&path, &old], [&old, &path], [&old, &old], [&path, &path]];
+        orders.map(|files| {
+            run([command.as_ref()].into_iter().chain(files.map(|file| file.as_os_str()))).stderr.matches(told).count()
+        })
+    };
+    let of = |host: &str, protocols: &[u8], created| ctrecorder_format::Header {
+        host: host.into(),
+        created,
+        protocols: protocols.to_vec(),
+        ..header(0, None)
+    };
+    let host = recorded.host.as_str();
+    for (header, is_closed, count) in [
+        (of(host, &[6], started + NS), true, 1),
+        (of(host, &[], started - NS), true, 1),
+        (of(host, &[17], started + NS), true, 0),
+        (of("another", &[6], started + NS), true, 0),
+        // Begun behind the last record, or ended before the first one.
+        (of(host, &[6], started + 86_400 * NS), true, 0),
+        (of(host, &[6], started - NS), false, 0),
+    ] {
+        assert_eq!(listed(&header, is_closed, "list"), [count, count, 0, 0], "{header:?}");
+    }
+    assert_eq!(listed(&of(host, &[6], started + NS), true, "coverage"), [1, 1, 0, 0]);
+}
+
 /// Open records that repeat what was listed are left out: those of a segment that follows the one before.
 #[test]
 fn open_flows_are_listed_once() {

@@ -132,7 +132,8 @@ fn only_what_was_asked_for_is_squeezed_and_the_header_tells() {
             "lasts 3s and (ip fd00::/8 or lasts 10m)",
         ),
         (&["--at", "@1800000004"], 3, "at 2027-01-15T08:00:04Z"),
-        (&["--until", "@1800000001", "--proto", "tcp"], 3, "proto tcp and before 2027-01-15T08:00:01Z"),
+        // The protocols have a place of their own in the header.
+        (&["--until", "@1800000001", "--proto", "tcp"], 3, "before 2027-01-15T08:00:01Z"),
         (&["--zone", "9"], 0, "zone 9"),
     ] {
         let asked = |words: &[&OsStr]| run(words.iter().copied().chain(options.iter().map(AsRef::as_ref)));
@@ -168,6 +169,21 @@ fn only_what_was_asked_for_is_squeezed_and_the_header_tells() {
     }
     let header = run(["header".as_ref(), second.as_os_str()]).stdout;
     assert!(header.contains("\n.filters: port 443; nat\n"), "{header}");
+}
+
+/// Times that are read and times that are shown.
+#[test]
+fn a_squeeze_has_the_zone_that_was_asked_for() {
+    let directory = TempDir::new().unwrap();
+    let [input, output] = ["in.ct", "out.ct"].map(|name| directory.path().join(name));
+    let gap = Note::gap(BEGIN + 10 * NS, BEGIN + 20 * NS, 4, Cause::KernelOverrun);
+    fs::write(&input, Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).note(&gap).stopped()).unwrap();
+    let words = ["squeeze", "--legacy", "--tz", "Europe/Warsaw", "--since", "2027-01-15 09:00:01", "-o"];
+    let squeezed = run(words.map(OsStr::new).into_iter().chain([output.as_os_str(), input.as_os_str()]));
+    assert_eq!(squeezed.status, 0, "{}", squeezed.stderr);
+    assert!(squeezed.stderr.contains("only what was asked for: after 2027-01-15T08:00:01Z\n"), "{}", squeezed.stderr);
+    assert!(squeezed.stderr.contains("gap from 2027.01.15 09:00:10.000000 to "), "{}", squeezed.stderr);
+    assert!(!squeezed.stderr.contains("local time"), "{}", squeezed.stderr);
 }
 
 #[test]
@@ -207,12 +223,16 @@ fn what_version_2_cannot_hold_is_refused() {
     fs::write(&mixed_path, mixed).unwrap();
     let refused = run(["squeeze".as_ref(), "--legacy".as_ref(), mixed_path.as_os_str()]);
     assert_eq!(refused.status, 5);
-    assert!(refused.stderr.contains("choose one with --protocol"), "{}", refused.stderr);
-    let words = ["squeeze", "--legacy", "--protocol", "udp"].iter().map(AsRef::as_ref);
+    assert!(refused.stderr.contains("choose one with --proto"), "{}", refused.stderr);
     let squeezed = directory.path().join("mixed.sq");
-    let told = "written; a listing of its directory has its flows twice now";
-    let told = Answer { stderr: format!("ctrecorder: {}: {told}\n", squeezed.display()), ..done() };
-    assert_eq!(run(words.chain([mixed_path.as_os_str()])), told);
+    // The second is how it was called once.
+    for option in ["--proto", "--protocol"] {
+        let _ = fs::remove_file(&squeezed);
+        let words = ["squeeze", "--legacy", option, "udp"].map(OsStr::new);
+        let told = "written; a listing of its directory has its flows twice now";
+        let told = Answer { stderr: format!("ctrecorder: {}: {told}\n", squeezed.display()), ..done() };
+        assert_eq!(run(words.into_iter().chain([mixed_path.as_os_str()])), told);
+    }
     let header = run(["header".as_ref(), squeezed.as_os_str()]);
     assert!(header.stdout.contains("\n.proto: 0x11 (udp)\n"), "{}", header.stdout);
     assert_eq!(list("-H", &squeezed).lines().count(), 1);
@@ -331,7 +351,7 @@ fn a_choice_that_leaves_nothing_is_refused() {
     let directory = TempDir::new().unwrap();
     let input = directory.path().join("in.ct");
     fs::copy(golden("tcp.ct"), &input).unwrap();
-    for choice in [["--protocol", "udp"], ["--family", "ipv6"]] {
+    for choice in [["--proto", "udp"], ["--family", "ipv6"]] {
         let mut words = vec![OsStr::new("squeeze")];
         words.extend(choice.map(OsStr::new));
         let refused = run(words.into_iter().chain([input.as_os_str()]));

@@ -88,6 +88,9 @@ impl Input {
         let output = directory.join(name);
         let source = file.open()?;
         let version = source.parse()?;
+        if matches!(version, Version::Archive(_)) {
+            anyhow::bail!("it is an archive: its flows are whole already");
+        }
         let plan = Plan::for_file(&version, source.length());
         let (what, place) = (Recorded::by(plan.kept()), Place::of(plan.kept()));
         let made_from = plan.made_from().first().copied().unwrap_or(MadeFrom::version_2(0, 0));
@@ -100,8 +103,8 @@ impl Input {
 fn end(source: &Source, version: &Version<'_>) -> End {
     match version {
         _ if source.is_being_written() => End::BeingWritten,
-        // Of version 2 no file tells whether it is complete.
-        Version::Two(_) => End::Complete,
+        // Of version 2 no file tells whether it is complete; an archive has its name only when it is.
+        Version::Two(_) | Version::Archive(_) => End::Complete,
         Version::Three(segment) if segment.footer().is_some() => End::Complete,
         Version::Three(_) => End::Open,
     }

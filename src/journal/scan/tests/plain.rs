@@ -40,6 +40,7 @@ pub(super) fn walk<F: Select, S: Sink>(
                         Walk { keyframes: &mut keyframes, select, source: &source, sink }.segment(segment)?;
                         keyframes.end(segment);
                     }
+                    Version::Archive(_) => unreachable!("these journals have none"),
                 }
             }
         }

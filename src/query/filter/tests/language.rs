@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::filter;
-use crate::query::{Clock, Where};
+use crate::query::{Clock, Where, parse_time};
 
 #[test]
 fn what_is_read_is_what_is_meant() {
@@ -81,11 +81,16 @@ fn errors_point_at_the_place() {
         ("before<>", "a time is missing here"),
         ("before <and> nat", "a time is missing before this"),
         ("before <yesterday noon> and nat", "yesterday noon is no time"),
-        ("at <'2026-02-30'>", "2026-02-30 is no time"),
+        ("at <'2026-02-30'>", "2026-02-30: February 2026 has no day 30"),
         ("at <2026-11-20 12:00 CEST>", "2026-11-20 12:00 CEST: CEST is the short name of a time"),
         ("between<>", "two times are missing here"),
         ("between 2026-11-20<>", "the second time is missing here"),
-        ("between 2026-11-20<> and nat", "the second time is missing here"),
+        (
+            "between 2026-11-20<> and 2026-11-21",
+            "the second time is missing here: it stands behind the first one, without \"and\"",
+        ),
+        ("ip <10.0.0.1:80>", "10.0.0.1:80 is an address with a port: say the two by themselves"),
+        ("before <1h> and nat", "1h is a span of time, and no time: say 1h ago"),
         ("between <2026-11-20 2026-11-31>", "these are not two times"),
         ("between '@1'<>", "a time is missing here"),
         ("between <@2 @1> and nat", "the first of the two times is later than the second"),
@@ -94,6 +99,52 @@ fn errors_point_at_the_place() {
         let (said, place) = wrong(&text);
         assert_eq!(place, marked, "{said}");
         assert!(said.starts_with(message), "{marked}: {said}");
+    }
+}
+
+/// Each word of the language with a letter exchanged, missing or wrong.
+#[test]
+fn a_misspelt_word_is_told_which_it_may_be() {
+    for (marked, meant) in [
+        ("nat <adn> port 80", "\"and\""),
+        ("nat <an> port 80", "\"and\""),
+        ("nat <ro> port 80", "\"or\""),
+        ("(nat <oor> nat)", "\"or\""),
+        ("nat <&&> nat", "\"and\""),
+        ("<nto> nat", "\"not\""),
+        ("<!> nat", "\"not\""),
+        ("<per> src ip 10.0.0.1", "\"pre\""),
+        ("<pots> src ip 10.0.0.1", "\"post\""),
+        ("pre <scr> ip 10.0.0.1", "\"src\""),
+        ("<dts> port 80", "\"dst\""),
+        ("<up> 10.0.0.1", "\"ip\""),
+        ("src <pi> 10.0.0.1", "\"ip\""),
+        ("<Prot> 80", "\"port\" or \"proto\""),
+        ("<befor> 2026-11-20", "\"before\""),
+        ("<aftr> 2026-11-20", "\"after\""),
+        ("<betwene> @1 @2", "\"between\""),
+        ("<Protocol> tcp", "\"proto\""),
+        ("<zoen> 7", "\"zone\""),
+        ("<makr> 7", "\"mark\""),
+        ("<di> 7", "\"id\""),
+        ("not <nta>", "\"nat\""),
+        ("<last> 5s", "\"lasts\""),
+        ("<sport> 80", "\"src port\""),
+        ("<TCP> and port 80", "\"proto tcp\""),
+        // A time goes up to the next word of the language, and this was meant to be one.
+        ("before 2026-11-20 12:00 <adn> nat", "\"and\""),
+        ("at 5 minutes ago <ro> lasts 5s", "\"or\""),
+        ("lasts 5 minutes <adn> port 80", "\"and\""),
+        ("between 2026-11-20 2026-11-21 12:00 <und> nat", "\"and\""),
+    ] {
+        let (said, place) = wrong(&marked.replace(['<', '>'], ""));
+        assert_eq!(place, marked, "{said}");
+        assert!(said.ends_with(&format!(": did you mean {meant}?")), "{marked}: {said}");
+    }
+    // What is near nothing, and a time whose fault is another one, have no such hint.
+    for text in ["10.0.0.1", "nat x nat", "src 443", "before 20 Nov 2026 25:00", "before 2026-11-20 tomorrow and nat"] {
+        let (said, _) = wrong(text);
+        assert!(!said.contains("did you mean"), "{text}: {said}");
     }
 }
 
@@ -106,6 +157,15 @@ fn the_mark_stands_under_the_place() {
     assert!(error.to_string().ends_with("\n  port 80 and port é1 or nat\n                   ^^"), "{error}");
     let error = "nat and".parse::<super::Filter>().unwrap_err();
     assert!(error.to_string().ends_with("\n  nat and\n         ^"), "{error}");
+    let error = "\tnat\tand\tport\tx".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n   nat and port x\n                ^"), "{error}");
+    // Wide characters take two places, and what cannot be seen is shown.
+    let error = "ip １０ or port x".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n  ip １０ or port x\n     ^^^^"), "{error}");
+    let error = "nat or ip 10.0.0.1\u{200b}".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n  nat or ip 10.0.0.1\u{fffd}\n            ^^^^^^^^^"), "{error}");
+    let error = "nat e\u{301} '\u{202e}' ip x".parse::<super::Filter>().unwrap_err();
+    assert!(error.to_string().ends_with("\n  nat e\u{fffd} '\u{fffd}' ip x\n      ^^"), "{error}");
 }
 
 #[test]
@@ -149,9 +209,10 @@ fn the_manuals_examples_are_understood() {
 #[test]
 fn times_that_were_taken_as_local_are_told() {
     let text = "between 2026-11-20 '2026-11-21 12:00' or at 2026-11-20T12:00:00Z or after @5 or before 5 minutes ago";
-    let assumed = |zone| Where::parse(text, &Clock::new(zone)).unwrap().assumed;
-    assert_eq!(assumed(None), ["2026-11-20", "2026-11-21 12:00"]);
+    let assumed = |zone: Option<Tz>| Where::parse(text, &Clock::new(zone.map(Into::into))).unwrap().assumed;
+    let read = assumed(None).into_iter().map(|time| (parse_time(&time.text) == Ok(time.ns)).then_some(time.text));
+    assert_eq!(read.collect::<Vec<_>>(), [Some("2026-11-20".into()), Some("2026-11-21 12:00".into())]);
     assert!(assumed(Some(Tz::UTC)).is_empty());
-    let one = |zone| Where::parse("at 2026-11-20 15:13:20", &Clock::new(Some(zone))).unwrap().filter;
+    let one = |zone: Tz| Where::parse("at 2026-11-20 15:13:20", &Clock::new(Some(zone.into()))).unwrap().filter;
     assert_eq!(one(Tz::Europe__Warsaw), filter("at 2026-11-20T14:13:20Z"));
 }
