@@ -3,6 +3,8 @@
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub mod capture;
 pub mod cli;
+#[cfg(all(target_os = "linux", feature = "capture"))]
+pub mod doctor;
 mod file;
 pub mod journal;
 pub mod netlink;

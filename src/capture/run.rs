@@ -57,6 +57,18 @@ pub struct Options {
     pub accounting: bool,
     /// Set the kernel's settings as recommended.
     pub set_sysctls: bool,
+    /// Looks at the start for what would cost records, after settings were set: [`doctor::at_start`](crate::doctor::at_start),
+    /// which stands above the recorder and so is handed in.
+    pub examine: fn(&Options) -> Vec<Remark>,
+}
+
+/// Something to tell the operator at the start.
+#[derive(Clone, Debug)]
+pub struct Remark {
+    /// A line.
+    pub text: String,
+    /// It would cost records: then the caller in front of the background process is told, too.
+    pub costs_records: bool,
 }
 
 /// Records until a signal ends it. In the background, the caller's process returns as soon as the recorder runs.
@@ -106,7 +118,7 @@ impl Recorder {
         let socket = EventSocket::open(options.socket_buffer)?;
         let delivery = Delivery::begin(&socket, options.reliable)
             .map_err(StartError::system("cannot make the kernel's delivery reliable"))?;
-        let mut warnings: Vec<_> = buffer_warning(&socket, options.socket_buffer).into_iter().collect();
+        let mut warnings = Vec::new();
         let now = clock::now();
         if let Some(identity) = &identity {
             identity.check_directory(&options.pattern.directory(now))?;
@@ -115,7 +127,12 @@ impl Recorder {
         warnings.extend(neighbours.warnings);
         // As it was when the flows began that are there already.
         let prior_audible = settings::reports_all();
-        warnings.extend(settings::prepare(options.set_sysctls, options.accounting));
+        if options.set_sysctls {
+            warnings.extend(settings::set(options.accounting));
+        }
+        let (costs, remarks): (Vec<_>, Vec<_>) =
+            (options.examine)(options).into_iter().partition(|remark| remark.costs_records);
+        warnings.extend(costs.into_iter().map(|remark| remark.text));
         let header = header::first(&options.families, &options.protocols, now);
         let segments = Segments::create(options.pattern.clone(), header, options.sync)?;
         // Whoever looks from now on finds the first segment.
@@ -124,6 +141,7 @@ impl Recorder {
             hand_over(&identity, &segments).inspect_err(|_| segments.abandon())?;
         }
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        remarks.iter().for_each(|remark| tracing::warn!("{}", remark.text));
         let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
@@ -209,10 +227,4 @@ fn be_nice(increment: i32) -> Result<(), StartError> {
         return Ok(());
     }
     rustix::process::nice(increment).map(drop).map_err(StartError::system("cannot change the nice value"))
-}
-
-/// That the socket's buffer is smaller than wanted, now that it can still be mended.
-fn buffer_warning(socket: &EventSocket, wanted: usize) -> Option<String> {
-    let got = socket.receive_buffer();
-    (got < wanted).then(|| format!("socket buffer: {got} bytes instead of {wanted}: see net.core.rmem_max"))
 }

@@ -13,10 +13,10 @@ use crate::lab::{Namespace, wait_until};
 use crate::program::{answer, ctrecorder};
 
 /// A tmpfs of 1 MiB over a temporary directory, unmounted when dropped.
-struct SmallDisk(Option<TempDir>);
+pub struct SmallDisk(Option<TempDir>);
 
 impl SmallDisk {
-    fn mount() -> (Self, TempDir) {
+    pub fn mount() -> (Self, TempDir) {
         let around = TempDir::new().unwrap();
         let inside = tempfile::Builder::new().tempdir_in(around.path()).unwrap();
         mount(Some("none"), inside.path(), Some("tmpfs"), MsFlags::empty(), Some("size=1m")).unwrap();
