@@ -31,6 +31,7 @@ mod recent;
 mod run;
 mod segments;
 pub(crate) mod settings;
+mod silence;
 mod statistics;
 mod sync;
 mod table;

@@ -41,6 +41,8 @@ pub struct Options {
     pub poll: Option<Duration>,
     /// How many events may wait to be written.
     pub queue: usize,
+    /// After how long without an event to warn, while the kernel's table is not empty; never if `None`.
+    pub silence: Option<Duration>,
     /// What to add to the process' nice value.
     pub nice: i32,
     /// The user to become, by name or number.
@@ -107,6 +109,7 @@ struct Recorder {
     poll: Option<Duration>,
     prior_audible: bool,
     queue: usize,
+    silence: Option<Duration>,
 }
 
 impl Recorder {
@@ -146,7 +149,7 @@ impl Recorder {
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
-        let (poll, queue) = (options.poll, options.queue);
+        let (poll, queue, silence) = (options.poll, options.queue, options.silence);
         let not_running = neighbours.not_running;
         Ok(Self {
             pid_file,
@@ -160,6 +163,7 @@ impl Recorder {
             poll,
             prior_audible,
             queue,
+            silence,
         })
     }
 
@@ -169,7 +173,7 @@ impl Recorder {
         let statistics = Statistics::default();
         let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);
         let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
-        let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics);
+        let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence);
         let result = std::thread::scope(|scope| {
             let writing = std::thread::Builder::new()
                 .name("write".into())

@@ -50,6 +50,10 @@ pub struct Arguments {
     #[arg(short = 'B', long, value_name = "ENTRIES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1..))]
     queue: u32,
 
+    /// Warn if no event is heard for so many seconds while the kernel's table is not empty; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    silence: u32,
+
     /// Add this to the nice value
     #[arg(short = 'N', long, value_name = "NICE", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-40..=40))]
     nice: i32,
@@ -153,6 +157,7 @@ mod recorder {
             reliable: arguments.delivery == super::Delivery::Reliable,
             poll: (arguments.poll > 0).then(|| Duration::from_secs(arguments.poll.into())),
             queue: arguments.queue as usize,
+            silence: (arguments.silence > 0).then(|| Duration::from_secs(arguments.silence.into())),
             nice: arguments.nice,
             user: arguments.user,
             group: arguments.group,

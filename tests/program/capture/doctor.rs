@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::capture::disk_full::SmallDisk;
 use crate::capture::recorder::{Recorder, make_flows};
 use crate::capture::refusals::{program_for_all, without_netfilter_netlink};
-use crate::lab::{Family, Lab, Namespace};
+use crate::lab::{Family, Lab, Namespace, wait_until};
 use crate::program::{self, answer, ctrecorder};
 
 /// What doctor said.
@@ -368,4 +368,21 @@ fn a_recorder_logs_at_its_start_what_is_not_right_a_line_each() {
     for name in ["tracking", "events", "timestamp"] {
         assert!(!recorder.log().contains(&format!(" {name}: ")), "{}", recorder.log());
     }
+}
+
+#[test]
+fn a_recorder_that_hears_nothing_while_flows_are_alive_says_so_and_when_it_hears_again() {
+    let namespace = Namespace::new("silence");
+    make_flows(&namespace, 0..1, false);
+    // Nobody is told of these events.
+    set_events(&namespace, 0);
+    let recorder = Recorder::start(&namespace, "ct.%s", &["--silence", "1"]);
+    let said = |words: &str| recorder.log().lines().filter(|line| line.contains(words)).count();
+    wait_until("the silence to be told", || said("WARN no event was heard for") == 1);
+    assert!(recorder.log().contains("though the kernel's table holds 1 flows"), "{}", recorder.log());
+    set_events(&namespace, 1);
+    make_flows(&namespace, 1..2, false);
+    wait_until("the end of the silence to be told", || said("events are heard again, after") == 1);
+    wait_until("the next silence to be told", || said("WARN no event was heard for") == 2);
+    assert!(recorder.log().contains("holds 2 flows"), "{}", recorder.log());
 }
