@@ -1,5 +1,6 @@
 //! ctrecorder: records the NAT translations of a Linux router and answers questions about them.
 
+pub mod archive;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub mod capture;
 pub mod cli;

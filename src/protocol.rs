@@ -22,6 +22,16 @@ pub fn number(text: &str) -> Option<u8> {
     }
 }
 
+/// Protocols that have the id of a query in the place of the source port, and its type and code in that of the other one: ICMP,
+/// ICMPv6 (docs/format.md, "Tuple").
+pub const QUERIES: [u8; 2] = [1, 58];
+
+/// Whether the second number of a tuple is no port of its destination, but the type and code of a query, whose id is the
+/// first.
+pub fn has_queries(protocol: u8) -> bool {
+    QUERIES.contains(&protocol)
+}
+
 /// A protocol as text: its name, else its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocol(pub u8);

@@ -33,6 +33,8 @@ pub enum BlockKind {
     Footer = 4,
     /// The index of blocks before it.
     Index = 5,
+    /// What a segment of flows was made from.
+    Sources = 6,
 }
 
 impl BlockKind {
@@ -44,6 +46,7 @@ impl BlockKind {
             3 => Self::Notes,
             4 => Self::Footer,
             5 => Self::Index,
+            6 => Self::Sources,
             _ => return None,
         })
     }

@@ -52,6 +52,14 @@ pub enum Fault {
     /// The file ends within a block or a record.
     #[error("cut off: the file ends in the middle of a {0}")]
     CutOff(&'static str),
+    /// Rows of an archive cannot be read.
+    #[error("row group {group} cannot be read: {what}")]
+    Rows {
+        /// The number of the row group in its file.
+        group: u32,
+        /// Why not.
+        what: String,
+    },
     /// The bytes are no whole record, and records go on behind them, as after a failed write (version 2).
     #[error("no whole record here: a write failed, or the file is damaged")]
     OutOfStep,

@@ -43,13 +43,19 @@ impl Key {
     }
 
     /// The slot of this key among `slots`.
-    pub(crate) const fn slot(self, slots: usize) -> usize {
+    pub const fn slot(self, slots: usize) -> usize {
         (((self.0 >> 32) * slots as u64) >> 32) as usize
     }
 
     /// The bit of this key in each word of its slot, counted from the lowest.
     pub(crate) fn bits(self) -> [u32; WORDS] {
         SALTS.map(|salt| (self.0 as u32).wrapping_mul(salt) >> 27)
+    }
+
+    /// Whether its slot holds this key, in a filter without checksums: Apache Parquet's.
+    pub fn is_in(self, slot: &[u8; WORDS * size_of::<u32>()]) -> bool {
+        let (words, _) = slot.as_chunks::<4>();
+        words.iter().zip(self.bits()).all(|(word, bit)| u32::from_le_bytes(*word) >> bit & 1 != 0)
     }
 }
 

@@ -26,8 +26,12 @@ pub(crate) const LENGTH_MAX: usize = 64 * 1024;
 /// Compatible feature: the records have counters, as their blocks' flags say, too.
 const WITH_COUNTERS: u64 = 1 << 0;
 
-/// Incompatible features that this reader understands: none exist yet.
-const INCOMPATIBLE_KNOWN: u64 = 0;
+/// Incompatible feature: a segment of flows ends with the flows that were open then. Who takes them for further flows has them
+/// twice.
+const CLOSING_KEYFRAME: u64 = 1 << 0;
+
+/// Incompatible features that this reader understands.
+const INCOMPATIBLE_KNOWN: u64 = CLOSING_KEYFRAME;
 
 /// SHA-256 of a segment, as its footer and the next segment's header hold it.
 pub type Digest = [u8; 32];
@@ -81,6 +85,9 @@ pub struct Header {
     /// Whether records are followed by [`Counters`].
     #[serde(skip)]
     pub counters: bool,
+    /// Whether the segment, one of flows, ends with *open* records of the flows that were open then.
+    #[serde(skip)]
+    pub closing_keyframe: bool,
     /// Name and version of the program that wrote the segment.
     pub software: String,
     /// Events or flows.
@@ -109,7 +116,7 @@ pub struct Header {
     pub filters: String,
     /// Where times come from.
     pub clock: Clock,
-    /// Digest of the previous segment of the same recorder.
+    /// Digest of the previous segment of the same recorder; of a segment of flows, of the one before it that it goes on with.
     pub previous: Option<Digest>,
 }
 
@@ -168,6 +175,7 @@ impl Header {
         Self {
             tag: 0,
             counters: false,
+            closing_keyframe: false,
             software: String::new(),
             content,
             host: String::new(),
@@ -213,7 +221,7 @@ impl Header {
             header_length: U32::new(length as u32),
             body_length: U32::new(body.len() as u32),
             compatible: U64::new(if self.counters { WITH_COUNTERS } else { 0 }),
-            incompatible: U64::ZERO,
+            incompatible: U64::new(if self.closing_keyframe { CLOSING_KEYFRAME } else { 0 }),
             ipv4_record_size: record_size(Family::Ipv4),
             ipv6_record_size: record_size(Family::Ipv6),
             reserved: U32::ZERO,
@@ -269,6 +277,7 @@ impl Header {
         header.tag = preamble.tag.get();
         let sizes = RecordSizes::of(preamble);
         header.counters = preamble.compatible.get() & WITH_COUNTERS != 0;
+        header.closing_keyframe = preamble.incompatible.get() & CLOSING_KEYFRAME != 0;
         for (family, stored, offset) in [(Family::Ipv4, sizes.ipv4, 32), (Family::Ipv6, sizes.ipv6, 34)] {
             if stored < header.record_size(family) {
                 return Err(nonsense(offset, format!("a record size of {stored} bytes is not possible")));

@@ -7,7 +7,7 @@ use crate::encode;
 use crate::footer::{Closing, DirectoryEntry, Tail, Totals};
 use crate::header::Preamble;
 use crate::index::{Column, Lead};
-use crate::{Counters, Note, Record, Tuple, V4, V6};
+use crate::{Counters, MadeFrom, Note, Record, Tuple, V4, V6};
 
 const PAGE: &str = include_str!("../../docs/format.md");
 
@@ -71,6 +71,8 @@ fn the_tables_are_the_layout() {
     assert_documented("Directory entry", &fields, size_of::<DirectoryEntry>());
     assert_documented("Lead", &fields!(Lead: slots columns reserved crc), size_of::<Lead>());
     assert_documented("Column", &fields!(Column: offset first blocks), size_of::<Column>());
+    let fields = fields!(MadeFrom: digest boot_id recorder_started segment_number length version closing);
+    assert_documented("Source", &fields, size_of::<MadeFrom>());
     assert_documented("Tail", &fields!(Tail: magic footer directory reserved digest), size_of::<Tail>());
 }
 

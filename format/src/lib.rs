@@ -18,6 +18,7 @@ mod index;
 mod layout;
 mod le;
 pub mod legacy;
+mod made_from;
 pub mod note;
 pub mod record;
 mod segment;
@@ -31,8 +32,10 @@ pub use filter::{Filter, Key};
 pub use footer::{Closing, DirectoryEntry, Footer, Totals};
 pub use header::{Clock, Content, Digest, Header, Refusal};
 pub use index::{COLUMNS_MAX, Column, Columns, Index, ReadAt};
+pub use made_from::MadeFrom;
 pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
+pub use segment::digest_of;
 pub use segment::{Block, Body, Head, Heads, Place, Records, Segment};
 pub use writer::{BLOCK_BYTES, Unwritten, Writer};
 

@@ -45,6 +45,9 @@ pub enum Cause {
     ReliableDelivery = NO_GAP | 4,
     /// The recorder was at work from `from` to `to`, and nothing else happened.
     Quiet = NO_GAP | 5,
+    /// The flows that the segments up to this one left open at `to`, as far as they tell, have *open* records behind this note:
+    /// `value` of them. Ends may have been missed since `from`, if that is before `to`.
+    LeftOpen = NO_GAP | 6,
 }
 
 impl Cause {
@@ -67,6 +70,7 @@ impl Cause {
             0x8003 => Self::LossyDelivery,
             0x8004 => Self::ReliableDelivery,
             0x8005 => Self::Quiet,
+            0x8006 => Self::LeftOpen,
             _ => return None,
         })
     }
@@ -81,7 +85,8 @@ impl Cause {
             | Self::Account
             | Self::LossyDelivery
             | Self::ReliableDelivery
-            | Self::Quiet => false,
+            | Self::Quiet
+            | Self::LeftOpen => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -112,6 +117,7 @@ impl Cause {
             Self::LossyDelivery => "lossy delivery",
             Self::ReliableDelivery => "reliable delivery",
             Self::Quiet => "nothing happened",
+            Self::LeftOpen => "flows left open",
         }
     }
 }

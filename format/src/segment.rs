@@ -14,6 +14,7 @@ use crate::filter::Filter;
 use crate::footer::{Footer, TAIL, TAIL_MAGIC, Tail};
 use crate::header::{self, Digest, Header, Parsed, RecordSizes, Refusal};
 use crate::index::{Column, Index};
+use crate::made_from::MadeFrom;
 use crate::note::Note;
 use crate::record::{Counters, Record};
 pub use walk::{Heads, Place};
@@ -137,6 +138,19 @@ impl<'a> Segment<'a> {
         listed.into_iter().flatten().chain(walked.into_iter().flatten()).filter(is_index)
     }
 
+    /// What this segment was made from, if it is one of flows that tells. What lies in damage is left out, and without a footer
+    /// it is not looked for.
+    pub fn made_from(&self) -> impl Iterator<Item = &'a MadeFrom> + '_ {
+        let directory = self.footer().map_or(&[][..], |footer| footer.directory);
+        let entries = directory.iter().filter(|entry| entry.kinds & (1 << BlockKind::Sources as u8) != 0);
+        let heads = entries.flat_map(|entry| self.following(entry.offset.get()).take(entry.blocks.get() as usize));
+        let sources = heads.filter(|head| head.header.kind() == Some(BlockKind::Sources));
+        sources.flat_map(|head| match head.verify().map(|block| block.body) {
+            Ok(Body::Sources(sources)) => sources,
+            _ => &[],
+        })
+    }
+
     /// The digest that the footer of this segment should hold; `None` without a footer.
     pub fn digest(&self) -> Option<Digest> {
         let footer = usize::try_from(self.footer()?.offset).ok()?;
@@ -240,7 +254,7 @@ impl<'a> Head<'a> {
             length: self.header.length(),
             fault,
             records_lost: match self.header.kind() {
-                Some(BlockKind::Footer | BlockKind::Index) => Some(0),
+                Some(BlockKind::Footer | BlockKind::Index | BlockKind::Sources) => Some(0),
                 _ => Some(self.header.count.get().into()),
             },
         };
@@ -264,6 +278,7 @@ impl<'a> Head<'a> {
             Some(BlockKind::Index) => {
                 Body::Index(Index::parse(sequence, payload).and_then(Index::verify).map_err(contradiction)?)
             }
+            Some(BlockKind::Sources) => Body::Sources(self.made_from(payload).map_err(contradiction)?),
             None => Body::Unknown,
         };
         Ok(Block { offset: self.offset, header: self.header, body })
@@ -285,6 +300,15 @@ impl<'a> Head<'a> {
         let (notes, _) = <[Note]>::ref_from_prefix_with_elems(payload, self.header.count.get() as usize)
             .map_err(|_| "its count goes beyond its end")?;
         Ok(notes)
+    }
+
+    fn made_from(&self, payload: &'a [u8]) -> Result<&'a [MadeFrom], &'static str> {
+        if usize::from(self.header.record_size.get()) != size_of::<MadeFrom>() {
+            return Err("its sources have another size");
+        }
+        let (sources, _) = <[MadeFrom]>::ref_from_prefix_with_elems(payload, self.header.count.get() as usize)
+            .map_err(|_| "its count goes beyond its end")?;
+        Ok(sources)
     }
 
     fn records<A: Address>(&self, payload: &'a [u8], size: Option<usize>) -> Result<Records<'a, A>, &'static str> {
@@ -326,6 +350,8 @@ pub enum Body<'a> {
     Footer(Box<Footer<'a>>),
     /// The index of blocks before it.
     Index(Index<'a>),
+    /// What the segment was made from.
+    Sources(&'a [MadeFrom]),
     /// Something of a later version, which may be ignored.
     Unknown,
 }
@@ -360,4 +386,9 @@ impl<'a, A: Address> Records<'a, A> {
             Some((record, counters))
         })
     }
+}
+
+/// The SHA-256 of some bytes, as digests of segments are.
+pub fn digest_of(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
 }

@@ -17,6 +17,7 @@ use crate::encode::{self, CodecError};
 use crate::footer::{Closing, Directory, DirectoryEntry, TAIL, TAIL_MAGIC, Tail, Totals};
 use crate::header::{Digest, Header};
 use crate::index::Indexer;
+use crate::made_from::{self, MadeFrom};
 use crate::note::Note;
 use crate::record::{Counters, Kind, Record};
 use crate::{ALIGNMENT, Family, align};
@@ -97,6 +98,23 @@ impl<W: Write> Writer<W> {
         self.totals.count_block(&header);
         let events = if note.is_gap() { note.lost() } else { Some(0) };
         self.ends.push_back(Waiting { end: self.waiting.len(), since: note.from.get(), events });
+    }
+
+    /// Takes what the segment, one of flows, was made from, at its end: `closed` is the time that [`Writer::finish`] is told.
+    pub fn made_from(&mut self, sources: &[MadeFrom], closed: u64) {
+        self.seal();
+        for sources in sources.chunks(made_from::IN_A_BLOCK) {
+            let block = Content {
+                kind: BlockKind::Sources,
+                flags: 0,
+                record_size: size_of::<MadeFrom>(),
+                count: sources.len() as u32,
+                records: sources.as_bytes(),
+                span: Span { first: closed, last: closed, ..Span::default() },
+            };
+            let header = self.blocks.seal(&block, &mut self.waiting);
+            self.totals.count_block(&header);
+        }
     }
 
     /// Ends the blocks that are being gathered, so that the next [`Writer::write_out`] writes all that was pushed.
@@ -196,6 +214,11 @@ impl<W: Write> Writer<W> {
     /// The output.
     pub const fn output(&self) -> &W {
         &self.out
+    }
+
+    /// The output, once all is written.
+    pub fn into_output(self) -> W {
+        self.out
     }
 
     /// The output, for what has to be done to it beside writing.

@@ -17,6 +17,7 @@ fn header(counters: bool) -> Header {
     Header {
         tag: 0xfeed_beef,
         counters,
+        closing_keyframe: false,
         software: "ctrecorder 0.1.0".into(),
         content: Content::Events,
         host: "nat1".into(),
@@ -123,6 +124,7 @@ fn contents(block: &Block<'_>) -> u64 {
         Body::Notes(notes) => format!("{notes:?}"),
         Body::Footer(footer) => format!("{:?}", footer.totals),
         Body::Index(index) => format!("{:?}", index.columns()),
+        Body::Sources(sources) => format!("{sources:?}"),
         Body::Unknown => "unknown".into(),
     };
     let mut hasher = DefaultHasher::new();
@@ -165,7 +167,7 @@ fn what_was_written_is_read() {
                     }
                 }
                 Body::Notes(notes) => assert_eq!(notes[0].lost(), Some(12)),
-                Body::Footer(_) | Body::Index(_) | Body::Unknown => {}
+                Body::Footer(_) | Body::Index(_) | Body::Sources(_) | Body::Unknown => {}
             }
         }
         assert_eq!((numbers.0.next(), numbers.1.next()), (None, None));
@@ -350,7 +352,7 @@ fn told_of(bytes: &[u8]) -> u64 {
             Body::Ipv4(records) => records.len() as u64,
             Body::Ipv6(records) => records.len() as u64,
             Body::Notes(notes) => notes.iter().filter_map(Note::lost).sum(),
-            Body::Footer(_) | Body::Index(_) | Body::Unknown => 0,
+            Body::Footer(_) | Body::Index(_) | Body::Sources(_) | Body::Unknown => 0,
         })
         .sum()
 }

@@ -16,6 +16,7 @@ pub(super) fn first(families: &[Family], protocols: &Protocols, now: u64) -> Hea
     Header {
         tag: random(),
         counters: settings::counts(),
+        closing_keyframe: false,
         software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
         content: Content::Events,
         host: host(),

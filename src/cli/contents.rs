@@ -32,14 +32,14 @@ struct Span {
 }
 
 impl Contents {
-    /// Adds a file. Returns what is to be said of it and those before; there is only one such thing for all files.
+    /// Adds a file. One that tells what it was made from would have been passed over beside that. Returns what is to be said of it and those before; there is only one such thing for all files.
     pub(super) fn add(&mut self, file: &Version<'_>) -> Option<&'static str> {
         if self.told {
             return None;
         }
         match file.content() {
             Content::Events => self.events = true,
-            Content::Flows => self.flows = true,
+            Content::Flows => self.flows |= !tells_its_sources(file),
         }
         let said = if self.events && self.flows {
             Some(SQUEEZED_BESIDE_EVENTS)
@@ -61,12 +61,18 @@ impl Contents {
     }
 }
 
+/// Whether a file of flows tells what it was made from, all of it.
+fn tells_its_sources(file: &Version<'_>) -> bool {
+    let Version::Three(segment) = file else { return false };
+    segment.made_from().next().is_some() && segment.header().is_ok_and(|header| header.filters.is_empty())
+}
+
 impl Span {
     fn of(file: &Version<'_>) -> Self {
         let protocols = match file {
             Version::Two(file) => Protocols::These(vec![file.header().protocol]),
-            Version::Three(segment) => {
-                segment.header().map_or(Protocols::All, |header| Protocols::from_numbers(&header.protocols))
+            Version::Three(_) | Version::Archive(_) => {
+                file.header().map_or(Protocols::All, |header| Protocols::from_numbers(&header.protocols))
             }
         };
         Self { host: file.host().to_owned(), protocols, from: file.begun(), to: file.ended() }

@@ -10,7 +10,7 @@ use ctrecorder_format::{Damage, Fault};
 
 use super::selection::moment;
 use super::{InZone, Misuse, Report, Status};
-use crate::journal::{Journal, Member, Shown, Version};
+use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
 use crate::query::coverage::{Look, Reading};
@@ -64,7 +64,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse("--since is later than --until".into()));
     }
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
+        .told_once(|repeats| remarks.push(repeats.to_string()));
     let zone = arguments.zone.zone();
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
     arguments.zone.tell(&report);
@@ -117,9 +118,7 @@ fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
         report.file(&version);
-        if let Version::Three(segment) = &version
-            && let Some(filters) = segment.header().ok().map(|header| &header.filters).filter(|text| !text.is_empty())
-        {
+        if let Some(filters) = version.header().map(|header| &header.filters).filter(|text| !text.is_empty()) {
             let filters = filters.escape_debug();
             report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));
         }

@@ -66,9 +66,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if arguments.follow && arguments.squeezed {
         return Err(Misuse(SQUEEZED_FOLLOW.into()).into());
     }
-    let Selected { filter, remarks } = arguments.selection.selected(&arguments.lines.zone.clock())?;
+    let Selected { filter, mut remarks } = arguments.selection.selected(&arguments.lines.zone.clock())?;
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
+        .told_once(|repeats| remarks.push(repeats.to_string()));
     let stdout = io::stdout();
     let mut list = List {
         // A bar and lines on one terminal would be in each other's way, and what is followed has no end.

@@ -5,6 +5,7 @@ mod classic;
 mod contents;
 mod coverage;
 mod doctor;
+mod export;
 mod header;
 mod lines;
 mod list;
@@ -45,6 +46,7 @@ enum Command {
     Header(header::Arguments),
     Test(test::Arguments),
     Squeeze(squeeze::Arguments),
+    Export(Box<export::Arguments>),
     Coverage(coverage::Arguments),
     Who(who::Arguments),
     Doctor(doctor::Arguments),
@@ -106,6 +108,7 @@ fn run(command: Command, usage: Status) -> Status {
         Command::Header(arguments) => header::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Squeeze(arguments) => squeeze::run(arguments),
+        Command::Export(arguments) => export::run(*arguments),
         Command::Coverage(arguments) => coverage::run(arguments),
         Command::Who(arguments) => who::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),

@@ -117,10 +117,12 @@ impl<W: Write> Line<'_, W> {
 fn ok(out: &mut impl Write, path: &Path, examined: &Examined) -> io::Result<()> {
     let records = counted(examined.records, "record");
     let blocks = counted(examined.blocks, "block");
-    write!(out, "{}: ok, version {}, {records}", Shown(path), examined.version)?;
+    let version = if examined.condition == Condition::Archive { "archive of version" } else { "version" };
+    write!(out, "{}: ok, {version} {}, {records}", Shown(path), examined.version)?;
     match examined.condition {
         // A court that reads "ok" is to know what of.
         Condition::Legacy => writeln!(out, "; version 2 has no checksum: only its form was tested"),
+        Condition::Archive => writeln!(out, ", {blocks}"),
         Condition::BeingWritten | Condition::Open => writeln!(out, ", {blocks}, still being written"),
         Condition::Closed(closing, digest) => {
             let (closing, digest) = (header::closing(closing), header::hex(&digest));

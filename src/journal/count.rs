@@ -37,7 +37,7 @@ impl<'d> Count<'d> {
             Body::Ipv4(records) => self.totals.ipv4 += self.records(records),
             Body::Ipv6(records) => self.totals.ipv6 += self.records(records),
             Body::Notes(notes) => self.notes(notes),
-            Body::Index(_) | Body::Footer(_) | Body::Unknown => return,
+            Body::Index(_) | Body::Sources(_) | Body::Footer(_) | Body::Unknown => return,
         }
         if !matches!(block.body, Body::Notes(_)) {
             self.totals.first_event = self.totals.first_event.min(block.header.first_event.get());

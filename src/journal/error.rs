@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use ctrecorder_format::Refusal;
 use ctrecorder_format::legacy::HeaderError;
 
+use crate::archive;
+
 /// Why a file or directory is not read at all. Damage within a file is no error: it is told to the sink, and the rest is
 /// read.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,9 @@ pub enum Reason {
     /// It is a file of version 2 whose header makes no sense, or of version 1.
     #[error("offset {at}: {0}", at = offset_of(.0))]
     Legacy(#[from] HeaderError),
+    /// It is in Parquet, and not read as an archive.
+    #[error("{0}")]
+    Archive(#[from] archive::Refusal),
 }
 
 impl Error {
@@ -49,7 +54,9 @@ impl Error {
     pub const fn is_foreign(&self) -> bool {
         matches!(
             &self.reason,
-            Reason::Refused(Refusal::Empty | Refusal::NotASegment) | Reason::Legacy(HeaderError::Magic)
+            Reason::Refused(Refusal::Empty | Refusal::NotASegment)
+                | Reason::Legacy(HeaderError::Magic)
+                | Reason::Archive(archive::Refusal::Foreign)
         )
     }
 
@@ -67,6 +74,7 @@ impl Error {
             Reason::Legacy(refusal) => {
                 !matches!(refusal, HeaderError::NeverReleased | HeaderError::Version(_) | HeaderError::Flags(_))
             }
+            Reason::Archive(refusal) => !matches!(refusal, archive::Refusal::Version(_) | archive::Refusal::LeftOut),
         }
     }
 }

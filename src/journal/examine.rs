@@ -7,6 +7,7 @@ use super::chain::{Broken, Chain, LooseEnd};
 use super::count::Count;
 use super::indexed::Comparison;
 use super::{Error, Source, Version};
+use crate::archive::Archive;
 
 /// Something in a file that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +74,14 @@ pub enum Finding {
     /// The segment does not follow the one before.
     #[error("{0}")]
     Chain(Broken),
+    /// A block of an archive does not match its checksum.
+    #[error("offset {offset}: {length} bytes do not match their checksum")]
+    Checksum {
+        /// Where the block begins.
+        offset: u64,
+        /// How long it is, in bytes.
+        length: u64,
+    },
 }
 
 /// How a file that was examined ends.
@@ -86,6 +95,8 @@ pub enum Condition {
     Open,
     /// As every file of version 2: with the last record.
     Legacy,
+    /// An archive, which is whole or not open at all.
+    Archive,
 }
 
 /// What was found in a file.
@@ -119,6 +130,7 @@ impl Examiner {
     ) -> Result<Examined, Error> {
         match source.parse()? {
             Version::Two(file) => Ok(examine_legacy(&file, found)),
+            Version::Archive(archive) => Ok(examine_archive(&archive, found, passed)),
             Version::Three(segment) => {
                 let examined = examine_segment(&segment, source, found, passed);
                 if let Some(broken) = self.chain.follow(source.path(), &segment) {
@@ -144,6 +156,30 @@ fn examine_legacy(file: &legacy::File<'_>, found: &mut dyn FnMut(Finding)) -> Ex
         }
     }
     Examined { version: 2, records, blocks: 0, condition: Condition::Legacy }
+}
+
+fn examine_archive(archive: &Archive, found: &mut dyn FnMut(Finding), passed: &mut dyn FnMut(u64)) -> Examined {
+    let (damaged, blocks) = archive.damaged_blocks();
+    for block in &damaged {
+        found(Finding::Checksum { offset: block.start, length: block.end - block.start });
+    }
+    let mut records = 0;
+    let mut reached = 0;
+    for group in 0..archive.groups() {
+        match archive.read(group, None) {
+            Ok(rows) => records += (rows.ipv4().count() + rows.ipv6().count()) as u64,
+            // Its bytes were told of.
+            Err(_) if !damaged.is_empty() => {}
+            Err(damage) => found(Finding::Damage(*damage)),
+        }
+        passed(archive.end_of(group).saturating_sub(reached));
+        reached = archive.end_of(group);
+    }
+    let (offset, said) = (reached, archive.about().rows);
+    if damaged.is_empty() && said != records {
+        found(Finding::Total { offset, what: "rows", said, counted: records });
+    }
+    Examined { version: 1, records, blocks, condition: Condition::Archive }
 }
 
 fn examine_segment(
@@ -218,6 +254,7 @@ mod tests {
         let header = Header {
             tag: 0xfeed_beef,
             counters: true,
+            closing_keyframe: false,
             software: "ctrecorder".into(),
             content: Content::Events,
             host: "nat1".into(),

@@ -49,7 +49,7 @@ fn hides(index: &Index<'_>, column: usize, body: &Body<'_>) -> bool {
     match body {
         Body::Ipv4(records) => hides_some(index, column, records),
         Body::Ipv6(records) => hides_some(index, column, records),
-        Body::Notes(_) | Body::Footer(_) | Body::Index(_) | Body::Unknown => false,
+        Body::Notes(_) | Body::Footer(_) | Body::Index(_) | Body::Sources(_) | Body::Unknown => false,
     }
 }
 

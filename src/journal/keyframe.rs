@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ctrecorder_format::{Cause, Digest, Header, Note, Segment};
+use ctrecorder_format::{Cause, Content, Digest, Header, Note, Segment};
 
 /// Which open records are handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,21 +31,33 @@ pub(super) struct State {
     /// Records of this segment were lost to damage: what the recorder said of flows may be among them, so that the next
     /// keyframe is needed whatever was read of the table.
     damaged: bool,
+    /// It is a segment of flows: its open records are what it leaves open, whatever stands before them.
+    is_of_flows: bool,
 }
 
 impl Keyframes {
     pub(super) fn new(which: OpenRecords) -> Self {
-        let present = State { shown: true, waiting: false, damaged: false };
+        let present = State { shown: true, waiting: false, damaged: false, is_of_flows: false };
         Self { which, chains: HashMap::new(), present }
     }
 
-    /// A segment begins.
-    pub(super) fn begin(&mut self, header: Option<&Header>) {
+    /// A segment begins. What it leaves open, if it is one of flows, a later one tells of, or not.
+    pub(super) fn begin(&mut self, header: Option<&Header>, is_gone_on_with: bool) {
+        if header.is_some_and(|header| header.content == Content::Flows) {
+            let shown = !is_gone_on_with || self.which == OpenRecords::All;
+            self.present = State { shown, waiting: false, damaged: false, is_of_flows: true };
+            return;
+        }
         let previous = header.and_then(|header| header.previous);
         let follows = previous.and_then(|digest| self.chains.remove(&digest));
         let waiting = follows.unwrap_or(false);
         let shown = follows.is_none() || waiting || self.which == OpenRecords::All;
-        self.present = State { shown, waiting, damaged: false };
+        self.present = State { shown, waiting, damaged: false, is_of_flows: false };
+    }
+
+    /// Which open records are handed on.
+    pub(super) const fn which(&self) -> OpenRecords {
+        self.which
     }
 
     /// What is known at this place of the present segment.
@@ -60,6 +72,9 @@ impl Keyframes {
 
     /// A note: behind a gap the flows that are open are news, until the segment has told of all flows in the kernel's table.
     pub(super) fn note(&mut self, note: &Note) {
+        if self.present.is_of_flows {
+            return;
+        }
         if note.is_gap() {
             (self.present.shown, self.present.waiting) = (true, true);
         } else if note.cause() == Some(Cause::TableRead) {
@@ -69,7 +84,7 @@ impl Keyframes {
 
     /// Records were lost to damage: the flows that are open behind it may be news.
     pub(super) const fn damage(&mut self) {
-        (self.present.shown, self.present.damaged) = (true, true);
+        (self.present.shown, self.present.damaged) = (self.present.shown || !self.present.is_of_flows, true);
     }
 
     /// Whether an open record at this place is to be handed on.
@@ -84,8 +99,11 @@ impl Keyframes {
 
     /// The segment is at its end.
     pub(super) fn end(&mut self, segment: &Segment<'_>) {
-        if let Some(footer) = segment.footer() {
-            self.chains.insert(footer.digest, self.present.waiting || self.present.damaged);
-        }
+        let waiting = self.present.waiting || self.present.damaged;
+        // What goes on with what it was made from goes on with a segment of flows, too: that has told of what was open.
+        let told_open = self.present.is_of_flows && segment.header().is_ok_and(|header| header.closing_keyframe);
+        let last = told_open.then(|| segment.made_from().last().and_then(|last| last.digest()));
+        let own = segment.footer().map(|footer| footer.digest);
+        self.chains.extend(last.flatten().into_iter().chain(own).map(|digest| (digest, waiting)));
     }
 }

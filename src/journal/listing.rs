@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ctrecorder_format::Content;
+
 use super::chain::Recorder;
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
@@ -13,7 +15,7 @@ use super::{Error, Reason};
 /// time.
 #[derive(Debug, Default)]
 pub struct Journal {
-    files: Vec<Member>,
+    pub(super) files: Vec<Member>,
     passed_over: Vec<Error>,
 }
 
@@ -24,10 +26,14 @@ pub struct Member {
     length: u64,
     /// The content of what can be read only once, a pipe.
     held: Option<Arc<[u8]>>,
+    /// Whether it is a segment of flows; `None`: nobody has looked yet.
+    is_of_flows: Option<bool>,
+    /// It is a segment of flows, and another one goes on with what it leaves open: see [`Journal::told_once`].
+    pub(super) is_gone_on_with: bool,
 }
 
 impl Journal {
-    /// The files at these paths. A directory stands for the segments in it (not in directories below), by the time they
+    /// The files at these paths. A directory stands for the segments in it (not in directories below, but for those of an archive's dates and hours), by the time they
     /// were begun, those of one run of a recorder by their number. What else is in it is passed over: files that are no segments,
     /// and hidden ones. What cannot be had is told to
     /// `failed`, and the rest goes on.
@@ -56,9 +62,25 @@ impl Journal {
         self.files.iter().map(|file| file.length).sum()
     }
 
+    /// The same files by time, as those of a directory are; what cannot be read is told to `failed`, and left out.
+    pub fn by_time(self, mut failed: impl FnMut(Error)) -> Self {
+        let found = self.files.into_iter().filter_map(|file| {
+            let found =
+                file.open().and_then(|source| Ok(Found::new(file.clone(), file.path(), &source.parse_front()?)));
+            found.map_err(&mut failed).ok()
+        });
+        Self { files: in_order(found.collect()), passed_over: self.passed_over }
+    }
+
     /// The files behind so many of them, as a journal of its own.
     pub fn behind(&self, count: usize) -> Self {
         Self { files: self.files.iter().skip(count).cloned().collect(), passed_over: Vec::new() }
+    }
+
+    /// Those of the files that stand at these places, in this order, as a journal of their own.
+    pub fn only(&self, places: impl IntoIterator<Item = usize>) -> Self {
+        let files = places.into_iter().filter_map(|place| self.files.get(place).cloned());
+        Self { files: files.collect(), passed_over: Vec::new() }
     }
 
     /// Each file as a journal of its own.
@@ -68,6 +90,17 @@ impl Journal {
 }
 
 impl Member {
+    fn new(path: &Path, length: u64) -> Self {
+        Self { path: path.to_path_buf(), length, held: None, is_of_flows: None, is_gone_on_with: false }
+    }
+
+    /// Whether it is a segment of flows.
+    pub(super) fn is_of_flows(&self) -> bool {
+        self.is_of_flows.unwrap_or_else(|| {
+            self.open().is_ok_and(|source| source.parse_front().is_ok_and(|version| is_of_flows(&version)))
+        })
+    }
+
     /// The path, as it was given or found.
     pub fn path(&self) -> &Path {
         &self.path
@@ -103,7 +136,7 @@ impl Journal {
             Some(bytes.map_err(Error::at(path))?)
         };
         let length = held.as_ref().map_or(metadata.len(), |bytes| bytes.len() as u64);
-        self.files.push(Member { path: path.to_path_buf(), length, held });
+        self.files.push(Member { held, ..Member::new(path, length) });
         Ok(())
     }
 
@@ -111,8 +144,30 @@ impl Journal {
     fn add_directory(&mut self, directory: &Path, failed: &mut impl FnMut(Error)) -> Result<(), Error> {
         let mut found = Vec::new();
         let mut failures = 0;
+        let mut failed = |error| {
+            failures += 1;
+            failed(error);
+        };
+        self.gather(directory, &mut found, &mut failed)?;
+        if found.is_empty() && failures == 0 {
+            return Err(Error::at(directory)(Reason::NoSegments));
+        }
+        self.files.extend(in_order(found));
+        Ok(())
+    }
+
+    /// Finds what is in a directory, and in those of an archive's parts below it.
+    fn gather(
+        &mut self,
+        directory: &Path,
+        found: &mut Vec<Found<Member>>,
+        failed: &mut impl FnMut(Error),
+    ) -> Result<(), Error> {
         for entry in fs::read_dir(directory).map_err(Error::at(directory))? {
             let path = entry.map_err(Error::at(directory))?.path();
+            if is_partition(&path) && path.is_dir() {
+                self.gather(&path, found, failed)?;
+            }
             // Neither directories, nor pipes, which would not end, nor what a squeeze is still writing.
             if !path.is_file() || is_hidden(&path) {
                 continue;
@@ -120,18 +175,16 @@ impl Journal {
             match Found::at(&path) {
                 Ok(segment) => found.push(segment),
                 Err(error) if error.is_foreign() => self.passed_over.push(error),
-                Err(error) => {
-                    failures += 1;
-                    failed(error);
-                }
+                Err(error) => failed(error),
             }
         }
-        if found.is_empty() && failures == 0 {
-            return Err(Error::at(directory)(Reason::NoSegments));
-        }
-        self.files.extend(in_order(found));
         Ok(())
     }
+}
+
+/// Whether a file is a segment of flows. Of version 2, none tells what it was made from.
+fn is_of_flows(version: &Version<'_>) -> bool {
+    matches!(version, Version::Three(_)) && version.content() == Content::Flows
 }
 
 /// Whether something that is no regular file is a device, which may never come to an end, and not a pipe.
@@ -146,6 +199,12 @@ fn is_endless(metadata: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_endless(_metadata: &fs::Metadata) -> bool {
     false
+}
+
+/// Whether a directory of this name holds parts of an archive: those of a date, or of an hour of it.
+fn is_partition(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.as_encoded_bytes());
+    name.is_some_and(|name| name.starts_with(b"date=") || name.starts_with(b"hour="))
 }
 
 pub(super) fn is_hidden(path: &Path) -> bool {
@@ -166,18 +225,16 @@ pub(super) struct Found<T> {
 impl Found<Member> {
     fn at(path: &Path) -> Result<Self, Error> {
         let source = Source::open(path)?;
-        let file = Member { path: path.to_path_buf(), length: source.length(), held: None };
-        Ok(Found::new(file, path, &source.parse_front()?))
+        let version = source.parse_front()?;
+        let file = Member { is_of_flows: Some(is_of_flows(&version)), ..Member::new(path, source.length()) };
+        Ok(Found::new(file, path, &version))
     }
 }
 
 impl<T> Found<T> {
     /// A file at this path, which is of this version.
     pub(super) fn new(file: T, path: &Path, version: &Version<'_>) -> Self {
-        let header = match version {
-            Version::Two(_) => None,
-            Version::Three(segment) => segment.header().ok(),
-        };
+        let header = version.header();
         Self {
             file,
             path: path.to_path_buf(),

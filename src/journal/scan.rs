@@ -6,7 +6,7 @@
 //! | `leg` | files that grow, each from where it was read to |
 //! | `ruled_out` | what the indexes of a segment say of its blocks |
 //! | `divide` | divides a file into parcels |
-//! | `parcel`, `entries`, `reading`, `merge` | reads one: on any thread, of nothing but itself |
+//! | `parcel`, `entries`, `reading`, `merge`, `group` | reads one: on any thread, of nothing but itself |
 //! | `found` | what was found in it |
 //! | `crew` | the threads |
 //! | `deliver` | takes what was found in order, and does what depends on what came before |
@@ -16,6 +16,7 @@ mod deliver;
 mod divide;
 mod entries;
 mod found;
+mod group;
 mod leg;
 mod merge;
 mod parcel;
@@ -34,6 +35,7 @@ use ctrecorder_format::{Address, Columns, Counters, Damage, DirectoryEntry, Head
 
 use super::keyframe::{Keyframes, OpenRecords};
 use super::{Error, Journal, Version};
+use crate::archive::Sought;
 use deliver::Delivery;
 pub(super) use leg::{Follower, Leg, Standing, Stopped};
 use parcel::Parcel;
@@ -58,6 +60,11 @@ pub trait Select: Sync {
     /// The columns of an index in whose blocks a wanted record may be.
     fn columns(&self, index: &Index<'_>) -> Columns {
         index.all()
+    }
+
+    /// Of an archive: what a wanted record has at some place, one of these at least. `None`: that cannot be said.
+    fn sought(&self) -> Option<Vec<Sought>> {
+        None
     }
 
     /// Puts to a search the question whether a record of version 2 can be wanted, by its endpoints alone; only those that can
@@ -148,7 +155,7 @@ impl<F: Select> Scan<F> {
     /// Hands everything in a journal to `sink`, until that wants no more.
     pub fn run<S: Sink>(&mut self, journal: &Journal, sink: &mut S) -> ControlFlow<S::Stop> {
         let Self { select, keyframes, threads } = self;
-        let planner = Planner::new(Way::Journal(journal), select);
+        let planner = Planner::new(Way::Journal(journal), select, keyframes.which());
         deliver(Delivery::new(planner, select, keyframes, sink), select, *threads)
     }
 
@@ -160,7 +167,7 @@ impl<F: Select> Scan<F> {
         sink: &mut S,
     ) -> ControlFlow<S::Stop> {
         let Self { select, keyframes, threads } = self;
-        let planner = Planner::new(Way::Legs(legs), select);
+        let planner = Planner::new(Way::Legs(legs), select, keyframes.which());
         deliver(Delivery::new(planner, select, keyframes, sink).followed_by(follower), select, *threads)
     }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ctrecorder_format::legacy::Piece;
-use ctrecorder_format::{Content, NS_PER_SECOND, ReadAt, Refusal, Segment, legacy};
+use ctrecorder_format::{Content, Header, NS_PER_SECOND, ReadAt, Refusal, Segment, legacy};
 use memmap2::Mmap;
 
 use super::Error;
+use crate::archive::{self, Archive};
 use crate::file::{Identity, identity, is_locked, map};
 
 const NS_PER_US: u64 = 1_000;
@@ -32,8 +33,24 @@ pub struct Source {
 #[derive(Debug)]
 enum Bytes {
     /// The file stays open for small reads, far apart, which would cost a page fault each.
-    Mapped(Mmap, #[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the map serves"))] Arc<File>),
+    Mapped(Arc<Mmap>, #[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the map serves"))] Arc<File>),
     Read(Arc<[u8]>),
+}
+
+/// The bytes of a file, for whoever keeps them.
+#[derive(Clone)]
+enum Shared {
+    Mapped(Arc<Mmap>),
+    Read(Arc<[u8]>),
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Read(bytes) => bytes,
+        }
+    }
 }
 
 /// A file as what its version makes of it.
@@ -43,6 +60,8 @@ pub enum Version<'a> {
     Two(legacy::File<'a>),
     /// Version 3.
     Three(Segment<'a>),
+    /// An archive: flows in Parquet.
+    Archive(Box<Archive>),
 }
 
 impl Version<'_> {
@@ -54,6 +73,7 @@ impl Version<'_> {
                 legacy::Content::Combined => Content::Flows,
             },
             Self::Three(segment) => segment.header().map_or(Content::Events, |header| header.content),
+            Self::Archive(_) => Content::Flows,
         }
     }
 
@@ -62,6 +82,16 @@ impl Version<'_> {
         match self {
             Self::Two(file) => &file.header().host,
             Self::Three(segment) => segment.header().map_or("", |header| &header.host),
+            Self::Archive(archive) => &archive.header().host,
+        }
+    }
+
+    /// The header, if it has one of version 3, or what says the same, and it is whole.
+    pub fn header(&self) -> Option<&Header> {
+        match self {
+            Self::Two(_) => None,
+            Self::Three(segment) => segment.header().ok(),
+            Self::Archive(archive) => Some(archive.header()),
         }
     }
 
@@ -73,6 +103,7 @@ impl Version<'_> {
                 u64::from(seconds) * NS_PER_SECOND + u64::from(us) * NS_PER_US
             }
             Self::Three(segment) => segment.header().map_or_else(|_| first_event(segment), |header| header.created),
+            Self::Archive(archive) => archive.header().created,
         }
     }
 
@@ -82,6 +113,7 @@ impl Version<'_> {
         let ended = match self {
             Self::Two(file) => last_record(file),
             Self::Three(segment) => segment.footer().map_or_else(|| last_event(segment), |footer| footer.totals.closed),
+            Self::Archive(archive) => archive.about().to,
         };
         ended.max(self.begun())
     }
@@ -135,7 +167,7 @@ impl Source {
         // A recorder locks its file before it writes to it. Who asks earlier is in its way.
         let being_written = metadata.len() > 0 && is_locked(file);
         let bytes = match map(file) {
-            Ok(map) => Bytes::Mapped(map, Arc::clone(file)),
+            Ok(map) => Bytes::Mapped(Arc::new(map), Arc::clone(file)),
             Err(_) => {
                 let mut file = &**file;
                 Bytes::Read(file.seek(SeekFrom::Start(0)).and_then(|_| read(&mut file)).map_err(&failed)?)
@@ -177,6 +209,14 @@ impl Source {
         }
     }
 
+    /// The same, for whoever keeps them.
+    fn shared(&self) -> Shared {
+        match &self.bytes {
+            Bytes::Mapped(map, _) => Shared::Mapped(Arc::clone(map)),
+            Bytes::Read(bytes) => Shared::Read(Arc::clone(bytes)),
+        }
+    }
+
     /// Length in bytes when it was opened; a segment that is being written has grown since.
     pub fn length(&self) -> u64 {
         self.bytes().len() as u64
@@ -198,6 +238,10 @@ impl Source {
             // The reader of version 2 also knows what to say of version 1.
             Err(Refusal::Version(1 | 2)) => {
                 legacy::File::open(self.bytes()).map(Version::Two).map_err(Error::at(&self.path))
+            }
+            Err(Refusal::NotASegment) if self.bytes().starts_with(&archive::MAGIC) => {
+                let archive = Archive::open(self.shared()).map_err(Error::at(&self.path))?;
+                Ok(Version::Archive(Box::new(archive)))
             }
             Err(refusal) => Err(Error::at(&self.path)(refusal)),
         }

@@ -6,6 +6,7 @@ use ctrecorder_format::{Clock, Closing, Content, Family, Footer, Header, NS_PER_
 
 use super::time::Times;
 use super::zone::Zone;
+use crate::archive::About;
 use crate::protocol::{Protocol, Protocols};
 
 /// Stands for what is not known.
@@ -56,6 +57,24 @@ pub fn v3(header: &Header, footer: Option<&Footer<'_>>, zone: &Zone) -> String {
         Some(footer) => text.footer(footer, &mut times),
         None => text.line("closed", UNKNOWN),
     }
+    text.0
+}
+
+/// What an archive says of itself. Times are in `zone`.
+pub fn archive(header: &Header, about: &About, zone: &Zone) -> String {
+    let mut times = Times::new(zone.clone());
+    let mut text = Lines(String::new());
+    text.line("magic", "PAR1");
+    text.line("export", printable(&about.export));
+    text.line("part", about.part);
+    text.line("last", if about.is_last { "yes" } else { "no" });
+    text.origin(header, &mut times);
+    text.coverage(header);
+    text.line("end", times.text(about.to));
+    text.line("rows", about.rows);
+    text.line("sources", about.sources.len());
+    text.line("damaged", about.damaged);
+    text.line("records_lost", about.records_lost);
     text.0
 }
 
@@ -232,6 +251,7 @@ mod tests {
         Header {
             tag: 1,
             counters: true,
+            closing_keyframe: false,
             software: "ctrecorder 0.1.0".into(),
             content: Content::Events,
             host: "nat1".into(),

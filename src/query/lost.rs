@@ -29,6 +29,11 @@ pub struct Losses {
 }
 
 impl Losses {
+    /// Of files that go on where earlier ones of this host left these spans: no reading has ended them yet.
+    pub fn after(host: &str, lost: Vec<Span>) -> Self {
+        Self { before: lost.into_iter().map(|lost| (host.to_owned(), lost)).collect(), ..Self::default() }
+    }
+
     /// A file begins.
     pub fn begin(&mut self, file: &Version<'_>) {
         self.before.extend(self.here.drain(..).map(|lost| (self.host.clone(), lost)));
@@ -127,6 +132,18 @@ fn since(version: &Version<'_>, damage: &Damage) -> Lost {
                     Piece::Record { offset, record } if offset < damage.offset => from = record.event_time(),
                     Piece::Record { .. } | Piece::Damage(_) => break,
                 }
+            }
+        }
+        Version::Archive(archive) => {
+            let group = match damage.fault {
+                Fault::Rows { group, .. } => archive.entry(group as usize),
+                _ => None,
+            };
+            if let Some(group) = group {
+                let is_known = |flag| group.flags & flag == 0;
+                let from = if is_known(flags::START_UNKNOWN) { group.least_start.get() } else { 0 };
+                let to = if is_known(flags::END_UNKNOWN) { group.greatest_end.get() } else { u64::MAX };
+                return Lost { alive: Span { from, to }, arrived: None };
             }
         }
         Version::Three(segment) => {

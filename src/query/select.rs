@@ -3,6 +3,7 @@
 use ctrecorder_format::{Address, Columns, DirectoryEntry, Head, Index, Record};
 
 use super::Filter;
+use crate::archive::Sought;
 use crate::journal::{Search, Select};
 
 impl Select for Filter {
@@ -20,6 +21,10 @@ impl Select for Filter {
 
     fn columns(&self, index: &Index<'_>) -> Columns {
         Self::columns(self, index)
+    }
+
+    fn sought(&self) -> Option<Vec<Sought>> {
+        Self::sought(self)
     }
 
     fn by_endpoints<S: Search>(&self, search: S) -> S::Found {

@@ -13,3 +13,5 @@ mod lab;
 mod lab_works;
 mod program;
 mod readers;
+#[cfg(all(target_os = "linux", feature = "capture"))]
+mod small_disk;

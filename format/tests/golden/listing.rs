@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use ctrecorder_format::{
-    Address, Block, BlockKind, Body, Column, Counters, Damage, Footer, Header, Index, Note, Record, Records, Segment,
-    Tuple,
+    Address, Block, BlockKind, Body, Column, Counters, Damage, Footer, Header, Index, MadeFrom, Note, Record, Records,
+    Segment, Tuple,
 };
 
 /// A line for each block, record, note, directory entry and damage. Times are nanoseconds since the epoch.
@@ -48,6 +48,9 @@ fn header(text: &mut String, header: &Header) {
         text,
         format_args!("header protocols {protocols:?} namespace {namespace} filters {filters:?} clock {clock:?}"),
     );
+    if header.closing_keyframe {
+        line(text, format_args!("header closing_keyframe"));
+    }
     line(text, format_args!("header previous {}", previous.map_or("none".into(), |digest| hex(&digest))));
 }
 
@@ -70,8 +73,21 @@ fn block(text: &mut String, filter: usize, block: &Block<'_>) {
         Body::Notes(found) => found.iter().for_each(|found| note(text, found)),
         Body::Footer(found) => footer(text, found),
         Body::Index(found) => index(text, found),
+        Body::Sources(found) => found.iter().for_each(|found| source(text, found)),
         Body::Unknown => assert_eq!(kind, None::<BlockKind>),
     }
+}
+
+fn source(text: &mut String, source: &MadeFrom) {
+    let MadeFrom { digest, boot_id, recorder_started, segment_number, length, version, .. } = source;
+    let (digest, boot_id, closing) = (hex(digest), hex(boot_id), source.closing());
+    line(
+        text,
+        format_args!(
+            "  source version {version} boot_id {boot_id} recorder_started {recorder_started} segment {segment_number} \
+             length {length} closing {closing:?} digest {digest}"
+        ),
+    );
 }
 
 fn records<A: Address>(text: &mut String, records: &Records<'_, A>) {

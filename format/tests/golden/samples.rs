@@ -3,7 +3,8 @@
 
 use ctrecorder_format::record::flags;
 use ctrecorder_format::{
-    Address, Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, Note, Record, Tuple, V4, V6, Writer,
+    Address, Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, MadeFrom, Note, Record, Segment, Tuple,
+    V4, V6, Writer,
 };
 
 const NS: u64 = 1_000_000_000;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "smallest-index", bytes: smallest_index() },
         Sample { name: "accounted", bytes: accounted() },
         Sample { name: "every-protocol", bytes: every_protocol() },
+        Sample { name: "left-open", bytes: left_open() },
     ]
 }
 
@@ -131,6 +133,24 @@ fn squeezed() -> Vec<u8> {
     let flow = Record { kind: Kind::Flow as u8, end: (CREATED + 40 * NS).into(), ..dns() };
     writer.push(&Record { flags: flow.flags | flags::END_AT_LATEST, ..flow }, None, CREATED + 40 * NS);
     writer.finish(Closing::Complete, CREATED + 60 * NS).expect("a footer");
+    written(writer)
+}
+
+/// What the example becomes: a flow, one that is left open, and what it was made from.
+fn left_open() -> Vec<u8> {
+    let (source, _) = example();
+    let source = Segment::open(&source).expect("the example");
+    let header = Header { tag: 0x0be5_0be5, content: Content::Flows, closing_keyframe: true, ..header() };
+    let mut writer = writer(&header);
+    let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
+    let (start, end, closed) = (CREATED + NS / 2, CREATED + NS / 4 * 3, CREATED + 360 * 60 * NS);
+    let flow = Record { start: start.into(), end: end.into(), ..translated(Kind::Flow, TCP, web, 36782) };
+    writer.push(&flow, None, end);
+    writer.note(&Note::gap(closed, closed, 0, Cause::LeftOpen).with_value(1));
+    writer.push(&Record { kind: Kind::Open as u8, ..dns() }, None, closed);
+    let own = source.header().expect("its header");
+    writer.made_from(&[MadeFrom::segment(own, source.footer(), source.length())], closed);
+    writer.finish(Closing::Complete, closed).expect("a footer");
     written(writer)
 }
 
@@ -291,6 +311,7 @@ fn header() -> Header {
     Header {
         tag: 0xfeed_beef,
         counters: false,
+        closing_keyframe: false,
         software: "ctrecorder 0.1.0".into(),
         content: Content::Events,
         host: "nat1".into(),

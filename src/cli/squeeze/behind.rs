@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
-use ctrecorder_format::{Counters, Note, Record, V4, V6};
+use ctrecorder_format::{Counters, Digest, Note, Record, V4, V6};
 
 use super::output::Output;
 
@@ -62,8 +62,8 @@ impl Behind {
         self.to.send(steps).map_err(|_| anyhow!(Refused))
     }
 
-    /// Waits until all is written, and ends the output.
-    pub(super) fn finish(self, closed: u64) -> anyhow::Result<()> {
+    /// Waits until all is written, and ends the output; its digest is returned.
+    pub(super) fn finish(self, closed: u64) -> anyhow::Result<Option<Digest>> {
         // If nobody takes them, the thread has failed, and says why.
         let _ = self.to.send(self.steps);
         join(self.to, self.thread)?.finish(closed)

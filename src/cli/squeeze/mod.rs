@@ -1,9 +1,12 @@
 //! `ctrecorder squeeze`: starts and ends become flows, in a file of their own.
 
 mod behind;
+mod directory;
+mod long;
 mod output;
 mod plan;
 mod stream;
+mod temporary;
 mod timeless;
 
 use std::num::NonZeroUsize;
@@ -19,7 +22,7 @@ use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
 use crate::query::Filter;
 use output::Output;
-use plan::Plan;
+pub(super) use plan::Plan;
 use stream::Stream;
 
 /// Merge starts and ends into flows
@@ -34,9 +37,16 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// The file to write; all inputs together become this one
-    #[arg(short, long, value_name = "FILE")]
+    /// The file to write: all inputs together become this one. Or a directory (one that exists, or a name that ends in /): each
+    /// input becomes a segment there, under its own name, with the flows that ended in it. What is there already is not made
+    /// again, and what is still being written is left for another time
+    #[arg(short, long, value_name = "FILE|DIRECTORY")]
     output: Option<PathBuf>,
+
+    /// Remove each input once its output in the directory is on the medium and was read back, but for the last one. An input that
+    /// is damaged stays
+    #[arg(long)]
+    remove: bool,
 
     /// Write a file of the C program (version 2); it holds IPv4 flows of one protocol. Flows of which neither start nor end is
     /// known are left out and told, and the exit status is 5
@@ -66,7 +76,7 @@ enum FamilyName {
 
 /// Which flows go into the output.
 #[derive(Clone, Debug)]
-struct Choice {
+pub(super) struct Choice {
     protocols: Protocols,
     family: Option<Family>,
     /// Which of these flows, once they are paired.
@@ -84,6 +94,11 @@ struct How {
 }
 
 impl Choice {
+    /// The flows of all families and protocols that a filter keeps.
+    pub(super) fn of_flows(filter: Filter) -> Self {
+        Self { protocols: Protocols::All, family: None, before_pairing: filter.before_pairing(), filter }
+    }
+
     fn has_family(&self, family: Family) -> bool {
         self.family.is_none_or(|chosen| chosen == family)
     }
@@ -119,15 +134,26 @@ impl Select for &Choice {
 /// Squeezes what the arguments name.
 pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
     let protocols = arguments.selection.take_protocols();
-    let Selected { filter, remarks } = arguments.selection.selected(&arguments.zone.clock())?;
+    let Selected { filter, mut remarks } = arguments.selection.selected(&arguments.zone.clock())?;
     let mut failures = Vec::new();
+    let directory = arguments.output.as_deref().filter(|path| directory::is_directory(path));
+    if directory.is_some() && arguments.legacy {
+        bail!(Misuse(
+            "in a directory, one segment goes on with another: that is beyond version 2, so --legacy makes one file"
+                .into()
+        ));
+    }
+    if directory.is_none() && arguments.remove {
+        bail!(Misuse("--remove goes with a directory: -o DIRECTORY/".into()));
+    }
     if arguments.output.is_none()
         && let Some(directory) = arguments.paths.iter().find(|path| path.is_dir())
     {
         let what = format!("{}: the segments of a directory become one file: say which with -o", Shown(directory));
         bail!(Misuse(what));
     }
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
+        .told_once(|repeats| remarks.push(repeats.to_string()));
     let mut report = Report::new(journal.length(), true).in_zone(arguments.zone.zone());
     arguments.zone.tell(&report);
     remarks.iter().for_each(|remark| report.line(remark));
@@ -147,14 +173,21 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
         report.line(format_args!("a file of version 2 cannot tell that it has only what was asked for: {filter}"));
     }
     let how = How { choice, legacy: arguments.legacy, threads: arguments.threads.number() };
-    if let Some(path) = &arguments.output {
+    if let Some(directory) = directory {
+        directory::squeeze(journal, directory, &how, arguments.remove, &mut report)?;
+    } else if let Some(path) = &arguments.output {
         squeeze(&journal, path, &how, &mut report);
     } else {
         for journal in journal.split() {
             for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
                 if squeeze(&journal, &path, &how, &mut report) {
                     let path = Shown(&path);
-                    report.line(format_args!("{path}: written; a listing of its directory has its flows twice now"));
+                    let told = if how.legacy {
+                        "a listing of its directory has its flows twice now"
+                    } else {
+                        "who reads its directory passes it over as long as its input is there"
+                    };
+                    report.line(format_args!("{path}: written; {told}"));
                 }
             }
         }
@@ -176,12 +209,12 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
         bail!("there is nothing to squeeze");
     };
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let mut stream = Stream::start(output, plan, how.choice.filter.clone(), journal, report)?;
+    let mut stream = Stream::start(output, plan, how.choice.filter.clone(), journal, None, report)?;
     let mut scan = Scan::new(&how.choice, OpenRecords::All).with_threads(how.threads);
     if let ControlFlow::Break(error) = scan.run(journal, &mut stream) {
         return Err(stream.why(error));
     }
-    stream.finish()
+    stream.finish().map(drop)
 }
 
 /// The path of a file's squeezed form unless another one is asked for: beside it, with `.sq` before the suffix.

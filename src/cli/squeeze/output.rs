@@ -5,13 +5,16 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::bail;
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Address, Cause, Closing, Counters, Note, Record, V4, V6, Writer, legacy};
+use ctrecorder_format::{
+    Address, Cause, Closing, Counters, Digest, Kind, MadeFrom, Note, Record, V4, V6, Writer, legacy,
+};
 use tempfile::TempPath;
 
+use super::long::Long;
 use super::plan::Plan;
-use crate::journal::Shown;
+use super::temporary::{Maker, create, persist};
 
 /// Sealed blocks are written when there is this much of them.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -23,6 +26,10 @@ pub(super) struct Output {
     format: Format,
     /// The last readings of the kernel's table: written once an end refers to one.
     readings: VecDeque<Note>,
+    /// Flows that stand apart, until there is a block of them.
+    long_ipv4: Long<V4>,
+    long_ipv6: Long<V6>,
+    made_from: Vec<MadeFrom>,
 }
 
 /// So many readings are remembered. The ends that one found stand right behind it.
@@ -37,21 +44,26 @@ enum Format {
 impl Output {
     /// An output of version 3.
     pub(super) fn segment(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
-        let (file, temporary) = create(path)?;
-        let writer = Writer::new(file, &plan.header())?;
-        Ok(Self::new(path, temporary, Format::Segment(Box::new(writer))))
+        let header = plan.header();
+        let maker = if header.closing_keyframe { Maker::OfDirectory } else { Maker::OfFile };
+        let (file, temporary) = create(path, maker)?;
+        let writer = Writer::new(file, &header)?;
+        let made_from = plan.made_from().to_vec();
+        Ok(Self { made_from, ..Self::new(path, temporary, Format::Segment(Box::new(writer))) })
     }
 
     /// An output of version 2, combined.
     pub(super) fn legacy(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
         let header = plan.legacy_header()?;
-        let (file, temporary) = create(path)?;
+        let (file, temporary) = create(path, Maker::OfFile)?;
         let writer = legacy::Writer::new(BufWriter::new(file), &header)?;
         Ok(Self::new(path, temporary, Format::Legacy(writer)))
     }
 
     fn new(path: &Path, temporary: TempPath, format: Format) -> Self {
-        Self { path: path.to_path_buf(), temporary, format, readings: VecDeque::new() }
+        let (path, readings, made_from) = (path.to_path_buf(), VecDeque::new(), Vec::new());
+        let (long_ipv4, long_ipv6) = (Long::default(), Long::default());
+        Self { path, temporary, format, readings, long_ipv4, long_ipv6, made_from }
     }
 
     /// Takes a flow; `reached` is the time up to which the input was read.
@@ -59,7 +71,7 @@ impl Output {
         self.refer(flow);
         match &mut self.format {
             Format::Segment(writer) => {
-                writer.push(flow, Some(counters), arrival(flow, reached));
+                self.long_ipv4.push(writer, flow, counters, arrival(flow, reached));
                 Ok(write_out(writer)?)
             }
             Format::Legacy(writer) => match writer.push(flow) {
@@ -76,7 +88,7 @@ impl Output {
         self.refer(flow);
         match &mut self.format {
             Format::Segment(writer) => {
-                writer.push(flow, Some(counters), arrival(flow, reached));
+                self.long_ipv6.push(writer, flow, counters, arrival(flow, reached));
                 Ok(write_out(writer)?)
             }
             Format::Legacy(_) => {
@@ -129,31 +141,41 @@ impl Output {
     /// What follows stands behind everything taken up to now: a reader will not merge the two.
     pub(super) fn part(&mut self) {
         if let Format::Segment(writer) = &mut self.format {
+            self.long_ipv4.flush(writer);
+            self.long_ipv6.flush(writer);
             writer.seal();
         }
     }
 
-    /// Ends the file and gives it its name. Whatever fails, there is no half file under that name. It tells of its flows up
-    /// to `closed`, as its inputs did, not up to the present.
-    pub(super) fn finish(self, closed: u64) -> anyhow::Result<()> {
-        match self.format {
+    /// Ends the file and gives it its name; its digest, if it has one, is returned. Whatever fails, there is no half file under
+    /// that name. It tells of its flows up to `closed`, as its inputs did, not up to the present.
+    pub(super) fn finish(mut self, closed: u64) -> anyhow::Result<Option<Digest>> {
+        self.part();
+        // The lock goes with the file, after it has its name.
+        let (_file, digest) = match self.format {
             Format::Segment(mut writer) => {
-                writer.finish(Closing::Complete, closed)?;
+                writer.made_from(&self.made_from, closed);
+                let digest = writer.finish(Closing::Complete, closed)?;
                 writer.write_out()?;
                 writer.output().sync_all()?;
+                (writer.into_output(), Some(digest))
             }
             Format::Legacy(writer) => {
-                writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+                let file = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.sync_all()?;
+                (file, None)
             }
-        }
-        self.temporary.persist_noclobber(&self.path).map_err(|error| error.error).context("cannot give it its name")
+        };
+        persist(self.temporary, &self.path)?;
+        Ok(digest)
     }
 }
 
-/// When a flow counts as having arrived: one that knows neither start nor end when the input was read so far.
+/// When a flow counts as having arrived: one that is open, or knows neither start nor end, when the input was read so far.
 fn arrival<A: Address>(flow: &Record<A>, reached: u64) -> u64 {
     match flow.event_time() {
         0 => reached,
+        _ if flow.kind() == Some(Kind::Open) => reached,
         time => time,
     }
 }
@@ -161,35 +183,4 @@ fn arrival<A: Address>(flow: &Record<A>, reached: u64) -> u64 {
 /// Writes what is sealed, if it is worth it.
 fn write_out<W: Write>(writer: &mut Writer<W>) -> io::Result<()> {
     if writer.waiting() < CHUNK_BYTES { Ok(()) } else { writer.write_out() }
-}
-
-/// The file while it is not whole: in the same directory, readable for the group whatever the umask says.
-fn create(path: &Path) -> anyhow::Result<(File, TempPath)> {
-    if path.symlink_metadata().is_ok() {
-        bail!("it exists already, and nothing is overwritten");
-    }
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    // The error names a temporary file that nobody asked for.
-    let file = tempfile::Builder::new()
-        .prefix(".ctrecorder-")
-        .tempfile_in(directory)
-        .map_err(|error| anyhow!("no file can be created in {}: {}", Shown(directory), error.kind()))?;
-    set_mode(file.as_file())?;
-    Ok(file.into_parts())
-}
-
-/// Files are for their owner, and for the group to read.
-#[cfg(unix)]
-fn set_mode(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o640))
-}
-
-/// Where files have no mode they have what their directory gives them.
-#[cfg(not(unix))]
-fn set_mode(_file: &File) -> io::Result<()> {
-    Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Datelike, Timelike};
 use ctrecorder_format::block::flags;
 use ctrecorder_format::header::family_bit;
-use ctrecorder_format::{Cause, Content, Family, Header, NS_PER_SECOND, Note, Segment, legacy};
+use ctrecorder_format::{Cause, Content, Digest, Family, Header, MadeFrom, NS_PER_SECOND, Note, Segment, legacy};
 
 use super::Choice;
 use crate::cli::Report;
@@ -18,7 +18,7 @@ const NS_PER_US: u64 = 1_000;
 /// The header of an output. What only one input can say (who, where and when) is taken from the first one, what they
 /// hold is that of all together.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(in crate::cli) struct Plan {
     header: Header,
     /// The first input's header, if it is of version 2: then a version 2 output has the same.
     legacy: Option<legacy::Header>,
@@ -26,11 +26,19 @@ pub(super) struct Plan {
     protocols: Vec<u8>,
     /// What the inputs tell of time.
     reading: Reading,
+    /// The inputs that could be read.
+    made_from: Option<Vec<MadeFrom>>,
+    /// The gaps before a first input, which none of its notes tells of.
+    before: Vec<Gap>,
 }
 
 impl Plan {
     /// Reads the headers of a journal's files. `None` if none of its files can be read: why not is said to `report`.
-    pub(super) fn for_journal(journal: &Journal, choice: &Choice, report: &mut Report) -> anyhow::Result<Option<Self>> {
+    pub(in crate::cli) fn for_journal(
+        journal: &Journal,
+        choice: &Choice,
+        report: &mut Report,
+    ) -> anyhow::Result<Option<Self>> {
         let mut plan: Option<Self> = None;
         let mut failures = Vec::new();
         let mut reading = Reading::default();
@@ -39,7 +47,7 @@ impl Plan {
                 let version = source.parse()?;
                 // Damage is told when the records are read.
                 reading.add(&source, &version, Look::Heads, &mut |_| ());
-                Ok(Self::for_file(&version))
+                Ok(Self::for_file(&version, source.length()))
             });
             match (next, &mut plan) {
                 (Ok(next), Some(plan)) => plan.add(&next),
@@ -56,12 +64,29 @@ impl Plan {
         }
     }
 
-    fn for_file(version: &Version<'_>) -> Self {
-        let (header, legacy) = match version {
-            Version::Two(file) => (modern(file.header(), version.begun()), Some(file.header().clone())),
-            Version::Three(segment) => (header_of(segment, version.begun()), None),
+    /// What the output of one file, of so many bytes, says of itself.
+    pub(super) fn for_file(version: &Version<'_>, length: u64) -> Self {
+        let (header, legacy, made_from) = match version {
+            Version::Two(file) => {
+                let header = modern(file.header(), version.begun());
+                (header, Some(file.header().clone()), Some(MadeFrom::version_2(version.begun(), length)))
+            }
+            Version::Three(segment) => {
+                let header = header_of(segment, version.begun());
+                let made_from = MadeFrom::segment(&header, segment.footer(), length);
+                (header, None, Some(made_from))
+            }
+            // It is known by its own name for what it was made from, not by a digest that a segment could tell.
+            Version::Archive(archive) => (archive.header().clone(), None, None),
         };
-        Self { protocols: header.protocols.clone(), header, legacy, reading: Reading::default() }
+        Self {
+            protocols: header.protocols.clone(),
+            header,
+            legacy,
+            reading: Reading::default(),
+            made_from: made_from.map(|made_from| vec![made_from]),
+            before: Vec::new(),
+        }
     }
 
     /// Adds what another input holds.
@@ -77,10 +102,13 @@ impl Plan {
             header.protocols.extend(new);
         }
         self.protocols.clone_from(&header.protocols);
+        // Where one cannot be told, none is: they would be taken for all.
+        let both = self.made_from.take().zip(other.made_from.as_deref());
+        self.made_from = both.map(|(own, others)| [&own, others].concat());
     }
 
     /// Leaves out what is not chosen.
-    fn narrowed(mut self, choice: &Choice) -> anyhow::Result<Self> {
+    pub(super) fn narrowed(mut self, choice: &Choice) -> anyhow::Result<Self> {
         let header = &mut self.header;
         let had_protocols = !header.protocols.is_empty();
         for family in [Family::Ipv4, Family::Ipv6] {
@@ -105,16 +133,63 @@ impl Plan {
         Ok(self)
     }
 
+    /// The same of a segment that goes on with another one, which has this digest, and ends with what it leaves open; `gaps` are
+    /// those before its first input. Of the same inputs it is always the same segment.
+    pub(super) fn going_on(mut self, previous: Option<Digest>, gaps: Vec<Gap>) -> anyhow::Result<Self> {
+        self.header = Header { closing_keyframe: true, content: Content::Flows, previous: None, ..self.header };
+        // The checksum of a header that has the tag of the input is as good as one by chance, and always the same.
+        let header = self.header.encode()?;
+        self.header.tag = header.get(60..64).and_then(|crc| crc.try_into().ok()).map_or(0, u32::from_le_bytes);
+        self.header.previous = previous;
+        self.before = gaps;
+        Ok(self)
+    }
+
+    /// What the header of the output is made of.
+    pub(super) const fn kept(&self) -> &Header {
+        &self.header
+    }
+
+    /// The host that recorded the first input, empty if that is not known.
+    pub(super) fn host(&self) -> &str {
+        &self.header.host
+    }
+
+    /// What the output is made from.
+    pub(super) fn made_from(&self) -> &[MadeFrom] {
+        self.made_from.as_deref().unwrap_or_default()
+    }
+
+    /// Whether a segment with this header holds what this output would.
+    pub(super) fn is_of_kind(&self, header: &Header) -> bool {
+        let Header { tag, software, content, closing_keyframe, previous, .. } = header.clone();
+        *header == Header { tag, software, content, closing_keyframe, previous, ..self.header.clone() }
+    }
+
     /// Until when the inputs tell, ns since the epoch.
-    pub(super) fn end(&self) -> u64 {
+    pub(in crate::cli) fn end(&self) -> u64 {
         self.reading.end()
+    }
+
+    /// The gaps between and in some journals, read as one, that none of their notes tells of. Files that cannot be read are passed
+    /// over.
+    pub(super) fn untold(journals: &[&Journal]) -> Vec<Gap> {
+        let mut reading = Reading::default();
+        for file in journals.iter().flat_map(|journal| journal.files()) {
+            if let Ok(source) = file.open()
+                && let Ok(version) = source.parse()
+            {
+                reading.add(&source, &version, Look::Heads, &mut |_| ());
+            }
+        }
+        reading.untold()
     }
 
     /// The gaps in the inputs that none of their notes tells of, as notes: between and in them, where records were damaged,
     /// with their number, and when flows may have been alive that only lost records told of.
-    pub(super) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
+    pub(in crate::cli) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
         let (begin, end) = (self.header.created, self.end());
-        let untold = self.reading.untold().into_iter().map(|gap| match gap.cause {
+        let untold = self.before.into_iter().chain(self.reading.untold()).map(|gap| match gap.cause {
             GapCause::NotRunning => gap,
             _ => Gap { cause: GapCause::Damaged, ..gap },
         });
@@ -128,7 +203,11 @@ impl Plan {
     }
 
     /// The header of a version 3 output.
-    pub(super) fn header(&self) -> Header {
+    pub(in crate::cli) fn header(&self) -> Header {
+        if self.header.closing_keyframe {
+            let software = concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into();
+            return Header { software, ..self.header.clone() };
+        }
         Header {
             // The standard library seeds its hashers at random.
             tag: RandomState::new().build_hasher().finish() as u32,

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
+use ctrecorder_format::{Cause, Counters, Damage, Digest, Note, Record, V4, V6};
 
 use super::behind::Behind;
 use super::output::Output;
@@ -85,42 +85,73 @@ pub(super) struct Stream<'r> {
     chain: Chain,
     /// A file was begun already.
     begun: bool,
+    /// The output ends with the flows that are open; else they are half flows of it.
+    leaves_open: bool,
+}
+
+/// What is known when an output is begun.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    /// The flows that are open.
+    pub(super) pairs: Pairs,
+    /// When flows may have been alive that only lost records told of; up to now no reading of the kernel's table ended that.
+    pub(super) lost: Vec<Span>,
+}
+
+/// Where open flows go, whatever flows are wanted: none of them is known as a whole.
+struct Open<'o>(&'o mut Out);
+
+impl FlowSink for Open<'_> {
+    fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) {
+        let reached = self.0.reached;
+        self.0.keep(|output| output.ipv4(flow, counters, reached));
+    }
+
+    fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) {
+        let reached = self.0.reached;
+        self.0.keep(|output| output.ipv6(flow, counters, reached));
+    }
 }
 
 impl<'r> Stream<'r> {
     /// The output tells from the begin of the first file on. A reader takes the first note that a recorder was started for
     /// that begin: where the first file has none of its own, that of a later one would stand in its place.
     fn begin_output(&mut self, first: &Version<'_>) {
-        let tells = matches!(first, Version::Three(segment) if segment.header().is_ok());
+        let tells = first.header().is_some();
         if !std::mem::replace(&mut self.begun, true) && !tells && self.out.has_notes {
             let started = Note::at(first.begun(), Cause::Started);
             self.out.keep(|output| output.note(&started));
         }
     }
 
+    /// A stream of what a journal holds. If it `leaves_open` what is open at its end, that is told as such.
     pub(super) fn start(
         output: Output,
         plan: Plan,
         filter: Filter,
         journal: &'r Journal,
+        begun: Option<Begun>,
         report: &'r mut Report,
     ) -> anyhow::Result<Self> {
         let (path, has_notes) = (output.path().to_owned(), output.has_notes());
         let (output, timeless) = (Behind::start(output)?, Timeless::default());
         let out = Out { output, has_notes, filter, timeless, reached: 0, done: Ok(()) };
+        let leaves_open = begun.is_some();
+        let Begun { pairs, lost } = begun.unwrap_or_default();
         Ok(Self {
             path,
             out,
-            pairs: Pairs::new(),
+            pairs,
             report,
             journal,
             next: 0,
             missing: false,
             damaged: Vec::new(),
-            losses: Losses::default(),
+            losses: Losses::after(plan.host(), lost),
             plan,
             chain: Chain::default(),
             begun: false,
+            leaves_open,
         })
     }
 
@@ -140,23 +171,30 @@ impl<'r> Stream<'r> {
         self.out.reached = reached.max(time);
     }
 
-    /// Writes the flows that have no end, and ends the output.
-    pub(super) fn finish(mut self) -> anyhow::Result<()> {
+    /// Writes the flows that have no end, and ends the output; its digest is returned, if it has one.
+    pub(super) fn finish(mut self) -> anyhow::Result<Option<Digest>> {
         self.reach(self.out.reached);
         self.pairs.settle(&mut self.out);
         let end = self.plan.end();
+        let left = self.leaves_open.then(|| self.pairs.leave(end, &mut self.out));
         for gap in self.plan.gaps(self.damaged, self.losses.finish()) {
             self.out.keep(|output| output.note(&gap));
         }
         self.out.keep(Behind::part);
-        self.pairs.finish(&mut self.out);
+        if let Some(left) = left {
+            self.out.keep(|output| output.note(&left));
+            self.out.reached = end;
+            self.pairs.show_open(&mut Open(&mut self.out));
+        } else {
+            self.pairs.finish(&mut self.out);
+        }
         let Out { output, timeless, done, .. } = self.out;
-        match done {
+        let digest = match done {
             Ok(()) => output.finish(end)?,
             Err(error) => return Err(output.why(error)),
-        }
+        };
         timeless.tell(&self.path, self.report);
-        Ok(())
+        Ok(digest)
     }
 }
 
@@ -201,7 +239,10 @@ impl Sink for Stream<'_> {
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
         self.losses.note(note);
         let told = self.pairs.note(note, &mut self.out);
-        self.out.keep(|output| output.note(&told));
+        // What this output leaves open it says itself.
+        if note.cause() != Some(Cause::LeftOpen) {
+            self.out.keep(|output| output.note(&told));
+        }
         if !self.out.has_notes {
             self.report.gap(path, note);
         }

@@ -1,6 +1,6 @@
 //! `ctrecorder who -`: questions on standard input, a line each.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufWriter, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Desk, Status};
 use crate::output::who;
-use crate::query::who::{Peer, Question, QuestionError, Terms};
+use crate::query::who::{Asked, Peer, Question, QuestionError, Terms};
 
 /// Lines are gathered until so long none came, so that one question at a time is answered at once, and thousands by one
 /// pass through the journal.
@@ -59,39 +59,31 @@ fn gather(lines: &Receiver<Line>) -> Option<Vec<Line>> {
 
 /// Answers the lines that came together. Returns whether all of them made sense.
 fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<bool> {
-    let mut questions = Vec::new();
-    let mut wrong = Vec::new();
+    let mut lines = Vec::new();
     for (number, line) in batch {
+        let wrong = |error| Wrong { error, line: number };
         let line = match line {
             Ok(line) => line,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                wrong.push((questions.len(), Wrong { error: "this line is no text in UTF-8".into(), line: number }));
+                lines.push(Err(wrong("this line is no text in UTF-8".into())));
                 continue;
             }
             Err(error) => return Err(error).context("standard input"),
         };
-        match parse(&line, terms) {
-            None => {}
-            Some(Ok(question)) => questions.push(question),
-            Some(Err(error)) => {
-                wrong.push((questions.len(), Wrong { error: error.to_string(), line: number }));
-            }
-        }
+        lines.extend(parse(&line, terms).map(|question| question.map_err(|error| wrong(error.to_string()))));
     }
-    let all_made_sense = wrong.is_empty();
-    let answers = if questions.is_empty() { Vec::new() } else { desk.ask(questions)? };
-    let mut wrong = wrong.into_iter().peekable();
-    let mut text = String::new();
-    for place in 0..=answers.len() {
-        while let Some((_, wrong)) = wrong.next_if(|(before, _)| *before == place) {
-            text += &(serde_json::to_string(&wrong)? + "\n");
-        }
-        if let Some(answer) = answers.get(place) {
-            text += &(who::json(answer)? + "\n");
-        }
+    let questions: Vec<_> = lines.iter().filter_map(|line| line.as_ref().ok().cloned()).collect();
+    let asked = if questions.is_empty() { Asked::default() } else { desk.ask(&questions) };
+    let all_made_sense = questions.len() == lines.len();
+    let mut out = BufWriter::new(io::stdout().lock());
+    for line in lines {
+        let text = match line {
+            Ok(question) => who::json(&asked.answer(question))?,
+            Err(wrong) => serde_json::to_string(&wrong)?,
+        };
+        writeln!(out, "{text}").context("standard output")?;
     }
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")?;
+    out.flush().context("standard output")?;
     Ok(all_made_sense)
 }
 
@@ -109,10 +101,14 @@ fn parse(line: &str, terms: &Terms) -> Option<Result<Question, QuestionError>> {
         return None;
     }
     let (endpoint, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let question = |at: &str, peer| Question::parse(endpoint, at.trim(), peer, terms);
+    let Some((at, last)) = rest.rsplit_once(char::is_whitespace) else { return Some(question(rest, None)) };
     // No time ends with a word that is an address.
-    let (at, peer) = match rest.rsplit_once(char::is_whitespace) {
-        Some((at, last)) if Peer::parse(last).is_ok() => (at, Some(last)),
-        _ => (rest, None),
-    };
-    Some(Question::parse(endpoint, at.trim(), peer, terms))
+    if Peer::parse(last).is_ok() {
+        return Some(question(at, Some(last)));
+    }
+    // But where it is one without its last word, with its zone, that was to be an address.
+    let is_time = |text: &str| terms.clock.read(text.trim()).is_ok_and(|moment| !moment.zone_assumed);
+    let peer = Some(last).filter(|_| terms.clock.read(rest.trim()).is_err() && is_time(at));
+    Some(question(if peer.is_some() { at } else { rest }, peer))
 }

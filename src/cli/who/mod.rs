@@ -14,7 +14,7 @@ use super::{Misuse, Report, Status, Threads};
 use crate::journal::{Journal, Shown};
 use crate::output::who;
 use crate::protocol::Protocols;
-use crate::query::who::{Answer, Question, Terms, Verdict, ask};
+use crate::query::who::{Answer, Asked, Question, Terms, Verdict, ask};
 use crate::query::{Clock, ClockZone, parse_duration, parse_zone};
 
 /// Say who had a public address and port at a time
@@ -31,7 +31,7 @@ pub struct Arguments {
     #[arg(value_name = "ADDRESS:PORT")]
     endpoint: String,
 
-    /// Segments, files of the C program, or directories of them; all of one recorder
+    /// Segments, files of the C program, or directories of them, of any recorders
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
@@ -56,6 +56,11 @@ pub struct Arguments {
     #[arg(long, value_name = "ZONE", value_parser = parse_zone, allow_hyphen_values = true)]
     tz: Option<ClockZone>,
 
+    /// Show every flow and every gap. Without it, text shows the 20 that are nearest to the time, and says how many more there
+    /// are
+    #[arg(long)]
+    all: bool,
+
     /// How the answer is written; lines of questions are always answered in json
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
@@ -79,11 +84,11 @@ enum Format {
 
 /// Answers what the arguments ask.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-    let Arguments { endpoint, paths, at, slack, proto, peer, tz, output, threads } = arguments;
+    let Arguments { endpoint, paths, at, slack, proto, peer, tz, all, output, threads } = arguments;
     let terms = Terms { clock: Clock::new(tz), slack, protocols: proto };
     let mut desk = Desk::new(paths, threads.number());
     if endpoint == "-" {
-        if at.is_some() || peer.is_some() || output == Some(Format::Text) {
+        if at.is_some() || peer.is_some() || all || output == Some(Format::Text) {
             bail!(Misuse(
                 "questions on standard input have their own --at and --peer, and are answered in json".into()
             ));
@@ -95,19 +100,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     };
     let question =
         Question::parse(&endpoint, &at, peer.as_deref(), &terms).map_err(|error| Misuse(error.to_string()))?;
-    let answers = desk.ask(vec![question])?;
-    // One question has one answer.
-    let Some(answer) = answers.first() else { return Ok(desk.report.status()) };
+    let answer = desk.ask(std::slice::from_ref(&question)).answer(question);
     if output == Some(Format::Json) {
-        warn(answer, &desk.report);
+        warn(&answer, &desk.report);
     }
     let text = match output {
-        Some(Format::Json) => who::json(answer)? + "\n",
-        Some(Format::Text) | None => who::text(answer, tz.unwrap_or(ClockZone::UTC)),
+        Some(Format::Json) => who::json(&answer)? + "\n",
+        Some(Format::Text) | None => who::text(&answer, tz.unwrap_or(ClockZone::UTC), all),
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")?;
-    Ok(status(answer, desk.report.status()))
+    Ok(status(&answer, desk.report.status()))
 }
 
 /// How the program ends that gave this answer, and whose reading ended so.
@@ -125,7 +128,7 @@ const fn status(answer: &Answer, reading: Status) -> Status {
 fn warn(answer: &Answer, report: &Report) {
     let finding = &answer.finding;
     if !finding.insides.is_empty() && !finding.doubts.is_empty() {
-        let mut reasons: Vec<_> = finding.doubts.iter().map(|doubt| doubt.text()).collect();
+        let mut reasons: Vec<_> = answer.reasons().collect();
         reasons.dedup();
         report.line(format_args!("warning: further flows may be missing: {}", reasons.join("; ")));
     }
@@ -147,10 +150,10 @@ impl Desk {
         Self { paths, threads, kept: None, report: Report::new(0, false), said: HashSet::new() }
     }
 
-    /// Answers questions from the files as they are now, all together.
-    fn ask(&mut self, questions: Vec<Question>) -> Result<Vec<Answer>, Misuse> {
+    /// Reads what questions need of the files as they are now, for all together.
+    fn ask(&mut self, questions: &[Question]) -> Asked {
         let (journal, all_found) = self.kept.take().unwrap_or_else(|| self.find());
-        let asked = ask(&journal, questions, all_found, self.threads).map_err(|several| Misuse(several.to_string()))?;
+        let asked = ask(&journal, questions, all_found, self.threads);
         if self.paths.iter().any(|path| path.exists() && !path.is_file() && !path.is_dir()) {
             self.kept = Some((journal, all_found));
         }
@@ -163,17 +166,30 @@ impl Desk {
         for (path, damage) in &asked.damage {
             self.fail(format!("{}: {damage}", Shown(path)));
         }
-        Ok(asked.answers)
+        asked
     }
 
     /// The files as they are now, and whether all were found.
     fn find(&mut self) -> (Journal, bool) {
         let mut failures = Vec::new();
-        let journal = Journal::find(&self.paths, |error| failures.push(error));
+        let mut repeats = Vec::new();
+        let journal = Journal::find(&self.paths, |error| failures.push(error))
+            .told_once(|repeat| repeats.push(repeat.to_string()));
+        for repeat in repeats {
+            self.remark(repeat);
+        }
         for failure in &failures {
             self.fail(failure.to_string());
         }
         (journal, failures.is_empty())
+    }
+
+    /// Says something that is no failure, once.
+    fn remark(&mut self, what: String) {
+        if !self.said.contains(&what) {
+            self.report.line(&what);
+            self.said.insert(what);
+        }
     }
 
     /// Says that something failed, once.

@@ -37,7 +37,7 @@ impl Line {
                 let (host, protocol) = (file.header().host.clone(), file.header().protocol);
                 Some(Self { directory, host, records: Records::Version2 { protocol } })
             }
-            Version::Two(_) => None,
+            Version::Two(_) | Version::Archive(_) => None,
         }
     }
 
@@ -109,6 +109,11 @@ impl Mark {
             Version::Two(records) => {
                 let legacy::Header { host, started, protocol, .. } = records.header().clone();
                 Some(Self::Version2 { host, started, protocol, file: file.identity() })
+            }
+            Version::Archive(archive) => {
+                let header = archive.header();
+                let (run, number) = (Recorder::of(header), header.segment_number);
+                Some(Self::Segment { run, number, tag: 0, holds_flows: true })
             }
         }
     }

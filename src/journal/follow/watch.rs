@@ -195,7 +195,7 @@ impl Known {
             Ok(Version::Three(segment)) => {
                 segment.header().is_err_and(|damage| matches!(damage.fault, Fault::CutOff(_)))
             }
-            Ok(Version::Two(_)) => false,
+            Ok(Version::Two(_) | Version::Archive(_)) => false,
             Err(error) => error.is_too_short(),
         };
         if is_too_little {

@@ -72,7 +72,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
         W: Fn(&Parcel) -> Content + Sync,
     {
         match task {
-            Task::Begin(file) => self.begin(&file)?,
+            Task::Begin { file, is_gone_on_with } => self.begin(&file, is_gone_on_with)?,
             Task::Failed { error, length } => {
                 self.sink.passed(length);
                 self.sink.error(error)?;
@@ -89,16 +89,21 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
         ControlFlow::Continue(false)
     }
 
-    fn begin(&mut self, file: &Opened) -> ControlFlow<S::Stop> {
+    fn begin(&mut self, file: &Opened, is_gone_on_with: bool) -> ControlFlow<S::Stop> {
         self.passed = 0;
         if let Some(follower) = &mut self.follower {
             follower.began(file);
         }
         self.sink.begin(file.source().path(), file.version())?;
         if let Version::Three(segment) = file.version() {
-            self.keyframes.begin(segment.header().ok());
+            self.keyframes.begin(segment.header().ok(), is_gone_on_with);
             if let Err(damage) = segment.header() {
                 self.damage(file.source(), damage)?;
+            }
+        }
+        if let Version::Archive(archive) = file.version() {
+            for note in archive.notes() {
+                self.sink.note(file.source().path(), note)?;
             }
         }
         ControlFlow::Continue(())
@@ -147,7 +152,9 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
                 let (reached, waits) = self.walk(&parcel.file, *place, parcel.end, parcel.grows)?;
                 self.planner.go_on_from(parcel, reached, waits);
             }
-            (Content::Irregular, Part::Entries { .. } | Part::Blocks { .. }) => self.planner.walk_from(parcel),
+            (Content::Irregular, Part::Entries { .. } | Part::Blocks { .. } | Part::Group(_)) => {
+                self.planner.walk_from(parcel);
+            }
         }
         ControlFlow::Continue(true)
     }

@@ -7,13 +7,15 @@
 //!
 //! A file that may grow is divided by walking, up to where what comes next depends on bytes that are not there yet.
 //!
+//! An archive is divided into its groups of rows.
+//!
 //! Files of version 2 are divided by the length of their records, in the same hope; where it fails, a walk has to find
 //! the step again.
 
 use std::sync::Arc;
 
 use ctrecorder_format::block::flags;
-use ctrecorder_format::{BlockKind, DirectoryEntry, Place, Segment, legacy};
+use ctrecorder_format::{BlockKind, Content, DirectoryEntry, Place, Segment, legacy};
 
 use super::super::Version;
 use super::super::directory::{end_of_entry, has_sane_directory};
@@ -45,6 +47,8 @@ pub(super) struct Division {
     ruled_out: Arc<RuledOut>,
     /// The file may yet grow: it is divided as far as what is there stays so.
     grows: bool,
+    /// It is a segment of flows, and a later one goes on with what it leaves open.
+    is_gone_on_with: bool,
     stage: Stage,
 }
 
@@ -67,6 +71,8 @@ enum Stage {
     Blocks(Place),
     /// Of version 2, up to this place.
     Records(legacy::Place),
+    /// Of an archive, up to this group of rows.
+    Groups(usize),
     /// Up to its end, which is not told yet.
     End,
     /// Up to this place, behind which nothing is sure; that is not told yet.
@@ -77,7 +83,12 @@ enum Stage {
 impl Division {
     /// Of a whole file.
     pub(super) fn of(file: Opened, number: usize) -> Self {
-        Self { file, number, ruled_out: Arc::default(), grows: false, stage: Stage::Begin }
+        Self { file, number, ruled_out: Arc::default(), grows: false, is_gone_on_with: false, stage: Stage::Begin }
+    }
+
+    /// The same of a segment of flows with which a later one goes on, or not.
+    pub(super) fn gone_on_with(self, is_gone_on_with: bool) -> Self {
+        Self { is_gone_on_with, ..self }
     }
 
     /// Of the rest of a file from a place on.
@@ -103,7 +114,16 @@ impl Division {
 
     fn behind(parcel: &Parcel, stage: Stage) -> Self {
         let Parcel { file, number, ruled_out, grows, .. } = parcel;
-        Self { file: file.clone(), number: *number, ruled_out: Arc::clone(ruled_out), grows: *grows, stage }
+        let (number, grows, ruled_out) = (*number, *grows, Arc::clone(ruled_out));
+        // Its beginning is told already.
+        Self { file: file.clone(), number, ruled_out, grows, is_gone_on_with: false, stage }
+    }
+
+    /// The same without what it leaves open, if a later segment goes on with that.
+    pub(super) fn without_open_told_later(mut self) -> Self {
+        let is_of_flows = self.file.version().content() == Content::Flows;
+        self.ruled_out = Arc::new(RuledOut::default().with_open(is_of_flows && self.is_gone_on_with));
+        self
     }
 
     /// What comes next in this file; `None` if that was all.
@@ -113,15 +133,19 @@ impl Division {
             (Stage::Begin, version) => {
                 let stage = first_stage(version);
                 if let (Version::Three(segment), Stage::Blocks(_)) = (version, stage) {
-                    self.ruled_out = Arc::new(RuledOut::by(select, segment));
+                    self.ruled_out = Arc::new(RuledOut::by(select, segment).with_open(self.ruled_out.has_open()));
                 }
-                (Task::Begin(file.clone()), stage)
+                (Task::Begin { file: file.clone(), is_gone_on_with: self.is_gone_on_with }, stage)
             }
             (Stage::Entries { index, sequence }, Version::Three(segment)) => {
                 self.entries(select, segment, index, sequence)
             }
             (Stage::Blocks(place), Version::Three(segment)) => self.blocks(segment, place),
             (Stage::Records(place), Version::Two(records)) => self.records(records, place),
+            (Stage::Groups(group), Version::Archive(archive)) if group < archive.groups() => {
+                (self.parcel(Part::Group(group), archive.end_of(group)), Stage::Groups(group + 1))
+            }
+            (Stage::Groups(_), Version::Archive(_)) => (Task::End { file: file.clone(), place: None }, Stage::Done),
             (Stage::Resume { place, keyframes }, _) => {
                 let stage = match place {
                     Standing::Blocks(place) => Stage::Blocks(place.reopened()),
@@ -133,8 +157,9 @@ impl Division {
             (Stage::End, _) => (Task::End { file: file.clone(), place: None }, Stage::Done),
             // A stage is one of its own version.
             (Stage::Done, _)
-            | (Stage::Entries { .. } | Stage::Blocks(_), Version::Two(_))
-            | (Stage::Records(_), Version::Three(_)) => return None,
+            | (Stage::Entries { .. } | Stage::Blocks(_), Version::Two(_) | Version::Archive(_))
+            | (Stage::Records(_), Version::Three(_) | Version::Archive(_))
+            | (Stage::Groups(_), Version::Two(_) | Version::Three(_)) => return None,
         };
         self.stage = stage;
         Some(task)
@@ -158,7 +183,7 @@ impl Division {
             let first = next;
             let offset = end_of_entry(segment, end);
             (end, next) = (end + 1, next.wrapping_add(entry.blocks.get()));
-            let is_passed_over = is_passed_over(select, &RuledOut::default(), entry, first);
+            let is_passed_over = is_passed_over(select, &self.ruled_out, entry, first);
             if !is_passed_over {
                 bytes += offset.saturating_sub(entry.offset.get());
             }
@@ -245,6 +270,7 @@ fn first_stage(version: &Version<'_>) -> Stage {
         Version::Two(file) => Stage::Records(file.begin()),
         Version::Three(segment) if has_sane_directory(segment) => Stage::Entries { index: 0, sequence: 0 },
         Version::Three(segment) => Stage::Blocks(segment.heads().place()),
+        Version::Archive(_) => Stage::Groups(0),
     }
 }
 

@@ -109,5 +109,7 @@ pub(super) fn is_passed_over<F: Select>(
     const RECORDS: u8 = 1 << BlockKind::Ipv4 as u8 | 1 << BlockKind::Ipv6 as u8;
     let has_records_only = entry.kinds != 0 && entry.kinds & !RECORDS == 0;
     let blocks = u64::from(sequence)..u64::from(sequence) + u64::from(entry.blocks.get());
-    has_records_only && (ruled_out.has(&blocks) || select.rules_out_entry(entry))
+    // In segments of flows, a block of open records holds nothing else.
+    let is_open = ruled_out.has_open() && entry.blocks.get() == 1 && entry.flags & flags::OPEN != 0;
+    has_records_only && (is_open || ruled_out.has(&blocks) || select.rules_out_entry(entry))
 }

@@ -63,12 +63,15 @@ impl Leg {
                 Ok(file) if !file.is_begun() => None,
                 Ok(file) => {
                     let grows = file.may_grow() && (is_version_2(&file) || file.source().is_being_written());
-                    Some(Ok(Division::of(file, number).growing(grows)))
+                    Some(Ok(Division::of(file, number).gone_on_with(member.is_gone_on_with).growing(grows)))
                 }
                 Err((error, _)) if error.is_too_short() => None,
                 Err(failed) => Some(Err(failed)),
             },
-            Self::Begin(file) => Some(Ok(Division::of(file.clone(), number).growing(file.may_grow()))),
+            // What a segment of flows leaves open comes whole one day.
+            Self::Begin(file) => {
+                Some(Ok(Division::of(file.clone(), number).gone_on_with(true).growing(file.may_grow())))
+            }
             Self::Rest { file, place, keyframes, grows } => {
                 Some(Ok(Division::rest(file.clone(), number, *place, *keyframes).growing(*grows)))
             }

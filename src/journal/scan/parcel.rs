@@ -12,7 +12,7 @@ use super::entries::Entries;
 use super::found::Found;
 use super::reading::Reading;
 use super::ruled_out::RuledOut;
-use super::{Search, Select};
+use super::{Search, Select, group};
 
 /// A part of a file that can be read by itself.
 pub(super) struct Parcel {
@@ -37,6 +37,8 @@ pub(super) enum Part {
     Blocks { place: Place, count: u32 },
     /// The records of a file of version 2 between two places.
     Records { place: legacy::Place, end: legacy::Place },
+    /// A group of rows of an archive.
+    Group(usize),
 }
 
 /// What a parcel holds.
@@ -52,7 +54,8 @@ impl Parcel {
     pub(super) fn read<F: Select>(&self, select: &F) -> Content {
         match (&self.part, self.file.version()) {
             (Part::Entries { entries, sequence }, Version::Three(segment)) => {
-                let ruled_out = &RuledOut::by_entries(select, self.file.source(), segment, entries.clone());
+                let ruled_out = &RuledOut::by_entries(select, self.file.source(), segment, entries.clone())
+                    .with_open(self.ruled_out.has_open());
                 let directory = segment.footer().map_or(&[][..], |footer| footer.directory);
                 let reading = Entries { select, ruled_out, file: &self.file, segment, directory };
                 reading.read(entries.clone(), *sequence).map_or(Content::Irregular, Content::Regular)
@@ -68,9 +71,11 @@ impl Parcel {
                 let file = whole.as_ref().unwrap_or(file);
                 select.by_endpoints(Records { select, file, place: *place, end: *end })
             }
+            (Part::Group(group), Version::Archive(archive)) => Content::Regular(group::read(select, archive, *group)),
             // A parcel is of its own file.
-            (Part::Entries { .. } | Part::Blocks { .. }, Version::Two(_))
-            | (Part::Records { .. }, Version::Three(_)) => Content::Irregular,
+            (Part::Entries { .. } | Part::Blocks { .. }, Version::Two(_) | Version::Archive(_))
+            | (Part::Records { .. }, Version::Three(_) | Version::Archive(_))
+            | (Part::Group(_), Version::Two(_) | Version::Three(_)) => Content::Irregular,
         }
     }
 }

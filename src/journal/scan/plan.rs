@@ -2,7 +2,7 @@
 
 use ctrecorder_format::{Damage, legacy};
 
-use super::super::keyframe::State;
+use super::super::keyframe::{OpenRecords, State};
 use super::super::opened::Opened;
 use super::super::{Error, Journal, Version};
 use super::Select;
@@ -13,7 +13,7 @@ use super::parcel::{Parcel, Part};
 /// What is to be done next with a journal.
 pub(super) enum Task<P> {
     /// A file begins.
-    Begin(Opened),
+    Begin { file: Opened, is_gone_on_with: bool },
     /// A file goes on that was read in part.
     Resume { file: Opened, keyframes: State },
     /// A file, of so many bytes, cannot be read at all.
@@ -34,7 +34,7 @@ impl<P> Task<P> {
     /// The same task with something else made of its parcel.
     pub(super) fn map<Q>(self, make: impl FnOnce(P) -> Q) -> Task<Q> {
         match self {
-            Self::Begin(file) => Task::Begin(file),
+            Self::Begin { file, is_gone_on_with } => Task::Begin { file, is_gone_on_with },
             Self::Resume { file, keyframes } => Task::Resume { file, keyframes },
             Self::Failed { error, length } => Task::Failed { error, length },
             Self::Read(parcel) => Task::Read(make(parcel)),
@@ -58,8 +58,9 @@ impl Way<'_> {
     fn open(self, number: usize) -> Option<Opening> {
         let opened = match self {
             Way::Journal(journal) => {
-                let opened = journal.files().get(number)?.open().map_err(|error| (error, 0)).and_then(Opened::new);
-                Some(opened.map(|file| Division::of(file, number)))
+                let member = journal.files().get(number)?;
+                let opened = member.open().map_err(|error| (error, 0)).and_then(Opened::new);
+                Some(opened.map(|file| Division::of(file, number).gone_on_with(member.is_gone_on_with)))
             }
             Way::Legs(legs) => legs.get(number)?.open(number),
         };
@@ -86,14 +87,15 @@ enum Opening {
 pub(super) struct Planner<'p, F> {
     way: Way<'p>,
     select: &'p F,
+    which: OpenRecords,
     /// The number of the file that comes next, from 0.
     next: usize,
     present: Option<Division>,
 }
 
 impl<'p, F: Select> Planner<'p, F> {
-    pub(super) const fn new(way: Way<'p>, select: &'p F) -> Self {
-        Self { way, select, next: 0, present: None }
+    pub(super) const fn new(way: Way<'p>, select: &'p F, which: OpenRecords) -> Self {
+        Self { way, select, which, next: 0, present: None }
     }
 
     /// What comes next; `None` at the end of the journal.
@@ -108,7 +110,10 @@ impl<'p, F: Select> Planner<'p, F> {
             let opening = self.way.open(self.next)?;
             self.next += 1;
             match opening {
-                Opening::Opened(division) => self.present = Some(division),
+                Opening::Opened(division) => {
+                    let is_new = self.which == OpenRecords::New;
+                    self.present = Some(if is_new { division.without_open_told_later() } else { division });
+                }
                 Opening::Failed { error, length } => return Some(Task::Failed { error, length }),
                 Opening::Nothing => {}
             }

@@ -56,10 +56,11 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
         match head.header.kind() {
             Some(BlockKind::Ipv4 | BlockKind::Ipv6) => {
                 let number = u64::from(head.header.sequence.get());
-                self.ruled_out.has(&(number..number + 1)) || self.select.rules_out(head)
+                let is_open = self.ruled_out.has_open() && head.header.has(flags::OPEN);
+                is_open || self.ruled_out.has(&(number..number + 1)) || self.select.rules_out(head)
             }
             // It has no records; whether it is whole is for `test` to say.
-            Some(BlockKind::Index) => true,
+            Some(BlockKind::Index | BlockKind::Sources) => true,
             Some(BlockKind::Notes | BlockKind::Footer) | None => self.select.rules_out(head),
         }
     }
@@ -83,7 +84,7 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
                 self.hand_on();
                 self.found.steps.extend(notes.iter().map(|note| Step::Note(*note)));
             }
-            Ok(Body::Footer(_) | Body::Index(_) | Body::Unknown) => {}
+            Ok(Body::Footer(_) | Body::Index(_) | Body::Sources(_) | Body::Unknown) => {}
             Err(damage) => self.found.steps.push(Step::Damage(damage)),
         }
     }

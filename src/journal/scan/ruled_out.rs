@@ -13,9 +13,22 @@ use super::Select;
 pub(super) struct RuledOut {
     /// Numbers of blocks, in order; no two ranges touch.
     ranges: Vec<Range<u64>>,
+    /// Blocks of open records are ruled out, too.
+    open: bool,
 }
 
 impl RuledOut {
+    /// The same, and blocks of open records, or not.
+    pub(super) const fn with_open(mut self, open: bool) -> Self {
+        self.open = open;
+        self
+    }
+
+    /// Whether blocks of open records are ruled out.
+    pub(super) const fn has_open(&self) -> bool {
+        self.open
+    }
+
     /// Asks all indexes of a segment.
     pub(super) fn by<F: Select>(select: &F, segment: &Segment<'_>) -> Self {
         let mut ruled_out = Self::default();

@@ -8,21 +8,22 @@ use super::{translation, verdict};
 use crate::output::coverage::{JsonGap, JsonSpan, moment};
 use crate::protocol::Protocol;
 use crate::query::coverage::{Gap, Span};
-use crate::query::who::{Answer, Around, Change, Flow, Question, Told, What};
+use crate::query::who::{Answer, Around, Change, Flow, Name, Question, Told, What};
 
 /// The object of an answer, on one line.
 ///
 /// # Errors
 /// None that anything here could make.
 pub fn json(answer: &Answer) -> serde_json::Result<String> {
-    let Answer { question, finding, around, sensitivity } = answer;
+    let Answer { question, finding, near, around, inside_as, sensitivity } = answer;
     serde_json::to_string(&Json {
         verdict: verdict(finding.verdict),
         inside: &finding.insides,
         query: JsonQuery::of(question),
-        flows: finding.flows.iter().map(JsonFlow::of).collect(),
-        doubts: finding.doubts.iter().map(|doubt| doubt.text()).collect(),
-        coverage: JsonCoverage::of(around, question.window()),
+        flows: finding.flows.iter().map(|flow| JsonFlow::of(flow, around)).collect(),
+        inside_as: inside_as.iter().copied().map(Endpoint::from).collect(),
+        doubts: answer.reasons().collect(),
+        coverage: JsonCoverage::of(*near, around, question.window()),
         sensitivity: sensitivity.iter().map(JsonChange::of).collect(),
     })
 }
@@ -33,8 +34,9 @@ struct Json<'a> {
     verdict: &'static str,
     inside: &'a [IpAddr],
     query: JsonQuery,
-    flows: Vec<JsonFlow>,
-    doubts: Vec<&'static str>,
+    flows: Vec<JsonFlow<'a>>,
+    inside_as: Vec<Endpoint>,
+    doubts: Vec<String>,
     coverage: JsonCoverage<'a>,
     sensitivity: Vec<JsonChange<'a>>,
 }
@@ -80,7 +82,7 @@ impl JsonQuery {
 }
 
 #[derive(Serialize)]
-struct JsonFlow {
+struct JsonFlow<'a> {
     start: Option<String>,
     end: Option<String>,
     proto: String,
@@ -94,6 +96,21 @@ struct JsonFlow {
     ended_after: Option<String>,
     ended_by: Option<String>,
     zone: u16,
+    #[serde(flatten)]
+    recorder: JsonRecorder<'a>,
+}
+
+/// Who recorded.
+#[derive(Default, Serialize)]
+struct JsonRecorder<'a> {
+    host: Option<&'a str>,
+    namespace: Option<u64>,
+}
+
+impl<'a> From<&'a Name> for JsonRecorder<'a> {
+    fn from(name: &'a Name) -> Self {
+        Self { host: name.host.as_deref(), namespace: name.namespace }
+    }
 }
 
 #[derive(Serialize)]
@@ -102,9 +119,9 @@ struct JsonClock {
     end: Option<&'static str>,
 }
 
-impl JsonFlow {
-    fn of(flow: &Flow) -> Self {
-        let Flow { inside, start, end, public, peer, translation: how, protocol, zone } = *flow;
+impl<'a> JsonFlow<'a> {
+    fn of(flow: &Flow, around: &'a [Around]) -> Self {
+        let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder } = *flow;
         let at = |told| if let Told::At { moment: ns, .. } = told { Some(moment(ns)) } else { None };
         let after = |told| if let Told::By { after, .. } = told { after.map(moment) } else { None };
         let by = |told| if let Told::By { latest, .. } = told { Some(moment(latest)) } else { None };
@@ -122,6 +139,7 @@ impl JsonFlow {
             ended_after: after(end),
             ended_by: by(end),
             zone,
+            recorder: around.get(recorder).map(|around| (&around.name).into()).unwrap_or_default(),
         }
     }
 }
@@ -135,9 +153,21 @@ const fn clock(told: Told) -> Option<&'static str> {
     }
 }
 
+/// What was recorded in a span, by each recorder.
 #[derive(Serialize)]
 struct JsonCoverage<'a> {
-    host: Option<&'a str>,
+    #[serde(flatten)]
+    span: JsonSpan,
+    recorders: Vec<JsonAround<'a>>,
+}
+
+/// What one recorder recorded.
+#[derive(Serialize)]
+struct JsonAround<'a> {
+    #[serde(flatten)]
+    recorder: JsonRecorder<'a>,
+    given: Option<JsonSpan>,
+    counted: bool,
     recorded: Option<JsonSpan>,
     gaps: Vec<JsonNear>,
     version_2: bool,
@@ -153,11 +183,19 @@ struct JsonNear {
 }
 
 impl<'a> JsonCoverage<'a> {
+    fn of(near: Span, around: &'a [Around], window: Span) -> Self {
+        Self { span: (&near).into(), recorders: around.iter().map(|around| JsonAround::of(around, window)).collect() }
+    }
+}
+
+impl<'a> JsonAround<'a> {
     fn of(around: &'a Around, window: Span) -> Self {
         let near = |gap: &Gap| JsonNear { gap: gap.into(), touches: gap.touches(window) };
         let names = |numbers: &Vec<u8>| numbers.iter().map(|number| Protocol(*number).to_string()).collect();
         Self {
-            host: around.host.as_deref(),
+            recorder: (&around.name).into(),
+            given: around.given.as_ref().map(JsonSpan::from),
+            counted: !around.is_away,
             recorded: around.recorded.as_ref().map(JsonSpan::from),
             gaps: around.gaps.iter().map(near).collect(),
             version_2: around.has_version_2,

@@ -1,7 +1,6 @@
 //! An answer as text: the verdict in the first line, then what it stands on.
 
-use std::fmt::Write;
-use std::net::IpAddr;
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
@@ -11,8 +10,11 @@ use super::{translation, verdict};
 use crate::output::gap;
 use crate::protocol::{Protocol, Protocols};
 use crate::query::ClockZone;
-use crate::query::coverage::Gap;
-use crate::query::who::{Answer, Around, Change, Doubt, Finding, Flow, Question, Told, Translation, Verdict, What};
+use crate::query::coverage::{Gap, GapCause};
+use crate::query::who::{Answer, Around, Change, Flow, Question, Told, Translation, Verdict, What, Why};
+
+/// So many flows are shown at most, and so many gaps of a recorder, unless all are asked for.
+const SHOWN: usize = 20;
 
 /// An answer as lines, times as RFC 3339 in this zone:
 ///
@@ -26,17 +28,21 @@ use crate::query::who::{Answer, Around, Change, Doubt, Finding, Flow, Question, 
 /// with slack 1h it would be AMBIGUOUS: 10.64.3.7, 10.64.9.1
 /// the same with slack 0s, with slack 1s, with slack 1m
 /// ```
-pub fn text(answer: &Answer, zone: ClockZone) -> String {
-    let Answer { question, finding, around, sensitivity } = answer;
+///
+/// Of many flows, and of many gaps, those are shown that are nearest to the time that was asked for, and how many more there are;
+/// with `all`, all are.
+pub fn text(answer: &Answer, zone: ClockZone, all: bool) -> String {
+    let Answer { question, finding, around, sensitivity, .. } = answer;
     let times = Times(zone);
-    let mut out = headline(question, finding);
+    let mut out = headline(answer);
     out += &asked(question, times);
-    for flow in &finding.flows {
-        out += &lines(flow, times);
+    out += &flows(answer, times, all);
+    out += &inside(answer);
+    for around in around {
+        out += &coverage(around, answer, times, all);
     }
-    out += &coverage(around, question, times);
-    for doubt in finding.doubts.iter().filter(|doubt| !matches!(doubt, Doubt::Gap(_))) {
-        out.push_str(doubt.text());
+    for doubt in finding.doubts.iter().filter(|doubt| !matches!(doubt.why, Why::Gap(_))) {
+        out += &answer.reason(*doubt);
         out.push('\n');
     }
     out += &changes(sensitivity, times);
@@ -55,9 +61,10 @@ impl Times {
     }
 }
 
-fn headline(question: &Question, finding: &Finding) -> String {
+fn headline(answer: &Answer) -> String {
+    let Answer { question, finding, .. } = answer;
     let word = verdict(finding.verdict);
-    let mut reasons: Vec<_> = finding.doubts.iter().map(|doubt| doubt.text()).collect();
+    let mut reasons: Vec<_> = answer.reasons().collect();
     reasons.dedup();
     let reasons = reasons.join("; ");
     let missing = if reasons.is_empty() { String::new() } else { format!("; others may be missing: {reasons}") };
@@ -65,13 +72,22 @@ fn headline(question: &Question, finding: &Finding) -> String {
         Verdict::Unique => {
             let is_own = finding.flows.iter().all(|flow| flow.translation == Translation::None);
             let own = if is_own { ", not translated" } else { "" };
-            format!("{word}: {}{own}{missing}\n", addresses(&finding.insides))
+            format!("{word}: {}{own}{missing}\n", few(&finding.insides))
         }
         Verdict::Ambiguous => {
             let hint = if question.peer.is_some_and(|peer| peer.port.is_some()) { "" } else { "; --peer decides" };
-            format!("{word}: {}{hint}{missing}\n", addresses(&finding.insides))
+            format!("{word}: {}{hint}{missing}\n", few(&finding.insides))
         }
-        Verdict::None => format!("{word}: no flow had {} then\n", subject(question)),
+        Verdict::None => {
+            let away: Vec<_> =
+                answer.around.iter().filter(|around| around.is_away).map(|around| &around.name).collect();
+            let away = match away.as_slice() {
+                [] => String::new(),
+                [one] => format!("; {one} is not counted: its files are of another time"),
+                more => format!("; {} are not counted: their files are of another time", few(more)),
+            };
+            format!("{word}: no flow had {} then{away}\n", subject(question))
+        }
         Verdict::Unknown if !finding.flows.is_empty() => {
             format!("{word}: the journal ends before that time; a flow that had {} was open then\n", subject(question))
         }
@@ -94,11 +110,11 @@ fn subject(question: &Question) -> String {
     subject
 }
 
-/// The addresses, or the first of many and how many more there are.
-fn addresses(addresses: &[IpAddr]) -> String {
+/// A list, or the first of many and how many more there are.
+fn few(list: &[impl Display]) -> String {
     const SHOWN: usize = 8;
-    let shown = addresses.iter().take(SHOWN).map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
-    match addresses.len().saturating_sub(SHOWN) {
+    let shown = list.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match list.len().saturating_sub(SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
@@ -121,16 +137,52 @@ fn span(ns: u64) -> String {
     humantime::format_duration(Duration::from_nanos(ns)).to_string()
 }
 
-fn lines(flow: &Flow, times: Times) -> String {
-    let Flow { inside, start, end, public, peer, translation: how, protocol, zone } = *flow;
+/// Of many things the nearest, in their order, and how many more there are.
+fn nearest<T: Ord, K: Ord>(things: &[T], all: bool, distance: impl Fn(&T) -> K) -> (Vec<&T>, usize) {
+    let mut shown: Vec<_> = things.iter().collect();
+    let left = if all { 0 } else { things.len().saturating_sub(SHOWN) };
+    if left > 0 {
+        shown.sort_by_key(|thing| distance(thing));
+        shown.truncate(SHOWN);
+        shown.sort();
+    }
+    (shown, left)
+}
+
+/// The flows, or those of many that are nearest to the time that was asked for: of those that were alive then, the ones that
+/// began last.
+fn flows(answer: &Answer, times: Times, all: bool) -> String {
+    let at = answer.question.at;
+    let distance = |flow: &Flow| (flow.distance(at), at.abs_diff(flow.start.latest().unwrap_or(0)));
+    let (shown, left) = nearest(&answer.finding.flows, all, distance);
+    let mut out: String = shown.into_iter().map(|flow| lines(flow, answer, times)).collect();
+    if left > 0 {
+        out += &format!("and {left} flows more, less near to that time: --all shows them\n");
+    }
+    out
+}
+
+fn lines(flow: &Flow, answer: &Answer, times: Times) -> String {
+    let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder } = *flow;
     let zone = if zone == 0 { String::new() } else { format!(", zone {zone}") };
+    let around = answer.around.get(recorder).filter(|_| answer.has_several_recorders());
+    let by = around.map(|around| format!(", recorded by {}", around.name)).unwrap_or_default();
     let protocol = Protocol(protocol);
     format!(
-        "{protocol} {inside} as {public} with {peer}, {}{zone}\n  began {}\n  ended {}\n",
+        "{protocol} {inside} as {public} with {peer}, {}{zone}{by}\n  began {}\n  ended {}\n",
         translation(how),
         told(start, times),
         told(end, times)
     )
+}
+
+/// Whoever asks for an inside endpoint is told by which ones others have seen it.
+fn inside(Answer { question, inside_as, .. }: &Answer) -> String {
+    if inside_as.is_empty() {
+        return String::new();
+    }
+    let verb = if inside_as.len() == 1 { "was" } else { "were" };
+    format!("{} is an inside endpoint: what others saw of it then {verb} {}\n", question.endpoint, few(inside_as))
 }
 
 fn told(told: Told, times: Times) -> String {
@@ -147,26 +199,40 @@ fn told(told: Told, times: Times) -> String {
     }
 }
 
-fn coverage(around: &Around, question: &Question, times: Times) -> String {
-    let mut out = String::new();
-    let host = around.host.as_ref().map(|host| format!(" by {}", host.escape_debug())).unwrap_or_default();
-    out += &match around.recorded {
-        Some(span) => {
-            format!("recorded{host} without gap from {} to {}\n", times.text(span.from), times.text(span.to))
-        }
-        None => format!("that time was not recorded{host} without gap\n"),
+/// What a recorder recorded.
+fn coverage(around: &Around, answer: &Answer, times: Times, all: bool) -> String {
+    let several = answer.has_several_recorders();
+    let of_one = |word: &str| format!(" {word} {}", around.name);
+    let by = if several || around.name.host.is_some() { of_one("by") } else { String::new() };
+    let of = if several { of_one("of") } else { String::new() };
+    if let Some(given) = around.given.filter(|_| around.is_away) {
+        let (from, to) = (times.text(given.from), times.text(given.to));
+        return format!("{} is not counted: its files are of the time from {from} to {to}\n", around.name);
+    }
+    let mut out = match around.recorded {
+        Some(span) => format!("recorded{by} without gap from {} to {}\n", times.text(span.from), times.text(span.to)),
+        None => format!("that time was not recorded{by} without gap\n"),
     };
-    for found in &around.gaps {
+    let at = answer.question.at;
+    let distance = |gap: &Gap| gap.from.saturating_sub(at).max(at.saturating_sub(gap.to));
+    let (shown, left) = nearest(&around.gaps, all, distance);
+    for found in shown {
         let Gap { from, to, cause, lost } = *found;
-        let touches = if found.touches(question.window()) { "; the time asked for touches it" } else { "" };
-        let (from, to, lost) = (times.text(from), times.text(to), gap::lost(lost));
-        out += &format!("gap from {from} to {to}: {}, {lost}{touches}\n", cause.text());
+        let touches = if found.touches(answer.question.window()) { "; the time asked for touches it" } else { "" };
+        // Whether anything was lost where there is no file, nobody can say.
+        let lost = if cause == GapCause::NoFile { String::new() } else { format!(", {}", gap::lost(lost)) };
+        let (from, to) = (times.text(from), times.text(to));
+        out += &format!("gap{of} from {from} to {to}: {}{lost}{touches}\n", cause.text());
+    }
+    if left > 0 {
+        out += &format!("and {left} gaps more{of}, less near to that time: --all shows them\n");
     }
     if around.has_version_2 {
-        out += "files of version 2 do not tell what was lost: there may be gaps that nobody knows of\n";
+        out += &format!("files of version 2{of} do not tell what was lost: there may be gaps that nobody knows of\n");
     }
     if let Some(protocols) = &around.protocols {
-        out += &format!("only {} was recorded\n", Protocols::These(protocols.clone()));
+        out +=
+            &format!("only {} was recorded{}\n", Protocols::These(protocols.clone()), if several { &by } else { "" });
     }
     out
 }
@@ -176,7 +242,7 @@ fn changes(changes: &[Change], times: Times) -> String {
     for change in changes.iter().filter(|change| change.differs) {
         let addresses = match change.insides.as_slice() {
             [] => String::new(),
-            insides => format!(": {}", addresses(insides)),
+            insides => format!(": {}", few(insides)),
         };
         let at = match change.what {
             What::Slack => String::new(),

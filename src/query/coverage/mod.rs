@@ -30,6 +30,8 @@ pub enum GapCause {
     Version2,
     /// The recorder is at work, and its segment does not reach there yet.
     NotYetWritten,
+    /// Before or behind all files that are given, and they do not tell why.
+    NoFile,
 }
 
 impl GapCause {
@@ -51,6 +53,7 @@ impl GapCause {
             Self::Damaged => "damaged",
             Self::Version2 => "not told by version 2",
             Self::NotYetWritten => "not written yet",
+            Self::NoFile => "no file given",
         }
     }
 }
@@ -161,12 +164,16 @@ impl Coverage {
     }
 
     /// What keeps a span, its two ends included, from being covered: the gaps that it touches, and what of it lies before
-    /// the first segment or behind the last one. A gap that lost nothing is none of these, unless what was found again may be
-    /// missing itself.
+    /// the first segment or behind the last one: whether the recorder was running there nobody can say. A gap that lost
+    /// nothing is none of these, unless what was found again may be missing itself.
     pub fn missing(&self, span: Span) -> Vec<Gap> {
         let end = span.to.saturating_add(1);
         let told = || self.missing.iter();
         let outside = |from, to, cause| -> Vec<Gap> {
+            if from >= to {
+                return Vec::new();
+            }
+            let cause = if cause == GapCause::NotRunning { GapCause::NoFile } else { cause };
             let spans = told().map(|gap| Span { from: gap.from, to: gap.to });
             let left = complement(spans, from, to).into_iter();
             left.map(|left| Gap::unknown(left.from, left.to.min(span.to), cause)).collect()

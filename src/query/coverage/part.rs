@@ -8,6 +8,7 @@ use ctrecorder_format::{
 
 use super::times::Times;
 use super::{Gap, GapCause};
+use crate::archive::Archive;
 use crate::journal::{Recorder, Source, Version, has_sane_directory};
 
 /// Blocks that are longer than this on the average are skipped from head to head, not read through.
@@ -96,6 +97,7 @@ impl Part {
     ) -> Option<Self> {
         match version {
             Version::Two(file) => Some(Self::of_legacy(file, version.begun(), told)),
+            Version::Archive(archive) => Some(Self::of_archive(archive)),
             Version::Three(segment) => {
                 let by_directory = look == Look::Directory && has_sane_directory(segment);
                 if by_directory {
@@ -130,6 +132,22 @@ impl Part {
             notes: Vec::new(),
             damaged: Vec::new(),
         }
+    }
+
+    /// An archive tells what the journal did that it was made from. Whether its rows are whole shows when they are read.
+    fn of_archive(archive: &Archive) -> Self {
+        let (header, about) = (archive.header(), archive.about());
+        let end = if about.is_last { End::Closed } else { End::WentOn };
+        let mut part = Self { run: Some(Recorder::of(header)), ..Self::blank(Some(header), about.from, end) };
+        part.to = about.to;
+        part.extent.reach(about.from, about.to);
+        for entry in (0..archive.groups()).filter_map(|group| archive.entry(group)) {
+            let times = Times::from(&entry);
+            part.extent.reach(times.least_start, times.greatest_end);
+        }
+        let tells = |note: &&Note| note.is_gap() || note.cause() == Some(Cause::Account);
+        part.notes = archive.notes().iter().filter(tells).copied().collect();
+        part.in_order()
     }
 
     fn of_legacy(file: &legacy::File<'_>, begun: u64, told: &mut dyn FnMut(&Damage)) -> Self {
@@ -259,8 +277,9 @@ impl<'w> Walk<'w> {
 
     fn head(&mut self, head: Result<Head<'_>, Damage>) {
         match head {
-            // An index repeats the times of blocks before it.
-            Ok(head) if matches!(head.header.kind(), Some(BlockKind::Footer | BlockKind::Index)) => {}
+            // An index repeats the times of blocks before it, and sources have none.
+            Ok(head)
+                if matches!(head.header.kind(), Some(BlockKind::Footer | BlockKind::Index | BlockKind::Sources)) => {}
             Ok(head) => self.block(&head),
             Err(damage) => self.damage(&damage),
         }

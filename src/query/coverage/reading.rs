@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ctrecorder_format::{Cause, Damage};
+use ctrecorder_format::{Cause, Content, Damage};
 
 use super::part::{End, Extent, Look, Part};
 use super::{Coverage, Gap, GapCause, Span, account, complement};
@@ -66,6 +66,17 @@ impl Reading {
         extent
     }
 
+    /// Takes what another reading gathered, as if its files had been read behind those of this one.
+    pub fn join(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+    }
+
+    /// The host and the network namespace that the first file of which that is known was recorded on: the name may be
+    /// empty, and the number 0, if its header does not tell. `None` if there is no file with a header that is whole.
+    pub fn recorder(&self) -> Option<(&str, u64)> {
+        self.parts.iter().find_map(|part| Some((part.host.as_deref()?, part.namespace)))
+    }
+
     /// What the files cover; `None` if there are none.
     ///
     /// # Errors
@@ -123,9 +134,21 @@ impl Reading {
         self.parts.iter().filter(meets).all(|part| part.run.is_some())
     }
 
-    /// The host that recorded, if the files tell.
-    pub fn host(&self) -> Option<&str> {
-        self.parts.iter().find_map(|part| part.host.as_deref()).filter(|host| !host.is_empty())
+    /// Whether files of an archive are missing among its others, or behind them. They hold the flows that ended later, whenever
+    /// these began.
+    pub fn lacks_parts(&self) -> bool {
+        let mut archives: HashMap<_, Vec<_>> = HashMap::new();
+        for part in self.parts.iter().filter(|part| part.content == Content::Flows) {
+            if let Some(run) = &part.run {
+                archives.entry(run).or_default().push((part.number, part.end == End::WentOn));
+            }
+        }
+        archives.into_values().any(|mut parts| {
+            parts.sort_unstable();
+            parts.dedup();
+            let goes_on = parts.last().is_some_and(|(_, goes_on)| *goes_on);
+            goes_on || parts.windows(2).any(|pair| matches!(pair, [(one, _), (next, _)] if next - one > 1))
+        })
     }
 
     /// Whether a file of version 2 is among them.

@@ -4,7 +4,8 @@
 use ctrecorder_format::block::flags;
 use ctrecorder_format::{BlockKind, Columns, DirectoryEntry, Family, Head, Index, Key};
 
-use super::{Condition, Filter};
+use super::{Condition, Filter, Network};
+use crate::archive::{Port, Sought};
 
 /// How many of a block's records match, as far as its head tells. In this order a conjunction is the least of its parts,
 /// and a disjunction the greatest.
@@ -55,7 +56,7 @@ impl Filter {
         let family = match header.kind() {
             Some(BlockKind::Ipv4) => Family::Ipv4,
             Some(BlockKind::Ipv6) => Family::Ipv6,
-            Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index) | None => return false,
+            Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index | BlockKind::Sources) | None => return false,
         };
         let (least_start, greatest_end) = (header.least_start.get(), header.greatest_end.get());
         let block = Block { family, least_start, greatest_end, flags: header.flags, head: Some(head) };
@@ -98,6 +99,25 @@ impl Filter {
         }
     }
 
+    /// What a match has at some place, of an archive's rows; `None` if that cannot be said.
+    pub fn sought(&self) -> Option<Vec<Sought>> {
+        match self {
+            Self::If(Condition::Address(_, network)) => Some(vec![Sought { address: network.one()?, port: None }]),
+            Self::If(_) | Self::Not(_) => None,
+            Self::All(filters) => {
+                let one = |(network, port): (&Network, _)| {
+                    Some(vec![Sought { address: network.one()?, port: Some(Port::OfTuple(port)) }])
+                };
+                let endpoint = endpoints(filters).find_map(one);
+                endpoint.or_else(|| filters.iter().filter_map(Self::sought).min_by_key(Vec::len))
+            }
+            Self::Any(filters) => {
+                let parts: Option<Vec<_>> = filters.iter().map(Self::sought).collect();
+                parts.map(|parts| parts.concat())
+            }
+        }
+    }
+
     fn share(&self, block: &Block<'_, '_>) -> Share {
         match self {
             Self::If(condition) => condition.share(block),
@@ -118,6 +138,11 @@ fn lacks_endpoint(filters: &[Filter], block: &Block<'_, '_>) -> bool {
 
 /// The endpoints that what all of these ask for must have: an address and a port of one and the same place.
 fn endpoint_keys(filters: &[Filter]) -> impl Iterator<Item = Key> {
+    endpoints(filters).filter_map(|(network, port)| network.endpoint_key(port))
+}
+
+/// Of such an endpoint the network and the port.
+fn endpoints(filters: &[Filter]) -> impl Iterator<Item = (&Network, u16)> {
     let addresses = filters.iter().filter_map(|filter| match filter {
         Filter::If(Condition::Address(places, network)) if places.is_one() => Some((*places, network)),
         _ => None,
@@ -130,7 +155,7 @@ fn endpoint_keys(filters: &[Filter]) -> impl Iterator<Item = Key> {
     };
     addresses.flat_map(move |(place, network)| {
         let here = ports().filter(move |(other, _)| *other == place);
-        here.filter_map(|(_, port)| network.endpoint_key(port))
+        here.map(move |(_, port)| (network, port))
     })
 }
 

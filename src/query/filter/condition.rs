@@ -8,9 +8,7 @@ use ipnetwork::IpNetwork;
 use super::place::Places;
 use super::span::{alive, news};
 use super::values::{Mark, Ports};
-
-/// Protocols that have an id, a type and a code where others have ports.
-const ICMP: [u8; 2] = [1, 58];
+use crate::protocol::has_queries;
 
 /// One thing that a record is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +88,8 @@ pub fn is_translated<A: Address>(record: &Record<A>) -> bool {
     let Tuple { src, dst, sport, dport } = record.original;
     let reply = &record.reply;
     // The answer to an ICMP query has the query's id, and a type of its own.
-    let same_ports = if ICMP.contains(&record.protocol) {
-        reply.sport == sport
-    } else {
-        (reply.sport, reply.dport) == (dport, sport)
-    };
+    let same_ports =
+        if has_queries(record.protocol) { reply.sport == sport } else { (reply.sport, reply.dport) == (dport, sport) };
     (reply.src, reply.dst) != (dst, src) || !same_ports
 }
 
@@ -144,6 +139,11 @@ impl Network {
     /// What a Bloom filter is to be asked for, if it can tell: one address alone.
     pub(super) const fn key(&self) -> Option<Key> {
         self.key
+    }
+
+    /// Its address, if it is one alone.
+    pub(super) fn one(&self) -> Option<IpAddr> {
+        self.key.map(|_| self.typed.ip())
     }
 
     /// What a Bloom filter is to be asked for of its address with this port; `None` if it is more than one address.

@@ -1,7 +1,7 @@
 //! Lines of recording: whose files are read, one after the other, and what their notes tell of flows that ended unheard.
 
 use ctrecorder_format::block::flags;
-use ctrecorder_format::{Content, Damage, Fault, Header, Note, Segment};
+use ctrecorder_format::{Cause, Content, Damage, Fault, Header, Note, Segment};
 
 use crate::journal::{Recorder, Version};
 
@@ -13,11 +13,13 @@ const NO_LINE: u8 = u8::MAX;
 pub(super) struct Place {
     pub(super) line: u8,
     pub(super) file: u32,
+    /// It is one of flows: its open records tell what was open at its end.
+    pub(super) is_of_flows: bool,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: NO_LINE, file: 0 }
+        Self { line: NO_LINE, file: 0, is_of_flows: false }
     }
 }
 
@@ -39,7 +41,6 @@ struct Line {
 /// The file that is read.
 #[derive(Debug)]
 pub(super) struct Here {
-    line: usize,
     pub(super) header: Header,
     /// No record of it was lost up to now.
     pub(super) is_whole: bool,
@@ -50,6 +51,8 @@ pub(super) struct Here {
 pub(super) struct Lines {
     known: Vec<Line>,
     files: u32,
+    /// Whose file is read.
+    line: Option<usize>,
     here: Option<Here>,
 }
 
@@ -57,27 +60,29 @@ impl Lines {
     /// A file begins.
     pub(super) fn begin(&mut self, file: &Version<'_>) -> Place {
         self.files = self.files.wrapping_add(1);
-        self.here = match file {
-            Version::Three(segment) => self.segment(segment),
-            Version::Two(_) => None,
-        };
-        let line = self.here.as_ref().and_then(|here| u8::try_from(here.line).ok());
-        Place { line: line.unwrap_or(NO_LINE), file: self.files }
+        (self.line, self.here) = (None, None);
+        if let Version::Three(segment) = file {
+            self.segment(segment);
+        }
+        let line = self.line.and_then(|line| u8::try_from(line).ok()).unwrap_or(NO_LINE);
+        Place { line, file: self.files, is_of_flows: file.content() == Content::Flows }
     }
 
-    /// A segment that tells of all flows alive in some namespace, or of those of some families and protocols.
-    fn segment(&mut self, segment: &Segment<'_>) -> Option<Here> {
-        let header = segment.header().ok()?;
+    /// A segment that tells of all flows alive in some namespace, or of those of some families and protocols: one of events at
+    /// its readings of the kernel's table, one of flows at its end.
+    fn segment(&mut self, segment: &Segment<'_>) {
+        let Ok(header) = segment.header() else { return };
         let is_known = !header.host.is_empty() && header.namespace != 0;
-        let tells_of_all = header.content == Content::Events && header.filters.is_empty();
+        let is_of_events = header.content == Content::Events;
+        let tells_of_all = (is_of_events || header.closing_keyframe) && header.filters.is_empty();
         if !is_known || !tells_of_all {
-            return None;
+            return;
         }
         let told_to = told_to(header, segment);
         let last = (Recorder::of(header), header.segment_number);
         let same = |line: &Line| line.host == header.host && line.namespace == header.namespace;
-        let line = if let Some(place) = self.known.iter().position(same) {
-            self.known.get_mut(place)?.goes_on(last, told_to);
+        let place = if let Some(place) = self.known.iter().position(same) {
+            self.known.iter_mut().skip(place).take(1).for_each(|line| line.goes_on(last.clone(), told_to));
             place
         } else {
             let (host, namespace) = (header.host.clone(), header.namespace);
@@ -85,7 +90,10 @@ impl Lines {
             self.known.len() - 1
         };
         // Of more lines than have a number, the rest is paired like files of version 2.
-        (line < usize::from(NO_LINE)).then(|| Here { line, header: header.clone(), is_whole: true })
+        if place < usize::from(NO_LINE) {
+            self.line = Some(place);
+            self.here = is_of_events.then(|| Here { header: header.clone(), is_whole: true });
+        }
     }
 
     /// The file that is read, if its readings of the kernel's table tell of flows that it does not name.
@@ -94,12 +102,31 @@ impl Lines {
     }
 
     fn line(&mut self) -> Option<&mut Line> {
-        self.known.get_mut(self.here.as_ref()?.line)
+        self.known.get_mut(self.line?)
+    }
+
+    /// The segment, one of flows, says up to when all files of its line told, and since when ends may have been missed.
+    pub(super) fn left_open(&mut self, note: &Note) {
+        let (from, to) = (note.from.get(), note.to.get());
+        if let Some(line) = self.line() {
+            line.told_before = line.told_before.max(to);
+            line.unheard = (from < to).then_some(from);
+        }
+    }
+
+    /// What [`Lines::left_open`] is to be told of the file that is read, which tells up to `end`.
+    pub(super) fn left(&mut self, end: u64) -> Note {
+        let (told, unheard) = self.line().map_or((0, None), |line| (line.told_before.max(line.told_to), line.unheard));
+        let to = told.max(end);
+        Note::gap(unheard.unwrap_or(to).min(to), to, 0, Cause::LeftOpen)
     }
 
     /// Events may be missing.
     pub(super) fn gap(&mut self, note: &Note) {
-        if let Some(line) = self.line() {
+        // Of the gaps that a segment of flows tells of, its end says what they came to.
+        if self.here.is_some()
+            && let Some(line) = self.line()
+        {
             line.miss(note.from.get());
         }
     }
@@ -112,7 +139,7 @@ impl Lines {
         if let Some(here) = &mut self.here {
             here.is_whole = false;
             let created = here.header.created;
-            self.gap(&Note::at(created, ctrecorder_format::Cause::Damaged));
+            self.gap(&Note::at(created, Cause::Damaged));
         }
     }
 
@@ -155,7 +182,17 @@ fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
     if let Some(footer) = segment.footer() {
         return footer.totals.closed;
     }
-    // What the first block of a batch covers, the second one may have covered, too.
-    let heads = segment.heads().filter_map(Result::ok).filter(|head| !head.header.has(flags::CONTINUES));
-    heads.map(|head| head.header.last_event.get()).max().unwrap_or(0).max(header.created)
+    // The two blocks of a batch cover the same span: what one of them tells is so once both are there.
+    let (mut told_to, mut half) = (header.created, None);
+    for head in segment.heads().filter_map(Result::ok) {
+        let (sequence, last) = (head.header.sequence.get(), head.header.last_event.get());
+        let before = half.take().filter(|(next, _)| *next == sequence).map_or(0, |(_, last)| last);
+        let last = last.max(before);
+        if head.header.has(flags::CONTINUES) {
+            half = Some((sequence.wrapping_add(1), last));
+        } else {
+            told_to = told_to.max(last);
+        }
+    }
+    told_to
 }

@@ -130,6 +130,9 @@ impl Pairs {
         if note.is_gap() {
             self.lines.gap(note);
         }
+        if note.cause() == Some(Cause::LeftOpen) {
+            self.lines.left_open(note);
+        }
         if note.cause() != Some(Cause::TableRead) {
             return *note;
         }
@@ -175,6 +178,20 @@ impl Pairs {
         self.bury(flows);
         self.ipv4.finish(&mut |flow, counters| flows.ipv4(&flow, &counters));
         self.ipv6.finish(&mut |flow, counters| flows.ipv6(&flow, &counters));
+    }
+
+    /// Ends a file that tells up to `end` (ns since the epoch): flows that are gone by its last reading leave it. Returned is the
+    /// note that stands before those that are open, see [`Pairs::show_open`]: who begins with these goes on as this one does.
+    pub fn leave(&mut self, end: u64, flows: &mut impl FlowSink) -> Note {
+        self.settle(flows);
+        self.bury(flows);
+        self.lines.left(end).with_value(self.open_flows() as u64)
+    }
+
+    /// Shows the flows that are open as open records: IPv4 first, each family in the order of starts.
+    pub fn show_open(&self, flows: &mut impl FlowSink) {
+        self.ipv4.show_open(&mut |flow| flows.ipv4(flow, &Counters::default()));
+        self.ipv6.show_open(&mut |flow| flows.ipv6(flow, &Counters::default()));
     }
 
     /// Emits the flows that are gone by the last reading.

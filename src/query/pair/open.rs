@@ -19,6 +19,9 @@ pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED;
 /// What the flags say of the start as a time.
 const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
 
+/// What is known of an open flow is from the end of a segment of flows: the whole flow may yet come. That is no flag of records.
+const TOLD_AT_END: u8 = 1 << 7;
+
 /// What the start and the end of a flow have in common. Version 2 knows no zone and no id: there they are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -66,7 +69,8 @@ const _: () = {
 
 impl<A: Address> OpenFlow<A> {
     /// What a start or an open record tells, which stands at this place and is the how many-th.
-    pub(super) fn of(record: &Record<A>, Place { line, file }: Place, order: u32) -> Self {
+    pub(super) fn of(record: &Record<A>, Place { line, file, is_of_flows }: Place, order: u32) -> Self {
+        let own = if is_of_flows { TOLD_AT_END } else { 0 };
         Self {
             identity: Identity::of(record),
             line,
@@ -76,13 +80,14 @@ impl<A: Address> OpenFlow<A> {
             mark: record.mark.get(),
             status: record.status.get(),
             tcp_state: record.tcp_state,
-            flags: record.flags & (KEPT | flags::START_FROM_KERNEL),
+            flags: record.flags & (KEPT | flags::START_FROM_KERNEL) | own,
         }
     }
 
     /// A keyframe repeats what is known, or knows the start that was not.
     pub(super) const fn repeated(&mut self, open: &Self) {
         (self.line, self.seen) = (open.line, open.seen);
+        self.flags &= open.flags | !TOLD_AT_END;
         if self.start == 0 {
             self.start = open.start;
             self.flags |= open.flags & OF_START;
@@ -116,7 +121,34 @@ impl<A: Address> OpenFlow<A> {
             protocol,
             status: self.status.into(),
             tcp_state: self.tcp_state,
-            flags: self.flags,
+            flags: self.flags & !TOLD_AT_END,
+        }
+    }
+
+    /// The flow as one that is open.
+    pub(super) fn open(&self) -> Record<A> {
+        Record { kind: Kind::Open as u8, ..self.half() }
+    }
+
+    /// Whether a whole flow is this one.
+    pub(super) const fn may_become_whole(&self) -> bool {
+        self.flags & TOLD_AT_END != 0
+    }
+
+    /// Whether it did not come whole, though the segments of flows have come to one that began later.
+    pub(super) const fn is_before(&self, other: &Self) -> bool {
+        self.flags & other.flags & TOLD_AT_END != 0 && self.start != 0 && self.start < other.start
+    }
+
+    /// The same flow, which came whole; `None` if it is a later one.
+    pub(super) fn whole(&self, flow: &Record<A>) -> Option<Record<A>> {
+        match (self.start, flow.start.get()) {
+            (_, 0) => Some(Record {
+                start: self.start.into(),
+                flags: (flow.flags & !OF_START) | (self.flags & OF_START),
+                ..*flow
+            }),
+            (own, start) => (own == 0 || start <= own).then_some(*flow),
         }
     }
 

@@ -74,7 +74,8 @@ impl<A: Address> Pairing<A> {
     /// - An update adds to what is known of its flow.
     /// - An end is emitted as a flow, with the start that is open. A start by the kernel's clock that the end itself knows
     ///   wins over that; one by the recorder's clock serves where no other is known.
-    /// - A flow is emitted as it is, and so is a record of a kind that this program does not know.
+    /// - A flow is emitted as it is, and so is a record of a kind that this program does not know. If it was open at the end of an
+    ///   earlier segment of flows, it takes the start from there that it does not know itself.
     pub fn push(
         &mut self,
         record: &Record<A>,
@@ -120,8 +121,20 @@ impl<A: Address> Pairing<A> {
                 };
                 emit(flow, *counters);
             }
-            Some(Kind::Flow) | None => emit(*record, *counters),
+            Some(Kind::Flow) => emit(self.whole(hash, record).unwrap_or(*record), *counters),
+            None => emit(*record, *counters),
         }
+    }
+
+    /// A flow comes whole that was open at the end of an earlier segment of flows: with what that knew. `None` if it is none of
+    /// these. Flows that lived long come late: what is open by the same identity may yet come, if that is an earlier one.
+    fn whole(&mut self, hash: u32, flow: &Record<A>) -> Option<Record<A>> {
+        let identity = Identity::of(flow);
+        let open = self.open.get_mut(hash, &identity).filter(|open| open.may_become_whole())?;
+        let whole = open.whole(flow)?;
+        self.confirmed -= usize::from(open.seen == self.place.file);
+        self.open.remove(hash, &identity);
+        Some(whole)
     }
 
     fn start(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
@@ -139,7 +152,7 @@ impl<A: Address> Pairing<A> {
         let before = known.as_deref().copied();
         match known {
             // The kernel gives the ids of flows that ended again.
-            Some(known) if known.seen == GONE && flow.start > self.gone_by => {
+            Some(known) if (known.seen == GONE && flow.start > self.gone_by) || known.is_before(&flow) => {
                 let missed = std::mem::replace(known, flow);
                 emit(self.without_end(&missed), Counters::default());
             }
@@ -173,7 +186,7 @@ impl<A: Address> Pairing<A> {
     /// [`Pairing::bury`] first those of the reading before.
     pub(super) fn judge(&mut self, reading: &Reading, covers: impl Fn(u8) -> bool) -> Judged {
         let mut judged = Judged::default();
-        let Place { line, file } = self.place;
+        let Place { line, file, .. } = self.place;
         self.gone_by = reading.to;
         if self.open.len() == self.confirmed {
             return judged;
@@ -212,6 +225,13 @@ impl<A: Address> Pairing<A> {
         self.bury(emit);
         let open: Vec<_> = self.open.iter().copied().collect();
         self.emit_all(open, emit);
+    }
+
+    /// Shows the flows that are open, as open records in the order of their starts.
+    pub(super) fn show_open(&self, show: &mut impl FnMut(&Record<A>)) {
+        let mut open: Vec<_> = self.open.iter().copied().collect();
+        open.sort_unstable_by_key(|flow| (flow.start, flow.order));
+        open.iter().for_each(|flow| show(&flow.open()));
     }
 
     fn emit_all(&self, mut flows: Vec<OpenFlow<A>>, emit: &mut impl FnMut(Record<A>, Counters)) {

@@ -1,6 +1,6 @@
 //! Flows as `who` sees them: who is inside, what is public, who is the peer, and when the flow may have been alive.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, START_FROM_KERNEL};
 use ctrecorder_format::{Address, Record, Tuple};
@@ -158,8 +158,8 @@ impl Known {
     }
 
     /// The flow as it is seen from an endpoint of it that others may have seen: at most twice, where both its sides are
-    /// that.
-    pub(super) fn seen_from(&self, endpoint: SocketAddr) -> impl Iterator<Item = Flow> + use<> {
+    /// that. `recorder` is the number of who recorded it.
+    pub(super) fn seen_from(&self, endpoint: SocketAddr, recorder: usize) -> impl Iterator<Item = Flow> + use<> {
         let Identity { original, reply, protocol, zone, .. } = self.identity;
         let flow = |inside: SocketAddr, peer, translation| Flow {
             protocol,
@@ -170,6 +170,7 @@ impl Known {
             translation: if inside == endpoint { Translation::None } else { translation },
             start: self.start,
             end: self.end,
+            recorder,
         };
         let source = (reply.dst == endpoint).then(|| {
             // Without translation it is itself on both sides of the router, and calls its peer by that one's public name.
@@ -182,6 +183,13 @@ impl Known {
         });
         let other = destination.filter(|flow| source.is_none_or(|source| source.inside != flow.inside));
         source.into_iter().chain(other)
+    }
+
+    /// By which endpoint others have seen one that is on the inside of the flow; `None` if it is no such one.
+    pub(super) fn public_of(&self, inside: SocketAddr) -> Option<SocketAddr> {
+        let Identity { original, reply, .. } = self.identity;
+        let public = if original.src == inside { reply.dst } else { original.dst };
+        ((original.src == inside || reply.src == inside) && public != inside).then_some(public)
     }
 }
 
@@ -215,14 +223,17 @@ pub struct Flow {
     pub protocol: u8,
     /// The conntrack zone.
     pub zone: u16,
+    /// Who recorded it: the number of that recorder in [`Answer::around`](super::Answer::around).
+    pub recorder: usize,
 }
 
-/// The inside addresses of flows, each once, in order.
-pub(super) fn insides<'f>(flows: impl Iterator<Item = &'f Flow>) -> Vec<IpAddr> {
-    let mut insides: Vec<_> = flows.map(|flow| flow.inside.ip()).collect();
-    insides.sort_unstable();
-    insides.dedup();
-    insides
+impl Flow {
+    /// How far a moment is from the time for which the flow is known to have been alive, in ns; 0 within it.
+    pub fn distance(&self, moment: u64) -> u64 {
+        let from = self.start.latest().unwrap_or(0);
+        let to = self.end.earliest().or(self.end.latest()).unwrap_or(u64::MAX);
+        from.saturating_sub(moment).max(moment.saturating_sub(to))
+    }
 }
 
 #[cfg(test)]
@@ -245,7 +256,7 @@ mod tests {
 
     /// Inside, peer and translation, as seen from an endpoint.
     fn seen(endpoints: [([u8; 4], u16); 4], from: ([u8; 4], u16)) -> Vec<(SocketAddr, SocketAddr, Translation)> {
-        let flows = known(endpoints).seen_from(from.into());
+        let flows = known(endpoints).seen_from(from.into(), 0);
         flows.map(|flow| (flow.inside, flow.peer, flow.translation)).collect()
     }
 
@@ -273,10 +284,21 @@ mod tests {
     }
 
     #[test]
+    fn an_inside_endpoint_has_a_public_one() {
+        let public = |endpoints, inside: ([u8; 4], u16)| known(endpoints).public_of(inside.into());
+        assert_eq!(public([A, SERVER, SERVER, PUBLIC], A), Some(PUBLIC.into()));
+        assert_eq!(public([SERVER, FORWARDED, B, SERVER], B), Some(FORWARDED.into()));
+        assert_eq!(public([A, FORWARDED, B, PUBLIC], B), Some(FORWARDED.into()));
+        assert_eq!(public([A, SERVER, SERVER, PUBLIC], PUBLIC), None);
+        assert_eq!(public([A, SERVER, SERVER, PUBLIC], SERVER), None);
+        assert_eq!(public([A, SERVER, SERVER, A], A), None, "it is public itself");
+    }
+
+    #[test]
     fn a_query_has_its_id_on_both_sides() {
         let mut ping = record::<V4>(Kind::Flow, 5, 9, [(A.0, 77), (SERVER.0, 0x800), (SERVER.0, 99), (PUBLIC.0, 0)]);
         ping.protocol = 1;
-        let flow = Known::of(&ping, |_| None).seen_from((PUBLIC.0, 99).into()).next().unwrap();
+        let flow = Known::of(&ping, |_| None).seen_from((PUBLIC.0, 99).into(), 0).next().unwrap();
         assert_eq!((flow.inside, flow.peer), ((A.0, 77).into(), (SERVER.0, 99).into()));
     }
 

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
 
 use super::Wanted;
-use super::flow::{Identity, Known, Sides, Told, reaches_to};
+use super::ended::{Ended, end_replaced};
+use super::flow::{Identity, Known, Told};
+use super::intervals::Intervals;
 use super::plan::Plan;
 use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
 use crate::query::Losses;
@@ -18,36 +20,49 @@ use crate::query::pair::{FlowSink, Pairs};
 /// What a pass through a journal found.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    /// The flows, in no order.
-    pub(super) flows: Vec<Known>,
+    /// The spans that it was made for, in their order.
+    pub(super) reads: Vec<Read>,
+    /// The flows that may have been alive in one of them, each with its place among those that were told of.
+    pub(super) flows: Vec<(usize, Known)>,
     /// When flows may have been alive of which lost records told.
     pub(super) lost: Vec<Span>,
     /// Damage that was met, with its file.
     pub(super) damage: Vec<(PathBuf, Damage)>,
     /// Files that could not be read.
     pub(super) failures: Vec<Error>,
-    /// When the kernel's table was last read whole, ns since the epoch.
+}
+
+/// What a pass found by the time when it had read what one span needs. What it read later, for another span, is not what
+/// the first one would have been told had it been asked about alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
+    /// The span.
+    pub(super) span: Span,
+    /// So many flows had been told of.
+    pub(super) flows: usize,
+    /// When the kernel's table had last been read whole, ns since the epoch.
     pub(super) last_reading: Option<u64>,
 }
 
-/// Reads what the plan says of a journal, for the flows that were alive at some moment of a span.
-pub(super) fn gather(journal: &Journal, wanted: &Wanted, plan: &Plan, span: Span, threads: NonZeroUsize) -> Gathered {
-    let until = span.to;
-    let needed = journal.behind(plan.skipped);
+/// Reads what the first of some plans says of a journal, for the flows that were alive at some moment of its span. Where that
+/// goes on up to where the next one begins, it is for that one, too: no file is read twice.
+pub(super) fn gather(journal: &Journal, wanted: &Wanted, parts: &[(Plan, Span)], threads: NonZeroUsize) -> Gathered {
+    let skipped = parts.first().map_or(0, |(plan, _)| plan.skipped);
+    let needed = journal.behind(skipped);
     let mut gather =
-        Gather { journal: &needed, plan, until, pairs: Pairs::default(), state: State::default(), next: 0 };
+        Gather { journal: &needed, wanted, parts, skipped, pairs: Pairs::default(), state: State::default(), next: 0 };
+    gather.state.begin(parts);
     let _done = Scan::new(wanted, OpenRecords::All).with_threads(threads).run(&needed, &mut gather);
-    let mut gathered = gather.finish();
-    // What began later was not followed to its end.
-    gathered.flows.retain(|flow| flow.life.meets(span));
-    gathered
+    gather.finish()
 }
 
 /// Takes what a journal holds.
 struct Gather<'g> {
+    /// The files that are read, and how many stand before them.
     journal: &'g Journal,
-    plan: &'g Plan,
-    until: u64,
+    skipped: usize,
+    wanted: &'g Wanted,
+    parts: &'g [(Plan, Span)],
     pairs: Pairs,
     state: State,
     /// Number of the file that comes next among those that are read.
@@ -57,7 +72,11 @@ struct Gather<'g> {
 /// What is known so far.
 #[derive(Default)]
 struct State {
+    /// The spans that reading was begun for. Those that it is still needed for are the ones behind so many.
     gathered: Gathered,
+    done: usize,
+    /// When the kernel's table was last read whole, ns since the epoch.
+    last_reading: Option<u64>,
     /// The flows that are open.
     open: HashMap<Identity, Begun>,
     /// When each reading of the kernel's table began, by when it was at its end.
@@ -68,10 +87,8 @@ struct State {
     steps: Vec<[u64; 2]>,
     /// Number of flows that began so far.
     begun: u64,
-    /// Of each flow gathered, its place among those that began; `None` if it came whole.
-    order: Vec<Option<u64>>,
-    /// Flows as they were paired, and what is known of their begin; of its end, how often the clock had been set.
-    whole: Vec<(Flow, Begun, usize)>,
+    /// Flows as they were paired.
+    whole: Vec<Whole>,
     /// Whether the file that is read is one of events, by a header that is whole: then its readings of the table are its own.
     is_of_events: bool,
     lost: Losses,
@@ -83,11 +100,21 @@ enum Flow {
     Ipv6(Record<V6>),
 }
 
+/// A flow as it was paired.
+struct Whole {
+    flow: Flow,
+    /// Its place among those that began; `None` if it came whole.
+    order: Option<u64>,
+    /// How often the clock had been set when it began, and when it ended.
+    steps: Range<usize>,
+}
+
 /// A flow that is open.
 #[derive(Clone, Copy)]
 struct Begun {
-    /// ns since the epoch, 0 if not known.
-    start: u64,
+    /// Whoever asks for a time from this one on, ns since the epoch, needs to know its end: from its start on, or 0 if that is not
+    /// known. `None`: nobody, as it has no endpoint that is asked for where that is public.
+    needed_from: Option<u64>,
     order: u64,
     /// How often the clock had been set before.
     steps: usize,
@@ -97,24 +124,49 @@ impl State {
     /// Takes a flow that pairing made.
     fn flow<A: Address>(&mut self, record: &Record<A>, wrap: impl Fn(Record<A>) -> Flow) {
         let begun = self.open.remove(&Identity::of(record));
-        self.order.push(begun.map(|begun| begun.order));
-        self.whole.push((wrap(*record), begun.unwrap_or_else(|| self.now(record)), self.steps.len()));
-    }
-
-    /// What is known of a flow when a record opens it.
-    fn now<A: Address>(&self, record: &Record<A>) -> Begun {
-        // One that was found may have begun long before its start.
-        let start = if record.began_earlier() { 0 } else { record.start.get() };
-        Begun { start, order: self.begun, steps: self.steps.len() }
+        let steps = self.steps.len();
+        self.whole.push(Whole {
+            flow: wrap(*record),
+            order: begun.map(|begun| begun.order),
+            steps: begun.map_or(steps, |begun| begun.steps)..steps,
+        });
     }
 
     /// A record that opens a flow, unless it is open.
-    fn opened<A: Address>(&mut self, record: &Record<A>) {
+    fn opened<A: Address>(&mut self, record: &Record<A>, wanted: &Wanted) {
         if matches!(record.kind(), Some(Kind::Start | Kind::Open)) {
             self.begun += 1;
-            let begun = self.now(record);
+            // One that was found may have begun long before its start.
+            let start = if record.began_earlier() { 0 } else { record.start.get() };
+            let needed_from = wanted.is_public_in(record).then_some(start);
+            let begun = Begun { needed_from, order: self.begun, steps: self.steps.len() };
             self.open.entry(Identity::of(record)).or_insert(begun);
         }
+    }
+
+    /// Reading begins for the next of these spans.
+    fn begin(&mut self, parts: &[(Plan, Span)]) {
+        let next = parts.get(self.gathered.reads.len());
+        self.gathered.reads.extend(next.map(|(_, span)| Read { span: *span, flows: usize::MAX, last_reading: None }));
+    }
+
+    /// A file begins; these are the plans. Returns whether it is needed.
+    fn is_needed(&mut self, parts: &[(Plan, Span)], file: usize) -> bool {
+        let needed_from = self.open.values().filter_map(|begun| begun.needed_from).min();
+        for (read, (plan, span)) in self.gathered.reads.iter_mut().zip(parts).skip(self.done) {
+            if !plan.is_over_at(file) || needed_from.is_some_and(|from| from <= span.to) {
+                break;
+            }
+            (read.flows, read.last_reading) = (self.whole.len(), self.last_reading);
+            self.done += 1;
+        }
+        if self.done == self.gathered.reads.len() {
+            return false;
+        }
+        while parts.get(self.gathered.reads.len()).is_some_and(|(plan, _)| plan.skipped <= file) {
+            self.begin(parts);
+        }
+        true
     }
 
     fn note(&mut self, note: &Note) {
@@ -124,7 +176,7 @@ impl State {
                 let (from, to) = (note.from.get(), note.to.get());
                 self.readings.entry(to).and_modify(|known| *known = from.min(*known)).or_insert(from);
                 if names_flows && self.is_of_events {
-                    self.gathered.last_reading = self.gathered.last_reading.max(Some(to));
+                    self.last_reading = self.last_reading.max(Some(to));
                 }
             }
             Some(Cause::ClockStep) => {
@@ -136,89 +188,55 @@ impl State {
         }
     }
 
-    /// From when on flows may have been alive whose records are lost from a time on. Where a reading of the table came to its
-    /// end behind that time, starts may be among them that it found after a gap: such flows began since the reading did.
-    fn found_since(&self, lost_from: u64) -> u64 {
-        let readings = self.readings.iter().map(|(to, from)| Span { from: *from, to: *to });
-        let after_gaps = readings.filter(|reading| {
-            (reading.from..=reading.to).contains(&lost_from) && self.gaps.iter().any(|gap| gap.meets(*reading))
-        });
-        after_gaps.map(|reading| reading.from).min().unwrap_or(lost_from)
-    }
-
     fn finish(mut self) -> Gathered {
+        let last_reading = self.last_reading;
+        self.gathered.reads.iter_mut().skip(self.done).for_each(|read| read.last_reading = last_reading);
         let reading = |to| self.readings.get(&to).copied();
-        let mut alive = Vec::new();
-        for (flow, begun, steps) in std::mem::take(&mut self.whole) {
-            let known = match flow {
+        let ended = std::mem::take(&mut self.whole).into_iter().enumerate().map(|(place, whole)| {
+            let known = match whole.flow {
                 Flow::Ipv4(record) => Known::of(&record, reading),
                 Flow::Ipv6(record) => Known::of(&record, reading),
             };
-            self.gathered.flows.push(known);
-            alive.push(begun.steps..steps);
-        }
-        end_replaced(&mut self.gathered.flows, &self.order, &mut alive);
+            Ended { known, place, order: whole.order, steps: whole.steps }
+        });
+        let mut ended: Vec<_> = ended.collect();
+        end_replaced(&mut ended);
         // Last: whatever is concluded of its end, the clock has shown this while it was alive.
-        for (flow, alive) in self.gathered.flows.iter_mut().zip(alive) {
-            self.steps.get(alive).unwrap_or_default().iter().for_each(|step| flow.saw(*step));
+        for flow in &mut ended {
+            self.steps.get(flow.steps.clone()).unwrap_or_default().iter().for_each(|step| flow.known.saw(*step));
         }
-        drop_repeated_halves(&mut self.gathered.flows);
+        let mut flows = ended.into_iter().map(|flow| (flow.place, flow.known)).collect();
+        drop_repeated_halves(&mut flows);
+        // What began later was not followed to its end.
+        let asked = self.gathered.reads.iter().map(|read| read.span).reduce(Span::joined);
+        flows.retain(|(_, known)| asked.is_some_and(|asked| known.life.meets(asked)));
         let lost = std::mem::take(&mut self.lost).finish();
-        self.gathered.lost = lost.map(|lost| Span { from: self.found_since(lost.from), ..lost }).collect();
-        self.gathered
+        let found = found_after_gaps(&self.readings, &self.gaps);
+        let lost = lost.map(|lost| Span { from: found_since(&found, lost.from), ..lost }).collect();
+        Gathered { flows, lost, ..self.gathered }
     }
+}
+
+/// The readings of the kernel's table that may have found flows after a gap. `readings` says when each began, by when it was at
+/// its end.
+fn found_after_gaps(readings: &HashMap<u64, u64>, gaps: &[Span]) -> Intervals<()> {
+    let gaps = Intervals::new(gaps.iter().map(|gap| (*gap, ())).collect());
+    let readings = readings.iter().map(|(to, from)| Span { from: *from, to: *to });
+    Intervals::new(readings.filter(|reading| gaps.any_meets(*reading)).map(|reading| (reading, ())).collect())
+}
+
+/// From when on flows may have been alive whose records are lost from a time on. Where a reading of the table came to its
+/// end behind that time, starts may be among them that it found after a gap: such flows began since the reading did.
+fn found_since(after_gaps: &Intervals<()>, lost_from: u64) -> u64 {
+    after_gaps.first_meeting(Span { from: lost_from, to: lost_from }).map_or(lost_from, |reading| reading.from)
 }
 
 /// Files that were squeezed one by one tell of one flow several times: as a half in each, and whole in the last.
-fn drop_repeated_halves(flows: &mut Vec<Known>) {
+fn drop_repeated_halves(flows: &mut Vec<(usize, Known)>) {
     let place = |flow: &Known| (flow.identity, flow.start.latest());
-    let mut whole: HashSet<_> = flows.iter().filter(|flow| flow.end != Told::Unknown).map(place).collect();
-    flows.retain(|flow| flow.end != Told::Unknown || flow.start == Told::Unknown || whole.insert(place(flow)));
-}
-
-/// A flow whose end was not heard was gone when another one began with the same reply tuple: the kernel holds no two of
-/// them. `order` is the place of each among those that began, where it is known; `alive` is how often the clock had been set
-/// when it began, and when it ended.
-fn end_replaced(flows: &mut [Known], order: &[Option<u64>], alive: &mut [Range<usize>]) {
-    type Place = (u16, u8, u16, Sides);
-    let place = |flow: &Known| {
-        let Identity { zone, protocol, types: [_, reply_type], reply, .. } = flow.identity;
-        (zone, protocol, reply_type, reply)
-    };
-    let mut starts: HashMap<Place, Vec<Start>> = HashMap::new();
-    for ((flow, order), alive) in flows.iter().zip(order).zip(alive.iter()) {
-        if let Some(latest) = flow.start.latest() {
-            let reach = reaches_to(latest, flow.identity.id);
-            starts.entry(place(flow)).or_default().push(Start { latest, reach, order: *order, steps: alive.start });
-        }
-    }
-    let unheard = flows.iter_mut().zip(order).zip(alive).filter(|((flow, _), _)| !matches!(flow.end, Told::At { .. }));
-    for ((flow, order), alive) in unheard {
-        let others = starts.get(&place(flow)).into_iter().flatten();
-        let later = others.filter(|other| match (flow.start.latest(), order, &other.order) {
-            (Some(own), Some(order), Some(place)) => own < other.latest && order < place,
-            (Some(own), _, _) => own < other.latest,
-            (None, Some(order), Some(place)) => order < place,
-            (None, _, _) => false,
-        });
-        let next = later.min_by_key(|other| (other.latest, other.reach));
-        if let Some(next) = next.filter(|next| flow.end.latest().is_none_or(|latest| next.latest < latest)) {
-            flow.gone_by(next.latest, next.reach);
-            alive.end = alive.end.min(next.steps);
-        }
-    }
-}
-
-/// When a flow began that may have taken another one's place.
-struct Start {
-    /// At this moment at the latest.
-    latest: u64,
-    /// The last moment that this may stand for.
-    reach: u64,
-    /// Its place among those that began, where it is known.
-    order: Option<u64>,
-    /// How often the clock had been set before.
-    steps: usize,
+    let is_whole = |(_, flow): &&(usize, Known)| flow.end != Told::Unknown;
+    let mut whole: HashSet<_> = flows.iter().filter(is_whole).map(|(_, flow)| place(flow)).collect();
+    flows.retain(|(_, flow)| flow.end != Told::Unknown || flow.start == Told::Unknown || whole.insert(place(flow)));
 }
 
 impl FlowSink for State {
@@ -236,27 +254,18 @@ impl Gather<'_> {
         self.pairs.finish(&mut self.state);
         self.state.finish()
     }
-
-    /// Whether nothing further can be of interest, now that the next file begins.
-    fn is_over(&self) -> bool {
-        self.plan.is_over_at(self.plan.skipped + self.next)
-            && !self.state.open.values().any(|begun| begun.start <= self.until)
-    }
 }
 
 impl Sink for Gather<'_> {
     type Stop = ();
 
     fn begin(&mut self, _path: &Path, file: &Version<'_>) -> ControlFlow<()> {
-        if self.is_over() {
+        if !self.state.is_needed(self.parts, self.skipped + self.next) {
             return ControlFlow::Break(());
         }
         self.next += 1;
         self.pairs.begin(file, &mut self.state);
-        self.state.is_of_events = match file {
-            Version::Two(_) => false,
-            Version::Three(segment) => segment.header().is_ok_and(|header| header.content == Content::Events),
-        };
+        self.state.is_of_events = file.header().is_some_and(|header| header.content == Content::Events);
         self.state.lost.begin(file);
         ControlFlow::Continue(())
     }
@@ -265,7 +274,7 @@ impl Sink for Gather<'_> {
         self.pairs.ipv4(record, counters, &mut self.state);
         // What is known of a flow's begin is kept beside it, and has to be in step.
         self.pairs.settle(&mut self.state);
-        self.state.opened(record);
+        self.state.opened(record, self.wanted);
         ControlFlow::Continue(())
     }
 
@@ -273,7 +282,7 @@ impl Sink for Gather<'_> {
         self.pairs.ipv6(record, counters, &mut self.state);
         // What is known of a flow's begin is kept beside it, and has to be in step.
         self.pairs.settle(&mut self.state);
-        self.state.opened(record);
+        self.state.opened(record, self.wanted);
         ControlFlow::Continue(())
     }
 

@@ -3,18 +3,23 @@
 //! | part | what it does |
 //! |---|---|
 //! | `question`, `endpoint` | what was typed, and what is asked |
+//! | `survey`, `scope` | which recorders the files are of, and what was not recorded at all |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
-//! | `flow` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
-//! | `scope` | what was not recorded at all |
-//! | `evidence`, `verdict` | the answer, how sure it is, and what would change it |
+//! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
+//! | `recorder`, `intervals` | what one recorder has to say |
+//! | `evidence`, `verdict` | the answer of all of them, how sure it is, and what would change it |
 
+mod ended;
 mod endpoint;
 mod evidence;
 mod flow;
 mod gather;
+mod intervals;
 mod plan;
 mod question;
+mod recorder;
 mod scope;
+mod survey;
 mod verdict;
 mod wanted;
 
@@ -27,37 +32,36 @@ pub use endpoint::{EndpointError, Peer, parse_endpoint};
 use evidence::Evidence;
 pub use flow::{Flow, Told, Translation};
 pub use question::{Meant, Question, QuestionError, Terms};
-pub use verdict::{Answer, Around, Change, Doubt, Finding, Verdict, What};
+pub use survey::Name;
+pub use verdict::{Answer, Around, Change, Doubt, Finding, Verdict, What, Why};
 use wanted::Wanted;
 
-use super::coverage::Several;
 use crate::journal::{Error, Journal};
 
-/// What was answered, and what happened on the way.
-#[derive(Debug)]
+/// What was read for some questions, and what happened on the way.
+#[derive(Debug, Default)]
 pub struct Asked {
-    /// An answer to each question, in their order.
-    pub answers: Vec<Answer>,
     /// Damage that was met, with its file.
     pub damage: Vec<(PathBuf, Damage)>,
     /// What could not be read, beside what [`Journal::find`] told.
     pub failures: Vec<Error>,
     /// Files of which neither the header nor a block is whole.
     pub shapeless: Vec<PathBuf>,
+    evidence: Evidence,
 }
 
-/// Asks a journal: each part of it that can answer is read once for all questions. `all_found` is false if some of
-/// the files could not be found: then what they cover is not known. So many threads read.
-///
-/// # Errors
-/// [`Several`], if the files are of several recorders.
-pub fn ask(
-    journal: &Journal,
-    questions: Vec<Question>,
-    all_found: bool,
-    threads: NonZeroUsize,
-) -> Result<Asked, Several> {
-    let (evidence, asked) = Evidence::gather(journal, &questions, all_found, threads)?;
-    let answers = questions.into_iter().map(|question| evidence.answer(question)).collect();
-    Ok(Asked { answers, ..asked })
+impl Asked {
+    /// The answer to one of the questions.
+    pub fn answer(&self, question: Question) -> Answer {
+        Answer::new(question, &self.evidence)
+    }
+}
+
+/// Reads what some questions need of the journals of any recorders: each part of them that can answer is read once for all
+/// questions. `all_found` is false if some of the files could not be found: then what they cover is not known. So many
+/// threads read.
+pub fn ask(journal: &Journal, questions: &[Question], all_found: bool, threads: NonZeroUsize) -> Asked {
+    let mut asked = Asked::default();
+    asked.evidence = Evidence::gather(journal, questions, all_found, threads, &mut asked);
+    asked
 }

@@ -2,8 +2,8 @@
 
 use crate::query::coverage::{Extent, Span};
 
-/// The parts of a journal to be read for questions about these spans of time: each with its plan, and with the span that its
-/// flows are for. Where two parts would read the same files they are one.
+/// The parts of a journal to be read for questions about these spans of time, in the order of time: each with its plan, and with
+/// the span that its flows are for. Two may need the same files.
 pub(super) fn parts(files: &[Extent], mut asked: Vec<Span>, has_version_2: bool) -> Vec<(Plan, Span)> {
     asked.sort_unstable();
     // Thousands of questions are about few spans.
@@ -14,18 +14,7 @@ pub(super) fn parts(files: &[Extent], mut asked: Vec<Span>, has_version_2: bool)
         }
         meets
     });
-    let mut parts: Vec<(Plan, Span)> = Vec::new();
-    for mut span in asked {
-        let mut plan = Plan::new(files, span, has_version_2);
-        while let Some((before, other)) = parts.pop_if(|(before, other)| other.meets(span) || before.reaches(&plan)) {
-            span = span.joined(other);
-            plan = Plan::new(files, span, has_version_2);
-            // The wider span begins no later.
-            plan.skipped = plan.skipped.min(before.skipped);
-        }
-        parts.push((plan, span));
-    }
-    parts
+    asked.into_iter().map(|span| (Plan::new(files, span, has_version_2), span)).collect()
 }
 
 /// From which file on a journal is read, and where that may end.
@@ -65,11 +54,6 @@ impl Plan {
         Self { skipped: begin.unwrap_or(0), over_at }
     }
 
-    /// Whether a part with the other plan begins with files that one with this plan reads.
-    fn reaches(&self, other: &Self) -> bool {
-        self.over_at.is_none_or(|over_at| other.skipped < over_at)
-    }
-
     /// Whether this file, and all behind it, can be left unread if no flow that has begun by the last moment is open.
     pub(super) fn is_over_at(&self, file: usize) -> bool {
         self.over_at.is_some_and(|over_at| over_at <= file)
@@ -85,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_lie_apart_are_read_apart() {
+    fn each_span_is_a_part_and_what_overlaps_is_one() {
         let files: Vec<_> = (1..100)
             .map(|hour| Extent { least: hour * 10, greatest: hour * 10 + 10, has_whole_keyframe: true })
             .collect();
@@ -96,7 +80,8 @@ mod tests {
         };
         let (early, late) = (span(101, 102), span(501, 502));
         assert_eq!(read(&[late, early]), [(9, Some(11), early), (49, Some(51), late)]);
-        assert_eq!(read(&[late, early, span(111, 112)]), [(9, Some(12), span(101, 112)), (49, Some(51), late)]);
+        let near = span(111, 112);
+        assert_eq!(read(&[late, near, early]), [(9, Some(11), early), (10, Some(12), near), (49, Some(51), late)]);
         assert_eq!(read(&[early, span(95, 96), late, span(90, 600)]), [(7, Some(61), span(90, 600))]);
         assert_eq!(read(&[]), []);
     }

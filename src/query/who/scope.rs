@@ -43,7 +43,7 @@ impl Scope {
     pub(super) fn of(version: &Version<'_>) -> Self {
         let (families, protocols, is_filtered) = match version {
             Version::Two(file) => (1, vec![file.header().protocol], false),
-            Version::Three(segment) => segment.header().map_or((3, Vec::new(), false), |header| {
+            Version::Three(_) | Version::Archive(_) => version.header().map_or((3, Vec::new(), false), |header| {
                 (header.families, header.protocols.clone(), !header.filters.is_empty())
             }),
         };

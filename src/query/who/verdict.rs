@@ -1,13 +1,14 @@
 //! How sure an answer is, and what would change it.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
 use ctrecorder_format::NS_PER_SECOND;
 
 use super::evidence::Evidence;
-use super::flow::insides;
-use super::{Flow, Question, Told};
-use crate::query::coverage::{Gap, Span};
+use super::recorder::Heard;
+use super::{Flow, Name, Question};
+use crate::query::coverage::{Gap, GapCause, Span};
 
 const HOUR: u64 = 3600 * NS_PER_SECOND;
 
@@ -27,15 +28,26 @@ pub enum Verdict {
     Unknown,
 }
 
+/// Why a flow may be missing, and who did not record it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The number of the recorder in [`Answer::around`]; `None` where nobody knows whose fault it is.
+    pub recorder: Option<usize>,
+    /// Why.
+    pub why: Why,
+}
+
 /// Why a flow may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum Why {
     /// A gap, or a time before or behind all that was recorded.
     Gap(Gap),
     /// Records were lost to damage that may have told of a flow of this time.
     Damage,
     /// A file could not be read, and what it covers is not known.
     Unread,
+    /// Files of an archive are not among those given, in which flows are that ended later.
+    PartMissing,
     /// No file could be read.
     NoFile,
     /// Not every kind of flow that is asked for was recorded.
@@ -57,17 +69,21 @@ pub struct Finding {
     pub flows: Vec<Flow>,
     /// Why further flows may be missing.
     pub doubts: Vec<Doubt>,
+    /// Of each recorder, whether it had no part in this: no file of it is near that time, and another recorder's is.
+    pub away: Vec<bool>,
 }
 
 impl Finding {
-    /// `is_behind`: the time lies behind all that is told. A flow that was open there at last may have ended any time since:
-    /// that is shown, and is no answer.
-    pub(super) fn new(flows: Vec<Flow>, is_behind: bool, mut doubts: Vec<Doubt>) -> Self {
-        let is_answer = |flow: &&Flow| !is_behind || flow.end != Told::Unknown;
-        let insides = insides(flows.iter().filter(is_answer));
+    pub(super) fn new(heard: Vec<Heard>, mut doubts: Vec<Doubt>) -> Self {
+        let away = heard.iter().map(|heard| heard.is_away).collect();
+        let insides: BTreeSet<_> = heard.iter().flat_map(|heard| heard.insides.iter().copied()).collect();
+        let insides: Vec<_> = insides.into_iter().collect();
+        let mut flows: Vec<_> = heard.into_iter().flat_map(|heard| heard.flows).collect();
+        flows.sort_unstable();
+        flows.dedup();
         if !insides.is_empty() {
             // Who is found is found: that others of another protocol may have been there is told beside it.
-            doubts.retain(|doubt| *doubt != Doubt::NotRecorded);
+            doubts.retain(|doubt| doubt.why != Why::NotRecorded);
         }
         let verdict = match insides.len() {
             0 if doubts.is_empty() => Verdict::None,
@@ -75,7 +91,7 @@ impl Finding {
             1 => Verdict::Unique,
             _ => Verdict::Ambiguous,
         };
-        Self { verdict, insides, flows, doubts }
+        Self { verdict, insides, flows, doubts, away }
     }
 }
 
@@ -111,11 +127,15 @@ pub struct Change {
     pub differs: bool,
 }
 
-/// What was recorded around the time.
+/// What one recorder recorded around the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Around {
-    /// The host that recorded, if that is known.
-    pub host: Option<String>,
+    /// Who recorded.
+    pub name: Name,
+    /// No file of this recorder is near that time, and another recorder's is: it was taken to have had no part in it.
+    pub is_away: bool,
+    /// From when to when its files tell; `None` if nobody can say.
+    pub given: Option<Span>,
     /// The span recorded without gap that holds the time.
     pub recorded: Option<Span>,
     /// The gaps that the time with its slack touches, or that lie within an hour of it.
@@ -133,30 +153,48 @@ pub struct Answer {
     pub question: Question,
     /// What was found.
     pub finding: Finding,
-    /// What was recorded around the time.
-    pub around: Around,
+    /// What was recorded in the hour before and after the time, or within its slack where that is longer.
+    pub near: Span,
+    /// What was recorded around the time, by each recorder.
+    pub around: Vec<Around>,
+    /// If no flow is found: the public endpoints of flows that had the one asked for on the *inside*, each once, in order.
+    pub inside_as: Vec<SocketAddr>,
     /// What the answer would have been, had the question been another one.
     pub sensitivity: Vec<Change>,
 }
 
 impl Answer {
     pub(super) fn new(question: Question, evidence: &Evidence) -> Self {
-        let finding = evidence.find(&question, question.at, question.slack);
+        let finding = evidence.find(&question, question.at, question.slack, true);
         let changes = question.variants().into_iter().map(|(what, at, slack)| {
-            let Finding { verdict, insides, .. } = evidence.find(&question, at, slack);
+            let Finding { verdict, insides, .. } = evidence.find(&question, at, slack, false);
             let differs = (verdict, &insides) != (finding.verdict, &finding.insides);
             Change { what, at, slack, verdict, insides, differs }
         });
         let sensitivity = changes.collect();
         let near = Span::around(question.at, question.slack.max(HOUR));
-        let around = Around {
-            host: evidence.host().map(str::to_owned),
-            recorded: evidence.recorded_at(question.at),
-            gaps: evidence.missing(near),
-            has_version_2: evidence.has_version_2(),
-            protocols: evidence.limits(&question),
-        };
-        Self { question, finding, around, sensitivity }
+        let around = evidence.around(&question, near, &finding.away);
+        let inside_as = if finding.flows.is_empty() { evidence.inside_as(&question) } else { Vec::new() };
+        Self { question, finding, near, around, inside_as, sensitivity }
+    }
+
+    /// Why further flows may be missing, in words; of several recorders with the name of the one that may have missed them. The
+    /// same reason may come more than once.
+    pub fn reasons(&self) -> impl Iterator<Item = String> {
+        self.finding.doubts.iter().map(|doubt| self.reason(*doubt))
+    }
+
+    /// A doubt in words, likewise.
+    pub fn reason(&self, Doubt { recorder, why }: Doubt) -> String {
+        match recorder.and_then(|number| self.around.get(number)).filter(|_| self.has_several_recorders()) {
+            Some(around) => format!("{}: {}", around.name, why.text()),
+            None => why.text().to_owned(),
+        }
+    }
+
+    /// Whether the files are those of several recorders.
+    pub const fn has_several_recorders(&self) -> bool {
+        self.around.len() > 1
     }
 }
 
@@ -182,13 +220,15 @@ impl Question {
     }
 }
 
-impl Doubt {
-    /// The doubt in words.
+impl Why {
+    /// The reason in words.
     pub fn text(self) -> &'static str {
         match self {
+            Self::Gap(Gap { cause: GapCause::NoFile, .. }) => "no file given covers that time",
             Self::Gap(gap) => gap.cause.text(),
             Self::Damage => "records of this time may be lost to damage",
             Self::Unread => "a file could not be read, and what it covers is not known",
+            Self::PartMissing => "files of an archive are missing, and flows that ended later are in them",
             Self::NoFile => "no file could be read",
             Self::NotRecorded => "not every kind of flow that is asked for was recorded",
             Self::NoReading => "nobody tells which flows were alive before: the kernel's table was not read since",

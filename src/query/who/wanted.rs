@@ -1,4 +1,5 @@
-//! Which records can answer: those that have an asked endpoint where it is public.
+//! Which records can answer: those that have an asked endpoint where it is public. Those that have it on the inside are
+//! taken, too, for whoever asks for the wrong side; they stand in the same blocks, as indexes see it.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -8,6 +9,7 @@ use ctrecorder_format::{Address, BlockKind, Columns, Head, Index, Key, Record, V
 
 use super::Question;
 use super::flow::has_queries;
+use crate::archive::{Port, Sought};
 use crate::journal::{Search, Select};
 use foldhash::fast::RandomState;
 
@@ -54,6 +56,15 @@ impl<A: Address> Endpoints<A> {
         if self.few.is_empty() { self.all.contains(&endpoint) } else { self.few.contains(&endpoint) }
     }
 
+    /// Whether a record has one of them where it is public.
+    fn are_public_in(&self, record: &Record<A>) -> bool {
+        let (original, reply) = (&record.original, &record.reply);
+        if has_queries(record.protocol) {
+            return self.has((reply.dst, reply.sport.get())) || self.has((original.dst, original.sport.get()));
+        }
+        self.has((reply.dst, reply.dport.get())) || self.has((original.dst, original.dport.get()))
+    }
+
     /// Whether an index or a filter is asked for them.
     fn have_keys(&self) -> bool {
         self.keys.len() <= KEYS_MAX
@@ -81,6 +92,11 @@ impl Wanted {
         }
     }
 
+    /// Whether a record has an endpoint that is asked for where it is public.
+    pub(super) fn is_public_in<A: Address>(&self, record: &Record<A>) -> bool {
+        self.of_family::<A>().is_some_and(|endpoints| endpoints.are_public_in(record))
+    }
+
     fn of_family<A: Address>(&self) -> Option<&Endpoints<A>> {
         let (ipv4, ipv6): (&dyn Any, &dyn Any) = (&self.ipv4, &self.ipv6);
         ipv4.downcast_ref().or_else(|| ipv6.downcast_ref())
@@ -92,7 +108,7 @@ impl Select for &Wanted {
         match head.header.kind() {
             Some(BlockKind::Ipv4) => self.ipv4.are_none_in(head),
             Some(BlockKind::Ipv6) => self.ipv6.are_none_in(head),
-            Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index) | None => false,
+            Some(BlockKind::Notes | BlockKind::Footer | BlockKind::Index | BlockKind::Sources) | None => false,
         }
     }
 
@@ -105,29 +121,36 @@ impl Select for &Wanted {
         keys.fold(Columns::default(), |any, key| any | index.may_hold(*key))
     }
 
+    fn sought(&self) -> Option<Vec<Sought>> {
+        let sought = |address, port| Sought { address, port: Some(Port::OfEndpoint(port)) };
+        let ipv4 = self.ipv4.all.iter().map(|(address, port)| sought(address.to_ip(), *port));
+        let ipv6 = self.ipv6.all.iter().map(|(address, port)| sought(address.to_ip(), *port));
+        self.asks_indexes().then(|| ipv4.chain(ipv6).collect())
+    }
+
     fn by_endpoints<S: Search>(&self, search: S) -> S::Found {
         search.of(|endpoints| {
-            let [_, original_dst, _, reply_dst] = endpoints.addresses();
+            let [original_src, original_dst, reply_src, reply_dst] = endpoints.addresses();
             let [original_sport, original_dport, reply_sport, reply_dport] = endpoints.ports();
             // The source port is in it for the sake of queries.
-            let mut public = [
+            let mut asked = [
                 (reply_dst, reply_dport),
                 (original_dst, original_dport),
                 (reply_dst, reply_sport),
                 (original_dst, original_sport),
+                (original_src, original_sport),
+                (reply_src, reply_sport),
             ]
             .into_iter();
-            public.any(|endpoint| self.ipv4.has(endpoint))
+            asked.any(|endpoint| self.ipv4.has(endpoint))
         })
     }
 
     fn matches<A: Address>(&self, record: &Record<A>) -> bool {
         let Some(endpoints) = self.of_family::<A>() else { return false };
         let (original, reply) = (&record.original, &record.reply);
-        if has_queries(record.protocol) {
-            return endpoints.has((reply.dst, reply.sport.get()))
-                || endpoints.has((original.dst, original.sport.get()));
-        }
-        endpoints.has((reply.dst, reply.dport.get())) || endpoints.has((original.dst, original.dport.get()))
+        endpoints.are_public_in(record)
+            || endpoints.has((original.src, original.sport.get()))
+            || endpoints.has((reply.src, reply.sport.get()))
     }
 }

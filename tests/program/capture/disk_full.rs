@@ -3,35 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
 use crate::capture::account::Account;
 use crate::capture::recorder::{Recorder, make_flows};
 use crate::lab::{Namespace, wait_until};
 use crate::program::{answer, ctrecorder};
-
-/// A tmpfs of 1 MiB over a temporary directory, unmounted when dropped.
-pub struct SmallDisk(Option<TempDir>);
-
-impl SmallDisk {
-    pub fn mount() -> (Self, TempDir) {
-        let around = TempDir::new().unwrap();
-        let inside = tempfile::Builder::new().tempdir_in(around.path()).unwrap();
-        mount(Some("none"), inside.path(), Some("tmpfs"), MsFlags::empty(), Some("size=1m")).unwrap();
-        (Self(Some(around)), inside)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let around = self.0.take().unwrap();
-        for entry in fs::read_dir(around.path()).unwrap() {
-            let _ = umount2(&entry.unwrap().path(), MntFlags::MNT_DETACH);
-        }
-    }
-}
+use crate::small_disk::SmallDisk;
 
 #[test]
 fn what_fits_is_whole_what_waits_is_kept_the_rest_is_counted_and_it_goes_on_in_step() {

@@ -10,11 +10,11 @@ use ctrecorder_format::{Cause, Content, Header, Note, Writer};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::capture::disk_full::SmallDisk;
 use crate::capture::recorder::{Recorder, make_flows};
 use crate::capture::refusals::{program_for_all, without_netfilter_netlink};
 use crate::lab::{Family, Lab, Namespace, wait_until};
 use crate::program::{self, answer, ctrecorder};
+use crate::small_disk::SmallDisk;
 
 /// What doctor said.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod archive;
 mod bad_input;
 mod coverage;
 mod filter;
@@ -12,6 +13,9 @@ mod outputs;
 mod sample;
 mod squeeze;
 mod squeezed_damage;
+mod squeezed_directory;
+mod squeezed_faults;
+mod squeezed_place;
 mod synthetic;
 mod test;
 mod who;

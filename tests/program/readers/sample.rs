@@ -101,6 +101,12 @@ impl Segment {
         self
     }
 
+    /// A record that came so many seconds after [`BEGIN`], whatever times it tells of.
+    pub fn told<A: Address>(mut self, record: &Record<A>, second: u64) -> Self {
+        self.0.push(record, None, BEGIN + second * NS);
+        self
+    }
+
     pub fn counted<A: Address>(mut self, record: &Record<A>, counters: &Counters) -> Self {
         self.0.push(record, Some(counters), record.event_time());
         self

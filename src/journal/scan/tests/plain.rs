@@ -36,10 +36,11 @@ pub(super) fn walk<F: Select, S: Sink>(
                         }
                     }
                     Version::Three(segment) => {
-                        keyframes.begin(segment.header().ok());
+                        keyframes.begin(segment.header().ok(), false);
                         Walk { keyframes: &mut keyframes, select, source: &source, sink }.segment(segment)?;
                         keyframes.end(segment);
                     }
+                    Version::Archive(_) => unreachable!("these journals have none"),
                 }
             }
         }
@@ -100,7 +101,7 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
                     self.sink.note(self.source.path(), note)?;
                 }
             }
-            Ok(Body::Footer(_) | Body::Index(_) | Body::Unknown) => {}
+            Ok(Body::Footer(_) | Body::Index(_) | Body::Sources(_) | Body::Unknown) => {}
             Err(damage) => self.damage(&damage)?,
         }
         if batch.is_whole() { self.hand_on(batch) } else { ControlFlow::Continue(()) }

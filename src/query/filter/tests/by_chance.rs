@@ -152,7 +152,7 @@ fn kept(filter: &Filter, head: &Head<'_>) -> usize {
     match head.verify().unwrap().body {
         Body::Ipv4(records) => records.iter().filter(|(record, _)| naive::keeps(filter, record)).count(),
         Body::Ipv6(records) => records.iter().filter(|(record, _)| naive::keeps(filter, record)).count(),
-        Body::Notes(_) | Body::Footer(_) | Body::Index(_) | Body::Unknown => 0,
+        Body::Notes(_) | Body::Footer(_) | Body::Index(_) | Body::Sources(_) | Body::Unknown => 0,
     }
 }
 

@@ -286,3 +286,82 @@ fn squeezed_or_not_the_answer_is_one() {
         assert_eq!(ask(&squeezed.display().to_string()), ask(&path), "{endpoint}");
     }
 }
+
+/// Whoever asks for the wrong side is told so.
+#[test]
+fn an_inside_endpoint_is_told_from_one_that_nobody_had() {
+    let files = [("a.ct", segment())];
+    for (inside, public) in [("10.64.3.7:51322", "203.0.113.6:36782"), ("10.64.0.80:80", "203.0.113.6:8080")] {
+        let asked = [inside, "--at", "2027-01-15T08:03:00Z"];
+        let told = ask(&files, &asked);
+        let first = format!("NONE: no flow had {inside} then");
+        assert_eq!((told.stdout.lines().next(), told.status), (Some(first.as_str()), 1));
+        let said = format!("\n{inside} is an inside endpoint: what others saw of it then was {public}\n");
+        assert!(told.stdout.contains(&said), "{}", told.stdout);
+        let (answer, _) = json(&files, &asked);
+        let (ip, port) = public.split_once(':').unwrap();
+        let expected = serde_json::json!([{"ip": ip, "port": port.parse::<u16>().unwrap()}]);
+        assert_eq!(answer["inside_as"], expected, "{inside}");
+    }
+    let none = |endpoint, at| json(&files, &[endpoint, "--at", at]).0["inside_as"].clone();
+    assert_eq!(none("10.64.3.7:51322", "2027-01-15T08:30:00Z"), serde_json::json!([]), "it was over then");
+    assert_eq!(none("203.0.113.6:36782", "2027-01-15T08:03:00Z"), serde_json::json!([]));
+    assert_eq!(none("[2001:db8:1::7]:5353", "2027-01-15T08:30:00Z"), serde_json::json!([]), "it is public itself");
+}
+
+/// A server has thousands of flows at a time: those that matter most are shown.
+#[test]
+fn of_many_flows_the_nearest_are_shown() {
+    let begun = Segment::new(&every_protocol(0)).note(&Note::at(BEGIN, Cause::Started)).note(&Note::gap(
+        BEGIN,
+        BEGIN,
+        0,
+        Cause::TableRead,
+    ));
+    let whole = (1..=30_u16).fold(begun, |segment, number| {
+        let peer = format!("198.51.100.7:{number}");
+        let flow = [peer.as_str(), "203.0.113.6:80", "10.0.0.1:80", peer.as_str()];
+        let second = u64::from(number) * 10;
+        let segment = segment.push::<V4>(&event(Kind::Start, TCP, second, flow));
+        segment.push::<V4>(&event(Kind::End, TCP, second + 5, flow))
+    });
+    let files = [("a.ct", whole.closed(Closing::Stopped).0)];
+    let asked = ["203.0.113.6:80", "--at", "2027-01-15T08:05:00Z", "--slack", "10m"];
+    let text = |more: &[&str]| ask(&files, &[&asked, more].concat()).stdout;
+    let peers = |text: &str| -> Vec<u16> {
+        let flows = text.lines().filter(|line| line.starts_with("tcp "));
+        let peers = flows.map(|line| line.split_once("198.51.100.7:").unwrap().1.split_once(',').unwrap().0.parse());
+        let mut peers: Vec<_> = peers.map(Result::unwrap).collect();
+        peers.sort_unstable();
+        peers
+    };
+    let some = text(&[]);
+    assert!(some.starts_with("UNIQUE: 10.0.0.1"), "{some}");
+    assert_eq!(peers(&some), (11..=30).collect::<Vec<_>>());
+    assert!(some.contains("\nand 10 flows more, less near to that time: --all shows them\n"), "{some}");
+    let all = text(&["--all"]);
+    assert!(peers(&all) == (1..=30).collect::<Vec<_>>() && !all.contains("--all"), "{all}");
+    assert_eq!(json(&files, &asked).0["flows"].as_array().map(Vec::len), Some(30));
+}
+
+/// A kernel whose buffer overruns again and again leaves a gap every time.
+#[test]
+fn of_many_gaps_the_nearest_are_shown() {
+    let begun = Segment::new(&every_protocol(0)).note(&Note::at(BEGIN, Cause::Started));
+    let whole = (1..=30_u64).fold(begun, |segment, number| {
+        let from = BEGIN + number * 10 * NS;
+        segment.note(&Note::gap(from, from + NS, number, Cause::KernelOverrun))
+    });
+    let files = [("a.ct", whole.closed_at(Closing::Stopped, 7200).0)];
+    let asked = ["203.0.113.6:80", "--at", "2027-01-15T08:05:00Z", "--slack", "1s"];
+    let gaps = |more: &[&str]| -> (Vec<String>, String) {
+        let text = ask(&files, &[&asked, more].concat()).stdout;
+        let lost = text.lines().filter_map(|line| line.split_once("buffer full, ")?.1.split_once(' '));
+        (lost.map(|(lost, _)| lost.to_owned()).collect(), text.clone())
+    };
+    let (shown, text) = gaps(&[]);
+    assert_eq!(shown, (11..=30).map(|lost: u64| lost.to_string()).collect::<Vec<_>>(), "{text}");
+    assert!(text.contains("\nand 11 gaps more, less near to that time: --all shows them\n"), "{text}");
+    let (shown, text) = gaps(&["--all"]);
+    assert!(shown.len() == 30 && !text.contains("--all"), "{text}");
+}

@@ -129,15 +129,6 @@ fn a_file_without_permission_makes_unknown_what_it_may_hold() {
 }
 
 #[test]
-fn journals_of_several_recorders_are_refused() {
-    let other = Header { host: "nat2".into(), ..header(0, None) };
-    let other = Segment::new(&other).push(&event::<V4>(Kind::Start, TCP, 1, ["1.1.1.1:1"; 4])).stopped();
-    let answer = ask(&[("a.ct", segment()), ("b.ct", other)], &[PUBLIC, "--at", AT]);
-    let said = "ctrecorder: segments of several recorders: nat1, nat2; ask each by itself\n";
-    assert_eq!((answer.status, answer.stdout.as_str(), answer.stderr.as_str()), (2, "", said));
-}
-
-#[test]
 fn a_path_that_is_not_there_is_told() {
     let answer = run(["who", PUBLIC, "--at", AT, "/nowhere"]);
     assert_eq!(answer.stderr, "ctrecorder: /nowhere: No such file or directory (os error 2)\n");
@@ -193,7 +184,7 @@ fn a_damaged_segment_makes_unknown_only_what_it_may_hold() {
     let (line, status, _) = ask("203.0.113.6:1000", "2027-01-15T08:00:15Z");
     assert_eq!(
         (line.as_str(), status),
-        ("UNIQUE: 10.0.0.1; others may be missing: recorder not running", 0),
+        ("UNIQUE: 10.0.0.1; others may be missing: no file given covers that time", 0),
         "the index rules the damaged block out"
     );
 }

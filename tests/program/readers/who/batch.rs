@@ -4,11 +4,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
+use ctrecorder_format::{Cause, Closing, Header, Kind, Note, V4};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::journal::{directory, segment};
+use super::journal::{TCP, directory, event, every_protocol, segment};
 use crate::program::{PATH, answer, ctrecorder};
+use crate::readers::sample::{BEGIN, NS, Segment};
 
 #[test]
 fn each_line_has_its_answer_in_order() {
@@ -101,4 +103,88 @@ fn thousands_are_answered_by_one_pass() {
     let found = (1..).zip(answered.stdout.lines()).filter(|(_, line)| !line.contains(r#""verdict":"NONE""#));
     let found: Vec<u32> = found.map(|(port, _)| port).collect();
     assert_eq!((found, answered.stdout.lines().count(), answered.status), (vec![8080, 36_782], 65_535, 0));
+}
+
+#[test]
+fn a_peer_that_is_none_is_told_from_a_time_that_is_none() {
+    let directory = directory(&[("a.ct", segment())]);
+    let error = |line: &str| {
+        let answered = answer(ctrecorder().args(["who", "-"]).arg(directory.path()).write_stdin(line));
+        let told: Value = serde_json::from_str(&answered.stdout).unwrap();
+        told["error"].as_str().unwrap().to_owned()
+    };
+    for (peer, said) in [
+        ("198.51.100.8:99999", "peer 198.51.100.8:99999: a port is a number from 1 to 65535"),
+        ("198.51.100.800", "peer 198.51.100.800 is no ADDRESS:PORT such as "),
+        ("mail.example", "peer mail.example is no ADDRESS:PORT such as "),
+    ] {
+        let told = error(&format!("203.0.113.6:36782 2027-01-15T08:02:00Z {peer}"));
+        assert!(told.starts_with(said), "{told}");
+        let told = error(&format!("203.0.113.6:36782 Fri, 15 Jan 2027 09:02:00 +0100 {peer}"));
+        assert!(told.starts_with(said), "{told}");
+    }
+    // A word behind a time without a zone was to be that.
+    let told = error("203.0.113.6:36782 2027-01-15 08:02:00 CEST");
+    assert!(told.contains("CEST") && !told.starts_with("peer"), "{told}");
+    let told = error("203.0.113.6:36782 yesterday evening");
+    assert!(told.starts_with("yesterday evening is no time"), "{told}");
+}
+
+/// Days of hourly files: questions for times that lie apart, while one flow is open all the time and another one is told of
+/// by halves. One pass serves them, and each is answered as if it had been asked alone.
+#[test]
+fn together_they_are_answered_as_each_alone() {
+    const OPEN: [&str; 4] = ["10.0.0.1:1", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1"];
+    const HALF: [&str; 4] = ["10.0.0.2:2", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:2"];
+    const OTHER: [&str; 4] = ["10.0.0.3:2", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:2"];
+    let mut files = Vec::new();
+    let mut previous = None;
+    for number in 0..80 {
+        let begin = number * 3600;
+        let header = Header { created: BEGIN + begin * NS, previous, ..every_protocol(number) };
+        let mut segment = Segment::new(&header);
+        if (3..=70).contains(&number) {
+            segment = segment.told::<V4>(&event(Kind::Open, TCP, 2 * 3600 + 60, OPEN), begin);
+        }
+        let read = BEGIN + begin * NS + NS;
+        segment = segment.note(&Note::gap(read, read, 0, Cause::TableRead));
+        segment = match number {
+            2 => segment.push::<V4>(&event(Kind::Start, TCP, begin + 60, OPEN)),
+            70 => segment.push::<V4>(&event(Kind::End, TCP, begin + 60, OPEN)),
+            _ => segment,
+        };
+        if number % 9 == 0 {
+            let half = if number % 2 == 0 { HALF } else { OTHER };
+            segment = segment.push::<V4>(&event(Kind::End, TCP, begin + 100, half));
+        }
+        let (bytes, digest) = segment.closed_at(Closing::WentOn, begin + 3600);
+        previous = Some(digest);
+        files.push((format!("{number:02}.ct"), bytes));
+    }
+    let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    let directory = directory(&files);
+    let answers = |lines: String| {
+        let mut who = ctrecorder();
+        let answered = answer(who.args(["who", "-", "--slack", "1s"]).arg(directory.path()).write_stdin(lines));
+        assert_eq!((answered.status, answered.stderr.as_str()), (0, ""));
+        answered.stdout
+    };
+    // Far enough from each other that no two of the spans are one.
+    let line = |hour: u64| {
+        let at = BEGIN / NS + hour * 3600 + 90;
+        let mut both = String::new();
+        for port in [1, 2] {
+            both += &format!("203.0.113.6:{port} @{at}\n");
+        }
+        both
+    };
+    let hours = [1, 5, 9, 31, 36, 54, 68, 72, 78];
+    let together = answers(hours.iter().map(|hour| line(*hour)).collect());
+    let alone: String = hours.iter().map(|hour| answers(line(*hour))).collect();
+    for (together, alone) in together.lines().zip(alone.lines()) {
+        assert_eq!(together, alone);
+    }
+    let words = together.lines().map(|line| line.split('"').nth(3).unwrap());
+    let of_open = words.step_by(2).collect::<Vec<_>>();
+    assert_eq!(of_open, ["NONE", "UNIQUE", "UNIQUE", "UNIQUE", "UNIQUE", "UNIQUE", "UNIQUE", "NONE", "NONE"]);
 }

@@ -87,6 +87,18 @@ pub fn segment() -> Vec<u8> {
     segment.closed(Closing::Stopped).0
 }
 
+/// What another router kept of the same time and half an hour before, in which it was passive: nothing but a gap.
+pub fn passive() -> Vec<u8> {
+    let began = BEGIN - 1800 * NS;
+    let header = Header { host: "nat2".into(), recorder_started: began, created: began, ..every_protocol(0) };
+    let segment = Segment::new(&header)
+        .note(&Note::at(began, Cause::Started))
+        .note(&Note::gap(began, began + NS, 0, Cause::TableRead))
+        .note(&Note::gap(at(260), at(280), 7, Cause::KernelOverrun))
+        .note(&Note::gap(at(281), at(282), 0, Cause::TableRead));
+    segment.closed(Closing::Stopped).0
+}
+
 /// A directory with files of these names and contents.
 pub fn directory(files: &[(&str, Vec<u8>)]) -> TempDir {
     let directory = TempDir::new().unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::journal::{directory, page, segment};
+use super::journal::{directory, page, passive, segment};
 use crate::program::PATH;
 
 /// The examples of a page: each a command line, with `$` before it, and what it prints.
@@ -31,10 +31,14 @@ fn examples(page: &str) -> Vec<(String, String)> {
 
 fn assert_shown_is_done(name: &str) -> usize {
     let journal = directory(&[("20270115-0800.ct", segment())]);
+    let pair = directory(&[("nat1.ct", segment()), ("nat2.ct", passive())]);
     let text = fs::read_to_string(page(name)).unwrap();
     let examples = examples(&text);
     for (command, shown) in &examples {
-        let asked = command.replace("/var/log/ct", &journal.path().display().to_string());
+        let paths = [("/var/log/ct", &journal), ("/var/log/pair", &pair)];
+        let asked = paths.iter().fold(command.clone(), |command, (shown, meant)| {
+            command.replace(shown, &meant.path().display().to_string())
+        });
         let tools = Path::new(PATH).parent().unwrap().display().to_string();
         let mut shell = Command::new("sh");
         shell.args(["-c", &asked]).env("TZ", "UTC").env("PATH", format!("{tools}:/usr/bin:/bin"));

@@ -6,4 +6,5 @@ mod batch;
 mod corners;
 mod journal;
 mod manual;
+mod recorders;
 mod truth;

@@ -1,0 +1,164 @@
+//! What an archive says of itself, in the metadata of its file. docs/archive.md, "Metadata".
+
+use ctrecorder_format::{Cause, Clock, Content, Header, Note};
+use serde::{Deserialize, Serialize};
+
+/// What an archive says of itself. Times are ns since the epoch, UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Name and version of the program that wrote it.
+    pub software: String,
+    /// Name of the host that recorded, empty if not known.
+    pub host: String,
+    /// What the whole export was made from, and how: 32 hexadecimal digits, the same in all its files.
+    pub export: String,
+    /// The number of this file in the export, from 0.
+    pub part: u64,
+    /// Whether the export has no file behind this one.
+    pub is_last: bool,
+    /// From when on it tells.
+    pub from: u64,
+    /// Until when it tells.
+    pub to: u64,
+    /// How many rows it has, of both families.
+    pub rows: u64,
+    /// How many of these are IPv6.
+    pub rows_ipv6: u64,
+    /// What was recorded.
+    pub recorded: Recorded,
+    /// The files that were read for it.
+    pub sources: Vec<SourceFile>,
+    /// What in them could not be read.
+    pub damage: Vec<String>,
+    /// How many such stretches there were, whether or not all are named.
+    pub damaged: u64,
+    /// How many records were lost with them, as far as that is known.
+    pub records_lost: u64,
+    /// Gaps, and the other notes of the journal.
+    pub notes: Vec<NoteText>,
+    /// Where the table of checksums begins: bytes from the start of the file.
+    pub checksums: u64,
+}
+
+/// What was recorded: of the headers of the sources, what they have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The kernel's time zone (IANA name), empty if not known.
+    pub time_zone: String,
+    /// Its offset from UTC, in seconds, east positive.
+    pub utc_offset_seconds: i32,
+    /// Families: bit 0 IPv4, bit 1 IPv6.
+    pub families: u8,
+    /// Layer-4 protocols, by their numbers; empty: all.
+    pub protocols: Vec<u8>,
+    /// Inode number of the network namespace, 0 if not known.
+    pub namespace: u64,
+    /// Further filters, as text; empty: none.
+    pub filters: String,
+    /// Whether times are the kernel's stamps, where it gave any.
+    pub kernel_clock: bool,
+    /// Whether packets and bytes were counted.
+    pub counters: bool,
+    /// When the first of its recorders was started.
+    pub recorder_started: u64,
+}
+
+/// A file that an archive was made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// Its name, without the directory.
+    pub name: String,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its number in its recorder's run, from 0.
+    pub segment: Option<u64>,
+    /// The SHA-256 digest in its footer, as hexadecimal digits.
+    pub digest: Option<String>,
+}
+
+/// A note of the journal (docs/format.md, "Notes").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteText {
+    /// Its cause, by number.
+    pub cause: u16,
+    /// The same in words.
+    pub text: String,
+    /// Whether events may be missing.
+    pub is_gap: bool,
+    /// Begin of its span.
+    pub from: u64,
+    /// End of its span.
+    pub to: u64,
+    /// How many events were lost; null if that is not known.
+    pub lost: Option<u64>,
+    /// What else the cause has to say.
+    pub value: i64,
+}
+
+impl NoteText {
+    /// A note as it is written.
+    pub fn of(note: &Note) -> Self {
+        Self {
+            cause: note.cause.get(),
+            text: note.cause().map_or("cause not known to this program", Cause::text).into(),
+            is_gap: note.is_gap(),
+            from: note.from.get(),
+            to: note.to.get(),
+            lost: note.lost(),
+            value: note.value.get(),
+        }
+    }
+
+    /// The note.
+    #[cfg(feature = "archive")]
+    pub(super) fn note(&self) -> Note {
+        let mut note = Note::gap(self.from, self.to, self.lost.unwrap_or(Note::LOST_UNKNOWN), Cause::Damaged);
+        note.cause = self.cause.into();
+        note.value = self.value.into();
+        note
+    }
+}
+
+impl Recorded {
+    /// What a header says.
+    pub fn of(header: &Header) -> Self {
+        Self {
+            time_zone: header.time_zone.clone(),
+            utc_offset_seconds: header.utc_offset_seconds,
+            families: header.families,
+            protocols: header.protocols.clone(),
+            namespace: header.namespace,
+            filters: header.filters.clone(),
+            kernel_clock: header.clock == Clock::Kernel,
+            counters: header.counters,
+            recorder_started: header.recorder_started,
+        }
+    }
+}
+
+impl About {
+    /// The same as the header of a squeezed segment: what an archive says beyond that, only it does. The files of one export
+    /// are the segments of a run of their own, which has the export's number for its boot id.
+    #[cfg(feature = "archive")]
+    pub(super) fn header(&self) -> Header {
+        let Recorded { time_zone, utc_offset_seconds, families, protocols, namespace, filters, .. } =
+            self.recorded.clone();
+        Header {
+            software: self.software.clone(),
+            host: self.host.clone(),
+            boot_id: u128::from_str_radix(&self.export, 16).unwrap_or_default().to_be_bytes(),
+            recorder_started: self.recorded.recorder_started,
+            segment_number: self.part,
+            created: self.from,
+            time_zone,
+            utc_offset_seconds,
+            families,
+            protocols,
+            namespace,
+            filters,
+            counters: self.recorded.counters,
+            clock: if self.recorded.kernel_clock { Clock::Kernel } else { Clock::Arrival },
+            ..Header::blank(Content::Flows)
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Archives: whole flows in Apache Parquet, which other engines read as well. docs/archive.md is normative.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `flow`, `row` | a flow, and the same as a row, by who is inside, what is public and who is the peer |
+//! | `schema` | the columns |
+//! | `about`, `keys` | what an archive says of itself |
+//! | `seal`, `bytes` | checksums |
+//! | `write` | writes a file, group by group |
+//! | `read` | opens one |
+//! | `rows`, `column` | reads rows |
+//! | `seek`, `bloom` | finds the rows that may have what is sought |
+//!
+//! A group of rows is sorted by public endpoint. Without the feature `archive` there is no Parquet, and `left_out` says so.
+
+mod about;
+mod error;
+mod flow;
+mod sought;
+
+#[cfg(feature = "archive")]
+mod bloom;
+#[cfg(feature = "archive")]
+mod bytes;
+#[cfg(feature = "archive")]
+mod column;
+#[cfg(feature = "archive")]
+mod keys;
+#[cfg(not(feature = "archive"))]
+mod left_out;
+#[cfg(feature = "archive")]
+mod read;
+#[cfg(feature = "archive")]
+mod row;
+#[cfg(feature = "archive")]
+mod rows;
+#[cfg(feature = "archive")]
+mod schema;
+#[cfg(feature = "archive")]
+mod seal;
+#[cfg(feature = "archive")]
+mod seek;
+#[cfg(feature = "archive")]
+mod write;
+
+pub use about::{About, NoteText, Recorded, SourceFile};
+pub use error::Refusal;
+pub use flow::Flow;
+#[cfg(not(feature = "archive"))]
+pub use left_out::{Archive, Rows};
+#[cfg(feature = "archive")]
+pub use read::Archive;
+#[cfg(feature = "archive")]
+pub use rows::Rows;
+pub use sought::{Port, Sought};
+#[cfg(feature = "archive")]
+pub use write::{Group, Writer};
+
+/// The first four bytes of a file in Parquet, and its last ones.
+pub const MAGIC: [u8; 4] = *b"PAR1";
+
+#[cfg(test)]
+#[cfg(feature = "archive")]
+mod tests;

@@ -1,0 +1,172 @@
+//! Archives in memory: what is written is read, what is sought is found, and no damage goes unnoticed.
+
+use std::net::IpAddr;
+use std::panic::catch_unwind;
+
+use ctrecorder_format::{Address, Cause, Counters, Kind, Note, V4, V6};
+use proptest::prelude::*;
+
+use super::*;
+use crate::sample::record;
+
+/// An archive of these flows, in groups of so many.
+fn written(ipv4: &[Flow<V4>], ipv6: &[Flow<V6>], of: usize, about: &About) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), "nat1").unwrap();
+    for group in 0..ipv4.len().max(ipv6.len()).div_ceil(of) {
+        let mut rows = Group::default();
+        ipv4.iter().skip(group * of).take(of).for_each(|flow| rows.ipv4(flow));
+        ipv6.iter().skip(group * of).take(of).for_each(|flow| rows.ipv6(flow));
+        writer.write(&mut rows).unwrap();
+    }
+    let patch = |bytes: &mut Vec<u8>, at: u64, seal: &[u8]| {
+        bytes[at as usize..][..seal.len()].copy_from_slice(seal);
+        Ok(())
+    };
+    writer.finish(about, patch).unwrap()
+}
+
+fn flow<A: Address>(ends: [(A, u16); 4], protocol: u8, times: (u64, u64), counted: u64) -> Flow<A> {
+    let mut record = record(Kind::Flow, times.0, times.1, ends);
+    record.protocol = protocol;
+    let counters = Counters { reply_bytes: counted.into(), ..Counters::default() };
+    Flow { record, counters: (counted > 0).then_some(counters), start_after: times.0 / 3, end_after: times.1 / 4 }
+}
+
+fn address<A: Address>(host: u8) -> A {
+    let mut address = A::new_zeroed();
+    if let Some(last) = address.as_mut_bytes().last_mut() {
+        *last = host;
+    }
+    address
+}
+
+fn flows<A: Address>() -> impl Strategy<Value = Vec<Flow<A>>> {
+    let end = (0..6_u8, 0..4_u16).prop_map(|(host, port)| (address::<A>(host), port));
+    let flow =
+        (prop::array::uniform4(end), prop::sample::select(vec![1_u8, 6, 17, 58]), (0..9_u64, 0..9_u64), 0..3_u64);
+    prop::collection::vec(
+        flow.prop_map(|(ends, protocol, times, counted)| flow_of(ends, protocol, times, counted)),
+        0..30,
+    )
+}
+
+use flow as flow_of;
+
+/// What was read, in an order of its own.
+fn read(archive: &Archive, sought: Option<&[Sought]>) -> (Vec<Flow<V4>>, Vec<Flow<V6>>) {
+    let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+    for group in 0..archive.groups() {
+        let rows = archive.read(group, sought).unwrap();
+        ipv4.extend(rows.ipv4());
+        ipv6.extend(rows.ipv6());
+    }
+    (sorted(ipv4), sorted(ipv6))
+}
+
+fn sorted<A: Address>(mut flows: Vec<Flow<A>>) -> Vec<Flow<A>> {
+    flows.sort_by_key(|flow| format!("{flow:?}"));
+    flows
+}
+
+/// Whether a flow has what is sought.
+fn has<A: Address>(flow: &Flow<A>, sought: &Sought) -> bool {
+    let row = super::row::Row::of(flow);
+    let own = row.flow().record;
+    let of_endpoints = row.addresses.iter().zip(row.facts.ports).take(if row.facts.is_both() { 4 } else { 3 });
+    let address = |ip: A| ip.to_ip() == sought.address;
+    match sought.port {
+        None => own.endpoints().iter().any(|(ip, _)| address(*ip)),
+        Some(Port::OfTuple(port)) => own.endpoints().iter().any(|(ip, own)| address(*ip) && *own == port),
+        Some(Port::OfEndpoint(port)) => of_endpoints.into_iter().any(|(ip, own)| address(*ip) && own == port),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn what_is_written_is_read_and_what_is_sought_is_found(
+        ipv4 in flows::<V4>(), ipv6 in flows::<V6>(), of in 1..20_usize,
+        (host, port, is_ipv6, kind) in (0..7_u8, 0..5_u16, any::<bool>(), 0..3_u8),
+    ) {
+        let archive = Archive::open(written(&ipv4, &ipv6, of, &About::default())).unwrap();
+        prop_assert_eq!(read(&archive, None), (sorted(ipv4.clone()), sorted(ipv6.clone())));
+        let address: IpAddr = if is_ipv6 { address::<V6>(host).to_ip() } else { address::<V4>(host).to_ip() };
+        let port = match kind {
+            0 => None,
+            1 => Some(Port::OfTuple(port)),
+            _ => Some(Port::OfEndpoint(port)),
+        };
+        let sought = Sought { address, port };
+        let (found4, found6) = read(&archive, Some(&[sought]));
+        // It may find more than is sought, and never less.
+        let missed4 = ipv4.iter().any(|flow| has(flow, &sought) && !found4.contains(flow));
+        let missed6 = ipv6.iter().any(|flow| has(flow, &sought) && !found6.contains(flow));
+        prop_assert!(!missed4 && !missed6);
+        // Of an endpoint as rows have it, it finds no more.
+        if kind == 2 {
+            prop_assert!(found4.iter().all(|flow| has(flow, &sought)) && found6.iter().all(|flow| has(flow, &sought)));
+        }
+    }
+}
+
+fn sample() -> Vec<u8> {
+    let end = |host: u8, port: u16| (address::<V4>(host), port);
+    let ipv4: Vec<_> = (0..40)
+        .map(|port| flow([end(1, port), end(9, 80), end(9, 80), end(3, port)], 6, (10, 20 + u64::from(port)), 0))
+        .collect();
+    let ipv6 = [flow([(address::<V6>(1), 5); 4], 17, (1, 2), 7)];
+    let notes = vec![NoteText::of(&Note::gap(5, 9, 3, Cause::QueueFull))];
+    written(&ipv4, &ipv6, 25, &About { host: "nat1".into(), notes, to: 90, is_last: true, ..About::default() })
+}
+
+/// Whether everything can be read, and is as it was written.
+fn is_whole(bytes: Vec<u8>) -> bool {
+    let Ok(archive) = Archive::open(bytes) else { return false };
+    archive.damaged_blocks().0.is_empty() && (0..archive.groups()).all(|group| archive.read(group, None).is_ok())
+}
+
+#[test]
+fn a_flipped_bit_does_not_go_unnoticed() {
+    let whole = sample();
+    assert!(is_whole(whole.clone()));
+    // Not each, for there are many, and each takes reading all.
+    for at in (0..whole.len()).step_by(11) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        let noticed = catch_unwind(|| !is_whole(bytes));
+        // The magic is asked for by whoever opens a file.
+        assert!(noticed.unwrap() || at < MAGIC.len(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_cut_does_not_go_unnoticed() {
+    let whole = sample();
+    for length in (0..whole.len()).step_by(3) {
+        assert!(!is_whole(whole[..length].to_vec()), "{length} bytes");
+    }
+}
+
+#[test]
+fn what_it_says_of_itself_is_read() {
+    let archive = Archive::open(sample()).unwrap();
+    let About { rows, rows_ipv6, is_last, .. } = archive.about();
+    assert_eq!((*rows, *rows_ipv6, *is_last, archive.groups()), (41, 1, true, 2));
+    assert_eq!(archive.header().host, "nat1");
+    assert_eq!(archive.notes(), [Note::gap(5, 9, 3, Cause::QueueFull)]);
+    let entry = archive.entry(0).unwrap();
+    assert_eq!((entry.least_start.get(), entry.greatest_end.get()), (1, 44));
+}
+
+#[test]
+fn of_a_later_version_or_of_others_it_is_refused() {
+    let changed = |from: &[u8], to: &[u8]| {
+        let mut bytes = sample();
+        let at = bytes.windows(from.len()).rposition(|window| window == from).unwrap();
+        bytes[at..][..to.len()].copy_from_slice(to);
+        Archive::open(bytes).unwrap_err()
+    };
+    assert_eq!(changed(b"\x031.0", b"\x032.0"), Refusal::Version("2.0".into()));
+    assert_eq!(changed(b"ctrecorder.version", b"somebody's.version"), Refusal::Foreign);
+    assert!(matches!(changed(b"\x031.0", b"\x031.1"), Refusal::Damaged(_)), "the seal is of other bytes");
+}

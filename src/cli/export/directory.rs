@@ -1,0 +1,112 @@
+//! The directory of an export: what is in it already, what an interrupted run left behind, and what this one adds.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::Form;
+use crate::cli::Misuse;
+use crate::journal::Shown;
+
+/// The names of files that are not whole begin so.
+pub(super) const TEMPORARY: &str = ".ctrecorder-export-";
+
+/// The directory that is written to.
+pub(super) struct Directory {
+    path: PathBuf,
+    /// Files of this export that are there already, and whole.
+    whole: HashSet<PathBuf>,
+    /// Directories that were made for it, in their order.
+    made: Vec<PathBuf>,
+    /// Files that got their names in this run.
+    written: Vec<PathBuf>,
+}
+
+impl Directory {
+    /// Opens the directory for an export whose files have names that begin with `name`. Another export in it is refused, unless
+    /// this one is to `add` to it.
+    pub(super) fn open(path: &Path, name: &str, add: bool) -> anyhow::Result<Self> {
+        let mut directory =
+            Self { path: path.to_owned(), whole: HashSet::new(), made: Vec::new(), written: Vec::new() };
+        if !path.exists() {
+            return Ok(directory);
+        }
+        if !path.is_dir() {
+            bail!(Misuse(format!("{}: it exists already, and is no directory", Shown(path))));
+        }
+        let mut other = None;
+        directory.look(path, name, &mut other).with_context(|| Shown(path).to_string())?;
+        if let Some(other) = other.filter(|_| !add) {
+            let what = "the directory holds another export already (with --add, this one is put beside it)";
+            bail!(Misuse(format!("{}: {what}: {}", Shown(path), Shown(&other))));
+        }
+        Ok(directory)
+    }
+
+    /// Finds what is there, and removes what a run left that was interrupted.
+    fn look(&mut self, path: &Path, name: &str, other: &mut Option<PathBuf>) -> io::Result<()> {
+        for entry in fs::read_dir(path)? {
+            let path = entry?.path();
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if file.starts_with("date=") || file.starts_with("hour=") {
+                    self.look(&path, name, other)?;
+                }
+            } else if file.starts_with(TEMPORARY) {
+                remove_if_left(&path);
+            } else if file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')) {
+                self.whole.insert(path);
+            } else if [Form::Parquet, Form::Ndjson, Form::Csv].iter().any(|form| has_suffix(&path, form.suffix())) {
+                other.get_or_insert(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file of this name, below the directory, is there already.
+    pub(super) fn has(&self, file: &Path) -> bool {
+        self.whole.contains(&self.path.join(file))
+    }
+
+    /// Makes the directories that a file of this name needs, and says where it will be.
+    pub(super) fn prepare(&mut self, file: &Path) -> io::Result<PathBuf> {
+        let path = self.path.join(file);
+        let missing = path.ancestors().skip(1).take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+        let missing: Vec<_> = missing.map(Path::to_owned).collect();
+        for directory in missing.into_iter().rev() {
+            fs::create_dir(&directory)?;
+            self.made.push(directory);
+        }
+        Ok(path)
+    }
+
+    /// A file has its name.
+    pub(super) fn wrote(&mut self, path: PathBuf) {
+        self.written.push(path);
+    }
+
+    /// Removes what this run wrote.
+    pub(super) fn withdraw(self) {
+        // What cannot be removed is whole, and harms nobody.
+        for file in &self.written {
+            let _ = fs::remove_file(file);
+        }
+        for directory in self.made.iter().rev() {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+fn has_suffix(path: &Path, suffix: &str) -> bool {
+    path.extension().is_some_and(|own| own == suffix)
+}
+
+/// Removes a temporary file, unless the run that writes it is still alive: that holds its lock.
+fn remove_if_left(path: &Path) {
+    if File::open(path).is_ok_and(|file| file.try_lock().is_ok()) {
+        let _ = fs::remove_file(path);
+    }
+}

@@ -1,0 +1,199 @@
+//! One file of an export: whole, or not there.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use ctrecorder_format::{Address, Cause, Note, V4, V6};
+use tempfile::TempPath;
+
+use super::Form;
+use super::directory::TEMPORARY;
+use super::parts::About;
+use crate::archive::Flow;
+use crate::journal::Shown;
+use crate::output::Lines;
+
+/// A file on its way: under another name until it is whole.
+pub(super) struct Output {
+    path: PathBuf,
+    temporary: TempPath,
+    format: Format,
+}
+
+enum Format {
+    #[cfg(feature = "archive")]
+    Parquet {
+        writer: Box<crate::archive::Writer<File>>,
+        group: crate::archive::Group,
+        without_ids: bool,
+    },
+    Text {
+        to: BufWriter<File>,
+        lines: Box<Lines>,
+        line: Vec<u8>,
+        without_ids: bool,
+    },
+}
+
+impl Output {
+    /// A file of this name, for flows that `host` recorded.
+    pub(super) fn create(path: &Path, form: Form, host: &str, without_ids: bool) -> anyhow::Result<Self> {
+        let (file, temporary) = create(path)?;
+        let format = match form {
+            #[cfg(feature = "archive")]
+            Form::Parquet => Format::Parquet {
+                writer: Box::new(crate::archive::Writer::new(file, host)?),
+                group: crate::archive::Group::default(),
+                without_ids,
+            },
+            #[cfg(not(feature = "archive"))]
+            Form::Parquet => anyhow::bail!("this program was built without the feature \"archive\""),
+            Form::Ndjson => Format::text(file, Lines::json(), host, without_ids)?,
+            Form::Csv => Format::text(file, Lines::csv(), host, without_ids)?,
+        };
+        Ok(Self { path: path.to_owned(), temporary, format })
+    }
+
+    /// Takes a flow.
+    pub(super) fn ipv4(&mut self, flow: &Flow<V4>) -> anyhow::Result<()> {
+        match &mut self.format {
+            #[cfg(feature = "archive")]
+            Format::Parquet { writer, group, without_ids } => {
+                group.ipv4(flow);
+                write_full(writer, group, *without_ids)
+            }
+            Format::Text { to, lines, line, without_ids } => write_line(to, lines, line, flow, *without_ids),
+        }
+    }
+
+    /// Takes a flow.
+    pub(super) fn ipv6(&mut self, flow: &Flow<V6>) -> anyhow::Result<()> {
+        match &mut self.format {
+            #[cfg(feature = "archive")]
+            Format::Parquet { writer, group, without_ids } => {
+                group.ipv6(flow);
+                write_full(writer, group, *without_ids)
+            }
+            Format::Text { to, lines, line, without_ids } => write_line(to, lines, line, flow, *without_ids),
+        }
+    }
+
+    /// Ends the file, gives it its name, and says that.
+    pub(super) fn finish(self, about: &About) -> anyhow::Result<PathBuf> {
+        let Self { path, temporary, format } = self;
+        let file = match format {
+            #[cfg(feature = "archive")]
+            Format::Parquet { mut writer, mut group, without_ids } => {
+                if without_ids {
+                    group.without_ids();
+                }
+                if !group.is_empty() {
+                    writer.write(&mut group)?;
+                }
+                writer.finish(about, write_at)?
+            }
+            Format::Text { to, .. } => {
+                let _ = about;
+                to.into_inner().map_err(io::IntoInnerError::into_error)?
+            }
+        };
+        file.sync_all()?;
+        temporary.persist_noclobber(&path).map_err(|error| error.error).context("cannot give it its name")?;
+        sync_directory(&path)?;
+        Ok(path)
+    }
+}
+
+impl Format {
+    fn text(file: File, mut lines: Lines, host: &str, without_ids: bool) -> io::Result<Self> {
+        let mut to = BufWriter::with_capacity(1 << 20, file);
+        to.write_all(lines.head().as_bytes())?;
+        lines.host(host);
+        Ok(Self::Text { to, lines: Box::new(lines), line: Vec::new(), without_ids })
+    }
+}
+
+/// Writes a group once it is full.
+#[cfg(feature = "archive")]
+fn write_full(
+    writer: &mut crate::archive::Writer<File>,
+    group: &mut crate::archive::Group,
+    without_ids: bool,
+) -> anyhow::Result<()> {
+    if !group.is_full() {
+        return Ok(());
+    }
+    if without_ids {
+        group.without_ids();
+    }
+    Ok(writer.write(group)?)
+}
+
+#[cfg(feature = "archive")]
+fn write_at(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    use std::io::{Seek, SeekFrom};
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
+
+/// Writes a flow as the line of a list, behind what is known of an end that was not heard.
+fn write_line<A: Address>(
+    to: &mut impl Write,
+    lines: &mut Lines,
+    line: &mut Vec<u8>,
+    flow: &Flow<A>,
+    without_ids: bool,
+) -> anyhow::Result<()> {
+    if flow.end_after != 0 {
+        lines.note(&Note::gap(flow.end_after, flow.record.end.get(), 0, Cause::TableRead));
+    }
+    let mut record = flow.record;
+    if without_ids {
+        record.id = 0.into();
+    }
+    line.clear();
+    lines.record(line, &record, flow.counters.as_ref());
+    Ok(to.write_all(line)?)
+}
+
+/// The file while it is not whole: in the same directory, locked as long as somebody writes it, readable for the group
+/// whatever the umask says.
+fn create(path: &Path) -> anyhow::Result<(File, TempPath)> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    // The error names a temporary file that nobody asked for.
+    let file = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .tempfile_in(directory)
+        .map_err(|error| anyhow!("no file can be created in {}: {}", Shown(directory), error.kind()))?;
+    // Where there are no locks, nobody takes it for left behind either.
+    let _ = file.as_file().try_lock();
+    set_mode(file.as_file())?;
+    Ok(file.into_parts())
+}
+
+/// Files are for their owner, and for the group to read.
+#[cfg(unix)]
+fn set_mode(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o640))
+}
+
+/// Where files have no mode they have what their directory gives them.
+#[cfg(not(unix))]
+fn set_mode(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Makes the name of a file last.
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Elsewhere directories are not to be synced.
+#[cfg(not(unix))]
+fn sync_directory(_path: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Divides flows into the files of an export, and tells each what it is to say of itself.
+//!
+//! Each file tells of a span of time, and the files of an export follow each other without a gap. With `--partition` a file
+//! is of one hour: that in which its flows ended or, where nobody heard the end, up to which the journal had told when that was
+//! clear. So flows come nearly in the order of files, and few of these are open at once.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Timelike};
+use ctrecorder_format::{Address, Header, NS_PER_SECOND, Note, Record, V4, V6};
+
+use super::Form;
+use super::directory::Directory;
+use super::output::Output;
+pub(super) use crate::archive::About;
+use crate::archive::{Flow, NoteText, Recorded, SourceFile};
+
+/// So many files are written at once at most. A flow may end an hour or two before that is known.
+const OPEN_MAX: usize = 4;
+
+/// So many flows make a file at most: some 500 MB in Parquet.
+const FLOWS_MAX: u64 = 32 * 1024 * 1024;
+
+const HOUR: u64 = 3_600 * NS_PER_SECOND;
+
+/// So many stretches of damage are named in a file; all are counted.
+const DAMAGE_NAMED: usize = 100;
+
+/// What all files of an export have in common.
+pub(super) struct Settings {
+    pub(super) form: Form,
+    pub(super) partition: bool,
+    pub(super) without_ids: bool,
+    /// The export, by 32 hexadecimal digits.
+    pub(super) export: String,
+    /// The begin of file names.
+    pub(super) name: String,
+    /// What was recorded.
+    pub(super) header: Header,
+    /// Until when the journal tells, ns since the epoch.
+    pub(super) end: u64,
+}
+
+/// The files of an export, as flows come in.
+pub(super) struct Parts {
+    settings: Settings,
+    directory: Directory,
+    /// Those that are written, the one used last behind the others.
+    open: Vec<Part>,
+    /// The number of the next one.
+    next: u64,
+    /// Up to here the files up to now tell, ns since the epoch.
+    told: u64,
+    /// What the next file that is ended says of what came since the last one.
+    said: Said,
+}
+
+/// What a file says of the journal.
+#[derive(Default)]
+struct Said {
+    sources: Vec<SourceFile>,
+    notes: Vec<NoteText>,
+    damage: Vec<String>,
+    damaged: u64,
+    records_lost: u64,
+}
+
+/// A file that is written.
+struct Part {
+    number: u64,
+    /// The hour of its flows since the epoch, if it is of one.
+    hour: Option<u64>,
+    from: u64,
+    /// `None`: where the next one begins.
+    to: Option<u64>,
+    flows: u64,
+    /// `None`: it is there already.
+    output: Option<Output>,
+}
+
+impl Parts {
+    pub(super) fn new(settings: Settings, directory: Directory) -> Self {
+        let told = settings.header.created;
+        Self { settings, directory, open: Vec::new(), next: 0, told, said: Said::default() }
+    }
+
+    /// The journal tells from here on only, ns since the epoch: nothing has come yet.
+    pub(super) fn begin_at(&mut self, moment: u64) {
+        if self.next == 0 {
+            self.told = self.told.max(moment);
+        }
+    }
+
+    /// Takes a flow; `reached` is the time up to which the journal was read.
+    pub(super) fn ipv4(&mut self, flow: &Flow<V4>, reached: u64) -> anyhow::Result<()> {
+        let part = self.part(&flow.record, reached)?;
+        part.flows += 1;
+        part.output.as_mut().map_or(Ok(()), |output| output.ipv4(flow))
+    }
+
+    /// Takes a flow, likewise.
+    pub(super) fn ipv6(&mut self, flow: &Flow<V6>, reached: u64) -> anyhow::Result<()> {
+        let part = self.part(&flow.record, reached)?;
+        part.flows += 1;
+        part.output.as_mut().map_or(Ok(()), |output| output.ipv6(flow))
+    }
+
+    /// Takes a note.
+    pub(super) fn note(&mut self, note: &Note) {
+        self.said.notes.push(NoteText::of(note));
+    }
+
+    /// A file of the journal begins.
+    pub(super) fn source(&mut self, source: SourceFile) {
+        self.said.sources.push(source);
+    }
+
+    /// Something in the journal could not be read, and so many records, as far as that is known.
+    pub(super) fn damage(&mut self, what: String, records_lost: u64) {
+        self.said.damaged += 1;
+        self.said.records_lost = self.said.records_lost.saturating_add(records_lost);
+        if self.said.damage.len() < DAMAGE_NAMED {
+            self.said.damage.push(what);
+        }
+    }
+
+    /// Ends all files.
+    pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        let done = self.end_all();
+        self.withdraw_unless(done)
+    }
+
+    /// Removes what was written if something failed.
+    pub(super) fn withdraw_unless(mut self, done: anyhow::Result<()>) -> anyhow::Result<()> {
+        if done.is_err() {
+            self.open.clear();
+            self.directory.withdraw();
+        }
+        done
+    }
+
+    fn end_all(&mut self) -> anyhow::Result<()> {
+        if self.next == 0 {
+            let part = self.begin(None)?;
+            self.open.push(part);
+        }
+        self.open.sort_by_key(|part| part.number);
+        let last = self.next - 1;
+        for part in std::mem::take(&mut self.open) {
+            let is_last = part.number == last;
+            self.end(part, is_last)?;
+        }
+        Ok(())
+    }
+
+    /// The file that a flow belongs to.
+    fn part<A: Address>(&mut self, record: &Record<A>, reached: u64) -> anyhow::Result<&mut Part> {
+        let moment = Some(record.end.get()).filter(|end| *end != 0).unwrap_or(reached);
+        let hour = self.settings.partition.then_some(moment / HOUR);
+        let place = self.open.iter().position(|part| part.hour == hour && part.flows < FLOWS_MAX);
+        let part = match place {
+            // Mostly it is the last one already.
+            Some(place) if place + 1 == self.open.len() => None,
+            Some(place) => Some(self.open.remove(place)),
+            None => {
+                self.make_room(hour, reached)?;
+                Some(self.begin(hour)?)
+            }
+        };
+        self.open.extend(part);
+        // It was put there.
+        self.open.last_mut().ok_or_else(|| anyhow::anyhow!("no file is open"))
+    }
+
+    /// Ends the files that are full, or that have not been used for longest.
+    fn make_room(&mut self, hour: Option<u64>, reached: u64) -> anyhow::Result<()> {
+        if hour.is_none() && self.next > 0 {
+            self.told = self.told.max(reached.min(self.settings.end));
+        }
+        let full = self.open.iter().position(|part| part.hour == hour);
+        if let Some(place) = full.or((self.open.len() >= OPEN_MAX).then_some(0)) {
+            let part = self.open.remove(place);
+            self.end(part, false)?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, hour: Option<u64>) -> anyhow::Result<Part> {
+        let (number, from) = (self.next, self.told);
+        self.next += 1;
+        let to = hour.map(|hour| hour.saturating_add(1).saturating_mul(HOUR).min(self.settings.end).max(from));
+        self.told = to.unwrap_or(from);
+        let Settings { form, name, header, without_ids, .. } = &self.settings;
+        let mut file = hour.map(folder).unwrap_or_default();
+        file.push(format!("{name}-{number:05}.{}", form.suffix()));
+        let output = if self.directory.has(&file) {
+            None
+        } else {
+            let path = self.directory.prepare(&file)?;
+            Some(Output::create(&path, *form, &header.host, *without_ids)?)
+        };
+        Ok(Part { number, hour, from, to, flows: 0, output })
+    }
+
+    /// Ends a file. What was said since the last one is said in it.
+    fn end(&mut self, part: Part, is_last: bool) -> anyhow::Result<()> {
+        let Said { sources, notes, damage, damaged, records_lost } = std::mem::take(&mut self.said);
+        // The present source goes on in the next file.
+        self.said.sources.extend(sources.last().cloned());
+        let Some(output) = part.output else { return Ok(()) };
+        let to = if is_last { self.settings.end } else { part.to.unwrap_or(self.told) };
+        let about = About {
+            software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
+            host: self.settings.header.host.clone(),
+            export: self.settings.export.clone(),
+            part: part.number,
+            is_last,
+            from: part.from,
+            to: to.max(part.from),
+            recorded: Recorded::of(&self.settings.header),
+            sources,
+            damage,
+            damaged,
+            records_lost,
+            notes,
+            ..About::default()
+        };
+        let path = output.finish(&about)?;
+        self.directory.wrote(path);
+        Ok(())
+    }
+}
+
+/// The directory of an hour since the epoch.
+fn folder(hour: u64) -> PathBuf {
+    let moment =
+        DateTime::from_timestamp(i64::try_from(hour).unwrap_or(0).saturating_mul(3_600), 0).unwrap_or_default();
+    PathBuf::from(format!("date={}", moment.format("%Y-%m-%d"))).join(format!("hour={:02}", moment.hour()))
+}

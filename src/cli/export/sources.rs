@@ -1,0 +1,110 @@
+//! What an export is made from. It goes by a name that is the same whenever the same is exported in the same way, so that a
+//! later run knows what an earlier one has done.
+
+use anyhow::bail;
+use ctrecorder_format::digest_of;
+
+use super::How;
+use crate::cli::Misuse;
+use crate::journal::{Journal, Version};
+use crate::output::header::hex;
+
+/// Changes whenever an export of the same inputs would become another one.
+const MAKING: &str = "1";
+
+/// So many digits of the name of an export are in the names of its files.
+const DIGITS: usize = 16;
+
+/// What is known of the files that are exported.
+pub(super) struct Sources {
+    files: Vec<Option<Source>>,
+    export: String,
+}
+
+/// A file that is exported.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// Its name, without the directory.
+    pub(super) name: String,
+    /// Its length in bytes.
+    pub(super) length: u64,
+    host: String,
+    begun: u64,
+    /// Its number in its recorder's run.
+    pub(super) segment: Option<u64>,
+    /// The digest in its footer.
+    pub(super) digest: Option<String>,
+}
+
+impl Sources {
+    /// The files of a journal. Those that cannot be read are told of when they are exported.
+    pub(super) fn of(journal: &Journal, how: &How) -> Self {
+        let files: Vec<_> = journal
+            .files()
+            .iter()
+            .map(|file| {
+                let source = file.open().ok()?;
+                let version = source.parse().ok()?;
+                let name = file.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Some(Source::of(name, source.length(), &version))
+            })
+            .collect();
+        let made = format!("{MAKING}\n{:?} {} {}\n{}\n", how.form, how.partition, how.without_ids, how.filter);
+        let text = files.iter().fold(made, |text, file| {
+            let file = file.as_ref().map(|file| (&file.host, file.begun, file.length, file.segment, &file.digest));
+            text + &format!("{file:?}\n")
+        });
+        let export = hex(digest_of(text.as_bytes()).get(..16).unwrap_or_default());
+        Self { files, export }
+    }
+
+    /// Refuses files of several hosts: a row would not tell which of them had an address.
+    pub(super) fn check_host(&self) -> anyhow::Result<()> {
+        let mut hosts: Vec<_> = self.files.iter().flatten().map(|file| &file.host).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        match hosts[..] {
+            [first, second, ..] => {
+                let (first, second) = (first.escape_debug(), second.escape_debug());
+                bail!(Misuse(format!("files of several hosts, \"{first}\" and \"{second}\": export each by itself")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The export, by 32 hexadecimal digits.
+    pub(super) fn export(&self) -> &str {
+        &self.export
+    }
+
+    /// What the names of its files begin with: the host, as far as that is fit for one, and the first digits.
+    pub(super) fn name(&self) -> String {
+        let host = self.files.iter().flatten().map(|file| &file.host[..]).next().unwrap_or_default();
+        let is_fit = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+        let host: String = host.chars().filter(is_fit).take(64).collect();
+        let digits = self.export.get(..DIGITS).unwrap_or_default();
+        if host.is_empty() { format!("flows-{digits}") } else { format!("{host}-{digits}") }
+    }
+
+    /// The file with this number in its journal, if it could be read.
+    pub(super) fn get(&self, number: usize) -> Option<&Source> {
+        self.files.get(number)?.as_ref()
+    }
+}
+
+impl Source {
+    fn of(name: String, length: u64, version: &Version<'_>) -> Self {
+        let digest = match version {
+            Version::Three(segment) => segment.footer().map(|footer| hex(&footer.digest)),
+            Version::Two(_) | Version::Archive(_) => None,
+        };
+        Self {
+            name,
+            length,
+            host: version.host().to_owned(),
+            begun: version.begun(),
+            segment: version.header().map(|header| header.segment_number),
+            digest,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Which inputs go on with which, and which are complete.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use ctrecorder_format::{Header, MadeFrom};
+
+use super::super::Choice;
+use super::super::plan::Plan;
+use crate::cli::Report;
+use crate::journal::{Journal, Recorder, Shown, Source, Version};
+
+/// Inputs of recorders that recorded the same: in the order of time, each goes on where the one before it ended.
+#[derive(Debug)]
+pub(super) struct Line {
+    what: Recorded,
+    pub(super) inputs: Vec<Input>,
+}
+
+/// What was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Recorded {
+    host: String,
+    namespace: u64,
+    families: u8,
+    protocols: Vec<u8>,
+    filters: String,
+}
+
+impl Recorded {
+    fn by(header: &Header) -> Self {
+        let Header { host, namespace, families, protocols, filters, .. } = header.clone();
+        Self { host, namespace, families, protocols, filters }
+    }
+}
+
+/// An input, which becomes an output of the same name.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// It alone.
+    pub(super) journal: Journal,
+    pub(super) path: PathBuf,
+    pub(super) output: PathBuf,
+    /// What its output says of itself.
+    pub(super) plan: Plan,
+    pub(super) made_from: MadeFrom,
+    pub(super) place: Place,
+    end: End,
+}
+
+/// The place of a file in its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    run: Recorder,
+    number: u64,
+    created: u64,
+}
+
+impl Place {
+    pub(super) fn of(header: &Header) -> Self {
+        Self { run: Recorder::of(header), number: header.segment_number, created: header.created }
+    }
+
+    /// Whether it is before another one of its line.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        if self.run == other.run { self.number < other.number } else { self.created < other.created }
+    }
+}
+
+/// Whether there may be more of an input one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    BeingWritten,
+    /// It has no footer: it may have been cut off, and then somebody has written on elsewhere.
+    Open,
+    Complete,
+}
+
+impl Input {
+    /// Looks at a file, which is this journal.
+    fn look(journal: Journal, directory: &Path, choice: &Choice) -> anyhow::Result<(Recorded, Self)> {
+        let file = journal.files().first().ok_or_else(|| anyhow!("it is gone"))?;
+        let path = file.path().to_path_buf();
+        let name = path.file_name().ok_or_else(|| anyhow!("it has no name for its output"))?;
+        if !path.is_file() {
+            anyhow::bail!("it is no file, so that its output would have no name");
+        }
+        let output = directory.join(name);
+        let source = file.open()?;
+        let version = source.parse()?;
+        if matches!(version, Version::Archive(_)) {
+            anyhow::bail!("it is an archive: its flows are whole already");
+        }
+        let plan = Plan::for_file(&version, source.length());
+        let (what, place) = (Recorded::by(plan.kept()), Place::of(plan.kept()));
+        let made_from = plan.made_from().first().copied().unwrap_or(MadeFrom::version_2(0, 0));
+        let end = end(&source, &version);
+        let plan = plan.narrowed(choice)?;
+        Ok((what, Self { journal, path, output, plan, made_from, place, end }))
+    }
+}
+
+fn end(source: &Source, version: &Version<'_>) -> End {
+    match version {
+        _ if source.is_being_written() => End::BeingWritten,
+        // Of version 2 no file tells whether it is complete; an archive has its name only when it is.
+        Version::Two(_) | Version::Archive(_) => End::Complete,
+        Version::Three(segment) if segment.footer().is_some() => End::Complete,
+        Version::Three(_) => End::Open,
+    }
+}
+
+impl Line {
+    /// The lines of a journal, in the order of their first inputs. What cannot be read is told.
+    pub(super) fn all(journal: Journal, directory: &Path, choice: &Choice, report: &mut Report) -> Vec<Self> {
+        let mut lines: Vec<Self> = Vec::new();
+        let mut names = std::collections::HashSet::new();
+        for journal in journal.by_time(|error| report.failure(error)).split() {
+            let path = journal.files().first().map(|file| file.path().to_path_buf()).unwrap_or_default();
+            let length = journal.length();
+            let (what, input) = match Input::look(journal, directory, choice) {
+                Ok(looked) if !names.insert(looked.1.output.clone()) => {
+                    report.failure(format_args!("{}: not squeezed: another input has this name", Shown(&path)));
+                    continue;
+                }
+                Ok(looked) => looked,
+                Err(error) => {
+                    report.failure(format_args!("{}: not squeezed: {error:#}", Shown(&path)));
+                    report.passed(length);
+                    continue;
+                }
+            };
+            match lines.iter_mut().find(|line| line.what == what) {
+                Some(line) => line.inputs.push(input),
+                None => lines.push(Self { what, inputs: vec![input] }),
+            }
+        }
+        lines
+    }
+
+    /// Whether a segment of flows with this header is made of what this line's are.
+    pub(super) fn has(&self, header: &Header) -> bool {
+        self.inputs.first().is_some_and(|first| Recorded::by(first.plan.kept()) == Recorded::by(header))
+    }
+
+    /// Splits off the inputs from the first one on that may not be complete: they are for another time.
+    pub(super) fn take_incomplete(&mut self) -> Vec<Input> {
+        let last = self.inputs.len().saturating_sub(1);
+        let is_incomplete = |(place, input): (usize, &Input)| match input.end {
+            End::BeingWritten => true,
+            End::Open => place == last,
+            End::Complete => false,
+        };
+        let complete = self.inputs.iter().enumerate().position(is_incomplete).unwrap_or(self.inputs.len());
+        self.inputs.split_off(complete)
+    }
+}

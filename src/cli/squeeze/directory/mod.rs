@@ -1,0 +1,184 @@
+//! Into a directory: each input becomes an output of its own, under the same name, that goes on where the one before it ended.
+//!
+//! An output holds the flows that ended in its input, or were found gone there, and then those that it leaves open. These are all
+//! that the next one needs to know of earlier inputs. So it makes no difference where a run begins, or how many it took: what
+//! is there is not made again, and what is not comes to be the same.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `line` | which inputs go on with which, and which are complete |
+//! | `made` | what is in the directory already |
+//! | `open` | what an output left open |
+//! | `remove` | inputs that are not needed any more |
+
+mod line;
+mod made;
+mod open;
+mod remove;
+
+use std::fs::{self, File};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use ctrecorder_format::Closing;
+
+use super::output::Output;
+use super::plan::Plan;
+use super::stream::{Begun, Stream};
+use super::{How, temporary};
+use crate::cli::{Misuse, Report};
+use crate::journal::{Journal, OpenRecords, Scan, Shown};
+use crate::query::coverage::{Gap, GapCause};
+use line::{Input, Line};
+use made::Made;
+
+/// Whether a path that an output is to be written to is that of a directory: one that is there, or a name that says so.
+pub(super) fn is_directory(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// What became of the inputs.
+#[derive(Debug, Default)]
+struct Counts {
+    made: usize,
+    there: usize,
+    incomplete: usize,
+    removed: usize,
+}
+
+/// Squeezes a journal into a directory. What cannot be done is told, and the rest is done.
+pub(super) fn squeeze(
+    journal: Journal,
+    directory: &Path,
+    how: &How,
+    remove: bool,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    if let Some(input) = journal.files().iter().find(|file| is_in(file.path(), directory)) {
+        let what =
+            format!("{}: an input in the directory of the outputs would have its output's name", Shown(input.path()));
+        bail!(Misuse(what));
+    }
+    let _lock = begin(directory).with_context(|| Shown(directory).to_string())?;
+    let mut work = Work { directory, how, report, counts: Counts::default() };
+    for mut line in Line::all(journal, directory, &how.choice, work.report) {
+        let incomplete = line.take_incomplete();
+        for input in &incomplete {
+            work.report.passed(input.journal.length());
+            work.report.line(format_args!("{}: left for another time: more may be written to it", Shown(&input.path)));
+        }
+        work.counts.incomplete += incomplete.len();
+        let (done, failed) = work.line(&line);
+        if remove {
+            work.counts.removed += remove::inputs(line.inputs.iter().take(done), work.report);
+        }
+        if let Err(error) = failed {
+            work.report.failure(format_args!("{error:#}"));
+        }
+    }
+    let Counts { made, there, incomplete, removed } = work.counts;
+    let removed = if remove { format!(", {removed} inputs removed") } else { String::new() };
+    let there = format!("{there} there already, {incomplete} left for another time");
+    work.report.line(format_args!("{}: {made} written, {there}{removed}", Shown(directory)));
+    Ok(())
+}
+
+/// Whether a file is in this directory.
+fn is_in(file: &Path, directory: &Path) -> bool {
+    let both = [temporary::directory_of(file), directory].map(fs::canonicalize);
+    matches!(both, [Ok(own), Ok(other)] if own == other)
+}
+
+/// Makes the directory, if it is not there, sees to it that nobody else is at work in it, and cleans up.
+fn begin(directory: &Path) -> anyhow::Result<Option<File>> {
+    if !directory.is_dir() {
+        fs::create_dir(directory).context("cannot make the directory")?;
+        temporary::sync(temporary::directory_of(directory))?;
+    }
+    let lock = temporary::lock(directory)?;
+    temporary::remove_leftovers(directory).context("cannot remove what was left over")?;
+    Ok(lock)
+}
+
+/// Why a line ends before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: not written, nor what comes after it: {why:#}", Shown(output))]
+struct Stopped {
+    output: PathBuf,
+    why: anyhow::Error,
+}
+
+/// What is done with one line after the other.
+struct Work<'w> {
+    directory: &'w Path,
+    how: &'w How,
+    report: &'w mut Report,
+    counts: Counts,
+}
+
+impl Work<'_> {
+    /// Makes the outputs of a line that are not there, in their order. How many inputs have theirs now, and why not all.
+    fn line(&mut self, line: &Line) -> (usize, Result<(), Stopped>) {
+        let mut before = match made::before(line, self.directory) {
+            Ok(made) => made,
+            Err(why) => return (0, Err(Stopped { output: self.directory.to_path_buf(), why })),
+        };
+        for (place, input) in line.inputs.iter().enumerate() {
+            let made = match made::of(input) {
+                Ok(Some(made)) => {
+                    self.counts.there += 1;
+                    self.report.passed(input.journal.length());
+                    Ok(made)
+                }
+                Ok(None) => self.make(input, before.as_ref()).inspect(|_| self.counts.made += 1),
+                Err(error) => Err(error),
+            };
+            match made {
+                Ok(made) => before = Some(made),
+                Err(why) => return (place, Err(Stopped { output: input.output.clone(), why })),
+            }
+        }
+        (line.inputs.len(), Ok(()))
+    }
+
+    /// Makes the output of an input, which goes on with what was made before.
+    fn make(&mut self, input: &Input, before: Option<&Made>) -> anyhow::Result<Made> {
+        let begun = before.map(|before| open::left_by(&before.path, self.how.threads)).transpose()?;
+        let plan = Plan::for_journal(&input.journal, &self.how.choice, self.report)?.context("it cannot be read")?;
+        let gaps = before.map(|before| gaps_between(before, input)).unwrap_or_default();
+        let plan = plan.going_on(before.map(|before| before.digest), gaps)?;
+        let output = Output::segment(&input.output, &plan)?;
+        let (filter, begun) = (self.how.choice.filter.clone(), begun.unwrap_or_default());
+        let mut stream = Stream::start(output, plan, filter, &input.journal, Some(begun), self.report)?;
+        let mut scan = Scan::new(&self.how.choice, OpenRecords::All).with_threads(self.how.threads);
+        if let ControlFlow::Break(error) = scan.run(&input.journal, &mut stream) {
+            return Err(stream.why(error));
+        }
+        let digest = stream.finish()?.context("it has no digest")?;
+        Ok(Made { path: input.output.clone(), digest, made_from: input.made_from })
+    }
+}
+
+/// The gaps between an output and the input of the next one that no note tells of.
+fn gaps_between(before: &Made, input: &Input) -> Vec<Gap> {
+    let source = &before.made_from;
+    if source.closing().is_some() && input.made_from.follows(source) {
+        return Vec::new();
+    }
+    let first = Journal::find(std::slice::from_ref(&before.path), |_| ());
+    let [both, own, next] = [&[&first, &input.journal][..], &[&first], &[&input.journal]].map(Plan::untold);
+    let mut own: Vec<_> = own.into_iter().chain(next).collect();
+    // Of what is told of both together, neither tells by itself of what is between them.
+    let between = both.into_iter().filter(|gap| match own.iter().position(|known| known == gap) {
+        Some(place) => {
+            own.swap_remove(place);
+            false
+        }
+        None => true,
+    });
+    // The output does not tell how its input ended.
+    let is_known = source.version.get() == 3 && source.closing() != Some(Closing::WentOn);
+    let cause = |gap: Gap| if is_known { gap.cause } else { GapCause::SegmentMissing };
+    between.map(|gap| Gap { cause: cause(gap), ..gap }).collect()
+}

@@ -1,0 +1,148 @@
+//! Files that are not whole yet, under a name that readers pass over, and what is left of them.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, anyhow, bail};
+use tempfile::TempPath;
+
+use crate::journal::Shown;
+
+/// Who makes a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Maker {
+    /// Somebody who has locked the directory.
+    OfDirectory,
+    /// Anybody.
+    OfFile,
+}
+
+impl Maker {
+    /// What the names begin with.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::OfDirectory => ".ctrecorder-segment-",
+            Self::OfFile => ".ctrecorder-squeeze-",
+        }
+    }
+}
+
+/// Between its creation and its lock, a file is empty. None that is older than this is still there.
+const LOCKED_AFTER: Duration = Duration::from_secs(600);
+
+/// A file on its way to this path: in the same directory, readable for the group whatever the umask says. It is locked as long as
+/// somebody writes it, and is gone when that does not come to an end.
+pub(super) fn create(path: &Path, maker: Maker) -> anyhow::Result<(File, TempPath)> {
+    if path.symlink_metadata().is_ok() {
+        bail!("it exists already, and nothing is overwritten");
+    }
+    let directory = directory_of(path);
+    // The error names a temporary file that nobody asked for.
+    let file = tempfile::Builder::new()
+        .prefix(maker.prefix())
+        .tempfile_in(directory)
+        .map_err(|error| anyhow!("no file can be created in {}: {}", Shown(directory), error.kind()))?;
+    // Where there are no locks, nobody else can be told; who cleans up then finds that it cannot lock either.
+    let _ = file.as_file().try_lock();
+    set_mode(file.as_file())?;
+    Ok(file.into_parts())
+}
+
+/// Gives a file that is whole its name, unless something has it, and has the medium keep that.
+pub(super) fn persist(temporary: TempPath, path: &Path) -> anyhow::Result<()> {
+    temporary.persist_noclobber(path).map_err(|error| error.error).context("cannot give it its name")?;
+    sync(directory_of(path)).context("cannot give it its name for good")
+}
+
+/// Removes what processes that were killed have left in a directory, which this one has locked. Files of those that are at work
+/// are locked.
+pub(super) fn remove_leftovers(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let maker = [Maker::OfDirectory, Maker::OfFile].into_iter().find(|maker| is_of(*maker, &entry.file_name()));
+        if let Some(maker) = maker
+            && is_left_over(&entry.path(), maker)?
+        {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn is_of(maker: Maker, name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(maker.prefix().as_bytes())
+}
+
+/// Whether nobody writes this file any more.
+fn is_left_over(path: &Path, maker: Maker) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        // It came to its end meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let metadata = file.metadata()?;
+    // Without locks, nobody knows.
+    if file.try_lock().is_err() || !metadata.is_file() {
+        return Ok(false);
+    }
+    let age = || metadata.modified().map(|modified| SystemTime::now().duration_since(modified).unwrap_or_default());
+    Ok(match maker {
+        Maker::OfDirectory => true,
+        Maker::OfFile => metadata.len() > 0 || age().is_ok_and(|age| age > LOCKED_AFTER),
+    })
+}
+
+/// Sees to it that one process alone is at work in a directory, for as long as what is returned is there.
+#[cfg(unix)]
+pub(super) fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
+    let file = File::open(directory)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => bail!("another squeeze is at work in this directory"),
+        // Where there are no locks, nobody can be told; nothing is overwritten anyway.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Where directories cannot be opened, nobody is told: nothing is overwritten anyway.
+#[cfg(not(unix))]
+pub(super) fn lock(_directory: &Path) -> anyhow::Result<Option<File>> {
+    Ok(None)
+}
+
+/// The directory that a path is in.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Has the medium keep which names are in a directory.
+#[cfg(unix)]
+pub(super) fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Where directories cannot be opened, the system keeps them by itself.
+#[cfg(not(unix))]
+pub(super) fn sync(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Files are for their owner, and for the group to read.
+#[cfg(unix)]
+fn set_mode(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o640))
+}
+
+/// Where files have no mode they have what their directory gives them.
+#[cfg(not(unix))]
+fn set_mode(_file: &File) -> io::Result<()> {
+    Ok(())
+}

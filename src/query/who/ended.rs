@@ -1,0 +1,166 @@
+//! When flows were gone at the latest whose end nobody heard.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::flow::{Identity, Known, Sides, Told, reaches_to};
+
+/// A flow, and what its end depends on.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) known: Known,
+    /// Its place among those that were told of.
+    pub(super) place: usize,
+    /// Its place among those that began, where it is known.
+    pub(super) order: Option<u64>,
+    /// How often the clock had been set when it began, and when it ended.
+    pub(super) steps: Range<usize>,
+}
+
+/// What the kernel holds once: zone, protocol, the type and code of a query's reply, and the reply tuple.
+type Place = (u16, u8, u16, Sides);
+
+fn place(flow: &Known) -> Place {
+    let Identity { zone, protocol, types: [_, reply_type], reply, .. } = flow.identity;
+    (zone, protocol, reply_type, reply)
+}
+
+/// A flow whose end was not heard was gone when another one began with the same reply tuple: the kernel holds no two of
+/// them.
+pub(super) fn end_replaced(flows: &mut [Ended]) {
+    let is_unheard = |flow: &Ended| !matches!(flow.known.end, Told::At { .. });
+    let mut starts: HashMap<Place, Vec<Start>> = HashMap::new();
+    for flow in flows.iter().filter(|flow| is_unheard(flow)) {
+        starts.entry(place(&flow.known)).or_default();
+    }
+    for Ended { known, order, steps, .. } in flows.iter() {
+        if let (Some(latest), Some(starts)) = (known.start.latest(), starts.get_mut(&place(known))) {
+            let reach = reaches_to(latest, known.identity.id);
+            starts.push(Start { latest, reach, order: *order, steps: steps.start });
+        }
+    }
+    let starts: HashMap<_, _> = starts.into_iter().map(|(place, starts)| (place, Starts::new(starts))).collect();
+    for flow in flows.iter_mut().filter(|flow| is_unheard(flow)) {
+        let next = starts.get(&place(&flow.known)).and_then(|starts| starts.next(flow));
+        if let Some(next) = next.filter(|next| flow.known.end.latest().is_none_or(|latest| next.latest < latest)) {
+            flow.known.gone_by(next.latest, next.reach);
+            flow.steps.end = flow.steps.end.min(next.steps);
+        }
+    }
+}
+
+/// When a flow began that may have taken another one's place.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    /// At this moment at the latest.
+    latest: u64,
+    /// The last moment that this may stand for.
+    reach: u64,
+    /// Its place among those that began, where it is known.
+    order: Option<u64>,
+    /// How often the clock had been set before.
+    steps: usize,
+}
+
+/// The flows that had one place, one after the other.
+#[derive(Debug)]
+struct Starts {
+    by_time: Vec<Start>,
+    /// Those whose place among all that began is known, by that; each with the earliest of it and all behind it.
+    by_order: Vec<(u64, Start)>,
+}
+
+impl Starts {
+    fn new(mut by_time: Vec<Start>) -> Self {
+        by_time.sort_by_key(Start::time);
+        let ordered = by_time.iter().filter_map(|start| Some((start.order?, *start)));
+        let mut by_order: Vec<_> = ordered.collect();
+        by_order.sort_by_key(|(order, _)| *order);
+        let mut earliest: Option<Start> = None;
+        for (_, start) in by_order.iter_mut().rev() {
+            let first = earliest.filter(|first| first.time() < start.time()).unwrap_or(*start);
+            (*start, earliest) = (first, Some(first));
+        }
+        Self { by_time, by_order }
+    }
+
+    /// The first that began behind a flow: by its time, and, where both are known, by its place among those that began. The
+    /// clock may have been set back between them.
+    fn next(&self, flow: &Ended) -> Option<Start> {
+        match (flow.known.start.latest(), flow.order) {
+            (Some(own), order) => {
+                let behind = self.by_time.partition_point(|start| start.latest <= own);
+                let mut later = self.by_time.iter().skip(behind);
+                later.find(|start| order.zip(start.order).is_none_or(|(own, other)| own < other)).copied()
+            }
+            (None, Some(order)) => {
+                let behind = self.by_order.partition_point(|(place, _)| *place <= order);
+                self.by_order.get(behind).map(|(_, start)| *start)
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+impl Start {
+    fn time(&self) -> (u64, u64) {
+        (self.latest, self.reach)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ctrecorder_format::record::flags::END_AT_LATEST;
+    use ctrecorder_format::{Kind, V4};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sample::record;
+
+    /// A flow of one of two places. Its start may not be known; its end may be heard, or known as a bound, or not at all.
+    fn flow(place: usize, second_place: bool, start: u64, end: u8, order: Option<u64>) -> Ended {
+        let public = ([8; 4], if second_place { 7 } else { 8 });
+        let mut flow = record::<V4>(Kind::Flow, start, 0, [([10, 0, 0, 1], 1), ([9; 4], 2), ([9; 4], 2), public]);
+        flow.end = if end == 0 { 0 } else { 6 }.into();
+        flow.flags = if end == 1 { END_AT_LATEST } else { 0 };
+        Ended { known: Known::of(&flow, |_| None), place, order, steps: 0..0 }
+    }
+
+    /// When a flow was gone, each looked at with each.
+    fn naive(flows: &[Ended], own: &Ended) -> Told {
+        let began = |flow: &Ended| flow.known.start.latest();
+        let is_later = |other: &&Ended| {
+            let in_order = own.order.zip(other.order).map(|(own, other)| own < other);
+            match (began(own), began(other)) {
+                (Some(own), Some(other)) => own < other && in_order != Some(false),
+                (None, Some(_)) => in_order == Some(true),
+                (_, None) => false,
+            }
+        };
+        let others = flows.iter().filter(|other| place(&other.known) == place(&own.known));
+        let next = others.filter(is_later).filter_map(began).min();
+        match own.known.end {
+            Told::At { .. } => own.known.end,
+            end => next
+                .filter(|next| end.latest().is_none_or(|latest| *next < latest))
+                .map_or(end, |latest| Told::By { after: None, latest }),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_next_one_in_its_place_ends_a_flow(
+            flows in prop::collection::vec((any::<bool>(), 0..9_u64, 0..3_u8, prop::option::of(0..9_u64)), 0..30),
+        ) {
+            let made = || -> Vec<Ended> {
+                let flows = flows.iter().enumerate();
+                flows.map(|(place, (second, start, end, order))| flow(place, *second, *start, *end, *order)).collect()
+            };
+            let (before, mut after) = (made(), made());
+            end_replaced(&mut after);
+            for (own, ended) in before.iter().zip(&after) {
+                prop_assert_eq!(ended.known.end, naive(&before, own), "{:?}", own);
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! All that one recorder has to say to some questions.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+
+use ctrecorder_format::NS_PER_SECOND;
+
+use super::flow::{Flow, Known, Told};
+use super::gather::{Read, gather};
+use super::intervals::Intervals;
+use super::plan;
+use super::scope::Scope;
+use super::survey::{Name, Recorded};
+use super::{Around, Asked, Question, Wanted, Why};
+use crate::journal::Journal;
+use crate::query::Coverage;
+use crate::query::coverage::{Extent, Gap, Reading, Span};
+
+/// A recorder of which no file is nearer to a time than this is taken to have had no part in it: docs/who.md, "Several
+/// recorders".
+const FAR: u64 = 24 * 3600 * NS_PER_SECOND;
+
+/// What one pass through a recorder's files found.
+#[derive(Debug)]
+struct Pass {
+    /// What was read for spans of time that lie apart, in their order.
+    reads: Vec<Read>,
+    /// The flows that have each endpoint, each with its place among those that were told of.
+    flows: HashMap<SocketAddr, Intervals<(usize, Known)>>,
+    /// When flows may have been alive of which lost records told.
+    lost: Intervals<()>,
+}
+
+/// What one recorder says.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    /// Who it is; `None` if no header tells.
+    name: Option<Name>,
+    /// In the order of time.
+    passes: Vec<Pass>,
+    /// What the files cover; `None` if nobody can say.
+    coverage: Option<Coverage>,
+    /// The spans in which nothing is missing.
+    whole: Vec<Span>,
+    /// The ends of the gaps in which something is missing, in order.
+    gap_ends: Vec<u64>,
+    reading: Reading,
+    /// What was recorded in each file, and its place in time.
+    scopes: Vec<(Extent, Scope)>,
+    /// What was recorded in all of them.
+    scope: Scope,
+}
+
+/// What a recorder says of one time and one slack.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// The inside addresses.
+    pub(super) insides: BTreeSet<IpAddr>,
+    /// The flows, in no order, some perhaps twice, if they are wanted.
+    pub(super) flows: Vec<Flow>,
+    /// No file is near.
+    pub(super) is_away: bool,
+    pub(super) doubts: Vec<Why>,
+}
+
+impl Recorder {
+    /// Reads what the questions need. What happens on the way is told in `asked`.
+    pub(super) fn read(
+        journal: &Journal,
+        recorded: Recorded,
+        questions: &[Question],
+        wanted: &Wanted,
+        threads: NonZeroUsize,
+        asked: &mut Asked,
+    ) -> Self {
+        let Recorded { name, files, reading, coverage } = recorded;
+        let journal = journal.only(files.iter().map(|file| file.place));
+        let scopes: Vec<_> = files.into_iter().map(|file| (file.extent, file.scope)).collect();
+        let scope = scopes.iter().fold(Scope::default(), |all, (_, scope)| all.joined(scope));
+        // A run that recorded less than others does not tell of all flows that these left open.
+        let extent = |(extent, own): &(Extent, Scope)| Extent {
+            has_whole_keyframe: extent.has_whole_keyframe && own.is_as_wide_as(&scope),
+            ..*extent
+        };
+        let extents: Vec<_> = scopes.iter().map(extent).collect();
+        let windows = questions.iter().flat_map(Question::windows).collect();
+        let parts = plan::parts(&extents, windows, scope.has_version_2);
+        let (mut passes, mut left) = (Vec::new(), parts.as_slice());
+        while !left.is_empty() {
+            let gathered = gather(&journal, wanted, left, threads);
+            // It read for the first one at least.
+            left = left.get(gathered.reads.len().max(1)..).unwrap_or_default();
+            asked.damage.extend(gathered.damage);
+            // What could be read a moment ago, and cannot any more.
+            let known: Vec<_> = asked.failures.iter().map(|error| error.path.clone()).collect();
+            asked.failures.extend(gathered.failures.into_iter().filter(|error| !known.contains(&error.path)));
+            let lost = gathered.lost.into_iter().map(|lost| (lost, ())).collect();
+            let flows = by_endpoint(&gathered.flows, wanted);
+            passes.push(Pass { reads: gathered.reads, flows, lost: Intervals::new(lost) });
+        }
+        let (whole, gap_ends) = coverage.as_ref().map(whole_spans).unwrap_or_default();
+        Self { name, passes, coverage, whole, gap_ends, reading, scopes, scope }
+    }
+
+    /// The flows that had the endpoint of a question in a window, and what may be missing among them. `number` is that of this
+    /// recorder. Of thousands of flows the inside addresses are sooner told than the flows themselves: these only with
+    /// `with_flows`.
+    pub(super) fn find(&self, question: &Question, window: Span, number: usize, with_flows: bool) -> Heard {
+        let is_behind = self.coverage.as_ref().is_some_and(|coverage| coverage.to < window.from);
+        let (mut insides, mut flows, mut is_found) = (BTreeSet::new(), Vec::new(), false);
+        self.alive(question, window, |known| {
+            for flow in known.seen_from(question.endpoint, number) {
+                if question.peer.is_some_and(|peer| !peer.is(flow.peer)) {
+                    continue;
+                }
+                is_found = true;
+                // A flow that was open where the journal ends may have ended any time since: of a time behind that it is
+                // shown, and is no answer.
+                if !is_behind || flow.end != Told::Unknown {
+                    insides.insert(flow.inside.ip());
+                }
+                flows.extend(with_flows.then_some(flow));
+            }
+        });
+        let is_away = !is_found && !self.is_near(window);
+        Heard { insides, flows, is_away, doubts: self.doubts(question, window) }
+    }
+
+    /// The public endpoints of the flows that had the endpoint of a question on the inside in a window.
+    pub(super) fn inside_as(&self, question: &Question, window: Span) -> BTreeSet<SocketAddr> {
+        let mut public = BTreeSet::new();
+        self.alive(question, window, |known| public.extend(known.public_of(question.endpoint)));
+        public
+    }
+
+    /// Hands on the flows that have an endpoint on either side and may have been alive in a window.
+    fn alive(&self, question: &Question, window: Span, mut each: impl FnMut(&Known)) {
+        let Some((pass, read)) = self.read_for(window) else { return };
+        let Some(flows) = pass.flows.get(&question.endpoint) else { return };
+        flows.meeting(window, |(place, known)| {
+            if *place < read.flows && question.asks_for(known.identity.protocol) {
+                each(known);
+            }
+        });
+    }
+
+    /// What was read for a window: each lies in one span.
+    fn read_for(&self, window: Span) -> Option<(&Pass, &Read)> {
+        let begins = |pass: &Pass| pass.reads.first().is_some_and(|read| read.span.from <= window.from);
+        let pass = self.passes.get(self.passes.partition_point(begins).checked_sub(1)?)?;
+        let behind = pass.reads.partition_point(|read| read.span.from <= window.from);
+        let read = pass.reads.get(behind.checked_sub(1)?)?;
+        (window.to <= read.span.to).then_some((pass, read))
+    }
+
+    /// Whether a file is near to a window. Of files of which nobody knows whose they are, that is one that reaches into it.
+    fn is_near(&self, window: Span) -> bool {
+        let far = if self.name.is_some() { FAR } else { 0 };
+        self.coverage.as_ref().is_some_and(|coverage| {
+            let reach = Span { from: coverage.from.saturating_sub(far), to: coverage.to.saturating_add(far) };
+            reach.meets(window)
+        })
+    }
+
+    /// What was recorded in a window; if no file reaches into it, what was recorded at all.
+    fn scope_of(&self, window: Span) -> Scope {
+        let reach = |extent: &Extent| Span { from: extent.least, to: extent.greatest };
+        let there = self.scopes.iter().filter(|(extent, _)| reach(extent).meets(window));
+        let joined = there.map(|(_, scope)| scope.clone()).reduce(|all, scope| all.joined(&scope));
+        joined.unwrap_or_else(|| self.scope.clone())
+    }
+
+    /// Whether flows that began unheard, before the journal or in a gap, may have been alive in the window without a word:
+    /// until the kernel's table is read, nobody knows of those that go on. Of what files of version 2 tell, and squeezed ones,
+    /// that cannot be asked.
+    fn is_unheard_of(&self, read: &Read, window: Span) -> bool {
+        let Some(coverage) = self.coverage.as_ref().filter(|_| self.scope.is_of_events) else { return false };
+        let ended = self.gap_ends.partition_point(|end| *end <= window.to);
+        let last = ended.checked_sub(1).and_then(|last| self.gap_ends.get(last));
+        let unheard_until = last.map_or(coverage.from, |end| coverage.from.max(*end));
+        read.last_reading.is_none_or(|reading| reading < unheard_until)
+    }
+
+    /// Why a flow may be missing among those of a window.
+    fn doubts(&self, question: &Question, window: Span) -> Vec<Why> {
+        let mut doubts: Vec<_> = self.missing(window).into_iter().map(Why::Gap).collect();
+        let found = self.read_for(window);
+        if found.is_none_or(|(pass, _)| pass.lost.any_meets(window)) {
+            doubts.push(Why::Damage);
+        }
+        let scope = self.scope_of(window);
+        if !scope.has_all_of(question) {
+            doubts.push(Why::NotRecorded);
+        }
+        if scope.is_filtered {
+            doubts.push(Why::Filtered);
+        }
+        if found.is_some_and(|(_, read)| self.is_unheard_of(read, window)) {
+            doubts.push(Why::NoReading);
+        }
+        if self.reading.lacks_parts() {
+            doubts.push(Why::PartMissing);
+        }
+        doubts
+    }
+
+    /// Whether a file of this recorder that is not there would be missed.
+    pub(super) fn is_numbered_in(&self, window: Span) -> bool {
+        self.reading.is_numbered_in(window)
+    }
+
+    /// The gaps that a span touches, and what of it is outside the journal.
+    fn missing(&self, span: Span) -> Vec<Gap> {
+        self.coverage.as_ref().map(|coverage| coverage.missing(span)).unwrap_or_default()
+    }
+
+    /// What was recorded around the time of a question.
+    pub(super) fn around(&self, question: &Question, near: Span, is_away: bool) -> Around {
+        let behind = self.whole.partition_point(|span| span.to < question.at);
+        Around {
+            name: self.name.clone().unwrap_or_default(),
+            is_away,
+            given: self.coverage.as_ref().map(|coverage| Span { from: coverage.from, to: coverage.to }),
+            recorded: self.whole.get(behind).filter(|span| span.from <= question.at).copied(),
+            gaps: if is_away { Vec::new() } else { self.missing(near) },
+            has_version_2: self.scope.has_version_2,
+            protocols: self.scope.limits(question),
+        }
+    }
+}
+
+/// The spans in which nothing is missing, and the ends of the gaps between them.
+fn whole_spans(coverage: &Coverage) -> (Vec<Span>, Vec<u64>) {
+    let mut coverage = coverage.clone();
+    coverage.gaps.retain(|gap| gap.lost != Some(0));
+    let mut ends: Vec<_> = coverage.gaps.iter().map(|gap| gap.to).collect();
+    ends.sort_unstable();
+    (coverage.spans(), ends)
+}
+
+/// Each flow under each of its endpoints that is asked for.
+fn by_endpoint(flows: &[(usize, Known)], wanted: &Wanted) -> HashMap<SocketAddr, Intervals<(usize, Known)>> {
+    let mut by_endpoint: HashMap<_, Vec<_>> = HashMap::new();
+    for (place, flow) in flows {
+        let (original, reply) = (flow.identity.original, flow.identity.reply);
+        let ends = [reply.dst, original.dst, original.src, reply.src];
+        let is_new = |(number, end): &(usize, &SocketAddr)| !ends.iter().take(*number).any(|other| other == *end);
+        for (_, end) in ends.iter().enumerate().filter(is_new).filter(|(_, end)| wanted.has(**end)) {
+            by_endpoint.entry(*end).or_default().push((flow.life, (*place, *flow)));
+        }
+    }
+    by_endpoint.into_iter().map(|(endpoint, flows)| (endpoint, Intervals::new(flows))).collect()
+}

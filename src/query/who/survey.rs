@@ -1,0 +1,143 @@
+//! Which recorders the files are of, and what each file says of its own place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Asked;
+use super::scope::Scope;
+use crate::journal::Journal;
+use crate::query::Coverage;
+use crate::query::coverage::{Extent, Look, Reading};
+
+/// By what a recorder goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// The host, if that is known.
+    pub host: Option<String>,
+    /// The number of the network namespace, if several were recorded on that host at the same time; 0 if its files do not
+    /// tell.
+    pub namespace: Option<u64>,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            // It comes out of a file.
+            Some(host) => write!(f, "{}", host.escape_debug())?,
+            None => write!(f, "a recorder that is not named")?,
+        }
+        match self.namespace {
+            Some(0) => write!(f, " (network namespace not known)"),
+            Some(number) => write!(f, " (network namespace {number})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What one file says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct Surveyed {
+    /// Its place among the files.
+    pub(super) place: usize,
+    pub(super) extent: Extent,
+    pub(super) scope: Scope,
+    reading: Reading,
+}
+
+/// The files of one recorder.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    /// Who recorded them; `None` if no header tells.
+    pub(super) name: Option<Name>,
+    /// In their order.
+    pub(super) files: Vec<Surveyed>,
+    pub(super) reading: Reading,
+    pub(super) coverage: Option<Coverage>,
+}
+
+/// Looks at every file. What cannot be read is told in `asked`.
+fn survey(journal: &Journal, asked: &mut Asked) -> Vec<Surveyed> {
+    let mut files = Vec::new();
+    for (place, file) in journal.files().iter().enumerate() {
+        let mut reading = Reading::default();
+        let read = file.open().and_then(|source| {
+            let version = source.parse()?;
+            let extent = reading.add(&source, &version, Look::Directory, &mut |_| ());
+            Ok((extent, Scope::of(&version)))
+        });
+        let (extent, scope) = match read {
+            Ok((Some(extent), scope)) => (extent, scope),
+            Ok((None, scope)) => {
+                asked.shapeless.push(file.path().to_owned());
+                (Extent::UNKNOWN, scope)
+            }
+            Err(error) => {
+                asked.failures.push(error);
+                (Extent::UNKNOWN, Scope::default())
+            }
+        };
+        files.push(Surveyed { place, extent, scope, reading });
+    }
+    files
+}
+
+/// The files by their recorders: a host is one, or each network namespace of it if several were recorded at the same time. Files
+/// whose headers are lost are the recorder's if there is but one; else nobody knows whose they are.
+pub(super) fn recorders(journal: &Journal, asked: &mut Asked) -> Vec<Recorded> {
+    let (mut hosts, mut others) = (BTreeMap::<String, Vec<Surveyed>>::new(), Vec::new());
+    for file in survey(journal, asked) {
+        match file.reading.recorder().map(|(host, _)| host.to_owned()) {
+            Some(host) => hosts.entry(host).or_default().push(file),
+            None => others.push(file),
+        }
+    }
+    let mut named: Vec<_> = hosts.into_iter().flat_map(|(host, files)| of_host(&host, files)).collect();
+    match named.as_mut_slice() {
+        _ if others.is_empty() => {}
+        [only] => {
+            only.files.append(&mut others);
+            only.files.sort_by_key(|file| file.place);
+            *only = Recorded::of(only.name.take(), std::mem::take(&mut only.files));
+        }
+        _ => {
+            // What tells of no time at all is told of elsewhere.
+            others.retain(|file| file.reading.end() > 0);
+            if !others.is_empty() {
+                named.push(Recorded::of(None, others));
+            }
+        }
+    }
+    named
+}
+
+/// The recorders of a host.
+fn of_host(host: &str, files: Vec<Surveyed>) -> Vec<Recorded> {
+    let host = Some(host.to_owned()).filter(|host| !host.is_empty());
+    let name = |namespace| Some(Name { host: host.clone(), namespace });
+    let reading = joined(&files);
+    if let Ok(coverage) = reading.clone().coverage() {
+        return vec![Recorded { name: name(None), files, reading, coverage }];
+    }
+    let mut namespaces: BTreeMap<u64, Vec<Surveyed>> = BTreeMap::new();
+    for file in files {
+        let namespace = file.reading.recorder().map_or(0, |(_, namespace)| namespace);
+        namespaces.entry(namespace).or_default().push(file);
+    }
+    namespaces.into_iter().map(|(namespace, files)| Recorded::of(name(Some(namespace)), files)).collect()
+}
+
+/// What these files tell together.
+fn joined(files: &[Surveyed]) -> Reading {
+    let mut all = Reading::default();
+    files.iter().for_each(|file| all.join(file.reading.clone()));
+    all
+}
+
+impl Recorded {
+    fn of(name: Option<Name>, files: Vec<Surveyed>) -> Self {
+        let reading = joined(&files);
+        // They are of one recorder, so that this does not fail.
+        let coverage = reading.clone().coverage().ok().flatten();
+        Self { name, files, reading, coverage }
+    }
+}

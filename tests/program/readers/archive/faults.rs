@@ -1,0 +1,202 @@
+//! What goes wrong with exports and archives, and is told.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ctrecorder_format::{Body, Segment};
+use serde_json::Value;
+
+use super::journal::{at, export, export_to, files, journal, lines};
+use crate::readers::sample::run;
+
+/// The one file of an archive.
+fn only_file(archive: &Path) -> PathBuf {
+    let files = files(archive);
+    assert_eq!(files.len(), 1, "{}", archive.display());
+    files[0].0.clone()
+}
+
+/// Puts bytes in the place of others that are there once, or stand there last.
+fn replace(file: &Path, from: &[u8], to: &[u8]) {
+    let mut bytes = fs::read(file).unwrap();
+    let place = bytes.windows(from.len()).rposition(|window| window == from).unwrap();
+    bytes[place..][..to.len()].copy_from_slice(to);
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn damage_in_a_journal_is_told_and_counted_and_the_rest_is_exported() {
+    let journal = journal(1, 2_000, 2.0);
+    let (_around_whole, whole, _) = export(journal.path(), &[]);
+    let damaged = journal.path().join("001.ct");
+    let mut bytes = fs::read(&damaged).unwrap();
+    let block = {
+        let segment = Segment::open(&bytes).unwrap();
+        let records = segment.blocks().flatten().filter(|block| matches!(block.body, Body::Ipv4(_)));
+        records.map(|block| block.offset as usize).nth(1).unwrap()
+    };
+    bytes[block + 100] ^= 1;
+    fs::write(&damaged, &bytes).unwrap();
+
+    let (_around, archive, exported) = export(journal.path(), &[]);
+    assert_eq!(exported.status, 5);
+    assert!(exported.stderr.contains("does not match its checksum"), "{}", exported.stderr);
+    assert_eq!(fs::read(&damaged).unwrap(), bytes, "inputs stay as they are");
+    let listed = |path: &Path| lines(path, &["list", "-Ho", "json"]);
+    assert!(listed(&archive).len() > listed(&whole).len() / 2);
+    assert_eq!(listed(&archive), lines(journal.path(), &["list", "-sHo", "json"]));
+    let header = run(["header".as_ref(), archive.as_os_str()]).stdout;
+    assert!(header.contains("\n.damaged: 1\n"), "{header}");
+    // The gap is in it, too.
+    let gaps = |path: &Path| {
+        let covered = run(["coverage".as_ref(), "-o".as_ref(), "json".as_ref(), path.as_os_str()]).stdout;
+        let covered: Value = serde_json::from_str(&covered).unwrap();
+        covered["gaps"].as_array().unwrap().iter().filter(|gap| gap["cause"] == "source damaged or incomplete").count()
+    };
+    assert_eq!((gaps(&whole), gaps(&archive)), (0, 1));
+}
+
+#[test]
+fn damage_in_an_archive_is_found_and_the_rest_is_read() {
+    let journal = journal(1, 2_000, 2.0);
+    let (_around, archive, _) = export(journal.path(), &["--partition"]);
+    let whole = lines(&archive, &["list", "-Ho", "json"]);
+    let (file, mut bytes) = files(&archive).swap_remove(0);
+    bytes[3_000] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let tested = run(["test".as_ref(), archive.as_os_str()]);
+    assert_eq!(tested.status, 1);
+    assert!(tested.stdout.contains("FAILED: offset 0: "), "{}", tested.stdout);
+    let listed = run(["list".as_ref(), "-Ho".as_ref(), "json".as_ref(), archive.as_os_str()]);
+    assert_eq!(listed.status, 5);
+    assert!(listed.stderr.contains("row group 0 cannot be read"), "{}", listed.stderr);
+    assert!(listed.stdout.lines().count() < whole.len());
+    assert!(listed.stdout.lines().all(|line| whole.iter().any(|known| known == line)));
+    // What was there nobody knows: a question about it has no clear answer.
+    let asked = ["who", "192.0.2.99:5", "--at", "@1795183300"].map(AsRef::as_ref);
+    let answer = run(asked.into_iter().chain([archive.as_os_str()]));
+    assert_eq!(answer.status, 4, "{}", answer.stdout);
+    assert!(answer.stdout.contains("records of this time may be lost to damage"), "{}", answer.stdout);
+}
+
+#[test]
+fn an_archive_of_a_later_version_is_refused() {
+    let journal = journal(1, 300, 2.0);
+    let (_around, archive, _) = export(journal.path(), &[]);
+    replace(&only_file(&archive), b"\x031.0", b"\x032.0");
+    for command in ["list", "coverage", "header", "test"] {
+        let refused = run([command.as_ref(), archive.as_os_str()]);
+        assert_eq!((refused.status, refused.stdout.as_str()), (5, ""), "{command}");
+        assert!(
+            refused.stderr.contains("an archive of version 2.0; this program reads versions 1.x"),
+            "{}",
+            refused.stderr
+        );
+    }
+}
+
+#[test]
+fn a_file_in_parquet_that_is_of_others_is_passed_over() {
+    let journal = journal(1, 300, 2.0);
+    let (_around, archive, _) = export(journal.path(), &[]);
+    let file = only_file(&archive);
+    replace(&file, b"ctrecorder.version", b"somebody's.version");
+    let refused = run(["list".as_ref(), file.as_os_str()]);
+    assert!(refused.stderr.contains("a Parquet file that is no archive of ctrecorder"), "{}", refused.stderr);
+    fs::copy(journal.path().join("000.ct"), archive.join("000.ct")).unwrap();
+    let tested = run(["test".as_ref(), archive.as_os_str()]);
+    assert!(
+        tested.stdout.contains("passed over: a Parquet file that is no archive of ctrecorder"),
+        "{}",
+        tested.stdout
+    );
+}
+
+#[test]
+fn a_directory_with_another_export_is_refused_and_stays_as_it_is() {
+    let (one, other) = (journal(1, 300, 2.0), journal(2, 300, 2.0));
+    let (_around, archive, _) = export(one.path(), &[]);
+    let before = files(&archive);
+    let refused = export_to(other.path(), &archive, &[]);
+    assert_eq!(refused.status, 2);
+    assert!(refused.stderr.contains("the directory holds another export already"), "{}", refused.stderr);
+    assert_eq!(files(&archive), before);
+    // The same journal in another way is another export.
+    assert_eq!(export_to(one.path(), &archive, &["--partition"]).status, 2);
+    let added = export_to(other.path(), &archive, &["--add"]);
+    assert!(!added.stderr.contains("not exported"), "{}", added.stderr);
+    assert_eq!(files(&archive).len(), 2);
+    assert!(before.iter().all(|file| files(&archive).contains(file)));
+}
+
+#[test]
+fn journals_of_two_hosts_are_not_mixed() {
+    let journal = journal(1, 300, 2.0);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/v3/example.ct");
+    fs::copy(file, journal.path().join("other.ct")).unwrap();
+    let (_around, archive, refused) = export(journal.path(), &[]);
+    assert_eq!(refused.status, 2);
+    assert!(refused.stderr.contains("files of several hosts"), "{}", refused.stderr);
+    assert!(!archive.exists());
+}
+
+#[test]
+fn without_its_later_files_an_archive_does_not_say_that_nobody_was_there() {
+    let journal = journal(1, 3_000, 0.25);
+    let (_around, archive, _) = export(journal.path(), &["--partition"]);
+    let all = files(&archive);
+    assert!(all.len() > 3, "{} files", all.len());
+    let ask = |path: &Path| {
+        let time = format!("@{}", at(2_000) / 1_000_000_000);
+        let asked = ["who", "192.0.2.99:5", "--slack", "1s", "--at", &time].map(str::to_owned);
+        let answer = run(asked.iter().map(AsRef::as_ref).chain([path.as_os_str()]));
+        answer.stdout.lines().next().unwrap_or_default().to_owned()
+    };
+    assert!(ask(&archive).starts_with("NONE: "), "{}", ask(&archive));
+    for (path, _) in &all[2..] {
+        fs::remove_file(path).unwrap();
+    }
+    assert!(ask(&archive).contains("files of an archive are missing"), "{}", ask(&archive));
+}
+
+/// A tmpfs of so many KiB over a directory, unmounted when dropped.
+#[cfg(target_os = "linux")]
+struct SmallDisk(tempfile::TempDir);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount(kib: u32) -> Self {
+        use nix::mount::{MsFlags, mount};
+        let directory = tempfile::TempDir::new().unwrap();
+        let size = format!("size={kib}k");
+        mount(Some("none"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some(&*size)).unwrap();
+        Self(directory)
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount2(self.0.path(), nix::mount::MntFlags::MNT_DETACH);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_full_disk_nothing_is_left_behind() {
+    let journal = journal(1, 6_000, 0.5);
+    let before = files(journal.path());
+    for further in [&["--partition"][..], &[], &["--to", "csv"], &["--to", "ndjson", "--partition"]] {
+        let disk = SmallDisk::mount(96);
+        let archive = disk.0.path().join("archive");
+        let failed = export_to(journal.path(), &archive, further);
+        assert_eq!((failed.status, failed.stdout.as_str()), (5, ""), "{further:?}");
+        assert!(
+            failed.stderr.contains("not exported: ") && failed.stderr.contains("No space left"),
+            "{}",
+            failed.stderr
+        );
+        assert!(!archive.exists(), "{:?}", files(&archive).into_iter().map(|(path, _)| path).collect::<Vec<_>>());
+        assert_eq!(files(journal.path()), before);
+    }
+}

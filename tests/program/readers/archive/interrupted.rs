@@ -1,0 +1,83 @@
+//! An export that is killed, and then run again.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::journal::{export, export_to, files, journal};
+use crate::program;
+
+/// The names of files below a directory, and their contents.
+fn relative(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let name = |path: &Path| path.strip_prefix(directory).unwrap().display().to_string();
+    files(directory).into_iter().map(|(path, bytes)| (name(&path), bytes)).collect()
+}
+
+#[test]
+fn a_rerun_adds_what_is_missing_and_removes_what_was_left() {
+    let journal = journal(1, 4_000, 0.25);
+    for further in [&["--partition"][..], &["--partition", "--to", "csv"]] {
+        let (_around, archive, _) = export(journal.path(), further);
+        let whole = relative(&archive);
+        assert!(whole.len() > 4, "{} files", whole.len());
+        let kept = archive.join(&whole[0].0);
+        let made = fs::metadata(&kept).unwrap().modified().unwrap();
+        fs::remove_file(archive.join(&whole[1].0)).unwrap();
+        fs::remove_file(archive.join(&whole[whole.len() - 1].0)).unwrap();
+        fs::write(archive.join(".ctrecorder-export-x1y2z3"), "half").unwrap();
+        fs::write(kept.with_file_name(".ctrecorder-export-4"), "half, too").unwrap();
+        let again = export_to(journal.path(), &archive, further);
+        assert_eq!((again.status, again.stdout.as_str()), (0, ""), "{}", again.stderr);
+        assert!(relative(&archive) == whole, "another result than that of one run");
+        assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), made, "what is whole is not made again");
+    }
+}
+
+#[test]
+fn a_file_that_is_still_being_written_is_not_removed() {
+    let journal = journal(1, 300, 2.0);
+    let (_around, archive, _) = export(journal.path(), &[]);
+    let path = archive.join(".ctrecorder-export-alive");
+    let file = fs::File::create_new(&path).unwrap();
+    file.lock().unwrap();
+    export_to(journal.path(), &archive, &[]);
+    assert!(path.exists());
+    drop(file);
+    export_to(journal.path(), &archive, &[]);
+    assert!(!path.exists());
+}
+
+/// Killed at any moment, it leaves no half file under a name of an archive, and a rerun ends as one run does.
+#[test]
+fn killed_at_any_moment_it_ends_the_same() {
+    let journal = journal(1, 12_000, 0.3);
+    let (_around, whole, _) = export(journal.path(), &["--partition"]);
+    let whole = relative(&whole);
+    let mut interrupted = 0;
+    for files_first in 0..4 {
+        let around = tempfile::TempDir::new().unwrap();
+        let archive = around.path().join("archive");
+        let mut command = Command::new(program::PATH);
+        command.args(["export", "--partition", "-o"]).arg(&archive).arg(journal.path());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let is_whole = |(name, _): &&(String, Vec<u8>)| name.ends_with(".parquet");
+        while child.try_wait().unwrap().is_none() {
+            if archive.exists() && fs::read_dir(&archive).is_ok() {
+                // A file may go while its directory is read.
+                let there = std::panic::catch_unwind(|| relative(&archive).iter().filter(is_whole).count());
+                if there.is_ok_and(|there| there >= files_first) {
+                    break;
+                }
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let left = relative(&archive);
+        assert!(left.iter().filter(is_whole).all(|file| whole.contains(file)), "a half file has a name");
+        interrupted += usize::from(left.iter().filter(is_whole).count() < whole.len());
+        let again = export_to(journal.path(), &archive, &["--partition"]);
+        assert_eq!(again.status, 0, "{}", again.stderr);
+        assert!(relative(&archive) == whole, "another result than that of one run");
+    }
+    assert!(interrupted > 0, "each run was over before it was killed");
+}

@@ -1,0 +1,9 @@
+//! `ctrecorder export`, and the archives that it writes as the other commands read them.
+#![cfg(feature = "archive")]
+
+mod answers;
+mod faults;
+mod interrupted;
+mod journal;
+mod manual;
+mod texts;

@@ -1,0 +1,220 @@
+//! `ctrecorder squeeze -o DIRECTORY/`: a segment for each input, each of which goes on where the one before it ended.
+
+use std::fs;
+use std::path::Path;
+
+use ctrecorder_format::{Closing, Kind, Segment as Read};
+use ctrecorder_synth::Version;
+
+use super::sample::{Segment, header, run, v4, v6};
+use super::squeezed_place::{Place, files, flows, incidents, records, same_lines, synthetic};
+use crate::program::{answer, ctrecorder};
+
+#[test]
+fn a_directory_tells_of_the_flows_that_its_journal_tells_of_each_once() {
+    for (version, stamps) in [(Version::Three, false), (Version::Three, true), (Version::Two, false)] {
+        let place = synthetic(version, incidents(), stamps);
+        let squeezed = place.squeeze("sq", &[], &place.journal());
+        // What was being written when the recorder was killed is lost.
+        assert_eq!(squeezed.status, 5, "{}", squeezed.stderr);
+        let inputs = files(&place.path("journal")).len();
+        assert!(
+            squeezed.stderr.ends_with(&format!("/sq/: {inputs} written, 0 there already, 0 left for another time\n"))
+        );
+        assert_eq!(files(&place.path("sq")).len(), inputs);
+        let told = flows(&place.path("sq"));
+        same_lines(&told, &flows(&place.path("journal")));
+        assert!(told.len() > 4_000, "{} flows", told.len());
+        // Records are the same flows: what is open is listed of the last segment only.
+        let listed = records(&place.path("sq"));
+        assert_eq!(listed.len(), told.len(), "{version:?}");
+        let open = listed.iter().filter(|line| line.as_bytes()[27] == b'O').count();
+        assert!((100..2_000).contains(&open), "{open} open");
+        let tested = run(["test".as_ref(), place.path("sq").as_os_str()]);
+        assert_eq!(tested.status, 0, "{}", tested.stdout);
+    }
+}
+
+#[test]
+fn a_directory_covers_what_its_journal_covers() {
+    let place = synthetic(Version::Three, incidents(), false);
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 5);
+    let covered = |name: &str| {
+        let covered = run(["coverage".as_ref(), "-o".as_ref(), "json".as_ref(), place.path(name).as_os_str()]);
+        let told: serde_json::Value = serde_json::from_str(&covered.stdout).unwrap();
+        let gaps = told["gaps"].as_array().unwrap().iter();
+        let gaps: Vec<_> = gaps.map(|gap| format!("{} {}", gap["from"], gap["to"])).collect();
+        (told["from"].clone(), told["to"].clone(), gaps)
+    };
+    assert_eq!(covered("sq"), covered("journal"));
+}
+
+/// However often it was begun anew, and on whatever inputs: the outputs are the same, byte for byte.
+#[test]
+fn a_directory_that_was_made_step_by_step_is_the_same() {
+    for version in [Version::Three, Version::Two] {
+        let place = synthetic(version, incidents(), false);
+        place.squeeze("once", &[], &place.journal());
+        let once = files(&place.path("once"));
+        let inputs: Vec<_> = once.keys().map(|name| place.path("journal").join(name)).collect();
+        for step in 0..inputs.len() {
+            // Earlier ones are there, or they are not.
+            let first = if step % 2 == 0 { step.saturating_sub(1) } else { 0 };
+            place.squeeze("steps", &["--threads", "1"], &inputs[first..=step]);
+        }
+        let steps = files(&place.path("steps"));
+        for (name, bytes) in &once {
+            assert!(steps[name] == *bytes, "{version:?}: {name}");
+        }
+        // What is missing in the middle is made anew.
+        let first = once.keys().nth(4).unwrap();
+        fs::remove_file(place.path("once").join(first)).unwrap();
+        let squeezed = place.squeeze("once", &[], &place.journal());
+        assert!(squeezed.stderr.contains("/once/: 1 written, "), "{}", squeezed.stderr);
+        assert!(files(&place.path("once")) == once, "it is not the same");
+    }
+}
+
+/// The verdicts on the public endpoints that flows had, now and then while they were alive.
+fn verdicts(questions: &str, path: &Path) -> Vec<String> {
+    let mut who = ctrecorder();
+    let answered = answer(who.args(["who", "-", "--slack", "0s"]).arg(path).write_stdin(questions));
+    let verdict = |line: &str| {
+        let told: serde_json::Value = serde_json::from_str(line).unwrap();
+        told["verdict"].as_str().unwrap().to_owned()
+    };
+    answered.stdout.lines().map(verdict).collect()
+}
+
+/// Of a whole directory, and of one in which any of the outputs are missing: what is open at the end of one is known there.
+#[test]
+fn who_never_denies_what_the_journal_knows() {
+    let place = synthetic(Version::Three, incidents(), false);
+    place.squeeze("sq", &[], &place.journal());
+    let public = |line: &str| line.rsplit_once("dst=").unwrap().1.split(' ').next().unwrap().to_owned();
+    let told = flows(&place.path("journal"));
+    let started = told.iter().filter(|line| !line.starts_with('-')).step_by(5);
+    let time = |line: &str| format!("{} UTC", &line[..26]);
+    let questions: String = started.map(|line| format!("{} {}\n", public(line), time(line))).collect();
+    let by_journal = verdicts(&questions, &place.path("journal"));
+    assert!(by_journal.len() > 500 && by_journal.iter().filter(|verdict| *verdict == "UNIQUE").count() > 400);
+    let names: Vec<_> = files(&place.path("sq")).into_keys().collect();
+    for missing in [None, Some(3), Some(names.len() - 1)] {
+        if let Some(missing) = missing {
+            fs::remove_file(place.path("sq").join(&names[missing])).unwrap();
+        }
+        let by_squeezed = verdicts(&questions, &place.path("sq"));
+        for ((question, one), other) in questions.lines().zip(&by_journal).zip(&by_squeezed) {
+            assert!(other != "NONE" || one == "NONE", "{question}: {one}, and without {missing:?} {other}");
+        }
+        let same = by_journal.iter().zip(&by_squeezed).filter(|(one, other)| one == other).count();
+        assert!(missing.is_some() || same * 100 > by_journal.len() * 95, "{same} of {}", by_journal.len());
+    }
+}
+
+/// Three segments of a run: a flow goes through all of them, one begins in each and ends in the next.
+fn through() -> Place {
+    let place = Place::new();
+    let (first, digest) = Segment::new(&header(0, None))
+        .push(&v4(Kind::Start, 1, 1))
+        .push(&v6(Kind::Start, 2, 2))
+        .closed_at(Closing::WentOn, 600);
+    place.put("a.ct", &first);
+    let (second, digest) = Segment::new(&header(1, Some(digest)))
+        .push(&v4(Kind::Open, 1, 1))
+        .push(&v6(Kind::Open, 2, 2))
+        .seal()
+        .push(&v6(Kind::End, 2, 700))
+        .push(&v4(Kind::Start, 3, 800))
+        .closed_at(Closing::WentOn, 1200);
+    place.put("b.ct", &second);
+    let third = Segment::new(&header(2, Some(digest)))
+        .push(&v4(Kind::Open, 1, 1))
+        .push(&v4(Kind::Open, 3, 800))
+        .seal()
+        .push(&v4(Kind::End, 3, 1300));
+    place.put("c.ct", &third.stopped());
+    place
+}
+
+/// Kind and port of each line.
+fn kinds(lines: &[String]) -> Vec<(String, String)> {
+    let kind = |line: &String| if line.as_bytes()[28] == b' ' { line[27..28].to_owned() } else { "flow".to_owned() };
+    let port = |line: &String| line.rsplit_once(':').unwrap().1.to_owned();
+    lines.iter().map(|line| (kind(line), port(line))).collect()
+}
+
+#[test]
+fn what_is_left_open_is_told_once_and_by_the_last_that_is_there() {
+    let place = through();
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 0);
+    let told = |names: &[&str]| {
+        let paths = names.iter().map(|name| place.path("sq").join(name));
+        let listed = run(["list".into(), "-H".into()].into_iter().chain(paths.map(|path| path.into_os_string())));
+        assert_eq!((listed.status, listed.stderr.as_str()), (0, ""));
+        let lines: Vec<_> = listed.stdout.lines().map(str::to_owned).collect();
+        kinds(&lines).into_iter().map(|(kind, port)| format!("{kind} {port}")).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&["a.ct"]), ["O 1", "O 2"]);
+    assert_eq!(told(&["a.ct", "b.ct"]), ["flow 2", "O 1", "O 3"]);
+    assert_eq!(told(&["a.ct", "b.ct", "c.ct"]), ["flow 2", "flow 3", "O 1"]);
+    // Without the one between, the first one alone knows of flow 2.
+    assert_eq!(told(&["a.ct", "c.ct"]), ["O 1", "O 2", "flow 3", "O 1"]);
+    let paired = |names: &[&str]| {
+        let paths = names.iter().map(|name| place.path("sq").join(name));
+        let listed = run(["list".into(), "-sH".into()].into_iter().chain(paths.map(|path| path.into_os_string())));
+        let mut ports: Vec<_> = listed.stdout.lines().map(|line| line.rsplit_once(':').unwrap().1.to_owned()).collect();
+        ports.sort();
+        ports.join(" ")
+    };
+    assert_eq!([paired(&["a.ct", "c.ct"]), paired(&["a.ct", "b.ct", "c.ct"])], ["1 2 3", "1 2 3"]);
+
+    // A segment of events goes on with what was made from the one before it.
+    fs::rename(place.path("journal").join("c.ct"), place.path("sq").join("c.ct")).unwrap();
+    assert_eq!(told(&["a.ct", "b.ct", "c.ct"]), ["flow 2", "O 1", "O 3", "E 3"]);
+    assert_eq!(paired(&["a.ct", "b.ct", "c.ct"]), "1 2 3");
+}
+
+#[test]
+fn the_sources_of_an_output_are_named_and_the_outputs_are_a_chain() {
+    let place = through();
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 0);
+    let mut previous = None;
+    for (name, bytes) in files(&place.path("sq")) {
+        let input = fs::read(place.path("journal").join(&name)).unwrap();
+        let (input, output) = (Read::open(&input).unwrap(), Read::open(&bytes).unwrap());
+        let sources: Vec<_> = output.made_from().collect();
+        assert_eq!(sources.len(), 1);
+        let (own, source) = (output.header().unwrap(), sources[0]);
+        assert_eq!(source.digest(), input.footer().map(|footer| footer.digest));
+        assert_eq!(source.segment_number.get(), own.segment_number);
+        assert_eq!(source.closing(), input.footer().map(|footer| footer.totals.closing));
+        assert_eq!(own.previous, previous);
+        previous = output.footer().map(|footer| footer.digest);
+    }
+}
+
+/// Beside their inputs, the outputs are passed over; where some inputs are gone, their outputs are read.
+#[test]
+fn of_a_journal_and_its_squeezed_form_each_flow_is_told_once() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 0);
+    let all = flows(&place.path("journal"));
+    let names: Vec<_> = files(&place.path("journal")).into_keys().collect();
+    for name in &names {
+        let listed =
+            run(["list".as_ref(), "-sH".as_ref(), place.path("sq").as_os_str(), place.path("journal").as_os_str()]);
+        let left = files(&place.path("journal")).len();
+        let others = match left {
+            1 => String::new(),
+            2 => " and 1 other file".to_owned(),
+            left => format!(" and {} other files", left - 1),
+        };
+        assert!(listed.stderr.starts_with("ctrecorder: ") && listed.stderr.lines().count() <= 2, "{}", listed.stderr);
+        assert!(listed.stderr.contains(&format!("{others} passed over: what it was made from is there\n")));
+        let mut lines: Vec<_> = listed.stdout.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        same_lines(&lines, &all);
+        fs::remove_file(place.path("journal").join(name)).unwrap();
+    }
+}

@@ -1,0 +1,235 @@
+//! A squeeze into a directory, and what may go wrong meanwhile.
+
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use ctrecorder_format::{Closing, Kind};
+use ctrecorder_synth::Version;
+
+use super::sample::{Segment, blocks, header, run, v4};
+use super::squeezed_place::{Place, files, flows, incidents, same_lines, synthetic};
+use crate::program::PATH;
+
+/// What a directory holds but for leftovers, which nobody reads.
+fn named(place: &Place, name: &str) -> Vec<(String, Vec<u8>)> {
+    files(&place.path(name)).into_iter().filter(|(name, _)| !name.starts_with('.')).collect()
+}
+
+/// Killed again and again, a little later each time, until nothing is left to be done.
+#[test]
+fn a_squeeze_that_is_killed_leaves_nothing_half_and_comes_to_the_same_end() {
+    let place = synthetic(Version::Three, incidents(), false);
+    place.squeeze("whole", &[], &place.journal());
+    let whole = named(&place, "whole");
+    let (mut kills, mut leftovers) = (0, 0);
+    for delay in (0..).map(|round| Duration::from_millis(5 + 3 * round)) {
+        let mut child = Command::new(PATH)
+            .args(["squeeze", "-o"])
+            .args([place.path("killed"), place.path("journal")])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        if kills == 0 {
+            // It is a directory only once it is there.
+            fs::create_dir(place.path("killed")).unwrap();
+        }
+        thread::sleep(delay);
+        let _ = child.kill();
+        let ended = child.wait().unwrap();
+        for (name, bytes) in named(&place, "killed") {
+            assert!(whole.contains(&(name.clone(), bytes)), "{name} is not what it should be");
+        }
+        leftovers += files(&place.path("killed")).len() - named(&place, "killed").len();
+        if ended.code().is_some() && named(&place, "killed").len() == whole.len() {
+            break;
+        }
+        kills += 1;
+    }
+    assert!(kills > 1, "it was never killed");
+    let again = place.squeeze("killed", &[], &place.journal());
+    assert!(again.stderr.contains(&format!("/killed/: 0 written, {} there already", whole.len())), "{}", again.stderr);
+    assert!(files(&place.path("killed")).into_iter().eq(whole), "it is not the same, or something is left over");
+    assert!(leftovers > 0 || kills < 5, "no kill was ever in time: {kills}");
+}
+
+/// Somebody else's file that is on its way stays, as long as it is locked.
+#[test]
+fn only_what_nobody_writes_any_more_is_cleaned_up() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    fs::create_dir(place.path("sq")).unwrap();
+    let [left, locked, other] = [".ctrecorder-squeeze-left", ".ctrecorder-squeeze-locked", ".ctrecorder-other"];
+    for name in [left, locked, other] {
+        fs::write(place.path("sq").join(name), "half").unwrap();
+    }
+    // Between its creation and its lock: but who writes into directories has locked that before.
+    let [fresh, empty] = [".ctrecorder-squeeze-fresh", ".ctrecorder-segment-left"];
+    [fresh, empty].iter().for_each(|name| fs::write(place.path("sq").join(name), "").unwrap());
+    let held = File::open(place.path("sq").join(locked)).unwrap();
+    held.lock().unwrap();
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 0);
+    let names = files(&place.path("sq"));
+    let are_there = [left, locked, other, fresh, empty].map(|name| names.contains_key(name));
+    assert_eq!(are_there, [false, true, true, true, false]);
+
+    // And two at the same time would be in each other's way.
+    let directory = File::open(place.path("sq")).unwrap();
+    directory.lock().unwrap();
+    let refused = place.squeeze("sq", &[], &place.journal());
+    assert_eq!(refused.status, 5);
+    assert!(refused.stderr.ends_with("/sq/: another squeeze is at work in this directory\n"), "{}", refused.stderr);
+}
+
+/// The second of three segments may be damaged: it is squeezed as far as it goes, and stays when others are removed.
+#[test]
+fn a_damaged_input_is_squeezed_and_never_removed() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let names: Vec<_> = files(&place.path("journal")).into_keys().collect();
+    let path = place.path("journal").join(&names[1]);
+    let mut bytes = fs::read(&path).unwrap();
+    let block = blocks(&bytes)[3];
+    bytes[block + 70] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let before = flows(&place.path("journal"));
+    let squeezed = place.squeeze("sq", &["--remove"], &place.journal());
+    assert_eq!(squeezed.status, 5);
+    let damage = format!("{}: offset {block}: block 3 does not match its checksum", path.display());
+    assert!(squeezed.stderr.contains(&damage), "{}", squeezed.stderr);
+    let kept = format!("{}: not removed: offset {block}: block 3 does not match its checksum", path.display());
+    assert!(squeezed.stderr.contains(&kept), "{}", squeezed.stderr);
+    let removed = names.len() - 2;
+    assert!(squeezed.stderr.ends_with(&format!(" left for another time, {removed} inputs removed\n")));
+    let left: Vec<_> = files(&place.path("journal")).into_keys().collect();
+    assert_eq!(left, [names[1].clone(), names[names.len() - 1].clone()]);
+    same_lines(&flows(&place.path("sq")), &before);
+    let tested = run(["test".as_ref(), place.path("sq").as_os_str()]);
+    assert_eq!(tested.status, 0, "{}", tested.stdout);
+    // The gap is there, and goes on up to the next reading of the table.
+    let covered = run(["coverage".as_ref(), place.path("sq").as_os_str()]);
+    assert!(covered.stdout.contains("source damaged or incomplete"), "{}", covered.stdout);
+}
+
+#[test]
+fn inputs_are_removed_once_their_outputs_were_read_back_and_the_work_goes_on_with_the_last() {
+    let place = synthetic(Version::Three, incidents(), false);
+    place.squeeze("whole", &[], &place.journal());
+    let inputs: Vec<_> = files(&place.path("journal")).into_iter().collect();
+    let journal = place.path("journal");
+    for (name, _) in &inputs {
+        fs::remove_file(journal.join(name)).unwrap();
+    }
+    for (step, (name, bytes)) in inputs.iter().enumerate() {
+        fs::write(journal.join(name), bytes).unwrap();
+        place.squeeze("sq", &["--remove"], &place.journal());
+        // One that was killed has no footer and ends in the middle of a block: it waits, and then it is damaged.
+        let left = files(&journal).len();
+        assert!(left <= 3, "{left} inputs left at {step}");
+    }
+    assert!(named(&place, "sq") == named(&place, "whole"), "it is not the same");
+
+    // An output that is not whole keeps its input.
+    let place = synthetic(Version::Three, Vec::new(), false);
+    place.squeeze("sq", &[], &place.journal());
+    let first = files(&place.path("sq")).into_keys().next().unwrap();
+    let path = place.path("sq").join(&first);
+    let mut bytes = fs::read(&path).unwrap();
+    let block = blocks(&bytes)[0];
+    bytes[block + 70] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let squeezed = place.squeeze("sq", &["--remove"], &place.journal());
+    assert_eq!(squeezed.status, 5);
+    assert!(squeezed.stderr.contains("/00.ct: not removed: its output is not whole: "), "{}", squeezed.stderr);
+    assert_eq!(files(&place.path("journal")).len(), 2);
+}
+
+/// What a recorder writes, or nobody knows to be complete, is for another time; and with it all that comes after it.
+#[test]
+fn what_may_grow_waits() {
+    let place = Place::new();
+    let (first, digest) = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).closed_at(Closing::WentOn, 600);
+    let (second, digest) =
+        Segment::new(&header(1, Some(digest))).push(&v4(Kind::End, 1, 601)).closed_at(Closing::WentOn, 1200);
+    let third = Segment::new(&header(2, Some(digest))).push(&v4(Kind::Start, 2, 1201));
+    place.put("0.ct", &first);
+    place.put("1.ct", &second);
+    place.put("2.ct", &third.cut_off());
+    let squeezed = place.squeeze("sq", &[], &place.journal());
+    assert_eq!(squeezed.status, 0);
+    let waits = "/journal/2.ct: left for another time: more may be written to it\n";
+    assert!(squeezed.stderr.contains(waits), "{}", squeezed.stderr);
+    assert!(squeezed.stderr.ends_with("/sq/: 2 written, 0 there already, 1 left for another time\n"));
+
+    // Somebody writes the second one.
+    let writer = File::open(place.path("journal").join("1.ct")).unwrap();
+    writer.lock().unwrap();
+    let squeezed = place.squeeze("other", &[], &place.journal());
+    assert!(squeezed.stderr.ends_with("/other/: 1 written, 0 there already, 2 left for another time\n"));
+    drop(writer);
+
+    // The recorder was killed, and is there again: it will not go on with the third one.
+    let mut later = header(0, None);
+    (later.recorder_started, later.created) = (later.recorder_started + 1, later.created + 1_300_000_000_000);
+    place.put("3.ct", &Segment::new(&later).push(&v4(Kind::Start, 3, 1301)).stopped());
+    let squeezed = place.squeeze("sq", &[], &place.journal());
+    assert!(squeezed.stderr.ends_with("/sq/: 2 written, 2 there already, 0 left for another time\n"));
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_and_stays() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    fs::create_dir(place.path("sq")).unwrap();
+    let names: Vec<_> = files(&place.path("journal")).into_keys().collect();
+    let path = place.path("sq").join(&names[2]);
+    fs::write(&path, "precious").unwrap();
+    let squeezed = place.squeeze("sq", &[], &place.journal());
+    assert_eq!(squeezed.status, 5);
+    let told = format!("/sq/{}: not written, nor what comes after it: ", names[2]);
+    assert!(squeezed.stderr.contains(&told), "{}", squeezed.stderr);
+    assert_eq!((fs::read(&path).unwrap(), named(&place, "sq").len()), (b"precious".to_vec(), 3));
+
+    // Made with a filter, it is not what is asked for.
+    fs::remove_file(&path).unwrap();
+    let squeezed = place.squeeze("sq", &["-p", "443"], &place.journal());
+    assert_eq!(squeezed.status, 5);
+    assert!(squeezed.stderr.contains("is not what this input becomes: nothing is overwritten"), "{}", squeezed.stderr);
+
+    // Outputs have the names of their inputs.
+    let same =
+        run(["squeeze".as_ref(), "-o".as_ref(), place.path("journal").as_os_str(), place.path("journal").as_os_str()]);
+    assert_eq!((same.status, same.stderr.contains("would have its output's name")), (2, true), "{}", same.stderr);
+    let legacy = place.squeeze("old", &["--legacy"], &place.journal());
+    assert_eq!((legacy.status, legacy.stderr.contains("--legacy makes one file")), (2, true), "{}", legacy.stderr);
+}
+
+/// A disk that is full in the middle of an output: what is whole stays, the rest comes when there is room.
+#[cfg(all(target_os = "linux", feature = "capture"))]
+#[test]
+fn a_full_disk_leaves_whole_outputs_and_the_rest_for_another_time() {
+    use crate::small_disk::SmallDisk;
+
+    let place = synthetic(Version::Three, Vec::new(), false);
+    for name in files(&place.path("journal")).into_keys().skip(5) {
+        fs::remove_file(place.path("journal").join(name)).unwrap();
+    }
+    place.squeeze("whole", &[], &place.journal());
+    let whole = named(&place, "whole");
+    let (_disk, inside) = SmallDisk::mount();
+    let ballast = inside.path().join(".ballast");
+    fs::write(&ballast, vec![0; 850 * 1024]).unwrap();
+    let squeeze =
+        || run(["squeeze".as_ref(), "-o".as_ref(), inside.path().as_os_str(), place.path("journal").as_os_str()]);
+    let squeezed = squeeze();
+    assert_eq!(squeezed.status, 5);
+    assert!(
+        squeezed.stderr.contains("not written, nor what comes after it: No space left on device"),
+        "{}",
+        squeezed.stderr
+    );
+    let made = files(inside.path());
+    let made: Vec<_> = made.into_iter().filter(|(name, _)| name != ".ballast").collect();
+    assert!(!made.is_empty() && made.len() < whole.len() && made.iter().all(|file| whole.contains(file)));
+    fs::remove_file(&ballast).unwrap();
+    assert_eq!(squeeze().status, 0);
+    assert!(files(inside.path()).into_iter().eq(whole), "it is not the same");
+}
