@@ -27,4 +27,4 @@ pub use keyframe::OpenRecords;
 pub use listing::{Journal, Member};
 pub use once::Repeats;
 pub use scan::{Everything, Scan, Search, Select, Sink};
-pub use source::{Source, Version};
+pub use source::{Passage, Source, Version};

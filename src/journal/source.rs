@@ -15,6 +15,9 @@ use crate::file::{Identity, identity, is_locked, map};
 
 const NS_PER_US: u64 = 1_000;
 
+/// What was read of a file is given up in pieces of so many bytes.
+const RELEASED_BYTES: u64 = 16 * 1024 * 1024;
+
 /// So much at the end of a version 2 file is looked through for its last record, whatever is out of step there.
 const TAIL_BYTES: usize = 16 * 1024;
 
@@ -263,10 +266,50 @@ impl Source {
         drop(places.into_iter());
     }
 
+    /// Says that what lies between two places will hardly be read again.
+    fn passed(&self, from: u64, to: u64) {
+        #[cfg(unix)]
+        if let Bytes::Mapped(map, _) = &self.bytes
+            && let Ok(from) = usize::try_from(from)
+            && let Ok(to) = usize::try_from(to)
+            && from < to
+            && to <= map.len()
+        {
+            // SAFETY: the map is one of a file, and nothing is ever written to it: a page that is dropped is the same page of the
+            // file when it is touched again.
+            let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, from, to - from) };
+        }
+        #[cfg(not(unix))]
+        let _ = (from, to);
+    }
+
     /// Whether a recorder held the file's lock when it was opened: then it has no footer, and may end in the middle of a
     /// block.
     pub const fn is_being_written(&self) -> bool {
         self.being_written
+    }
+}
+
+/// The way through a file from its begin to its end, or from wherever: the pages of what was read need not stay with this
+/// process. The system may keep them all the same. That is a hint, of no consequence but for memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Passage {
+    /// Up to here they are given up.
+    released: u64,
+}
+
+impl Passage {
+    /// From this place on, in bytes.
+    pub const fn from(offset: u64) -> Self {
+        Self { released: offset }
+    }
+
+    /// What is before this place was read.
+    pub fn reached(&mut self, source: &Source, offset: u64) {
+        if offset.saturating_sub(self.released) >= RELEASED_BYTES {
+            source.passed(self.released, offset);
+            self.released = offset;
+        }
     }
 }
 

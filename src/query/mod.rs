@@ -13,5 +13,5 @@ pub use coverage::Coverage;
 pub use filter::{Condition, Filter, Places, Where, WhereError};
 pub use lost::Losses;
 pub use network::{NetworkError, parse_network};
-pub use pair::{FlowSink, Pairing, Pairs};
+pub use pair::{Allowance, FlowSink, Pairing, Pairs};
 pub use time::{Clock, ClockZone, DurationError, Moment, TimeError, ZoneError, parse_duration, parse_time, parse_zone};

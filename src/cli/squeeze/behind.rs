@@ -4,28 +4,75 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
-use ctrecorder_format::{Counters, Digest, Note, Record, V4, V6};
+use ctrecorder_format::{Counters, Digest, Family, Note, Record, V4, V6};
 
 use super::output::Output;
 
 /// So many steps are handed over together.
-const BATCH: usize = 512;
+const BATCH: usize = 1024;
 
 /// So many batches wait at most: 300 KB.
-const BATCHES_MAX: usize = 4;
+const BATCHES_MAX: usize = 3;
 
 /// Something to do for the output.
+#[derive(Clone, Copy)]
 enum Step {
-    Ipv4(Record<V4>, Counters, u64),
-    Ipv6(Record<V6>, Counters, u64),
-    Note(Note),
+    /// The next flow of this family, with its counters or without.
+    Flow(Family, bool),
+    Note,
     Part,
+}
+
+/// Steps, and what they are about: flows of one family beside each other, so that each takes no more room than it needs.
+#[derive(Default)]
+struct Steps {
+    steps: Vec<Step>,
+    ipv4: Vec<(Record<V4>, u64)>,
+    ipv6: Vec<(Record<V6>, u64)>,
+    counters: Vec<Counters>,
+    notes: Vec<Note>,
+}
+
+impl Steps {
+    /// A flow of a family comes next. Counters that are zeros are as good as none.
+    fn flow(&mut self, family: Family, counters: &Counters) {
+        let are_counted = *counters != Counters::default();
+        if are_counted {
+            self.counters.push(*counters);
+        }
+        self.steps.push(Step::Flow(family, are_counted));
+    }
+
+    /// Does them all.
+    fn take(&self, output: &mut Output) -> anyhow::Result<()> {
+        let (mut ipv4, mut ipv6) = (self.ipv4.iter(), self.ipv6.iter());
+        let (mut counters, mut notes) = (self.counters.iter(), self.notes.iter());
+        let none = Counters::default();
+        for step in &self.steps {
+            match step {
+                Step::Flow(family, are_counted) => {
+                    let counters = if *are_counted { counters.next().unwrap_or(&none) } else { &none };
+                    match family {
+                        Family::Ipv4 => {
+                            ipv4.next().map_or(Ok(()), |(flow, reached)| output.ipv4(flow, counters, *reached))?;
+                        }
+                        Family::Ipv6 => {
+                            ipv6.next().map_or(Ok(()), |(flow, reached)| output.ipv6(flow, counters, *reached))?;
+                        }
+                    }
+                }
+                Step::Note => notes.next().map_or(Ok(()), |note| output.note(note))?,
+                Step::Part => output.part(),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An output that a thread writes. The functions are those of [`Output`]; what fails in one of them is said by a later one.
 pub(super) struct Behind {
-    steps: Vec<Step>,
-    to: SyncSender<Vec<Step>>,
+    steps: Steps,
+    to: SyncSender<Steps>,
     thread: JoinHandle<anyhow::Result<Output>>,
 }
 
@@ -33,31 +80,38 @@ impl Behind {
     pub(super) fn start(output: Output) -> anyhow::Result<Self> {
         let (to, from) = sync_channel(BATCHES_MAX);
         let thread = std::thread::Builder::new().name("write".into()).spawn(move || write(output, &from));
-        Ok(Self { steps: Vec::with_capacity(BATCH), to, thread: thread.context("cannot start a thread")? })
+        Ok(Self { steps: Steps::default(), to, thread: thread.context("cannot start a thread")? })
     }
 
     pub(super) fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
-        self.step(Step::Ipv4(*flow, *counters, reached))
+        self.steps.ipv4.push((*flow, reached));
+        self.steps.flow(Family::Ipv4, counters);
+        self.step()
     }
 
     pub(super) fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
-        self.step(Step::Ipv6(*flow, *counters, reached))
+        self.steps.ipv6.push((*flow, reached));
+        self.steps.flow(Family::Ipv6, counters);
+        self.step()
     }
 
     pub(super) fn note(&mut self, note: &Note) -> anyhow::Result<()> {
-        self.step(Step::Note(*note))
+        self.steps.notes.push(*note);
+        self.steps.steps.push(Step::Note);
+        self.step()
     }
 
     pub(super) fn part(&mut self) -> anyhow::Result<()> {
-        self.step(Step::Part)
+        self.steps.steps.push(Step::Part);
+        self.step()
     }
 
-    fn step(&mut self, step: Step) -> anyhow::Result<()> {
-        self.steps.push(step);
-        if self.steps.len() < BATCH {
+    /// Hands over what there is, if it is enough.
+    fn step(&mut self) -> anyhow::Result<()> {
+        if self.steps.steps.len() < BATCH {
             return Ok(());
         }
-        let steps = std::mem::replace(&mut self.steps, Vec::with_capacity(BATCH));
+        let steps = std::mem::take(&mut self.steps);
         // What the thread has to say is said at the end: nobody goes on now.
         self.to.send(steps).map_err(|_| anyhow!(Refused))
     }
@@ -80,20 +134,13 @@ impl Behind {
 #[error("the output is not written any more")]
 struct Refused;
 
-fn join(to: SyncSender<Vec<Step>>, thread: JoinHandle<anyhow::Result<Output>>) -> anyhow::Result<Output> {
+fn join(to: SyncSender<Steps>, thread: JoinHandle<anyhow::Result<Output>>) -> anyhow::Result<Output> {
     drop(to);
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Takes all steps, until one fails or there are no more.
-fn write(mut output: Output, steps: &Receiver<Vec<Step>>) -> anyhow::Result<Output> {
-    for step in steps.iter().flatten() {
-        match step {
-            Step::Ipv4(flow, counters, reached) => output.ipv4(&flow, &counters, reached)?,
-            Step::Ipv6(flow, counters, reached) => output.ipv6(&flow, &counters, reached)?,
-            Step::Note(note) => output.note(&note)?,
-            Step::Part => output.part(),
-        }
-    }
+fn write(mut output: Output, steps: &Receiver<Steps>) -> anyhow::Result<Output> {
+    steps.iter().try_for_each(|steps| steps.take(&mut output))?;
     Ok(output)
 }

@@ -3,6 +3,7 @@
 mod behind;
 mod directory;
 mod long;
+mod memory;
 mod output;
 mod plan;
 mod stream;
@@ -20,17 +21,17 @@ use ctrecorder_format::{Address, Columns, DirectoryEntry, Family, Head, Index, R
 use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
-use crate::query::Filter;
+use crate::query::{Allowance, Filter, Pairs};
 use output::Output;
 pub(super) use plan::Plan;
-use stream::Stream;
+use stream::{Ending, Stream};
 
 /// Merge starts and ends into flows
 ///
-/// Each flow becomes one record with its start and its end; where one of them is missing, half a flow. Inputs are never
-/// changed, and nothing is overwritten. Without -o each input has its output beside it, tcp.sq.ct for tcp.ct: a listing of the
-/// directory has every flow twice until one of the two is moved away. Where only some flows are wanted, times, duration and
-/// mark are asked of the whole flow, and the header of the output tells the filter.
+/// Each flow becomes one record with its start and its end; where one of them is missing, half a flow. Nothing is overwritten,
+/// and inputs are never changed, unless --remove takes them away. Without -o each input has its output beside it, tcp.sq.ct for
+/// tcp.ct, which readers of the directory pass over as long as the input is there. Where only some flows are wanted, times,
+/// duration and mark are asked of the whole flow, and the header of the output tells the filter.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or, with -o, directories of them
@@ -47,6 +48,11 @@ pub struct Arguments {
     /// is damaged stays
     #[arg(long)]
     remove: bool,
+
+    /// How much memory what is known of open flows may take (KiB, MiB, GiB): 64 bytes for one of IPv4, 128 for IPv6. The rest goes
+    /// to a file without a name beside the output
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    memory: memory::Size,
 
     /// Write a file of the C program (version 2); it holds IPv4 flows of one protocol. Flows of which neither start nor end is
     /// known are left out and told, and the exit status is 5
@@ -83,6 +89,8 @@ pub(super) struct Choice {
     filter: Filter,
     /// Which records can be of such a flow.
     before_pairing: Filter,
+    /// Every record can be, so that none need be asked.
+    takes_all: bool,
 }
 
 /// How an output is made.
@@ -91,12 +99,27 @@ struct How {
     /// In version 2.
     legacy: bool,
     threads: NonZeroUsize,
+    /// Bytes that what is known of open flows may take.
+    memory: u64,
+}
+
+impl How {
+    /// Pairs with as much memory as they may have, and a place beside this output for the rest.
+    fn pairs(&self, output: &Path) -> Pairs {
+        Pairs::within(&Allowance::of(self.memory, temporary::directory_of(output)))
+    }
 }
 
 impl Choice {
+    fn new(protocols: Protocols, family: Option<Family>, filter: Filter) -> Self {
+        let before_pairing = filter.before_pairing();
+        let takes_all = protocols.numbers().is_empty() && family.is_none() && before_pairing == Filter::default();
+        Self { protocols, family, filter, before_pairing, takes_all }
+    }
+
     /// The flows of all families and protocols that a filter keeps.
     pub(super) fn of_flows(filter: Filter) -> Self {
-        Self { protocols: Protocols::All, family: None, before_pairing: filter.before_pairing(), filter }
+        Self::new(Protocols::All, None, filter)
     }
 
     fn has_family(&self, family: Family) -> bool {
@@ -127,7 +150,10 @@ impl Select for &Choice {
     }
 
     fn matches<A: Address>(&self, record: &Record<A>) -> bool {
-        self.has_family(A::FAMILY) && self.protocols.contains(record.protocol) && self.before_pairing.matches(record)
+        self.takes_all
+            || (self.has_family(A::FAMILY)
+                && self.protocols.contains(record.protocol)
+                && self.before_pairing.matches(record))
     }
 }
 
@@ -160,19 +186,16 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
     for failure in failures {
         report.failure(failure);
     }
-    let choice = Choice {
-        protocols,
-        family: arguments.family.map(|name| match name {
-            FamilyName::Ipv4 => Family::Ipv4,
-            FamilyName::Ipv6 => Family::Ipv6,
-        }),
-        before_pairing: filter.before_pairing(),
-        filter,
-    };
+    let family = arguments.family.map(|name| match name {
+        FamilyName::Ipv4 => Family::Ipv4,
+        FamilyName::Ipv6 => Family::Ipv6,
+    });
+    let choice = Choice::new(protocols, family, filter);
     if let Some(filter) = choice.filter_text().filter(|_| arguments.legacy) {
         report.line(format_args!("a file of version 2 cannot tell that it has only what was asked for: {filter}"));
     }
-    let how = How { choice, legacy: arguments.legacy, threads: arguments.threads.number() };
+    let (threads, memory) = (arguments.threads.number(), arguments.memory.0);
+    let how = How { choice, legacy: arguments.legacy, threads, memory };
     if let Some(directory) = directory {
         directory::squeeze(journal, directory, &how, arguments.remove, &mut report)?;
     } else if let Some(path) = &arguments.output {
@@ -209,7 +232,8 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
         bail!("there is nothing to squeeze");
     };
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let mut stream = Stream::start(output, plan, how.choice.filter.clone(), journal, None, report)?;
+    let mut stream =
+        Stream::start(output, plan, how.choice.filter.clone(), journal, Ending::HalfFlows(how.pairs(path)), report)?;
     let mut scan = Scan::new(&how.choice, OpenRecords::All).with_threads(how.threads);
     if let ControlFlow::Break(error) = scan.run(journal, &mut stream) {
         return Err(stream.why(error));

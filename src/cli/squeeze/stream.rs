@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use ctrecorder_format::{Cause, Counters, Damage, Digest, Note, Record, V4, V6};
 
 use super::behind::Behind;
@@ -19,8 +20,8 @@ struct Out {
     output: Behind,
     /// Whether that holds notes.
     has_notes: bool,
-    /// Which flows are wanted.
-    filter: Filter,
+    /// Which flows are wanted; `None`: all.
+    filter: Option<Filter>,
     /// What an output without notes, of version 2, has no place for.
     timeless: Timeless,
     /// The time of the last record of the present file, or of its begin, in ns since the epoch.
@@ -37,6 +38,13 @@ impl Out {
         }
     }
 
+    /// Fails if what is known of open flows could not be kept.
+    fn hold(&mut self, failure: Option<std::io::Error>) {
+        if let Some(error) = failure {
+            self.keep(|_| Err(error).context("what is known of open flows cannot be kept (--memory)"));
+        }
+    }
+
     /// Whether to go on.
     fn flow(&mut self) -> ControlFlow<anyhow::Error> {
         match std::mem::replace(&mut self.done, Ok(())) {
@@ -49,7 +57,7 @@ impl Out {
 impl FlowSink for Out {
     fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) {
         let reached = self.reached;
-        if !self.filter.matches(flow) {
+        if !self.filter.as_ref().is_none_or(|filter| filter.matches(flow)) {
             return;
         }
         if !self.has_notes && Timeless::is(flow) {
@@ -60,7 +68,7 @@ impl FlowSink for Out {
 
     fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) {
         let reached = self.reached;
-        if self.filter.matches(flow) {
+        if self.filter.as_ref().is_none_or(|filter| filter.matches(flow)) {
             self.keep(|output| output.ipv6(flow, counters, reached));
         }
     }
@@ -89,8 +97,17 @@ pub(super) struct Stream<'r> {
     leaves_open: bool,
 }
 
-/// What is known when an output is begun.
-#[derive(Debug, Default)]
+/// What becomes of the flows that are open at the end of an output.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// They are half flows of it. It begins with none.
+    HalfFlows(Pairs),
+    /// They are told as open; and so many were when it was begun.
+    Open(Begun),
+}
+
+/// What is known when an output is begun that goes on with another one.
+#[derive(Debug)]
 pub(super) struct Begun {
     /// The flows that are open.
     pub(super) pairs: Pairs,
@@ -124,20 +141,24 @@ impl<'r> Stream<'r> {
         }
     }
 
-    /// A stream of what a journal holds. If it `leaves_open` what is open at its end, that is told as such.
+    /// A stream of what a journal holds.
     pub(super) fn start(
         output: Output,
         plan: Plan,
         filter: Filter,
         journal: &'r Journal,
-        begun: Option<Begun>,
+        ending: Ending,
         report: &'r mut Report,
     ) -> anyhow::Result<Self> {
         let (path, has_notes) = (output.path().to_owned(), output.has_notes());
         let (output, timeless) = (Behind::start(output)?, Timeless::default());
+        let filter = (filter != Filter::default()).then_some(filter);
         let out = Out { output, has_notes, filter, timeless, reached: 0, done: Ok(()) };
-        let leaves_open = begun.is_some();
-        let Begun { pairs, lost } = begun.unwrap_or_default();
+        let leaves_open = matches!(ending, Ending::Open(_));
+        let Begun { pairs, lost } = match ending {
+            Ending::HalfFlows(pairs) => Begun { pairs, lost: Vec::new() },
+            Ending::Open(begun) => begun,
+        };
         Ok(Self {
             path,
             out,
@@ -158,6 +179,12 @@ impl<'r> Stream<'r> {
     /// Why the stream ended before its end.
     pub(super) fn why(self, error: anyhow::Error) -> anyhow::Error {
         self.out.output.why(error)
+    }
+
+    /// Whether to go on.
+    fn flow(&mut self) -> ControlFlow<anyhow::Error> {
+        self.out.hold(self.pairs.failure());
+        self.out.flow()
     }
 
     /// Notes that a record of this time comes next.
@@ -185,8 +212,10 @@ impl<'r> Stream<'r> {
             self.out.keep(|output| output.note(&left));
             self.out.reached = end;
             self.pairs.show_open(&mut Open(&mut self.out));
+            self.out.hold(self.pairs.failure());
         } else {
-            self.pairs.finish(&mut self.out);
+            let failure = self.pairs.finish(&mut self.out);
+            self.out.hold(failure);
         }
         let Out { output, timeless, done, .. } = self.out;
         let digest = match done {
@@ -227,13 +256,13 @@ impl Sink for Stream<'_> {
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.reach(record.event_time());
         self.pairs.ipv4(record, counters, &mut self.out);
-        self.out.flow()
+        self.flow()
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.reach(record.event_time());
         self.pairs.ipv6(record, counters, &mut self.out);
-        self.out.flow()
+        self.flow()
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {

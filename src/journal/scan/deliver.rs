@@ -9,6 +9,7 @@ use ctrecorder_format::{Address, Counters, Damage, Fault, Kind, Record};
 
 use super::super::keyframe::{Keyframes, State};
 use super::super::opened::Opened;
+use super::super::source::Passage;
 use super::super::{Source, Version};
 use super::crew::{Crew, Job};
 use super::found::{Family, Found, Step};
@@ -30,13 +31,14 @@ pub(super) struct Delivery<'d, F, S> {
     follower: Option<&'d mut dyn Follower>,
     /// Bytes of the present file that are done.
     passed: u64,
+    passage: Passage,
 }
 
 type Planned = Task<Arc<Job<Parcel, Content>>>;
 
 impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     pub(super) fn new(planner: Planner<'d, F>, select: &'d F, keyframes: &'d mut Keyframes, sink: &'d mut S) -> Self {
-        Self { planner, select, keyframes, sink, follower: None, passed: 0 }
+        Self { planner, select, keyframes, sink, follower: None, passed: 0, passage: Passage::default() }
     }
 
     /// The same with somebody who goes on where this ends.
@@ -90,7 +92,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     }
 
     fn begin(&mut self, file: &Opened, is_gone_on_with: bool) -> ControlFlow<S::Stop> {
-        self.passed = 0;
+        (self.passed, self.passage) = (0, Passage::default());
         if let Some(follower) = &mut self.follower {
             follower.began(file);
         }
@@ -112,12 +114,13 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     /// A file goes on of which there was no more before.
     fn resume(&mut self, file: &Opened, keyframes: State) -> ControlFlow<S::Stop> {
         self.passed = file.source().length();
+        self.passage = Passage::from(self.passed);
         self.keyframes.resume(keyframes);
         self.sink.resume(file.source().path(), file.version())
     }
 
     fn end(&mut self, file: &Opened, place: Option<Standing>) {
-        self.pass(file.source().length());
+        self.pass(file.source(), file.source().length());
         if let Some(place) = place {
             self.stopped(file, place, true);
         }
@@ -135,9 +138,10 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     }
 
     /// The present file is done up to here.
-    fn pass(&mut self, end: u64) {
+    fn pass(&mut self, source: &Source, end: u64) {
         self.sink.passed(end.saturating_sub(self.passed));
         self.passed = self.passed.max(end);
+        self.passage.reached(source, self.passed);
     }
 
     /// Takes what was found in a parcel. Whether what was planned behind it is void.
@@ -145,7 +149,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
         match (content, &parcel.part) {
             (Content::Regular(found), _) => {
                 self.found(parcel.file.source(), &found)?;
-                self.pass(parcel.end);
+                self.pass(parcel.file.source(), parcel.end);
                 return ControlFlow::Continue(false);
             }
             (Content::Irregular, Part::Records { place, .. }) => {
@@ -188,7 +192,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
             }
             reached = pieces.place();
         }
-        self.pass(reached.offset());
+        self.pass(file.source(), reached.offset());
         ControlFlow::Continue((reached, waits))
     }
 

@@ -9,7 +9,7 @@ use ctrecorder_format::{
 use super::times::Times;
 use super::{Gap, GapCause};
 use crate::archive::Archive;
-use crate::journal::{Recorder, Source, Version, has_sane_directory};
+use crate::journal::{Passage, Recorder, Source, Version, has_sane_directory};
 
 /// Blocks that are longer than this on the average are skipped from head to head, not read through.
 const WORTH_SKIPPING_BYTES: u64 = 16 * 1024;
@@ -96,7 +96,7 @@ impl Part {
         told: &mut dyn FnMut(&Damage),
     ) -> Option<Self> {
         match version {
-            Version::Two(file) => Some(Self::of_legacy(file, version.begun(), told)),
+            Version::Two(file) => Some(Self::of_legacy(source, file, version.begun(), told)),
             Version::Archive(archive) => Some(Self::of_archive(archive)),
             Version::Three(segment) => {
                 let by_directory = look == Look::Directory && has_sane_directory(segment);
@@ -109,7 +109,7 @@ impl Part {
                 }
                 let end = if source.is_being_written() { End::BeingWritten } else { End::CutOff };
                 let mut walk = Walk::begin(Self::blank(segment.header().ok(), version.begun(), end), told);
-                walk.segment(segment, by_directory);
+                walk.segment(source, segment, by_directory);
                 let part = walk.part.in_order();
                 (segment.header().is_ok() || part.to > 0).then_some(part)
             }
@@ -150,14 +150,15 @@ impl Part {
         part.in_order()
     }
 
-    fn of_legacy(file: &legacy::File<'_>, begun: u64, told: &mut dyn FnMut(&Damage)) -> Self {
+    fn of_legacy(source: &Source, file: &legacy::File<'_>, begun: u64, told: &mut dyn FnMut(&Damage)) -> Self {
         let mut part = Self { host: Some(file.header().host.clone()), ..Self::blank(None, begun, End::Version2) };
-        let mut missing = None;
+        let (mut missing, mut passage) = (None, Passage::default());
         // Flows that were squeezed are in no order; events are, whatever was done to the clock meanwhile.
         let in_order = file.header().content == legacy::Content::Events;
         for piece in file.pieces() {
             match piece {
-                Piece::Record { record, .. } => {
+                Piece::Record { record, offset } => {
+                    passage.reached(source, offset);
                     let time = record.event_time();
                     if let Some(lost) = missing.take() {
                         part.damage(part.to, time, lost);
@@ -225,13 +226,19 @@ impl<'w> Walk<'w> {
         Self { part, told, solid, missing: None, is_fresh: false, unbegun: true }
     }
 
-    fn segment(&mut self, segment: &Segment<'_>, by_directory: bool) {
+    fn segment(&mut self, source: &Source, segment: &Segment<'_>, by_directory: bool) {
         if let Err(damage) = segment.header() {
             self.damage(damage);
         }
         match segment.footer().filter(|_| by_directory) {
             Some(footer) => self.directory(segment, footer.directory),
-            None => segment.heads().for_each(|head| self.head(head)),
+            None => {
+                let mut passage = Passage::default();
+                for head in segment.heads() {
+                    head.iter().for_each(|head| passage.reached(source, head.offset));
+                    self.head(head);
+                }
+            }
         }
         match segment.footer() {
             Some(footer) => {

@@ -4,22 +4,28 @@
 //! |---|---|
 //! | `pairing` | one family: which start belongs to which end |
 //! | `open` | the flows that are open |
+//! | `places`, `bodies`, `memory` | where each of them is, what is known of it, and what that may take |
 //! | `line` | whose files these are, and what their notes tell of ends that were not heard |
 
+mod bodies;
 mod line;
+mod memory;
 mod open;
 mod pairing;
+mod places;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_of_readings;
 
 use std::hint::black_box;
+use std::io;
 
 use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Note, Record, V4, V6};
 
 use crate::journal::Version;
 use line::Lines;
+pub use memory::Allowance;
 pub use pairing::Pairing;
 use pairing::{Judged, Reading};
 
@@ -75,6 +81,17 @@ impl Pairs {
         Self::default()
     }
 
+    /// The same with so much memory for what is known of open flows. Beyond it, that goes to a file: see [`Pairs::failure`].
+    pub fn within(allowance: &Allowance) -> Self {
+        let (ipv4, ipv6) = (Pairing::within(allowance.clone()), Pairing::within(allowance.clone()));
+        Self { ipv4, ipv6, ..Self::default() }
+    }
+
+    /// Why what is known of open flows could not be kept, once: what comes behind that is not to be believed.
+    pub fn failure(&mut self) -> Option<io::Error> {
+        self.ipv4.failure().or_else(|| self.ipv6.failure())
+    }
+
     /// A file begins.
     pub fn begin(&mut self, file: &Version<'_>, flows: &mut impl FlowSink) {
         self.settle(flows);
@@ -105,6 +122,9 @@ impl Pairs {
 
     /// Pairs the records that still wait.
     pub fn settle(&mut self, flows: &mut impl FlowSink) {
+        let ipv4 = self.waiting_ipv4.iter().fold(0, |all, next| all | self.ipv4.expect_place(next.hash));
+        let ipv6 = self.waiting_ipv6.iter().fold(0, |all, next| all | self.ipv6.expect_place(next.hash));
+        black_box(ipv4 | ipv6);
         let ipv4 = self.waiting_ipv4.iter().fold(0, |all, next| all | self.ipv4.expect(next.hash, &next.record));
         let ipv6 = self.waiting_ipv6.iter().fold(0, |all, next| all | self.ipv6.expect(next.hash, &next.record));
         black_box(ipv4 | ipv6);
@@ -172,12 +192,15 @@ impl Pairs {
         self.ipv4.open_flows() + self.ipv6.open_flows() + self.waiting.len()
     }
 
-    /// Emits the flows whose end did not come: IPv4 first, each family in the order of starts.
-    pub fn finish(mut self, flows: &mut impl FlowSink) {
+    /// Emits the flows whose end did not come: IPv4 first, each family in the order of starts. Returned is why what is known of
+    /// them could not be kept, if that is so: see [`Pairs::failure`].
+    pub fn finish(mut self, flows: &mut impl FlowSink) -> Option<io::Error> {
         self.settle(flows);
         self.bury(flows);
-        self.ipv4.finish(&mut |flow, counters| flows.ipv4(&flow, &counters));
-        self.ipv6.finish(&mut |flow, counters| flows.ipv6(&flow, &counters));
+        let failed = self.failure();
+        let ipv4 = self.ipv4.finish(&mut |flow, counters| flows.ipv4(&flow, &counters));
+        let ipv6 = self.ipv6.finish(&mut |flow, counters| flows.ipv6(&flow, &counters));
+        failed.or(ipv4).or(ipv6)
     }
 
     /// Ends a file that tells up to `end` (ns since the epoch): flows that are gone by its last reading leave it. Returned is the

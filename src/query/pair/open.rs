@@ -1,17 +1,19 @@
 //! The flows that are open: what identifies each, and what is known of it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 
 use ctrecorder_format::record::flags;
 use ctrecorder_format::{Address, Kind, Record, Tuple};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-use zerocopy::little_endian::{U16, U32};
-use zerocopy::{Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::bodies::Bodies;
 use super::line::Place;
+use super::memory::Allowance;
+use super::places::Places;
 
 /// What the flags of a start have to say in its flow, whoever knew the start.
 pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED;
@@ -23,7 +25,7 @@ const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
 const TOLD_AT_END: u8 = 1 << 7;
 
 /// What the start and the end of a flow have in common. Version 2 knows no zone and no id: there they are 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(super) struct Identity<A: Address> {
     original: Tuple<A>,
@@ -41,30 +43,28 @@ impl<A: Address> Identity<A> {
 }
 
 /// An open flow. What else is known of it is field by field as in [`Record`].
-///
-/// It begins where a line of the processor's cache does: one of IPv4 is one line.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
 pub(super) struct OpenFlow<A: Address> {
     pub(super) identity: Identity<A>,
     /// The line of recording that told of it last.
     pub(super) line: u8,
     /// The file that told of it last.
-    pub(super) seen: u32,
-    pub(super) start: u64,
+    pub(super) seen: U32,
+    pub(super) start: U64,
     /// Its number among the starts, which tells starts of the same time apart (but for two that are 2^32 starts apart).
-    pub(super) order: u32,
-    mark: u32,
-    status: u16,
+    pub(super) order: U32,
+    mark: U32,
+    status: U16,
     tcp_state: u8,
     flags: u8,
 }
 
-// Memory is bounded by the flows open at once: this is what each of them takes.
+// Memory is bounded by the flows open at once: this is what each of them takes, in lines of 64 bytes.
 const _: () = {
     use ctrecorder_format::{V4, V6};
-    assert!(size_of::<OpenFlow<V4>>() == 64);
-    assert!(size_of::<OpenFlow<V6>>() == 128);
+    assert!(size_of::<OpenFlow<V4>>() == 56);
+    assert!(size_of::<OpenFlow<V6>>() == 104);
 };
 
 impl<A: Address> OpenFlow<A> {
@@ -74,11 +74,11 @@ impl<A: Address> OpenFlow<A> {
         Self {
             identity: Identity::of(record),
             line,
-            seen: file,
-            start: record.start.get(),
-            order,
-            mark: record.mark.get(),
-            status: record.status.get(),
+            seen: file.into(),
+            start: record.start,
+            order: order.into(),
+            mark: record.mark,
+            status: record.status,
             tcp_state: record.tcp_state,
             flags: record.flags & (KEPT | flags::START_FROM_KERNEL) | own,
         }
@@ -88,7 +88,7 @@ impl<A: Address> OpenFlow<A> {
     pub(super) const fn repeated(&mut self, open: &Self) {
         (self.line, self.seen) = (open.line, open.seen);
         self.flags &= open.flags | !TOLD_AT_END;
-        if self.start == 0 {
+        if self.start.get() == 0 {
             self.start = open.start;
             self.flags |= open.flags & OF_START;
         }
@@ -97,12 +97,12 @@ impl<A: Address> OpenFlow<A> {
     /// Adds what an update says. A mark or state that did not change is 0 there.
     pub(super) fn update(&mut self, record: &Record<A>) {
         self.flags |= record.flags & KEPT;
-        self.status |= record.status.get();
+        self.status |= record.status;
         if record.tcp_state != 0 {
             self.tcp_state = record.tcp_state;
         }
         if record.mark.get() != 0 {
-            self.mark = record.mark.get();
+            self.mark = record.mark;
         }
     }
 
@@ -110,16 +110,16 @@ impl<A: Address> OpenFlow<A> {
     pub(super) fn half(&self) -> Record<A> {
         let Identity { original, reply, id, zone, protocol } = self.identity;
         Record {
-            start: self.start.into(),
+            start: self.start,
             end: 0.into(),
             original,
             reply,
             id,
-            mark: self.mark.into(),
+            mark: self.mark,
             zone,
             kind: Kind::Flow as u8,
             protocol,
-            status: self.status.into(),
+            status: self.status,
             tcp_state: self.tcp_state,
             flags: self.flags & !TOLD_AT_END,
         }
@@ -137,17 +137,15 @@ impl<A: Address> OpenFlow<A> {
 
     /// Whether it did not come whole, though the segments of flows have come to one that began later.
     pub(super) const fn is_before(&self, other: &Self) -> bool {
-        self.flags & other.flags & TOLD_AT_END != 0 && self.start != 0 && self.start < other.start
+        self.flags & other.flags & TOLD_AT_END != 0 && self.start.get() != 0 && self.start.get() < other.start.get()
     }
 
     /// The same flow, which came whole; `None` if it is a later one.
     pub(super) fn whole(&self, flow: &Record<A>) -> Option<Record<A>> {
-        match (self.start, flow.start.get()) {
-            (_, 0) => Some(Record {
-                start: self.start.into(),
-                flags: (flow.flags & !OF_START) | (self.flags & OF_START),
-                ..*flow
-            }),
+        match (self.start.get(), flow.start.get()) {
+            (_, 0) => {
+                Some(Record { start: self.start, flags: (flow.flags & !OF_START) | (self.flags & OF_START), ..*flow })
+            }
             (own, start) => (own == 0 || start <= own).then_some(*flow),
         }
     }
@@ -165,17 +163,17 @@ impl<A: Address> OpenFlow<A> {
         let mut flow = *end;
         flow.kind = Kind::Flow as u8;
         let end_knows_better = end.start.get() != 0 && end.flags & flags::START_FROM_KERNEL != 0;
-        if self.start != 0 && !end_knows_better {
-            flow.start = self.start.into();
+        if self.start.get() != 0 && !end_knows_better {
+            flow.start = self.start;
             flow.flags = (end.flags & !OF_START) | (self.flags & OF_START);
         }
         flow.flags |= self.flags & KEPT;
         if flow.mark.get() == 0 {
-            flow.mark = self.mark.into();
+            flow.mark = self.mark;
         }
         // An end that was found, not heard, comes without status and state.
         if flow.status.get() == 0 {
-            flow.status = self.status.into();
+            flow.status = self.status;
             flow.tcp_state = self.tcp_state;
         }
         flow
@@ -188,38 +186,37 @@ impl<A: Address> OpenFlow<A> {
 /// written to memory far away. And the map of places alone is small enough to be at hand for the most part, too.
 #[derive(Debug)]
 pub(super) struct OpenFlows<A: Address> {
-    places: HashTable<FlowPlace>,
-    flows: Vec<OpenFlow<A>>,
+    places: Places,
+    flows: Bodies<A>,
     /// Places of flows that have ended.
     free: Vec<u32>,
     /// Keyed: tuples come from the network, and nobody there shall know which of them collide.
     hasher: SeedableRandomState,
 }
 
-/// Where a flow is, by its hash.
-#[derive(Clone, Copy, Debug)]
-struct FlowPlace {
-    hash: u32,
-    place: u32,
-}
-
-impl FlowPlace {
-    /// Whether this is the flow of this hash and identity. Other flows are hardly ever looked at.
-    fn is<A: Address>(self, flows: &[OpenFlow<A>], hash: u32, identity: &Identity<A>) -> bool {
-        self.hash == hash && flows.get(self.place as usize).is_some_and(|flow| flow.identity == *identity)
+/// Whether the flow at a place is this one.
+fn is<A: Address>(flows: &Bodies<A>, place: u32, identity: &Identity<A>) -> bool {
+    match flows.near(place) {
+        Some(flow) => flow.identity == *identity,
+        None => flows.get(place).identity == *identity,
     }
 }
 
 impl<A: Address> OpenFlows<A> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(allowance: Allowance) -> Self {
         // The standard library's keys come from the system's source of chance, those of this hasher itself do not.
         let key = RandomState::new().hash_one(0);
         let hasher = SeedableRandomState::with_seed(key, SharedSeed::global_random());
-        Self { places: HashTable::new(), flows: Vec::new(), free: Vec::new(), hasher }
+        Self { places: Places::new(), flows: Bodies::new(allowance), free: Vec::new(), hasher }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Why what is known could not be kept, once.
+    pub(super) fn failure(&mut self) -> Option<io::Error> {
+        self.flows.failure()
     }
 
     /// The hash of what identifies a flow, which the other functions take: of all bytes in one go, which takes half of the
@@ -230,67 +227,77 @@ impl<A: Address> OpenFlows<A> {
         state.finish() as u32
     }
 
-    /// Brings the flow of this hash into the processor's cache. Nothing depends on what is returned: where several are asked
-    /// for one after the other, the processor waits for all of them at once, and most of the time goes to waiting.
+    /// Brings what tells the place of this hash into the processor's cache. Nothing depends on what is returned: where several are
+    /// asked for one after the other, the processor waits for all of them at once, and most of the time goes to waiting.
+    pub(super) fn touch_place(&self, hash: u32) -> u8 {
+        self.places.touch(hash)
+    }
+
+    /// The same of the flow of this hash.
     pub(super) fn touch(&self, hash: u32) -> u8 {
-        let place = self.places.find(spread(hash), |place| place.hash == hash);
-        place.and_then(|place| self.flows.get(place.place as usize)).map_or(0, |flow| flow.flags)
+        let place = self.places.find(hash, |_| true);
+        place.and_then(|place| self.flows.near(place)).map_or(0, |flow| flow.flags)
     }
 
-    pub(super) fn get_mut(&mut self, hash: u32, identity: &Identity<A>) -> Option<&mut OpenFlow<A>> {
-        let place = self.places.find(spread(hash), |place| place.is(&self.flows, hash, identity))?;
-        self.flows.get_mut(place.place as usize)
+    /// Does something with a flow, if it is open.
+    pub(super) fn change<R>(
+        &mut self,
+        hash: u32,
+        identity: &Identity<A>,
+        change: impl FnOnce(&mut OpenFlow<A>) -> R,
+    ) -> Option<R> {
+        let place = self.places.find(hash, |place| is(&self.flows, place, identity))?;
+        Some(self.flows.change(place, change))
     }
 
-    /// Adds a flow, unless it is open already: that one is returned.
-    pub(super) fn add(&mut self, hash: u32, flow: &OpenFlow<A>) -> Option<&mut OpenFlow<A>> {
-        let known = |place: &FlowPlace| place.is(&self.flows, hash, &flow.identity);
-        match self.places.entry(spread(hash), known, |place| spread(place.hash)) {
-            Entry::Occupied(known) => self.flows.get_mut(known.get().place as usize),
-            Entry::Vacant(unknown) => {
-                let freed = self.free.pop();
-                if let Some(place) = freed.and_then(|place| self.flows.get_mut(place as usize)) {
-                    *place = *flow;
-                } else {
-                    self.flows.push(*flow);
-                }
-                // More places would take 256 GB.
-                let place = freed.unwrap_or((self.flows.len() - 1) as u32);
-                unknown.insert(FlowPlace { hash, place });
-                None
-            }
+    /// Adds a flow, unless it is open already: then this is done with the one that is.
+    pub(super) fn add<R>(
+        &mut self,
+        hash: u32,
+        flow: &OpenFlow<A>,
+        change: impl FnOnce(&mut OpenFlow<A>) -> R,
+    ) -> Option<R> {
+        if let Some(place) = self.places.find(hash, |place| is(&self.flows, place, &flow.identity)) {
+            return Some(self.flows.change(place, change));
         }
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.flows.set(place, flow);
+                place
+            }
+            None => self.flows.push(flow),
+        };
+        self.places.insert(hash, place);
+        None
     }
 
-    pub(super) fn remove(&mut self, hash: u32, identity: &Identity<A>) -> Option<&OpenFlow<A>> {
-        let is_it = |place: &FlowPlace| place.is(&self.flows, hash, identity);
-        let (FlowPlace { place, .. }, _) = self.places.find_entry(spread(hash), is_it).ok()?.remove();
+    pub(super) fn remove(&mut self, hash: u32, identity: &Identity<A>) -> Option<OpenFlow<A>> {
+        let place = self.places.remove(hash, |place| is(&self.flows, place, identity))?;
         self.free.push(place);
-        self.flows.get(place as usize)
+        Some(self.flows.get(place))
     }
 
-    /// All that are open, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &OpenFlow<A>> {
-        self.places.iter().filter_map(|place| self.flows.get(place.place as usize))
+    /// All that are open, in the order of their starts.
+    pub(super) fn by_start(&self) -> impl Iterator<Item = OpenFlow<A>> {
+        let key = |place| {
+            let flow = self.flows.get(place);
+            (flow.start.get(), flow.order.get(), place)
+        };
+        let mut keys: Vec<_> = self.places.iter().map(key).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, _, place)| self.flows.get(place))
     }
 
     /// Does this with all that are open.
     pub(super) fn for_each(&mut self, mut change: impl FnMut(&mut OpenFlow<A>)) {
-        for place in &self.places {
-            if let Some(flow) = self.flows.get_mut(place.place as usize) {
-                change(flow);
-            }
+        for place in self.places.iter() {
+            self.flows.change(place, &mut change);
         }
     }
 
     /// How many flows there is room for.
     #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.places.capacity().max(self.flows.capacity())
+    pub(super) const fn capacity(&self) -> usize {
+        self.flows.len()
     }
-}
-
-/// A hash as the map wants it: it looks at the lowest bits, and at the highest ones.
-const fn spread(hash: u32) -> u64 {
-    (hash as u64) << 32 | hash as u64
 }

@@ -1,8 +1,11 @@
 //! Makes flows of the starts and ends of one family.
 
+use std::io;
+
 use ctrecorder_format::{Address, Counters, Kind, Record};
 
 use super::line::Place;
+use super::memory::Allowance;
 use super::open::{Identity, OpenFlow, OpenFlows};
 
 /// Stands where a file does in a flow that is gone by what a reading says.
@@ -14,7 +17,8 @@ const GONE: u32 = u32::MAX;
 /// it (zeros where nothing was). A start whose end was not seen, and an end whose start was not, is a half flow: the time
 /// it lacks is 0. Nothing that was pushed is lost but updates.
 ///
-/// Memory is bounded by the flows open at once: 64 bytes each for IPv4 and 128 for IPv6, and the slack of a hash map.
+/// Memory is bounded by the flows open at once: 64 bytes each for IPv4 and 128 for IPv6, which may go to a file, and 11 to 22 for
+/// the map of them.
 /// What the notes between the records tell of ends is for [`Pairs`](super::Pairs) to say, which holds two of these.
 #[derive(Debug)]
 pub struct Pairing<A: Address> {
@@ -58,8 +62,18 @@ impl<A: Address> Default for Pairing<A> {
 impl<A: Address> Pairing<A> {
     /// No flow is open.
     pub fn new() -> Self {
+        Self::within(Allowance::default())
+    }
+
+    /// The same with so much memory.
+    pub(super) fn within(allowance: Allowance) -> Self {
         let place = Place::default();
-        Self { open: OpenFlows::new(), starts: 0, place, confirmed: 0, gone: Vec::new(), gone_by: 0 }
+        Self { open: OpenFlows::new(allowance), starts: 0, place, confirmed: 0, gone: Vec::new(), gone_by: 0 }
+    }
+
+    /// Why what is known of open flows could not be kept, once.
+    pub(super) fn failure(&mut self) -> Option<io::Error> {
+        self.open.failure()
     }
 
     /// How many flows are open.
@@ -90,6 +104,11 @@ impl<A: Address> Pairing<A> {
         self.open.hash(&Identity::of(record))
     }
 
+    /// Has at hand what tells where a flow is, that of a record that is pushed soon. What is returned means nothing.
+    pub(super) fn expect_place(&self, hash: u32) -> u8 {
+        self.open.touch_place(hash)
+    }
+
     /// Has the flow of a record that is pushed soon at hand; a start has none yet. What is returned means nothing.
     pub(super) fn expect(&self, hash: u32, record: &Record<A>) -> u8 {
         if record.kind == Kind::Start as u8 { 0 } else { self.open.touch(hash) }
@@ -107,14 +126,12 @@ impl<A: Address> Pairing<A> {
             Some(Kind::Start) => self.start(hash, record, emit),
             Some(Kind::Open) => self.repeat(hash, record, emit),
             Some(Kind::Update) => {
-                if let Some(flow) = self.open.get_mut(hash, &Identity::of(record)) {
-                    flow.update(record);
-                }
+                self.open.change(hash, &Identity::of(record), |flow| flow.update(record));
             }
             Some(Kind::End) => {
                 let flow = match self.open.remove(hash, &Identity::of(record)) {
                     Some(flow) => {
-                        self.confirmed -= usize::from(flow.seen == self.place.file);
+                        self.confirmed -= usize::from(flow.seen.get() == self.place.file);
                         flow.ended(record)
                     }
                     None => Record { kind: Kind::Flow as u8, ..*record },
@@ -130,16 +147,20 @@ impl<A: Address> Pairing<A> {
     /// these. Flows that lived long come late: what is open by the same identity may yet come, if that is an earlier one.
     fn whole(&mut self, hash: u32, flow: &Record<A>) -> Option<Record<A>> {
         let identity = Identity::of(flow);
-        let open = self.open.get_mut(hash, &identity).filter(|open| open.may_become_whole())?;
-        let whole = open.whole(flow)?;
-        self.confirmed -= usize::from(open.seen == self.place.file);
+        let came = |open: &mut OpenFlow<A>| {
+            let whole = open.may_become_whole().then(|| open.whole(flow)).flatten();
+            (whole, open.seen.get() == self.place.file)
+        };
+        let (whole, was_confirmed) = self.open.change(hash, &identity, came)?;
+        let whole = whole?;
+        self.confirmed -= usize::from(was_confirmed);
         self.open.remove(hash, &identity);
         Some(whole)
     }
 
     fn start(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
         let flow = self.begin(record);
-        let missed = self.open.add(hash, &flow).map(|known| std::mem::replace(known, flow));
+        let missed = self.open.add(hash, &flow, |known| std::mem::replace(known, flow));
         self.confirm(missed.as_ref());
         if let Some(missed) = missed {
             emit(self.without_end(&missed), Counters::default());
@@ -147,24 +168,27 @@ impl<A: Address> Pairing<A> {
     }
 
     fn repeat(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
-        let flow = self.begin(record);
-        let known = self.open.add(hash, &flow);
-        let before = known.as_deref().copied();
-        match known {
+        let (flow, gone_by) = (self.begin(record), self.gone_by);
+        let known = self.open.add(hash, &flow, |known| {
             // The kernel gives the ids of flows that ended again.
-            Some(known) if (known.seen == GONE && flow.start > self.gone_by) || known.is_before(&flow) => {
-                let missed = std::mem::replace(known, flow);
-                emit(self.without_end(&missed), Counters::default());
+            let is_another = (known.seen.get() == GONE && flow.start.get() > gone_by) || known.is_before(&flow);
+            let before = *known;
+            if is_another {
+                *known = flow;
+            } else {
+                known.repeated(&flow);
             }
-            Some(known) => known.repeated(&flow),
-            None => {}
+            (before, is_another)
+        });
+        if let Some((missed, true)) = &known {
+            emit(self.without_end(missed), Counters::default());
         }
-        self.confirm(before.as_ref());
+        self.confirm(known.map(|(before, _)| before).as_ref());
     }
 
     /// The file told of a flow, which was known as this one before.
     fn confirm(&mut self, before: Option<&OpenFlow<A>>) {
-        self.confirmed += usize::from(before.is_none_or(|flow| flow.seen != self.place.file));
+        self.confirmed += usize::from(before.is_none_or(|flow| flow.seen.get() != self.place.file));
     }
 
     fn begin(&mut self, record: &Record<A>) -> OpenFlow<A> {
@@ -174,7 +198,7 @@ impl<A: Address> Pairing<A> {
 
     /// A flow whose end did not come.
     fn without_end(&self, flow: &OpenFlow<A>) -> Record<A> {
-        if flow.seen == GONE { flow.gone(self.gone_by) } else { flow.half() }
+        if flow.seen.get() == GONE { flow.gone(self.gone_by) } else { flow.half() }
     }
 
     /// Records come from another file from here on.
@@ -192,14 +216,14 @@ impl<A: Address> Pairing<A> {
             return judged;
         }
         self.open.for_each(|flow| {
-            if flow.line != line || flow.seen == file {
+            if flow.line != line || flow.seen.get() == file {
                 return;
             }
             // It could be of a file that was read first and tells of later times.
-            let is_older = if flow.start == 0 { reading.told_to } else { flow.start } <= reading.to;
+            let is_older = if flow.start.get() == 0 { reading.told_to } else { flow.start.get() } <= reading.to;
             if is_older && covers(flow.identity.protocol) {
                 judged.gone = true;
-                flow.seen = GONE;
+                flow.seen = GONE.into();
                 self.gone.push(flow.identity);
             } else {
                 judged.left = true;
@@ -213,25 +237,24 @@ impl<A: Address> Pairing<A> {
         let mut left = Vec::new();
         for identity in std::mem::take(&mut self.gone) {
             let hash = self.open.hash(&identity);
-            if self.open.get_mut(hash, &identity).is_some_and(|flow| flow.seen == GONE) {
-                left.extend(self.open.remove(hash, &identity).copied());
+            if self.open.change(hash, &identity, |flow| flow.seen.get() == GONE) == Some(true) {
+                left.extend(self.open.remove(hash, &identity));
             }
         }
         self.emit_all(left, emit);
     }
 
-    /// Emits the flows that are still open, as half flows in the order of their starts.
-    pub fn finish(mut self, emit: &mut impl FnMut(Record<A>, Counters)) {
+    /// Emits the flows that are still open, as half flows in the order of their starts. Returned is why some of them could not
+    /// be kept, if that is so.
+    pub fn finish(mut self, emit: &mut impl FnMut(Record<A>, Counters)) -> Option<io::Error> {
         self.bury(emit);
-        let open: Vec<_> = self.open.iter().copied().collect();
-        self.emit_all(open, emit);
+        self.open.by_start().for_each(|flow| emit(self.without_end(&flow), Counters::default()));
+        self.failure()
     }
 
     /// Shows the flows that are open, as open records in the order of their starts.
     pub(super) fn show_open(&self, show: &mut impl FnMut(&Record<A>)) {
-        let mut open: Vec<_> = self.open.iter().copied().collect();
-        open.sort_unstable_by_key(|flow| (flow.start, flow.order));
-        open.iter().for_each(|flow| show(&flow.open()));
+        self.open.by_start().for_each(|flow| show(&flow.open()));
     }
 
     fn emit_all(&self, mut flows: Vec<OpenFlow<A>>, emit: &mut impl FnMut(Record<A>, Counters)) {

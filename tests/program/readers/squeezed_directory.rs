@@ -75,6 +75,21 @@ fn a_directory_that_was_made_step_by_step_is_the_same() {
     }
 }
 
+/// What is known of open flows goes to a file, all of it or none: nothing else changes.
+#[test]
+fn with_little_memory_comes_the_same() {
+    for version in [Version::Three, Version::Two] {
+        let place = synthetic(version, incidents(), false);
+        place.squeeze("much", &[], &place.journal());
+        place.squeeze("none", &["--memory", "0"], &place.journal());
+        place.squeeze("little", &["--memory", "4MiB"], &place.journal());
+        assert!(files(&place.path("much")) == files(&place.path("none")), "{version:?} differs");
+        assert!(files(&place.path("much")) == files(&place.path("little")), "{version:?} differs");
+        let wrong = place.squeeze("wrong", &["--memory", "1TB"], &place.journal());
+        assert_eq!((wrong.status, wrong.stderr.contains("not a size: a number with KiB")), (2, true));
+    }
+}
+
 /// The verdicts on the public endpoints that flows had, now and then while they were alive.
 fn verdicts(questions: &str, path: &Path) -> Vec<String> {
     let mut who = ctrecorder();

@@ -25,7 +25,7 @@ use ctrecorder_format::Closing;
 
 use super::output::Output;
 use super::plan::Plan;
-use super::stream::{Begun, Stream};
+use super::stream::{Begun, Ending, Stream};
 use super::{How, temporary};
 use crate::cli::{Misuse, Report};
 use crate::journal::{Journal, OpenRecords, Scan, Shown};
@@ -144,13 +144,16 @@ impl Work<'_> {
 
     /// Makes the output of an input, which goes on with what was made before.
     fn make(&mut self, input: &Input, before: Option<&Made>) -> anyhow::Result<Made> {
-        let begun = before.map(|before| open::left_by(&before.path, self.how.threads)).transpose()?;
+        let mut begun = Begun { pairs: self.how.pairs(&input.output), lost: Vec::new() };
+        if let Some(before) = before {
+            open::left_by(&before.path, self.how.threads, &mut begun)?;
+        }
         let plan = Plan::for_journal(&input.journal, &self.how.choice, self.report)?.context("it cannot be read")?;
         let gaps = before.map(|before| gaps_between(before, input)).unwrap_or_default();
         let plan = plan.going_on(before.map(|before| before.digest), gaps)?;
         let output = Output::segment(&input.output, &plan)?;
-        let (filter, begun) = (self.how.choice.filter.clone(), begun.unwrap_or_default());
-        let mut stream = Stream::start(output, plan, filter, &input.journal, Some(begun), self.report)?;
+        let (filter, ending) = (self.how.choice.filter.clone(), Ending::Open(begun));
+        let mut stream = Stream::start(output, plan, filter, &input.journal, ending, self.report)?;
         let mut scan = Scan::new(&self.how.choice, OpenRecords::All).with_threads(self.how.threads);
         if let ControlFlow::Break(error) = scan.run(&input.journal, &mut stream) {
             return Err(stream.why(error));

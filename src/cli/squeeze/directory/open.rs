@@ -15,13 +15,13 @@ use crate::journal::{Error, Journal, OpenRecords, Scan, Select, Shown, Sink, Ver
 use crate::query::FlowSink;
 use crate::query::coverage::Span;
 
-/// What is known behind an output.
-pub(super) fn left_by(output: &Path, threads: NonZeroUsize) -> anyhow::Result<Begun> {
-    read(output, threads).with_context(|| format!("{}, with which it goes on", Shown(output)))
+/// Begins with what is known behind an output.
+pub(super) fn left_by(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Result<()> {
+    read(output, threads, begun).with_context(|| format!("{}, with which it goes on", Shown(output)))
 }
 
-fn read(output: &Path, threads: NonZeroUsize) -> anyhow::Result<Begun> {
-    let mut reading = Reading::default();
+fn read(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Result<()> {
+    let mut reading = Reading { begun, end: 0, said: 0, count: 0 };
     let mut failed = None;
     let journal = Journal::find(&[output.to_path_buf()], |error| failed = Some(error));
     if let Some(error) = failed {
@@ -34,7 +34,7 @@ fn read(output: &Path, threads: NonZeroUsize) -> anyhow::Result<Begun> {
     if reading.count != reading.said {
         bail!("it is not whole: it tells of {} open flows, and there are {}", reading.said, reading.count);
     }
-    Ok(reading.begun)
+    Ok(())
 }
 
 /// Blocks of open records, which hold nothing else.
@@ -54,9 +54,8 @@ impl Select for OpenFlows {
     }
 }
 
-#[derive(Default)]
-struct Reading {
-    begun: Begun,
+struct Reading<'b> {
+    begun: &'b mut Begun,
     /// Up to when the output tells.
     end: u64,
     /// How many open flows it says it has, and how many there are.
@@ -73,7 +72,7 @@ impl FlowSink for Nowhere {
     fn ipv6(&mut self, _flow: &Record<V6>, _counters: &Counters) {}
 }
 
-impl Sink for Reading {
+impl Sink for Reading<'_> {
     type Stop = anyhow::Error;
 
     fn begin(&mut self, _path: &Path, file: &Version<'_>) -> ControlFlow<anyhow::Error> {
