@@ -175,7 +175,8 @@ fn field(column: &Column) -> Result<Type> {
             (Physical::INT32, Some(LogicalType::integer(bits, false)), 0)
         }
         What::Count { .. } => (Physical::INT64, Some(LogicalType::integer(64, false)), 0),
-        What::Address(Family::Ipv4, _) => (Physical::INT32, Some(LogicalType::integer(32, false)), 0),
+        // Not all engines read numbers without sign; half of the bytes are zeros, which take no room.
+        What::Address(Family::Ipv4, _) => (Physical::INT64, None, 0),
         What::Address(Family::Ipv6, _) => (Physical::FIXED_LEN_BYTE_ARRAY, None, 16),
         What::Translation | What::Host => (Physical::BYTE_ARRAY, Some(LogicalType::String), 0),
     };
