@@ -158,6 +158,7 @@ class Spark(Engine):
             "spark.sql.legacy.parquet.nanosAsLong": "true",
             "spark.sql.shuffle.partitions": "4",
             "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
             "spark.driver.host": "127.0.0.1",
             "spark.local.dir": str(scratch / "spark"),
             "spark.sql.warehouse.dir": str(scratch / "warehouse"),
