@@ -58,11 +58,15 @@ The spelling of the C program is understood as well: -C, -L, -H, -T, -S; its usa
 Exit status: 0 done; 1 a file failed the test, coverage found a gap, who found nobody, or doctor found what would cost records; 2 wrong usage (1 in the C \
 program's spelling); 3 who found several; 4 who found nobody, and something may be missing; 5 a file could not be read or is damaged, or anything else failed. What can be read is always shown.";
 
-/// The version, and whether this build can record.
+/// The version, and whether this build can record, and knows archives.
 const fn version() -> &'static str {
     macro_rules! with_capture {
-        ($state:literal) => {
-            concat!(env!("CARGO_PKG_VERSION"), "\ncapture: ", $state)
+        ($capture:literal) => {
+            if cfg!(feature = "archive") {
+                concat!(env!("CARGO_PKG_VERSION"), "\ncapture: ", $capture, "\narchive: built in")
+            } else {
+                concat!(env!("CARGO_PKG_VERSION"), "\ncapture: ", $capture, "\narchive: left out at compile time")
+            }
         };
     }
     if cfg!(not(target_os = "linux")) {
