@@ -4,6 +4,8 @@ pub mod archive;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub mod capture;
 pub mod cli;
+#[cfg(all(target_os = "linux", feature = "capture"))]
+pub mod doctor;
 mod file;
 pub mod journal;
 pub mod netlink;

@@ -21,7 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn record(directory: &Path) -> Result<PathBuf> {
     let namespace = std::fs::metadata("/proc/self/ns/net")?.ino();
     // A small buffer is enough, and is to be had without being root of the machine.
-    say(&format!("The recorder, in the foreground, in network namespace {namespace}:"));
+    say(&format!(
+        "The recorder, in the foreground, in network namespace {namespace}. It warns of what it finds there: nobody has set up \
+         NAT, for the demo puts its flows into the kernel's table itself."
+    ));
     let arguments = ["-C", "-f", "demo-%Y%m%d-%H%M%S.ct", "-p", "all", "-b", "128", "-F"];
     print(&format!("$ ctrecorder {} &\n", arguments.join(" ")));
     let mut recorder = ctrecorder(directory, &arguments)?.spawn()?;

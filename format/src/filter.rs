@@ -42,6 +42,11 @@ impl Key {
         Self(xxh64(text, 0))
     }
 
+    /// Any bytes, as another format keeps what is looked for.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(xxh64(bytes, 0))
+    }
+
     /// The slot of this key among `slots`.
     pub const fn slot(self, slots: usize) -> usize {
         (((self.0 >> 32) * slots as u64) >> 32) as usize

@@ -91,8 +91,8 @@ impl Rows {
                 self.set(&Values { values, levels: read.levels }, |row, value| row.translation = value);
             }
             What::Address(Family::Ipv4, place) => {
-                let read = group.values::<Int32Type>(number, wanted)?;
-                let addresses = read.rows().map(|value| value.map(|value| (value as u32).to_be_bytes()));
+                let read = group.values::<Int64Type>(number, wanted)?;
+                let addresses = read.rows().map(|value| value.and_then(ipv4));
                 set_addresses(&mut self.ipv4, *place, addresses);
             }
             What::Address(Family::Ipv6, place) => {
@@ -125,6 +125,11 @@ fn set_addresses<A: Address>(rows: &mut [Row<A>], place: usize, addresses: impl 
     }
 }
 
+/// The address that stands as a number.
+pub(super) fn ipv4(number: i64) -> Option<V4> {
+    u32::try_from(number).ok().map(u32::to_be_bytes)
+}
+
 /// Rows of which nothing is known yet.
 fn blank<A: Address>(count: usize) -> Vec<Row<A>> {
     vec![Row { addresses: [A::new_zeroed(); 4], facts: Facts::blank() }; count]
@@ -140,7 +145,7 @@ fn count_ipv4(group: &Group<'_>, wanted: &[Range<usize>], count: usize) -> Resul
     if group.is_null(place("inside_ip6")) {
         return Ok(count);
     }
-    let levels = group.values::<Int32Type>(column, wanted)?.levels;
+    let levels = group.values::<Int64Type>(column, wanted)?.levels;
     let ipv4 = levels.partition_point(|level| *level > 0);
     let is_mixed = levels.iter().skip(ipv4).any(|level| *level > 0);
     if is_mixed { Err(ParquetError::General("rows of both families are mixed".into())) } else { Ok(ipv4) }

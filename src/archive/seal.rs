@@ -1,6 +1,6 @@
 //! What protects an archive against damage: checksums, which Parquet leaves to whoever writes.
 //!
-//! Everything before the table is in blocks of 64 KiB, of which the table has the CRC-32s. The table and everything behind
+//! Everything before the table is in blocks of 16 KiB, of which the table has the CRC-32s. The table and everything behind
 //! it, Parquet's indexes and footer, has one CRC-32, the seal. That stands in the footer, as hexadecimal digits: with
 //! zeros in its place it is calculated. docs/archive.md, "Checksums".
 
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use crc32fast::Hasher;
 
 /// Bytes of a block.
-pub(super) const BLOCK: usize = 64 * 1024;
+pub(super) const BLOCK: usize = 16 * 1024;
 
 /// The seal before it is known.
 pub(super) const BLANK: &str = "00000000";

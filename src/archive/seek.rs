@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use ctrecorder_format::{Key, V4, V6};
-use parquet::data_type::{FixedLenByteArrayType, Int32Type};
+use parquet::data_type::{FixedLenByteArrayType, Int32Type, Int64Type};
 use parquet::errors::Result;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::PageLocation;
@@ -13,6 +13,7 @@ use parquet::file::page_index::offset_index::PageLocation;
 use super::bloom;
 use super::read::Group;
 use super::row::{CALLED, INSIDE, PEER, PUBLIC};
+use super::rows::ipv4;
 use super::schema::place;
 use super::sought::{Port, Sought};
 
@@ -67,6 +68,11 @@ pub(super) fn rows(group: &Group<'_>, sought: &[Sought]) -> Result<Vec<Range<usi
     Ok(ranges(&found))
 }
 
+/// An address as the number that it stands as.
+fn number(address: V4) -> i64 {
+    u32::from_be_bytes(address).into()
+}
+
 /// Numbers in order as ranges.
 fn ranges(numbers: &[usize]) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
@@ -88,23 +94,12 @@ struct Seek<'s, 'a> {
 
 impl Seek<'_, '_> {
     fn ipv4(&self, wanted: &[Wanted<V4>]) -> Result<Vec<usize>> {
-        // As the column has them: least byte first.
-        let key = |wanted: &Wanted<V4>| {
-            Key::address({
-                let [a, b, c, d] = wanted.address;
-                [d, c, b, a]
-            })
-        };
-        let wanted = self.possible(wanted, key)?;
-        let number = |address: V4| u32::from_be_bytes(address);
+        let wanted = self.possible(wanted, |wanted| Key::of_bytes(&number(wanted.address).to_le_bytes()))?;
         let pages = |index: &ColumnIndexMetaData, wanted: &[Wanted<V4>]| {
-            let ColumnIndexMetaData::INT32(index) = index else { return None };
+            let ColumnIndexMetaData::INT64(index) = index else { return None };
             let bounds = index.min_values_iter().zip(index.max_values_iter());
-            let holds = |(min, max): (Option<&i32>, Option<&i32>)| match (min, max) {
-                (Some(min), Some(max)) => {
-                    let page = *min as u32..=*max as u32;
-                    wanted.iter().any(|wanted| page.contains(&number(wanted.address)))
-                }
+            let holds = |(min, max): (Option<&i64>, Option<&i64>)| match (min, max) {
+                (Some(min), Some(max)) => wanted.iter().any(|wanted| (*min..=*max).contains(&number(wanted.address))),
                 _ => false,
             };
             Some(bounds.map(holds).collect())
@@ -117,8 +112,8 @@ impl Seek<'_, '_> {
             }
             rows = narrowed;
         }
-        let read = if rows.is_empty() { None } else { Some(self.group.values::<Int32Type>(self.column, &rows)?) };
-        let addresses = read.iter().flat_map(|read| read.rows().map(|ip| ip.map(|ip| (ip as u32).to_be_bytes())));
+        let read = if rows.is_empty() { None } else { Some(self.group.values::<Int64Type>(self.column, &rows)?) };
+        let addresses = read.iter().flat_map(|read| read.rows().map(|ip| ip.and_then(ipv4)));
         self.matching(&wanted, &rows, addresses)
     }
 
@@ -126,15 +121,15 @@ impl Seek<'_, '_> {
     /// that is wanted; and whether these are what is wanted, and nothing else.
     fn narrowed(&self, wanted: &[Wanted<V4>], rows: &[Range<usize>]) -> Result<(Vec<Range<usize>>, bool)> {
         let ports: Option<Vec<_>> = wanted.iter().map(|wanted| wanted.port).collect();
-        let numbers = || wanted.iter().map(|wanted| u32::from_be_bytes(wanted.address));
+        let numbers = || wanted.iter().map(|wanted| number(wanted.address));
         let (Some(least), Some(greatest)) = (numbers().min(), numbers().max()) else { return Ok((Vec::new(), true)) };
         let is_one = least == greatest;
         let mut narrowed = Vec::new();
         for rows in rows {
-            let read = self.group.values::<Int32Type>(self.column, std::slice::from_ref(rows))?;
+            let read = self.group.values::<Int64Type>(self.column, std::slice::from_ref(rows))?;
             // Rows of IPv6 come last.
-            let begin = rows.start + read.values.partition_point(|ip| (*ip as u32) < least);
-            let end = rows.start + read.values.partition_point(|ip| (*ip as u32) <= greatest);
+            let begin = rows.start + read.values.partition_point(|ip| *ip < least);
+            let end = rows.start + read.values.partition_point(|ip| *ip <= greatest);
             if begin == end {
                 continue;
             }

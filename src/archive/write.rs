@@ -186,9 +186,9 @@ impl Scratch {
             }
             What::Address(Family::Ipv4, place) => {
                 let values = group.ipv4.iter().map(|row| address(row, *place));
-                let values = values.map(|ip| ip.map(|ip| u32::from_be_bytes(ip) as i32));
-                fill(&mut self.ints, levels, values.chain(group.ipv6.iter().map(|_| None)));
-                write::<Int32Type>(to, &self.ints, Some(levels))
+                let values = values.map(|ip| ip.map(|ip| i64::from(u32::from_be_bytes(ip))));
+                fill(&mut self.longs, levels, values.chain(group.ipv6.iter().map(|_| None)));
+                write::<Int64Type>(to, &self.longs, Some(levels))
             }
             What::Address(Family::Ipv6, place) => {
                 let values = group.ipv6.iter().map(|row| address(row, *place));

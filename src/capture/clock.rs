@@ -7,8 +7,13 @@ use nix::time::{ClockId, clock_gettime};
 pub(super) use ctrecorder_format::NS_PER_SECOND as SECOND;
 
 /// Now, in ns since the epoch, UTC. 0 for a clock that stands before 1970.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+pub(crate) fn now() -> u64 {
+    ns_of(SystemTime::now())
+}
+
+/// A time in ns since the epoch, UTC. 0 for one before 1970.
+pub(crate) fn ns_of(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// A step of the wall clock is worth a note from this size on; less is what time daemons correct as they go.

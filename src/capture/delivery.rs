@@ -60,7 +60,7 @@ impl Delivery {
         if !self.wanted || self.overran.is_none() || self.looked.is_some_and(|(looked, _)| now - looked < interval) {
             return Ok(None);
         }
-        let (count, max) = (settings::read("nf_conntrack_count"), settings::read("nf_conntrack_max"));
+        let (count, max) = (settings::table_count(), settings::table_max());
         let Some((count, max)) = count.zip(max) else { return Ok(None) };
         let before = self.looked.replace((now, count));
         let growth = before.map_or(0, |(looked, before)| growth(count.saturating_sub(before), now - looked));
@@ -86,8 +86,10 @@ impl Delivery {
 
 /// How full the kernel's table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fill {
+pub(crate) enum Fill {
+    /// Reliable delivery would fill it.
     NearlyFull,
+    /// Reliable delivery does no harm.
     Roomy,
     /// Neither.
     Between,
@@ -100,7 +102,7 @@ fn growth(more: u64, elapsed: Duration) -> u64 {
 
 /// Nine tenths are nearly full, and so is half if the rest will be taken in the time ahead; else seven tenths are roomy. A
 /// table without a limit always is.
-const fn fill(count: u64, growth: u64, max: u64) -> Fill {
+pub(crate) const fn fill(count: u64, growth: u64, max: u64) -> Fill {
     let tenths = count.saturating_mul(10);
     if max == 0 {
         Fill::Roomy

@@ -9,10 +9,10 @@
 //! create the first segment, give up privileges, and only then start threads, since capabilities belong to a thread.
 
 mod account;
-mod clock;
+pub(crate) mod clock;
 mod convert;
 mod daemon;
-mod delivery;
+pub(crate) mod delivery;
 mod error;
 mod files;
 mod flows;
@@ -20,17 +20,18 @@ mod header;
 mod listen;
 mod logging;
 mod mirror;
-mod neighbours;
+pub(crate) mod neighbours;
 mod pattern;
 mod pidfile;
 mod predecessor;
-mod privileges;
+pub(crate) mod privileges;
 mod queue;
 mod quiet;
 mod recent;
 mod run;
 mod segments;
-mod settings;
+pub(crate) mod settings;
+mod silence;
 mod statistics;
 mod sync;
 mod table;
@@ -38,5 +39,5 @@ mod write;
 
 pub use error::StartError;
 pub use pattern::{Pattern, PatternError};
-pub use run::{Options, run};
+pub use run::{Options, Remark, run};
 pub use sync::Sync;

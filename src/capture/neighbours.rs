@@ -5,9 +5,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, SecondsFormat};
 use ctrecorder_format::{Cause, Note};
@@ -33,20 +33,20 @@ const OPTIONS: MatchOptions =
 
 /// What a look found.
 #[derive(Debug)]
-pub(super) struct Neighbours {
+pub(crate) struct Neighbours {
     /// The directory's lock: as long as it is held, another recorder that starts here waits with its look.
-    pub(super) lock: Option<File>,
+    pub(crate) lock: Option<File>,
     /// Since when nothing was recorded, if there was a recorder before this one.
-    pub(super) not_running: Option<Note>,
+    pub(crate) not_running: Option<Note>,
     /// What the operator should know, a line each.
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Looks around at `now` (ns since the epoch), from when on this recorder's events are complete.
 ///
 /// # Errors
 /// [`StartError::Occupied`], if another recorder works on this pattern.
-pub(super) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError> {
+pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError> {
     let directory = pattern.directory(now);
     let lock = lock(&directory);
     let (own, glob) = (Origin::own(), pattern.glob());
@@ -78,14 +78,20 @@ fn lock(directory: &Path) -> Option<File> {
     }
 }
 
-/// The newest regular files that fit the glob, by when they were written to last, the newest first.
+/// The regular files that fit a pattern's glob, with the times when they were written to last.
+pub(crate) fn fitting(glob: &str) -> impl Iterator<Item = (SystemTime, PathBuf)> {
+    glob_with(glob, OPTIONS).into_iter().flatten().filter_map(|path| {
+        let path = path.ok()?;
+        let metadata = path.metadata().ok().filter(Metadata::is_file)?;
+        Some((metadata.modified().ok()?, path))
+    })
+}
+
+/// The newest of them, by when they were written to last, the newest first.
 fn newest(glob: &str) -> Vec<PathBuf> {
     let mut newest = BinaryHeap::new();
-    for path in glob_with(glob, OPTIONS).into_iter().flatten().filter_map(Result::ok) {
-        let Ok(metadata) = path.metadata() else { continue };
-        if let (true, Ok(modified)) = (metadata.is_file(), metadata.modified()) {
-            newest.push(Reverse((modified, path)));
-        }
+    for file in fitting(glob) {
+        newest.push(Reverse(file));
         if newest.len() > OPENED_MAX {
             newest.pop();
         }

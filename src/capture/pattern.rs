@@ -84,7 +84,7 @@ impl Pattern {
 
     /// A glob that fits every name the pattern can give: a conversion stands for anything within a part of the path, one of a
     /// number for what begins with a digit.
-    pub(super) fn glob(&self) -> String {
+    pub(crate) fn glob(&self) -> String {
         let mut glob = String::new();
         for item in StrftimeItems::new(&self.text) {
             match item {

@@ -14,7 +14,7 @@ use super::error::StartError;
 
 /// Whom to become.
 #[derive(Clone, Debug)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     user: Option<Uid>,
     /// The user's name in the system's list, which knows of further groups.
     account: Option<CString>,
@@ -24,7 +24,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// The user and group of these names (or numbers); without a group, the user's own. `None` if neither is given.
-    pub(super) fn find(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>, StartError> {
+    pub(crate) fn find(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>, StartError> {
         let account = user.map(find_user).transpose()?;
         let own_group = account.as_ref().map(|account| account.gid);
         let group_id = group.map(find_group).transpose()?.or(own_group);
@@ -81,21 +81,33 @@ impl Identity {
     /// Whether this user and group may create files in `directory`, which rotation needs. Asked as them, and before
     /// anything is created that would then be in the way.
     pub(super) fn check_directory(&self, directory: &Path) -> Result<(), StartError> {
+        match self.may_create_in(directory)? {
+            Ok(()) => Ok(()),
+            Err(nix::Error::ENOENT | nix::Error::ENOTDIR) => Err(StartError::NoDirectory(directory.to_path_buf())),
+            Err(_) => Err(StartError::Directory { path: directory.to_path_buf(), user: self.name.clone() }),
+        }
+    }
+
+    /// Whether this user and group may create files in `directory`, and if not, why. Asked as them.
+    ///
+    /// # Errors
+    /// [`StartError::Privileges`], if this process may not ask as them.
+    pub(crate) fn may_create_in(&self, directory: &Path) -> Result<nix::Result<()>, StartError> {
         let failed = |error: nix::Error| StartError::Privileges { user: self.name.clone(), error: error.desc().into() };
         let (root, root_group) = (geteuid(), getegid());
         if let Some(group) = self.group {
             self.set_groups(group).and_then(|()| setegid(group)).map_err(failed)?;
         }
         seteuid(self.user.unwrap_or(root)).map_err(failed)?;
-        let wanted = AccessFlags::W_OK | AccessFlags::X_OK;
-        let allowed = faccessat(AT_FDCWD, directory, wanted, AtFlags::AT_EACCESS);
+        let allowed = may_create_in(directory);
         seteuid(root).and_then(|()| setegid(root_group)).map_err(failed)?;
-        match allowed {
-            Ok(()) => Ok(()),
-            Err(nix::Error::ENOENT | nix::Error::ENOTDIR) => Err(StartError::NoDirectory(directory.to_path_buf())),
-            Err(_) => Err(StartError::Directory { path: directory.to_path_buf(), user: self.name.clone() }),
-        }
+        Ok(allowed)
     }
+}
+
+/// Whether this process may create files in `directory`, and if not, why.
+pub(crate) fn may_create_in(directory: &Path) -> nix::Result<()> {
+    faccessat(AT_FDCWD, directory, AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::AT_EACCESS)
 }
 
 /// Takes everything else out of the bounding set, so that no program started later could have it.

@@ -41,6 +41,8 @@ pub struct Options {
     pub poll: Option<Duration>,
     /// How many events may wait to be written.
     pub queue: usize,
+    /// After how long without an event to warn, while the kernel's table is not empty; never if `None`.
+    pub silence: Option<Duration>,
     /// What to add to the process' nice value.
     pub nice: i32,
     /// The user to become, by name or number.
@@ -57,6 +59,18 @@ pub struct Options {
     pub accounting: bool,
     /// Set the kernel's settings as recommended.
     pub set_sysctls: bool,
+    /// Looks at the start for what would cost records, after settings were set: [`doctor::at_start`](crate::doctor::at_start),
+    /// which stands above the recorder and so is handed in.
+    pub examine: fn(&Options) -> Vec<Remark>,
+}
+
+/// Something to tell the operator at the start.
+#[derive(Clone, Debug)]
+pub struct Remark {
+    /// A line.
+    pub text: String,
+    /// It would cost records: then the caller in front of the background process is told, too.
+    pub costs_records: bool,
 }
 
 /// Records until a signal ends it. In the background, the caller's process returns as soon as the recorder runs.
@@ -95,6 +109,7 @@ struct Recorder {
     poll: Option<Duration>,
     prior_audible: bool,
     queue: usize,
+    silence: Option<Duration>,
 }
 
 impl Recorder {
@@ -106,7 +121,7 @@ impl Recorder {
         let socket = EventSocket::open(options.socket_buffer)?;
         let delivery = Delivery::begin(&socket, options.reliable)
             .map_err(StartError::system("cannot make the kernel's delivery reliable"))?;
-        let mut warnings: Vec<_> = buffer_warning(&socket, options.socket_buffer).into_iter().collect();
+        let mut warnings = Vec::new();
         let now = clock::now();
         if let Some(identity) = &identity {
             identity.check_directory(&options.pattern.directory(now))?;
@@ -115,7 +130,12 @@ impl Recorder {
         warnings.extend(neighbours.warnings);
         // As it was when the flows began that are there already.
         let prior_audible = settings::reports_all();
-        warnings.extend(settings::prepare(options.set_sysctls, options.accounting));
+        if options.set_sysctls {
+            warnings.extend(settings::set(options.accounting));
+        }
+        let (costs, remarks): (Vec<_>, Vec<_>) =
+            (options.examine)(options).into_iter().partition(|remark| remark.costs_records);
+        warnings.extend(costs.into_iter().map(|remark| remark.text));
         let header = header::first(&options.families, &options.protocols, now);
         let segments = Segments::create(options.pattern.clone(), header, options.sync)?;
         // Whoever looks from now on finds the first segment.
@@ -124,11 +144,12 @@ impl Recorder {
             hand_over(&identity, &segments).inspect_err(|_| segments.abandon())?;
         }
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        remarks.iter().for_each(|remark| tracing::warn!("{}", remark.text));
         let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
-        let (poll, queue) = (options.poll, options.queue);
+        let (poll, queue, silence) = (options.poll, options.queue, options.silence);
         let not_running = neighbours.not_running;
         Ok(Self {
             pid_file,
@@ -142,6 +163,7 @@ impl Recorder {
             poll,
             prior_audible,
             queue,
+            silence,
         })
     }
 
@@ -151,7 +173,7 @@ impl Recorder {
         let statistics = Statistics::default();
         let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);
         let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
-        let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics);
+        let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence);
         let result = std::thread::scope(|scope| {
             let writing = std::thread::Builder::new()
                 .name("write".into())
@@ -209,10 +231,4 @@ fn be_nice(increment: i32) -> Result<(), StartError> {
         return Ok(());
     }
     rustix::process::nice(increment).map(drop).map_err(StartError::system("cannot change the nice value"))
-}
-
-/// That the socket's buffer is smaller than wanted, now that it can still be mended.
-fn buffer_warning(socket: &EventSocket, wanted: usize) -> Option<String> {
-    let got = socket.receive_buffer();
-    (got < wanted).then(|| format!("socket buffer: {got} bytes instead of {wanted}: see net.core.rmem_max"))
 }

@@ -33,6 +33,11 @@ pub(super) struct Statistics {
 }
 
 impl Statistics {
+    /// Events heard of, whether they are recorded or not.
+    pub(super) fn heard(&self) -> u64 {
+        self.starts.get().wrapping_add(self.ends.get()).wrapping_add(self.passed_over.get())
+    }
+
     /// Counts an event that is to be recorded.
     pub(super) fn count(&self, change: Change) {
         match change {

@@ -15,6 +15,7 @@ use super::error::StartError;
 use super::queue::{Command, Element, Queue};
 use super::quiet::Quiet;
 use super::segments::{Segments, is_full};
+use super::silence::Silence;
 use super::statistics::Statistics;
 use super::table::Table;
 
@@ -43,19 +44,21 @@ pub(super) struct Recording<'a> {
     refusal: Option<(io::ErrorKind, Cause)>,
     clock: StepWatch,
     quiet: Quiet<(u64, u64)>,
+    silence: Option<Silence>,
     losses: Losses,
     /// When to end at the latest, once told to; before that it is found out what was lost.
     ending: Option<Instant>,
 }
 
 impl<'a> Recording<'a> {
-    /// Begins with the gap before this recorder, if there was one before it.
+    /// Begins with the gap before this recorder, if there was one before it. After `silence` without an event it is warned of.
     pub(super) fn new(
         mut segments: Segments,
         not_running: Option<Note>,
         table: Table<'a>,
         queue: &'a Queue,
         statistics: &'a Statistics,
+        silence: Option<Duration>,
     ) -> Self {
         let now = clock::now();
         let next_rotation = segments.next_rotation(now);
@@ -79,6 +82,7 @@ impl<'a> Recording<'a> {
             refusal: None,
             clock,
             quiet,
+            silence: silence.map(Silence::begin),
             losses,
             ending: None,
         }
@@ -144,6 +148,9 @@ impl<'a> Recording<'a> {
             self.segments.writer().note(&Note::clock_step(clock::now(), step));
         }
         self.note_quiet();
+        if let Some(silence) = &mut self.silence {
+            silence.watch(self.statistics.heard());
+        }
         self.segments.writer().seal();
         self.segments.sync_if_due();
         self.look_for_file();

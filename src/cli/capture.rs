@@ -7,6 +7,9 @@ use clap::{Args, ValueEnum};
 use super::status::Status;
 use crate::protocol::Protocols;
 
+/// The size of the socket's receive buffer in KiB, if nothing else is wanted: room for some 50,000 events.
+pub const SOCKET_BUFFER_KIB: u32 = 65_536;
+
 /// Record connection-tracking events into files, until a signal ends it.
 ///
 /// SIGHUP begins a new file, SIGUSR1 flushes and logs statistics; SIGTERM, SIGINT and SIGQUIT write everything and end.
@@ -30,7 +33,7 @@ pub struct Arguments {
     family: Option<Family>,
 
     /// Size of the socket's receive buffer in KiB
-    #[arg(short = 'b', long, value_name = "KBYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=1_048_575))]
+    #[arg(short = 'b', long, value_name = "KBYTES", default_value_t = SOCKET_BUFFER_KIB, value_parser = clap::value_parser!(u32).range(1..=1_048_575))]
     socket_buffer: u32,
 
     /// What the kernel does with ends that find no room in that buffer: hold them back until there is room, as long as its
@@ -46,6 +49,10 @@ pub struct Arguments {
     /// How many events may wait in memory to be written; what comes beyond is counted as lost
     #[arg(short = 'B', long, value_name = "ENTRIES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1..))]
     queue: u32,
+
+    /// Warn if no event is heard for so many seconds while the kernel's table is not empty; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    silence: u32,
 
     /// Add this to the nice value
     #[arg(short = 'N', long, value_name = "NICE", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-40..=40))]
@@ -111,6 +118,13 @@ enum Delivery {
 
 pub use recorder::run;
 
+/// Says that this build has no such command.
+#[cfg(not(all(target_os = "linux", feature = "capture")))]
+pub fn left_out(command: &str) -> anyhow::Result<Status> {
+    let why = if cfg!(target_os = "linux") { "at compile time" } else { "since this is not Linux" };
+    anyhow::bail!("{command} was left out of this build {why}; reading works: see ctrecorder help")
+}
+
 #[cfg(all(target_os = "linux", feature = "capture"))]
 mod recorder {
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -143,6 +157,7 @@ mod recorder {
             reliable: arguments.delivery == super::Delivery::Reliable,
             poll: (arguments.poll > 0).then(|| Duration::from_secs(arguments.poll.into())),
             queue: arguments.queue as usize,
+            silence: (arguments.silence > 0).then(|| Duration::from_secs(arguments.silence.into())),
             nice: arguments.nice,
             user: arguments.user,
             group: arguments.group,
@@ -156,6 +171,7 @@ mod recorder {
             },
             accounting: arguments.accounting,
             set_sysctls: arguments.set_sysctls,
+            examine: crate::doctor::at_start,
         })
     }
 }
@@ -166,7 +182,6 @@ mod recorder {
 
     /// Says that this build cannot record.
     pub fn run(_: Arguments) -> anyhow::Result<Status> {
-        let why = if cfg!(target_os = "linux") { "at compile time" } else { "since this is not Linux" };
-        anyhow::bail!("capture was left out of this build {why}; reading works: see ctrecorder help")
+        super::left_out("capture")
     }
 }

@@ -4,6 +4,7 @@ mod capture;
 mod classic;
 mod contents;
 mod coverage;
+mod doctor;
 mod export;
 mod header;
 mod lines;
@@ -48,19 +49,24 @@ enum Command {
     Export(Box<export::Arguments>),
     Coverage(coverage::Arguments),
     Who(who::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 const AFTER_HELP: &str = "\
 The spelling of the C program is understood as well: -C, -L, -H, -T, -S; its usage is shown without any argument.
 
-Exit status: 0 done; 1 a file failed the test, coverage found a gap, or who found nobody; 2 wrong usage (1 in the C \
+Exit status: 0 done; 1 a file failed the test, coverage found a gap, who found nobody, or doctor found what would cost records; 2 wrong usage (1 in the C \
 program's spelling); 3 who found several; 4 who found nobody, and something may be missing; 5 a file could not be read or is damaged, or anything else failed. What can be read is always shown.";
 
-/// The version, and whether this build can record.
+/// The version, and whether this build can record, and knows archives.
 const fn version() -> &'static str {
     macro_rules! with_capture {
-        ($state:literal) => {
-            concat!(env!("CARGO_PKG_VERSION"), "\ncapture: ", $state)
+        ($capture:literal) => {
+            if cfg!(feature = "archive") {
+                concat!(env!("CARGO_PKG_VERSION"), "\ncapture: ", $capture, "\narchive: built in")
+            } else {
+                concat!(env!("CARGO_PKG_VERSION"), "\ncapture: ", $capture, "\narchive: left out at compile time")
+            }
         };
     }
     if cfg!(not(target_os = "linux")) {
@@ -109,6 +115,7 @@ fn run(command: Command, usage: Status) -> Status {
         Command::Export(arguments) => export::run(*arguments),
         Command::Coverage(arguments) => coverage::run(arguments),
         Command::Who(arguments) => who::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
     };
     done.unwrap_or_else(|error| {
         if is_closed_output(&error) {

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 pub enum Status {
     /// Done.
     Done,
-    /// Done, and the answer is "no": a file failed `test`, `coverage` found a gap, or `who` found nobody.
+    /// Done, and the answer is "no": a file failed `test`, `coverage` found a gap, `who` found nobody, or `doctor` found
+    /// what would cost records.
     No,
     /// The command line makes no sense.
     Usage,

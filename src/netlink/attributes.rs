@@ -83,6 +83,12 @@ impl<'a> Attribute<'a> {
         self.payload.try_into().map_err(|_| Reason::PayloadSize(self.payload.len()).at(self.offset))
     }
 
+    /// The payload as a name, without the zero behind it; an empty one if it is none.
+    pub fn name(self) -> &'a str {
+        let text = std::str::from_utf8(self.payload).unwrap_or_default();
+        text.trim_end_matches('\0')
+    }
+
     /// The payload as a byte.
     pub fn u8(self) -> Result<u8, Malformed> {
         self.bytes().map(u8::from_be_bytes)

@@ -41,6 +41,8 @@ pub mod nfnl {
     pub const NFNETLINK_V0: u8 = 0;
     /// Connection tracking, the high byte of a message's type.
     pub const NFNL_SUBSYS_CTNETLINK: u8 = 1;
+    /// Rules of nf_tables.
+    pub const NFNL_SUBSYS_NFTABLES: u8 = 10;
     /// Multicast group: flows that began.
     pub const NFNLGRP_CONNTRACK_NEW: u32 = 1;
     /// Multicast group: flows that changed.
@@ -50,6 +52,10 @@ pub mod nfnl {
 
     /// Any family (`NFPROTO_UNSPEC`). linux/netfilter.h
     pub const NFPROTO_UNSPEC: u8 = 0;
+    /// IPv4 and IPv6 at once, of a rule (`NFPROTO_INET`). linux/netfilter.h
+    pub const NFPROTO_INET: u8 = 1;
+    /// Ethernet, of a rule (`NFPROTO_BRIDGE`). linux/netfilter.h
+    pub const NFPROTO_BRIDGE: u8 = 7;
     /// IPv4. linux/netfilter.h
     pub const NFPROTO_IPV4: u8 = 2;
     /// IPv6. linux/netfilter.h
@@ -114,6 +120,25 @@ pub mod ct {
     // enum ctattr_tstamp
     pub const CTA_TIMESTAMP_START: u16 = 1;
     pub const CTA_TIMESTAMP_STOP: u16 = 2;
+}
+
+/// Rules over netlink. linux/netfilter/nf_tables.h, linux/netfilter/nf_tables_compat.h
+pub mod rule {
+    #![expect(missing_docs, reason = "the header documents them; the parser says what is made of each")]
+
+    // enum nf_tables_msg_types: the low byte of a message's type
+    pub const NFT_MSG_NEWRULE: u8 = 6;
+    pub const NFT_MSG_GETRULE: u8 = 7;
+
+    // enum nft_rule_attributes
+    pub const NFTA_RULE_EXPRESSIONS: u16 = 4;
+
+    // enum nft_expr_attributes
+    pub const NFTA_EXPR_NAME: u16 = 1;
+    pub const NFTA_EXPR_DATA: u16 = 2;
+
+    // enum nft_match_attributes and enum nft_target_attributes: the same number
+    pub const NFTA_COMPAT_NAME: u16 = 1;
 }
 
 /// Bits of a flow's status (`enum ip_conntrack_status`). linux/netfilter/nf_conntrack_common.h

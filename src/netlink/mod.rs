@@ -6,6 +6,7 @@
 //! | [`kernel`] | the kernel's numbers under the kernel's names |
 //! | [`attributes`] | the walk over netlink attributes, in place |
 //! | [`parse`] | a datagram to [`Message`]s |
+//! | `rule` | a rule of nf_tables to whether it has flows tracked |
 //! | [`request`] | what is asked of the kernel, to bytes |
 //! | `socket` | the sockets; alone of these it exists on Linux only, with the feature `capture` |
 //!
@@ -19,6 +20,7 @@ pub mod event;
 pub mod kernel;
 pub mod parse;
 pub mod request;
+mod rule;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub mod socket;
 
@@ -26,5 +28,6 @@ pub use attributes::{Malformed, Reason};
 pub use event::{Change, Counters, Event, Tuple};
 pub use parse::{Message, Messages, messages};
 pub use request::NewFlow;
+pub use rule::Rule;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub use socket::{EventSocket, OpenError, Received, RequestSocket};

@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::attributes::{Attribute, Attributes, Malformed, Reason, aligned};
 use super::event::{Change, Counters, Event, Tuple};
 use super::kernel::ct::*;
-use super::kernel::nfnl::{NFGENMSG_LEN, NFNL_SUBSYS_CTNETLINK};
+use super::kernel::nfnl::{NFGENMSG_LEN, NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_NFTABLES};
 use super::kernel::nlmsg::{NLM_F_CREATE, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSG_OVERRUN};
+use super::kernel::rule::NFT_MSG_NEWRULE;
+use super::rule::{self, Rule};
 
 /// One message of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Message {
     Done,
     /// Messages were lost (`NLMSG_OVERRUN`).
     Overrun,
+    /// A rule of nf_tables, of a dump.
+    Rule(Rule),
     /// A request failed with this errno (positive); 0 acknowledges one that succeeded.
     Error(i32),
     /// Something else: expectations, statistics, other subsystems.
@@ -108,6 +112,7 @@ impl Header {
 fn message(header: &Header, payload: &[u8], offset: usize) -> Result<Message, Malformed> {
     const NEW: u16 = ctnetlink(IPCTNL_MSG_CT_NEW);
     const DELETE: u16 = ctnetlink(IPCTNL_MSG_CT_DELETE);
+    const RULE: u16 = subsystem(NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWRULE);
 
     match header.kind {
         NEW if header.flags & NLM_F_CREATE != 0 => event(Change::New, payload, offset),
@@ -120,13 +125,19 @@ fn message(header: &Header, payload: &[u8], offset: usize) -> Result<Message, Ma
             Some(errno) => Message::Error(errno),
         }),
         NLMSG_OVERRUN => Ok(Message::Overrun),
+        RULE => rule::read(payload, offset).map(Message::Rule),
         _ => Ok(Message::Other),
     }
 }
 
-/// A message's type from that of ctnetlink: `NFNL_SUBSYS_CTNETLINK << 8 | message`.
+/// A message's type from that of ctnetlink.
 pub(super) const fn ctnetlink(message: u8) -> u16 {
-    u16::from_be_bytes([NFNL_SUBSYS_CTNETLINK, message])
+    subsystem(NFNL_SUBSYS_CTNETLINK, message)
+}
+
+/// A message's type from that of a subsystem: `subsystem << 8 | message`.
+pub(super) const fn subsystem(subsystem: u8, message: u8) -> u16 {
+    u16::from_be_bytes([subsystem, message])
 }
 
 /// The number that `struct nlmsgerr` and the end of a dump begin with: a negated errno.

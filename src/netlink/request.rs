@@ -8,14 +8,15 @@ use std::net::IpAddr;
 use super::attributes::aligned;
 use super::event::Tuple;
 use super::kernel::ct::*;
-use super::kernel::nfnl::{NFNETLINK_V0, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC};
+use super::kernel::nfnl::{NFNETLINK_V0, NFNL_SUBSYS_NFTABLES, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC};
 use super::kernel::nlmsg::{
     NLA_F_NESTED, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NLMSG_HDRLEN,
 };
 use super::kernel::protocol::*;
+use super::kernel::rule::NFT_MSG_GETRULE;
 use super::kernel::status::IPS_CONFIRMED;
 use super::kernel::tcp::TCP_CONNTRACK_NONE;
-use super::parse::ctnetlink;
+use super::parse::{ctnetlink, subsystem};
 
 /// A flow to be put into the kernel's table.
 ///
@@ -56,6 +57,11 @@ pub fn dump(to: &mut Vec<u8>, family: u8) {
 /// for all that are about to be freed): 20 bytes.
 pub fn dump_dying(to: &mut Vec<u8>) {
     Request::begin(to, IPCTNL_MSG_CT_GET_DYING, NLM_F_DUMP, NFPROTO_UNSPEC).end();
+}
+
+/// Asks for every rule of nf_tables in the namespace, of all families: 20 bytes.
+pub fn dump_rules(to: &mut Vec<u8>) {
+    Request::begin_of(to, subsystem(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE), NLM_F_DUMP, NFPROTO_UNSPEC).end();
 }
 
 /// Puts a flow into the table; it fails with EEXIST if one of its tuples is there already. At most 260 bytes.
@@ -122,9 +128,14 @@ struct Request<'a> {
 
 impl<'a> Request<'a> {
     fn begin(bytes: &'a mut Vec<u8>, message: u8, flags: u16, family: u8) -> Self {
+        Self::begin_of(bytes, ctnetlink(message), flags, family)
+    }
+
+    /// The same for a message of any subsystem, with its whole type.
+    fn begin_of(bytes: &'a mut Vec<u8>, kind: u16, flags: u16, family: u8) -> Self {
         let start = bytes.len();
         bytes.extend([0; 4]); // length, known at the end
-        bytes.extend(ctnetlink(message).to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
         bytes.extend((NLM_F_REQUEST | flags).to_ne_bytes());
         bytes.extend([0; 8]); // sequence number and port id
         debug_assert_eq!(bytes.len() - start, NLMSG_HDRLEN);

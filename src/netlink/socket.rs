@@ -12,7 +12,7 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 use nix::errno::Errno;
 use thiserror::Error;
 
-pub use events::{EventSocket, Received};
+pub use events::{EventSocket, Received, receive_buffer_for};
 pub use requests::RequestSocket;
 
 /// Why connection tracking cannot be heard or asked, and what to do about it.

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -96,8 +97,7 @@ def nanoseconds(time: str) -> int | None:
     if not time:
         return None
     seconds, fraction = re.fullmatch(r"(.*)\.(\d{9})Z", time).groups()
-    # Parsed by DuckDB to the second, which knows leap years as well as anybody.
-    return duckdb.sql(f"select epoch('{seconds}'::timestamp)::bigint").fetchone()[0] * 10**9 + int(fraction)
+    return int(datetime.fromisoformat(f"{seconds}+00:00").timestamp()) * 10**9 + int(fraction)
 
 
 def choose(flows: list[Flow], program: Program) -> dict[str, str]:
@@ -158,6 +158,7 @@ class Spark(Engine):
             "spark.sql.legacy.parquet.nanosAsLong": "true",
             "spark.sql.shuffle.partitions": "4",
             "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
             "spark.driver.host": "127.0.0.1",
             "spark.local.dir": str(scratch / "spark"),
             "spark.sql.warehouse.dir": str(scratch / "warehouse"),

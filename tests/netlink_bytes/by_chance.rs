@@ -8,7 +8,7 @@ use ctrecorder::netlink::kernel::status::IPS_CONFIRMED;
 use ctrecorder::netlink::{Change, Event, Malformed, Message, NewFlow, Tuple, messages, request};
 use proptest::prelude::*;
 
-use crate::message::{CREATED, DESTROY, NEW, all, attribute, flow, nest};
+use crate::message::{CREATED, DESTROY, NEW, RULE, all, attribute, flow, nest};
 
 fn any_tuple(v4: bool) -> BoxedStrategy<Tuple> {
     let address = if v4 {
@@ -68,7 +68,7 @@ proptest! {
 
     #[test]
     fn any_attributes_are_survived(
-        kind in prop_oneof![Just(NEW), Just(DESTROY)],
+        kind in prop_oneof![Just(NEW), Just(DESTROY), Just(RULE)],
         attributes in prop::collection::vec(any_attributes(), 0..12),
     ) {
         survives(&flow(kind, CREATED, &attributes));

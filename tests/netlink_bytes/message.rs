@@ -5,6 +5,7 @@ use ctrecorder::netlink::{Malformed, Message, messages};
 
 pub const NEW: u16 = 0x100;
 pub const DESTROY: u16 = 0x102;
+pub const RULE: u16 = 0xa06;
 pub const CREATED: u16 = NLM_F_CREATE | NLM_F_EXCL;
 
 /// All that is read in a datagram.

@@ -9,7 +9,6 @@ use nix::libc;
 use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, getsockopt, recvmmsg, setsockopt, sockopt};
 
 use super::super::kernel::nfnl::{NFNLGRP_CONNTRACK_DESTROY, NFNLGRP_CONNTRACK_NEW};
-use super::super::request;
 use super::{OpenError, RequestSocket, open};
 
 /// Datagrams taken with one system call.
@@ -59,10 +58,9 @@ impl EventSocket {
     /// Beyond `net.core.rmem_max` the room is given to a process with CAP_NET_ADMIN only; [`Self::receive_buffer`]
     /// tells what was got.
     pub fn open(receive_buffer_bytes: usize) -> Result<Self, OpenError> {
-        probe()?;
+        RequestSocket::open()?.probe()?;
         let socket = open()?;
-        let receive_buffer = set_receive_buffer(&socket, receive_buffer_bytes)
-            .map_err(|source| OpenError::of_socket(source.into(), "set the receive buffer of"))?;
+        let receive_buffer = of_buffer(set_receive_buffer(&socket, receive_buffer_bytes))?;
         for group in [NFNLGRP_CONNTRACK_NEW, NFNLGRP_CONNTRACK_DESTROY] {
             socket
                 .add_membership(group)
@@ -148,11 +146,13 @@ impl AsFd for EventSocket {
     }
 }
 
-/// Whether the kernel answers for connection tracking, and to this process.
-fn probe() -> Result<(), OpenError> {
-    let mut request = Vec::new();
-    request::get_stats(&mut request);
-    RequestSocket::open()?.execute(&request).map_err(OpenError::of_probe)
+/// Which receive buffer a socket for events would be given that asks for so many bytes. It listens to nothing.
+pub fn receive_buffer_for(bytes: usize) -> Result<usize, OpenError> {
+    of_buffer(set_receive_buffer(&open()?, bytes))
+}
+
+fn of_buffer(got: nix::Result<usize>) -> Result<usize, OpenError> {
+    got.map_err(|source| OpenError::of_socket(source.into(), "set the receive buffer of"))
 }
 
 /// Returns what was got.

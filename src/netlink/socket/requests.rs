@@ -11,6 +11,7 @@ use nix::sys::socket::{NetlinkAddr, recvfrom};
 use super::super::event::Event;
 use super::super::parse::{Message, messages};
 use super::super::request;
+use super::super::rule::Rule;
 use super::{OpenError, open};
 
 /// Room for an answer. The kernel's datagrams of a dump are of at most 32 KiB.
@@ -37,6 +38,13 @@ impl RequestSocket {
         // Answers to failed requests need not repeat them.
         socket.set_cap_ack(true).map_err(|source| OpenError::of_socket(source, "prepare"))?;
         Ok(Self { socket, sequence: 0, datagram: Vec::new(), answer: vec![0; ANSWER].into() })
+    }
+
+    /// Whether the kernel answers for connection tracking, and to this process.
+    pub fn probe(&mut self) -> Result<(), OpenError> {
+        let mut request = Vec::new();
+        request::get_stats(&mut request);
+        self.execute(&request).map_err(OpenError::of_probe)
     }
 
     /// Sends a request and waits until it is done. The error is the kernel's: EEXIST for a flow that is there
@@ -86,16 +94,38 @@ impl RequestSocket {
     ///
     /// [`Change::Update`]: crate::netlink::Change::Update
     pub fn continue_dump(&mut self, mut take: impl FnMut(Event)) -> io::Result<bool> {
+        self.continue_any_dump(|message| {
+            if let Message::Event(event) = message {
+                take(event);
+            }
+        })
+    }
+
+    /// Hands each rule of nf_tables in the namespace to `take`.
+    pub fn dump_rules(&mut self, mut take: impl FnMut(Rule)) -> io::Result<()> {
+        let mut request = Vec::new();
+        request::dump_rules(&mut request);
+        self.begin_dump(&request)?;
+        let mut take = |message| {
+            if let Message::Rule(rule) = message {
+                take(rule);
+            }
+        };
+        while !self.continue_any_dump(&mut take)? {}
+        Ok(())
+    }
+
+    /// Hands what is in the next datagram of a dump to `take`; returns whether that was the end.
+    fn continue_any_dump(&mut self, mut take: impl FnMut(Message)) -> io::Result<bool> {
         let mut outcome = Ok(());
         let step = self.answer(self.sequence, &mut |_, message| {
             match message {
-                Message::Event(event) => take(event),
                 Message::Done | Message::Error(0) => return ControlFlow::Break(()),
                 Message::Error(errno) => {
                     outcome = Err(io::Error::from_raw_os_error(errno));
                     return ControlFlow::Break(());
                 }
-                Message::Overrun | Message::Other => {}
+                other => take(other),
             }
             ControlFlow::Continue(())
         })?;

@@ -6,6 +6,7 @@ mod background;
 mod clock;
 mod crash;
 mod disk_full;
+mod doctor;
 mod follow;
 mod keyframe;
 mod killed;

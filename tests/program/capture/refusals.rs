@@ -68,7 +68,7 @@ fn unknown_users_and_groups_are_named() {
 }
 
 /// A directory and in it a copy of the program that every user may run, wherever the build's own lies.
-fn program_for_all() -> (TempDir, PathBuf) {
+pub fn program_for_all() -> (TempDir, PathBuf) {
     let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o777)).tempdir().unwrap();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
     let copy = directory.path().join("ctrecorder");
@@ -90,9 +90,9 @@ fn without_permission_it_says_what_to_do() {
     assert!(!directory.path().join("ct").exists());
 }
 
-/// A kernel without netfilter's netlink refuses the socket with EPROTONOSUPPORT; a seccomp filter makes this one do so.
-#[test]
-fn without_netfilter_netlink_it_says_which_module_is_missing() {
+/// A kernel without netfilter's netlink refuses the socket with EPROTONOSUPPORT; a seccomp filter makes this one do so to the
+/// command.
+pub fn without_netfilter_netlink(command: &mut Command) -> &mut Command {
     let equals =
         |argument, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap();
     let (family, protocol) = (libc::AF_NETLINK as u64, libc::NETLINK_NETFILTER as u64);
@@ -104,11 +104,15 @@ fn without_netfilter_netlink_it_says_which_module_is_missing() {
         std::env::consts::ARCH.try_into().unwrap(),
     );
     let filter: BpfProgram = filter.unwrap().try_into().unwrap();
+    // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(std::io::Error::other)) }
+}
+
+#[test]
+fn without_netfilter_netlink_it_says_which_module_is_missing() {
     let (namespace, directory) = (Namespace::new("no-netlink"), TempDir::new().unwrap());
     let mut command = Command::new(program::PATH);
-    command.args(["-C", "-F", "-f"]).arg(directory.path().join("ct"));
-    // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
-    unsafe { command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(std::io::Error::other)) };
+    without_netfilter_netlink(command.args(["-C", "-F", "-f"]).arg(directory.path().join("ct")));
     let output = namespace.enter(|| command.output().unwrap());
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(5), "{stderr}");

@@ -90,7 +90,9 @@ fn help_and_version_are_answers() {
         (false, _) => "left out (Linux only)",
     };
     for option in ["-V", "--version"] {
-        let expected = format!("ctrecorder {}\ncapture: {capture}\n", env!("CARGO_PKG_VERSION"));
+        let archive = if cfg!(feature = "archive") { "built in" } else { "left out at compile time" };
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = format!("ctrecorder {version}\ncapture: {capture}\narchive: {archive}\n");
         assert_eq!(run([option]), Answer { status: 0, stdout: expected, stderr: String::new() });
     }
 }

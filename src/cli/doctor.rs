@@ -1,0 +1,84 @@
+//! `ctrecorder doctor`: would a recorder record everything here?
+
+use clap::{Args, ValueEnum};
+
+use super::status::Status;
+
+/// Look for what would keep a recorder from recording everything, and say what mends it
+///
+/// Looks at the kernel (connection tracking in this network namespace, its events, times, table and buffers), at the privileges
+/// and the clock, and, with --file, at the directory, its room and how long that lasts, and other recorders there. It changes
+/// nothing. A recorder tells the same in its log when it starts. The exit status is 1 if anything would cost records.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// Where a recorder would write, as with capture: a path with strftime conversions
+    #[arg(short, long, value_name = "PATTERN")]
+    file: Option<String>,
+
+    /// The user that the recorder would become; without it, who asks
+    #[arg(short = 'U', long, value_name = "USER", requires = "file")]
+    user: Option<String>,
+
+    /// Packets and bytes are to be counted, as with capture
+    #[arg(long)]
+    accounting: bool,
+
+    /// How it is written
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// A form of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines
+    Text,
+    /// One object
+    Json,
+}
+
+pub use examination::run;
+
+#[cfg(all(target_os = "linux", feature = "capture"))]
+mod examination {
+    use std::io::{self, Write};
+
+    use anyhow::Context;
+
+    use super::super::capture::SOCKET_BUFFER_KIB;
+    use super::super::status::Misuse;
+    use super::{Arguments, Format, Status};
+    use crate::capture::Pattern;
+    use crate::capture::clock::now;
+    use crate::doctor::{self, Subject, Verdict, show};
+
+    /// Says what was found.
+    pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+        let pattern = arguments.file.as_deref().map(|file| Pattern::new(file, 0, now())).transpose();
+        let pattern = pattern.map_err(|error| Misuse(error.to_string()))?;
+        let subject = Subject {
+            accounting: arguments.accounting,
+            socket_buffer: SOCKET_BUFFER_KIB as usize * 1024,
+            pattern: pattern.as_ref(),
+            user: arguments.user.as_deref(),
+        };
+        let findings = doctor::examine(&subject);
+        let text = match arguments.output {
+            Format::Text => show::text(&findings),
+            Format::Json => show::json(&findings)? + "\n",
+        };
+        io::stdout().write_all(text.as_bytes()).context("standard output")?;
+        Ok(if show::verdict(&findings) == Verdict::Cost { Status::No } else { Status::Done })
+    }
+}
+
+#[cfg(not(all(target_os = "linux", feature = "capture")))]
+mod examination {
+    use super::super::capture::left_out;
+    use super::{Arguments, Status};
+
+    /// Says that this build cannot record.
+    pub fn run(_: Arguments) -> anyhow::Result<Status> {
+        left_out("doctor")
+    }
+}

@@ -1,0 +1,80 @@
+//! What would keep a recorder from recording everything: looked for, and named, and never changed.
+//!
+//! | file | looks at |
+//! |---|---|
+//! | `modules` | what is in the kernel, without having it load anything |
+//! | `tracking` | connection tracking in this network namespace, and whether this process may hear of it |
+//! | `settings` | its settings, its table, the socket's buffer |
+//! | `clock` | whether the clock is synchronised |
+//! | `place` | the directory of the files, and what is in it |
+//! | `space` | its room, and how long that lasts |
+//! | [`show`] | what was found, as text and as JSON |
+//!
+//! The recorder itself looks at the same at its start ([`at_start`]).
+
+mod clock;
+mod finding;
+mod modules;
+mod place;
+mod settings;
+pub mod show;
+mod space;
+mod tracking;
+
+pub use finding::{Finding, Verdict};
+
+use crate::capture::clock::now;
+use crate::capture::{Options, Pattern, Remark};
+use modules::{CTNETLINK, Modules, Presence};
+
+/// What is to be looked at.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// Whether packets and bytes are to be counted.
+    pub accounting: bool,
+    /// The receive buffer that a recorder would ask for, in bytes.
+    pub socket_buffer: usize,
+    /// Where it would write, if that is to be looked at.
+    pub pattern: Option<&'a Pattern>,
+    /// Whom it would become, by name or number.
+    pub user: Option<&'a str>,
+}
+
+/// Looks at everything, in the order in which a recorder depends on it.
+pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut findings = examine_but_files(subject);
+    if let Some(pattern) = subject.pattern {
+        findings.extend(place::files(pattern, now()));
+    }
+    findings
+}
+
+/// What a recorder that starts is to tell: all that is not right. At the files that are there already it looks itself.
+pub fn at_start(options: &Options) -> Vec<Remark> {
+    let subject = Subject {
+        accounting: options.accounting,
+        socket_buffer: options.socket_buffer,
+        pattern: Some(&options.pattern),
+        user: options.user.as_deref(),
+    };
+    let not_right = examine_but_files(&subject).into_iter().filter(|finding| finding.verdict != Verdict::Ok);
+    not_right.map(|finding| Remark { costs_records: finding.verdict == Verdict::Cost, text: finding.line() }).collect()
+}
+
+fn examine_but_files(subject: &Subject<'_>) -> Vec<Finding> {
+    let modules = Modules::running();
+    let ctnetlink = modules.presence(CTNETLINK);
+    let mut findings = tracking::examine(&modules, ctnetlink);
+    findings.extend(settings::all(subject.accounting));
+    findings.extend(settings::table());
+    // Where that is missing, to open a socket of netfilter might have the kernel load something.
+    if ctnetlink == Presence::Present {
+        findings.extend(settings::buffer(subject.socket_buffer));
+    }
+    findings.push(clock::examine());
+    if let Some(pattern) = subject.pattern {
+        findings.push(place::directory(pattern, subject.user, now()));
+        findings.extend(space::examine(pattern, now()));
+    }
+    findings
+}
