@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Closing, Content, Digest, Header, Segment};
+use ctrecorder_format::{Closing, Content, Digest, Header, MadeFrom, Segment, header};
 
 use super::Shown;
 
@@ -65,6 +65,16 @@ struct Last {
     digest: Option<Digest>,
     /// By its footer the recorder went on in another segment.
     went_on: bool,
+    /// It is not itself given, but a segment of flows that was made from it.
+    is_squeezed: bool,
+}
+
+/// The last segment of flows given that was made of segments of a recorder.
+struct LastOfFlows {
+    path: PathBuf,
+    /// Number of the last segment that it was made from.
+    number: u64,
+    digest: Option<Digest>,
 }
 
 /// An end of a chain at which there was more than what is given. That is no defect of what is given.
@@ -97,6 +107,7 @@ fn count(segments: u64) -> String {
 #[derive(Default)]
 pub struct Chain {
     last: HashMap<Recorder, Last>,
+    last_of_flows: HashMap<Recorder, LastOfFlows>,
     begins: Vec<LooseEnd>,
 }
 
@@ -105,9 +116,8 @@ impl Chain {
     /// first there was.
     pub fn follow(&mut self, path: &Path, segment: &Segment<'_>) -> Option<Broken> {
         let header = segment.header().ok()?;
-        // Squeezed segments have the header of their first input, and no place in its chain.
         if header.content == Content::Flows {
-            return None;
+            return self.follow_flows(path, segment, header);
         }
         let recorder = Recorder::of(header);
         let number = header.segment_number;
@@ -116,7 +126,12 @@ impl Chain {
             number,
             digest: segment.footer().map(|footer| footer.digest),
             went_on: segment.footer().is_some_and(|footer| footer.totals.closing == Closing::WentOn),
+            is_squeezed: false,
         };
+        // What was made from this one is given, too: what comes before it was followed there.
+        if self.last.get(&recorder).is_some_and(|last| last.is_squeezed && number <= last.number) {
+            return None;
+        }
         let Some(last) = self.last.insert(recorder, this) else {
             if number > 0 {
                 self.begins.push(LooseEnd::Begin { path: path.to_path_buf(), missing: number });
@@ -126,12 +141,47 @@ impl Chain {
         if number <= last.number {
             Some(Broken::OutOfOrder { number, before_number: last.number, before: last.path })
         } else if number > last.number + 1 {
-            Some(Broken::Missing { first: last.number + 1, last: number - 1, before: last.path })
+            Some(missing(last.number, number, last.path))
         } else if last.digest.is_some() && header.previous != last.digest {
             Some(Broken::Digest { before: last.path })
         } else {
             None
         }
+    }
+
+    /// The same of a segment of flows: what it was made from has a place in the chain of its recorder, if that is told. Nothing is
+    /// said of sources of several runs.
+    fn follow_flows(&mut self, path: &Path, segment: &Segment<'_>, header: &Header) -> Option<Broken> {
+        let sources: Vec<_> = segment.made_from().collect();
+        let (recorder, first, last) = (Recorder::of(header), *sources.first()?, *sources.last()?);
+        let is_of_run = |source: &&&MadeFrom| {
+            (source.version.get(), source.boot_id, source.recorder_started.get())
+                == (header::VERSION, header.boot_id, header.recorder_started)
+        };
+        if sources.iter().filter(is_of_run).count() < sources.len() {
+            return None;
+        }
+        let (number, path) = (last.segment_number.get(), path.to_path_buf());
+        let digest = segment.footer().map(|footer| footer.digest);
+        if self.last.get(&recorder).is_none_or(|known| known.number < number) {
+            let (digest, went_on) = (last.digest(), last.closing() == Some(Closing::WentOn));
+            self.last.insert(recorder.clone(), Last { path: path.clone(), number, digest, went_on, is_squeezed: true });
+        }
+        let gap = sources.iter().zip(sources.iter().skip(1)).find(|(before, after)| !after.follows(before));
+        let within =
+            gap.map(|(before, after)| missing(before.segment_number.get(), after.segment_number.get(), path.clone()));
+        let before = self.last_of_flows.insert(recorder, LastOfFlows { path, number, digest });
+        let before = before.and_then(|before| match first.segment_number.get() {
+            number if number <= before.number => {
+                Some(Broken::OutOfOrder { number, before_number: before.number, before: before.path })
+            }
+            number if number > before.number + 1 => Some(missing(before.number, number, before.path)),
+            _ if header.previous.is_some() && header.previous != before.digest => {
+                Some(Broken::Digest { before: before.path })
+            }
+            _ => None,
+        });
+        before.or(within)
     }
 
     /// The ends at which there was more, by path.
@@ -141,6 +191,11 @@ impl Chain {
         all.sort_by(|a, b| a.path().cmp(b.path()));
         all
     }
+}
+
+/// What is missing between two segments, by their numbers.
+fn missing(before: u64, after: u64, path: PathBuf) -> Broken {
+    Broken::Missing { first: before.saturating_add(1), last: after.saturating_sub(1), before: path }
 }
 
 impl LooseEnd {

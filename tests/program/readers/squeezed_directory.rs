@@ -209,6 +209,39 @@ fn the_sources_of_an_output_are_named_and_the_outputs_are_a_chain() {
     }
 }
 
+/// What is missing, or not what the next one goes on with, shows: of outputs alone, and of those and what came after them.
+#[test]
+fn outputs_are_tested_as_a_chain() {
+    let place = through();
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 0);
+    let test = |paths: &[&str]| {
+        let paths = paths.iter().map(|path| place.path(path).into_os_string());
+        run([std::ffi::OsString::from("test")].into_iter().chain(paths))
+    };
+    let whole = test(&["sq/a.ct", "sq/b.ct", "sq/c.ct"]);
+    assert_eq!((whole.status, whole.stdout.matches(": ok, ").count()), (0, 3), "{}", whole.stdout);
+    assert!(!whole.stdout.contains("not among those given"), "{}", whole.stdout);
+    let mixed = test(&["sq/a.ct", "sq/b.ct", "journal/b.ct", "journal/c.ct"]);
+    assert_eq!((mixed.status, mixed.stdout.contains("among")), (0, false), "{}", mixed.stdout);
+    for paths in [["sq/a.ct", "sq/c.ct"], ["sq/a.ct", "journal/c.ct"]] {
+        let missing = test(&paths);
+        assert_eq!(missing.status, 1);
+        assert!(missing.stdout.contains("FAILED: segment 1 is missing between "), "{}", missing.stdout);
+    }
+    // Another second one, made alone.
+    let alone = place.squeeze("alone", &[], &[place.path("journal/b.ct")]);
+    assert_eq!(alone.status, 0, "{}", alone.stderr);
+    let other = test(&["alone/b.ct", "sq/c.ct"]);
+    assert!(other.stdout.contains("FAILED: it does not follow "), "{}", other.stdout);
+    // One of the first and the third, told by its sources.
+    let gap = place.path("gap.ct");
+    let [first, third] = ["a.ct", "c.ct"].map(|name| place.path("journal").join(name));
+    let words = ["squeeze".as_ref(), "-o".as_ref(), gap.as_os_str(), first.as_os_str(), third.as_os_str()];
+    assert_eq!(run(words).status, 0);
+    let told = test(&["gap.ct"]);
+    assert!(told.stdout.contains("FAILED: segment 1 is missing between "), "{}", told.stdout);
+}
+
 /// Beside their inputs, the outputs are passed over; where some inputs are gone, their outputs are read.
 #[test]
 fn of_a_journal_and_its_squeezed_form_each_flow_is_told_once() {
