@@ -24,7 +24,7 @@ impl<T: Clone> Values<T> {
     /// For each row its value, if it has one.
     pub(super) fn rows(&self) -> impl Iterator<Item = Option<T>> {
         let mut values = self.values.iter();
-        let required = self.levels.is_empty().then_some(self.values.len()).unwrap_or(0);
+        let required = if self.levels.is_empty() { self.values.len() } else { 0 };
         let levels = self.levels.iter().copied().chain(std::iter::repeat_n(1, required));
         levels.map(move |level| if level > 0 { values.next().cloned() } else { None })
     }

@@ -59,5 +59,6 @@ pub use write::{Group, Writer};
 /// The first four bytes of a file in Parquet, and its last ones.
 pub const MAGIC: [u8; 4] = *b"PAR1";
 
-#[cfg(all(test, feature = "archive"))]
+#[cfg(test)]
+#[cfg(feature = "archive")]
 mod tests;

@@ -11,8 +11,9 @@ use crate::readers::sample::run;
 
 /// The one file of an archive.
 fn only_file(archive: &Path) -> PathBuf {
-    let [(path, _)] = &files(archive)[..] else { panic!("{archive:?} is not of one file") };
-    path.clone()
+    let mut files = files(archive);
+    assert_eq!(files.len(), 1, "{archive:?}");
+    files.swap_remove(0).0
 }
 
 /// Puts bytes in the place of others that are there once, or stand there last.

@@ -25,7 +25,7 @@ pub fn journal(seed: u64, flows: u64, rate: f64) -> TempDir {
     let part = |hundredths: u64| at(length * hundredths / 100);
     let plan = Plan {
         rotate: Some(length * NS_PER_SECOND / 5),
-        stamps: seed % 2 == 0,
+        stamps: seed.is_multiple_of(2),
         incidents: vec![
             Incident::Overrun { from: part(10), to: part(15) },
             Incident::Stop { at: part(30), back: part(33) },
