@@ -1,6 +1,6 @@
 //! What an archive says of itself, in the metadata of its file. docs/archive.md, "Metadata".
 
-use ctrecorder_format::{Cause, Clock, Content, Header, Note};
+use ctrecorder_format::{Cause, Clock, Header, Note};
 use serde::{Deserialize, Serialize};
 
 /// What an archive says of itself. Times are ns since the epoch, UTC.
@@ -158,7 +158,7 @@ impl About {
             filters,
             counters: self.recorded.counters,
             clock: if self.recorded.kernel_clock { Clock::Kernel } else { Clock::Arrival },
-            ..Header::blank(Content::Flows)
+            ..Header::blank(ctrecorder_format::Content::Flows)
         }
     }
 }

@@ -190,3 +190,14 @@ fn ids_can_be_left_out_and_nothing_else_is() {
             .all(|line| line.split(',').nth(id) == Some(""))
     );
 }
+
+#[test]
+fn archives_of_earlier_versions_of_this_program_are_read() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let archive = data.join("archive/every-protocol.parquet");
+    let listed = lines(&archive, &["list", "-Ho", "json"]);
+    assert!(listed.len() > 10);
+    assert_eq!(listed, lines(&data.join("v3/every-protocol.ct"), &["list", "-sHo", "json"]));
+    let tested = run(["test".as_ref(), archive.as_os_str()]);
+    assert_eq!(tested.status, 0, "{}", tested.stdout);
+}

@@ -11,9 +11,9 @@ use crate::readers::sample::run;
 
 /// The one file of an archive.
 fn only_file(archive: &Path) -> PathBuf {
-    let files = files(archive);
-    assert_eq!(files.len(), 1, "{}", archive.display());
-    files[0].0.clone()
+    let mut files = files(archive);
+    assert_eq!(files.len(), 1, "{archive:?}");
+    files.swap_remove(0).0
 }
 
 /// Puts bytes in the place of others that are there once, or stand there last.
