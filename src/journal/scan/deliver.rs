@@ -49,7 +49,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     where
         W: Fn(&Parcel) -> Content + Sync,
     {
-        let most = if threads > 1 { threads * AHEAD } else { 1 };
+        let most = if threads > 1 { threads.saturating_mul(AHEAD) } else { 1 };
         let mut planned = VecDeque::new();
         loop {
             while planned.len() < most
