@@ -30,13 +30,16 @@ pub(super) struct Delivery<'d, F, S> {
     follower: Option<&'d mut dyn Follower>,
     /// Bytes of the present file that are done.
     passed: u64,
+    /// What was known of open records before damage that reaches to the end of the present file: should the file grow, it was
+    /// none.
+    before_end: Option<State>,
 }
 
 type Planned = Task<Arc<Job<Parcel, Content>>>;
 
 impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     pub(super) fn new(planner: Planner<'d, F>, select: &'d F, keyframes: &'d mut Keyframes, sink: &'d mut S) -> Self {
-        Self { planner, select, keyframes, sink, follower: None, passed: 0 }
+        Self { planner, select, keyframes, sink, follower: None, passed: 0, before_end: None }
     }
 
     /// The same with somebody who goes on where this ends.
@@ -90,7 +93,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     }
 
     fn begin(&mut self, file: &Opened, is_gone_on_with: bool) -> ControlFlow<S::Stop> {
-        self.passed = 0;
+        (self.passed, self.before_end) = (0, None);
         if let Some(follower) = &mut self.follower {
             follower.began(file);
         }
@@ -111,7 +114,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
 
     /// A file goes on of which there was no more before.
     fn resume(&mut self, file: &Opened, keyframes: State) -> ControlFlow<S::Stop> {
-        self.passed = file.source().length();
+        (self.passed, self.before_end) = (file.source().length(), None);
         self.keyframes.resume(keyframes);
         self.sink.resume(file.source().path(), file.version())
     }
@@ -129,7 +132,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     /// There is no more of a file by now.
     fn stopped(&mut self, file: &Opened, place: Standing, is_at_end: bool) {
         if let Some(follower) = &mut self.follower {
-            let keyframes = self.keyframes.state();
+            let keyframes = self.before_end.take().unwrap_or(self.keyframes.state());
             follower.stopped(Stopped { file: file.clone(), place, keyframes, is_at_end });
         }
     }
@@ -234,6 +237,11 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     fn damage(&mut self, source: &Source, damage: &Damage) -> ControlFlow<S::Stop> {
         if matches!(damage.fault, Fault::CutOff(_)) && source.is_being_written() {
             return ControlFlow::Continue(());
+        }
+        // A block that is whole but for its content stays damaged.
+        let is_end = damage.offset.saturating_add(damage.length) == source.length();
+        if is_end && matches!(damage.fault, Fault::CutOff(_) | Fault::NoBlock) {
+            self.before_end = Some(self.keyframes.state());
         }
         if damage.records_lost != Some(0) {
             self.keyframes.damage();
