@@ -50,7 +50,7 @@ pub(super) struct Tails(Vec<Tail>);
 /// What is to be done with a file that may have grown.
 enum Step {
     /// Nothing yet.
-    Keep(Tail),
+    Keep,
     Read(Leg),
     Failed(Error),
     /// It is no more.
@@ -82,15 +82,16 @@ impl Tails {
     pub(super) fn grown(&mut self, coming: &[Opened], failures: &mut Vec<Error>) -> Vec<Leg> {
         let lines: Vec<_> = coming.iter().filter_map(Line::of_opened).collect();
         let mut legs = Vec::new();
-        for tail in std::mem::take(&mut self.0) {
+        self.0.retain_mut(|tail| {
             let is_followed = tail.line.as_ref().is_some_and(|line| lines.contains(line));
             match tail.step(is_followed) {
-                Step::Keep(tail) => self.0.push(tail),
+                Step::Keep => return true,
                 Step::Read(leg) => legs.push(leg),
                 Step::Failed(error) => failures.push(error),
                 Step::Gone => {}
             }
-        }
+            false
+        });
         legs
     }
 
@@ -150,19 +151,19 @@ impl Tail {
     }
 
     /// Looks at it again.
-    fn step(mut self, is_followed: bool) -> Step {
+    fn step(&mut self, is_followed: bool) -> Step {
         let Some(metadata) = self.metadata() else { return Step::Gone };
         // What cannot be asked is taken to be as it was.
         if metadata.is_ok_and(|metadata| metadata.len() != self.length) {
             self.quiet = 0;
         } else if !self.is_over(is_followed) {
-            return Step::Keep(self);
+            return Step::Keep;
         }
         match self.open().map_err(|error| (error, 0)).and_then(Opened::new) {
             // Somebody begins it anew.
-            Ok(file) if !file.is_begun() => Step::Keep(self),
+            Ok(file) if !file.is_begun() => Step::Keep,
             Ok(file) => Step::Read(self.leg(file, is_followed)),
-            Err((error, _)) if error.is_too_short() => Step::Keep(self),
+            Err((error, _)) if error.is_too_short() => Step::Keep,
             Err((error, _)) => Step::Failed(error),
         }
     }
@@ -181,7 +182,7 @@ impl Tail {
     }
 
     /// The rest of the file, which now is this.
-    fn leg(self, file: Opened, is_followed: bool) -> Leg {
+    fn leg(&self, file: Opened, is_followed: bool) -> Leg {
         // Somebody began it anew: what was written over it may be longer than it was.
         if file.source().length() < self.place.offset() || Mark::of(file.source(), file.version()) != self.mark {
             return Leg::Begin(file);

@@ -319,7 +319,8 @@ fn files_that_nobody_writes_to_are_not_kept_open_and_are_read_on_should_they_gro
     let mut told: Vec<_> = told.collect();
     let paths: Vec<_> = (0..4).map(|number| path(&number.to_string())).collect();
     let mut expected: Vec<_> = scanned(&paths).into_iter().filter(|what| !what.starts_with("damage")).collect();
-    (told.sort_unstable(), expected.sort_unstable());
+    told.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(told, expected);
 }
 
