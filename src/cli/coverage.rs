@@ -13,13 +13,14 @@ use super::{InZone, Misuse, Report, Status};
 use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
-use crate::query::coverage::{Look, Reading};
+use crate::query::coverage::{GapCause, Look, Reading};
 
 /// Show which spans were recorded without gap
 ///
 /// One line for each span and each gap, with its cause and how many events it lost, and a summary; on a terminal also a
 /// bar for each day. Heads of blocks and notes tell it, so that a large journal takes no longer than a small one; whether
-/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap.
+/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap, and 5 if there is damage
+/// that is none.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or directories of them; all of one recorder
@@ -74,8 +75,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         report.failure(failure);
     }
     let mut reading = Reading::default();
+    let mut has_damage = false;
     for file in journal.files() {
-        read(file, &mut reading, &mut report);
+        read(file, &mut reading, &mut has_damage, &mut report);
     }
     if reading.has_version_2() {
         report.line("files of version 2 do not tell what was lost: what they cover may have gaps");
@@ -83,6 +85,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Some(covered) = reading.coverage().map_err(|several| Misuse(several.to_string()))? else {
         return Ok(report.status());
     };
+    // At the very end of all there is nothing behind it that would make it a gap.
+    let is_gap = covered.gaps.iter().any(|gap| gap.cause == GapCause::Damaged);
+    if has_damage && !is_gap {
+        report.failed();
+    }
     let covered = within(covered, since, until)?;
     show(&covered, arguments.output, &zone).context("standard output")?;
     Ok(match report.status() {
@@ -112,8 +119,8 @@ fn now() -> u64 {
     UNIX_EPOCH.elapsed().map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// Reads what a file tells, or says why it cannot be read.
-fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
+/// Reads what a file tells, or says why it cannot be read. `has_damage`: something in it could not be, which was said.
+fn read(file: &Member, reading: &mut Reading, has_damage: &mut bool, report: &mut Report) {
     let shown = Shown(file.path());
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
@@ -122,10 +129,15 @@ fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
             let filters = filters.escape_debug();
             report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));
         }
-        let mut told = |damage: &Damage| match damage.fault {
-            Fault::Header => report.failure(format_args!("{shown}: {damage}")),
-            // It is a gap: that is the answer, and no failure of the question.
-            _ => report.line(format_args!("{shown}: {damage}")),
+        let mut told = |damage: &Damage| {
+            *has_damage = true;
+            // Of no record it is no gap, which would be the answer, and no failure of the question.
+            let is_no_gap =
+                damage.records_lost == Some(0) || matches!(damage.fault, Fault::Header | Fault::BehindFooter);
+            match is_no_gap {
+                true => report.failure(format_args!("{shown}: {damage}")),
+                false => report.line(format_args!("{shown}: {damage}")),
+            }
         };
         if reading.add(&source, &version, Look::Heads, &mut told).is_none() {
             report.failure(format_args!("{shown}: neither its header nor a block is whole"));

@@ -39,8 +39,13 @@ impl Report {
 
     /// Says that something failed.
     pub fn failure(&mut self, what: impl Display) {
-        self.status = Status::Failed;
+        self.failed();
         self.line(what);
+    }
+
+    /// What was said already was a failure.
+    pub const fn failed(&mut self) {
+        self.status = Status::Failed;
     }
 
     /// Says that something in a file could not be read.

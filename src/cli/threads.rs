@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 /// How many threads read.
 #[derive(clap::Args)]
 pub(super) struct Threads {
-    /// Read with so many threads rather than one for each processor; what comes out is the same
+    /// Read with so many threads rather than one for each processor, 1024 at most; what comes out is the same
     #[arg(long, value_name = "NUMBER", value_parser = parse_number)]
     threads: Option<NonZeroUsize>,
 }

@@ -1,6 +1,7 @@
 //! From paths to the files of a journal, in the order in which they are read.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -245,6 +246,9 @@ impl<T> Found<T> {
     }
 }
 
+/// The segments of a run that are still to come, by their number.
+type Run<T> = std::iter::Peekable<std::vec::IntoIter<Found<T>>>;
+
 /// The files by time; but those of one run of a recorder by their number, for a clock may be set back.
 pub(super) fn in_order<T>(mut found: Vec<Found<T>>) -> Vec<T> {
     found.sort_by(|a, b| (a.begun, &a.path).cmp(&(b.begun, &b.path)));
@@ -268,13 +272,13 @@ pub(super) fn in_order<T>(mut found: Vec<Found<T>>) -> Vec<T> {
         .collect();
     let mut files = Vec::new();
     // Of the segments that come next in their runs, the one begun first.
-    while let Some((_, run)) = runs
-        .iter_mut()
-        .enumerate()
-        .filter_map(|(place, run)| Some(((run.peek()?.begun, place), run)))
-        .min_by_key(|(order, _)| *order)
-    {
-        files.extend(run.next().map(|segment| segment.file));
+    let next = |place: usize, run: &mut Run<T>| Some(Reverse((run.peek()?.begun, place)));
+    let mut waiting: BinaryHeap<_> = runs.iter_mut().enumerate().filter_map(|(place, run)| next(place, run)).collect();
+    while let Some(Reverse((_, place))) = waiting.pop() {
+        if let Some(run) = runs.get_mut(place) {
+            files.extend(run.next().map(|segment| segment.file));
+            waiting.extend(next(place, run));
+        }
     }
     files
 }

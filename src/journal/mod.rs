@@ -26,5 +26,5 @@ pub use follow::Follow;
 pub use keyframe::OpenRecords;
 pub use listing::{Journal, Member};
 pub use once::Repeats;
-pub use scan::{Everything, Scan, Search, Select, Sink};
+pub use scan::{Everything, Scan, Search, Select, Sink, THREADS_MAX};
 pub use source::{Passage, Source, Version};

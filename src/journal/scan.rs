@@ -41,6 +41,9 @@ pub(super) use leg::{Follower, Leg, Standing, Stopped};
 use parcel::Parcel;
 use plan::{Planner, Way};
 
+/// With more threads nothing is read any faster, and each of them has its part of a journal in memory.
+pub const THREADS_MAX: usize = 1024;
+
 /// Which records are wanted. It is asked by several threads.
 pub trait Select: Sync {
     /// Whether no record of a block can be wanted, by what the block's head says: then its records are not touched.
@@ -147,9 +150,9 @@ impl<F: Select> Scan<F> {
         Self { select, keyframes: Keyframes::new(open_records), threads: 1 }
     }
 
-    /// The same with so many threads in all. What the sink is handed does not depend on it.
+    /// The same with so many threads in all, but no more than [`THREADS_MAX`]. What the sink is handed does not depend on it.
     pub fn with_threads(self, threads: NonZeroUsize) -> Self {
-        Self { threads: threads.get(), ..self }
+        Self { threads: threads.get().min(THREADS_MAX), ..self }
     }
 
     /// Hands everything in a journal to `sink`, until that wants no more.

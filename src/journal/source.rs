@@ -154,7 +154,8 @@ impl Source {
         Self::of_kept(path, Arc::new(File::open(path).map_err(Error::at(path))?))
     }
 
-    fn of_kept(path: &Path, file: Arc<File>) -> Result<Self, Error> {
+    /// What was kept open, as it is now.
+    pub(super) fn of_kept(path: &Path, file: Arc<File>) -> Result<Self, Error> {
         let source = Self::of(path, &file)?;
         let is_file = file.metadata().map_err(Error::at(path))?.is_file();
         Ok(Self { kept: is_file.then_some(file), ..source })
@@ -190,8 +191,8 @@ impl Source {
     }
 
     /// The file, if it was kept open.
-    pub(super) fn kept(&self) -> Option<&File> {
-        self.kept.as_deref()
+    pub(super) const fn kept(&self) -> Option<&Arc<File>> {
+        self.kept.as_ref()
     }
 
     /// A file that was read already.

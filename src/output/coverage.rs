@@ -1,6 +1,6 @@
 //! What a journal covers, as text and as JSON.
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::SecondsFormat;
 use ctrecorder_format::NS_PER_SECOND;
 use serde::Serialize;
 
@@ -9,6 +9,7 @@ use super::time::Times;
 use super::zone::Zone;
 use crate::query::Coverage;
 use crate::query::coverage::{Gap, Span};
+use crate::query::time::date_time;
 
 /// A line for each span and each gap in the order of time, and a summary:
 ///
@@ -107,9 +108,7 @@ impl From<&Gap> for JsonGap {
 
 /// A moment in ns since the epoch as RFC 3339.
 pub(super) fn moment(ns: u64) -> String {
-    // Nanoseconds of 64 bits reach to the year 2554, which is far from any limit.
-    let moment = DateTime::from_timestamp((ns / NS_PER_SECOND) as i64, (ns % NS_PER_SECOND) as u32).unwrap_or_default();
-    moment.to_rfc3339_opts(SecondsFormat::Nanos, true)
+    date_time(ns).to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
 #[cfg(test)]

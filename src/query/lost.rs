@@ -21,6 +21,8 @@ pub struct Losses {
     has_named: bool,
     /// When the last file before it was begun in which a whole reading is; 0 if there is none.
     named_from: u64,
+    /// Since when what this file lost may have been alive, once that was asked for.
+    since: Option<Since>,
     /// What damage in this file took away, and, with their hosts, what damage in earlier ones did.
     here: Vec<Span>,
     before: Vec<(String, Span)>,
@@ -49,15 +51,36 @@ impl Losses {
         // Squeezed files name no flows that are alive.
         self.names_flows = file.content() == Content::Events;
         self.has_named = false;
+        self.since = None;
     }
 
     /// Something in the file that is read could not be. Returned is when the lost records arrived, where the head of their
     /// block still tells.
     pub fn damage(&mut self, file: Option<&Member>, damage: &Damage) -> Option<Span> {
-        let lost = by(file?, damage)?;
+        let file = file?;
+        if took_nothing(damage) {
+            return None;
+        }
+        // It was open a moment ago; if it is not any more, nothing is known.
+        let lost = self.of(file, damage).unwrap_or(Lost::unknown(0));
         let Span { from, to } = lost.alive;
         self.here.push(Span { from: from.max(self.named_from.min(to)), to });
         lost.arrived
+    }
+
+    /// What some damage in the file that is read took away; `None` if that cannot be opened.
+    fn of(&mut self, file: &Member, damage: &Damage) -> Option<Lost> {
+        let may_have_head =
+            matches!(damage.fault, Fault::Payload { .. } | Fault::Contradiction { .. } | Fault::Rows { .. });
+        if let Some(since) = self.since.as_ref().filter(|_| !may_have_head) {
+            return Some(Lost::unknown(since.before(damage.offset)));
+        }
+        let source = file.open().ok()?;
+        let version = source.parse().ok()?;
+        let of_head = by_head(&version, damage);
+        Some(of_head.unwrap_or_else(|| {
+            Lost::unknown(self.since.get_or_insert_with(|| Since::of(&version)).before(damage.offset))
+        }))
     }
 
     /// A note of the file that is read. Whether it says that all flows alive by its `to` have a record in this file before it
@@ -110,53 +133,76 @@ impl Lost {
     }
 }
 
-/// `None`: it took nothing, or, where an end was cut off, nothing of a time that the file covers.
-fn by(file: &Member, damage: &Damage) -> Option<Lost> {
-    if damage.records_lost == Some(0) || matches!(damage.fault, Fault::BehindFooter | Fault::CutOff(_)) {
-        return None;
-    }
-    // It was open a moment ago; if it is not any more, nothing is known.
-    let lost = file.open().ok().and_then(|source| source.parse().ok().map(|version| since(&version, damage)));
-    Some(lost.unwrap_or(Lost::unknown(0)))
+/// Whether it took nothing, or, where an end was cut off, nothing of a time that the file covers.
+const fn took_nothing(damage: &Damage) -> bool {
+    matches!(damage.records_lost, Some(0)) || matches!(damage.fault, Fault::BehindFooter | Fault::CutOff(_))
 }
 
-/// Of a file of flows that is from their begin on, of one of events from the last event before the damage on: an earlier
-/// one has its record elsewhere.
-fn since(version: &Version<'_>, damage: &Damage) -> Lost {
-    let events = version.content() == Content::Events;
-    let mut from = 0;
-    match version {
-        Version::Two(file) => {
-            for piece in file.pieces() {
-                match piece {
-                    Piece::Record { offset, record } if offset < damage.offset => from = record.event_time(),
-                    Piece::Record { .. } | Piece::Damage(_) => break,
+/// What the head of a block that is damaged says of it, or what an archive says of a group of rows. `None`: nothing does.
+fn by_head(version: &Version<'_>, damage: &Damage) -> Option<Lost> {
+    match (version, &damage.fault) {
+        (Version::Three(segment), Fault::Payload { .. } | Fault::Contradiction { .. }) => {
+            Some(of_block(segment.head_at(damage.offset)?.header))
+        }
+        (Version::Archive(archive), Fault::Rows { group, .. }) => {
+            let group = archive.entry(*group as usize)?;
+            let is_known = |flag| group.flags & flag == 0;
+            let from = if is_known(flags::START_UNKNOWN) { group.least_start.get() } else { 0 };
+            let to = if is_known(flags::END_UNKNOWN) { group.greatest_end.get() } else { u64::MAX };
+            Some(Lost { alive: Span { from, to }, arrived: None })
+        }
+        _ => None,
+    }
+}
+
+/// Since when flows of a file may have been alive that only records told of which nothing tells of any more.
+#[derive(Clone, Debug, Default)]
+struct Since {
+    /// The places of the file that cannot be read, in order, each with the time of the last event before it. All are found in
+    /// one walk: a walk for each of them would take a time that grows with the square of their number.
+    places: Vec<(u64, u64)>,
+}
+
+impl Since {
+    /// Of a file of flows that is from their begin on, of one of events from the last event before the damage on: an earlier
+    /// one has its record elsewhere.
+    fn of(version: &Version<'_>) -> Self {
+        if version.content() == Content::Flows {
+            return Self::default();
+        }
+        let mut from = 0;
+        let mut places = Vec::new();
+        match version {
+            // Behind the first damage, what seems to be a record may be none.
+            Version::Two(file) => {
+                for piece in file.pieces() {
+                    match piece {
+                        Piece::Record { record, .. } => from = record.event_time(),
+                        Piece::Damage(damage) => {
+                            places.push((damage.offset, from));
+                            break;
+                        }
+                    }
                 }
             }
-        }
-        Version::Archive(archive) => {
-            let group = match damage.fault {
-                Fault::Rows { group, .. } => archive.entry(group as usize),
-                _ => None,
-            };
-            if let Some(group) = group {
-                let is_known = |flag| group.flags & flag == 0;
-                let from = if is_known(flags::START_UNKNOWN) { group.least_start.get() } else { 0 };
-                let to = if is_known(flags::END_UNKNOWN) { group.greatest_end.get() } else { u64::MAX };
-                return Lost { alive: Span { from, to }, arrived: None };
+            Version::Three(segment) => {
+                for head in segment.heads() {
+                    match head {
+                        Ok(head) => from = from.max(head.header.last_event.get()),
+                        Err(damage) => places.push((damage.offset, from)),
+                    }
+                }
             }
+            Version::Archive(_) => {}
         }
-        Version::Three(segment) => {
-            let has_head = matches!(damage.fault, Fault::Payload { .. } | Fault::Contradiction { .. });
-            if let Some(head) = segment.head_at(damage.offset).filter(|_| has_head) {
-                return of_block(head.header);
-            }
-            for head in segment.heads().filter_map(Result::ok).take_while(|head| head.offset < damage.offset) {
-                from = from.max(head.header.last_event.get());
-            }
-        }
+        Self { places }
     }
-    Lost::unknown(if events { from } else { 0 })
+
+    /// That of damage at this offset; 0 if nothing is known.
+    fn before(&self, offset: u64) -> u64 {
+        let count = self.places.partition_point(|(place, _)| *place <= offset);
+        self.places.get(..count).and_then(<[_]>::last).map_or(0, |(_, from)| *from)
+    }
 }
 
 /// A whole block, by its head (docs/format.md, "Times of a block").
@@ -165,4 +211,63 @@ const fn of_block(block: &BlockHeader) -> Lost {
     let to = if block.has(flags::END_UNKNOWN) { u64::MAX } else { block.greatest_end.get() };
     let arrived = Span { from: block.first_event.get(), to: block.last_event.get() };
     Lost { alive: Span { from, to }, arrived: Some(arrived) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use ctrecorder_format::{Cause, Closing, Header, Writer};
+
+    use super::*;
+    use crate::journal::{Journal, Source};
+
+    /// Blocks of one note each, of the times 10, 20, 30 and so on; the heads of those at these places are damaged.
+    fn segment(blocks: u64, damaged: &[usize]) -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new(), &Header::blank(Content::Events)).unwrap();
+        for number in 1..=blocks {
+            writer.note(&Note::at(10 * number, Cause::Quiet));
+            writer.seal();
+        }
+        writer.finish(Closing::Stopped, 10 * blocks + 5).unwrap();
+        writer.write_out().unwrap();
+        let mut bytes = writer.output().clone();
+        let segment = ctrecorder_format::Segment::open(&bytes).unwrap();
+        let offsets: Vec<_> = segment.heads().map(|head| head.unwrap().offset as usize).collect();
+        damaged.iter().for_each(|number| bytes[offsets[*number]] ^= 1);
+        bytes
+    }
+
+    /// The file is gone behind the first damage: that the others are told of all the same shows that it is not gone through
+    /// for each of them.
+    #[test]
+    fn one_walk_tells_of_all_damage_of_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("0");
+        fs::write(&path, segment(9, &[2, 4, 5, 7])).unwrap();
+        let journal = Journal::find(std::slice::from_ref(&path), |error| panic!("{error}"));
+        let source = Source::open(&path).unwrap();
+        let version = source.parse().unwrap();
+        let Version::Three(segment) = &version else { panic!("a segment") };
+        let damages: Vec<_> = segment.heads().filter_map(Result::err).collect();
+        assert_eq!(damages.len(), 3, "{damages:#?}");
+        let mut losses = Losses::default();
+        losses.begin(&version);
+        for damage in &damages {
+            losses.damage(journal.files().first(), damage);
+            let _ = fs::remove_file(&path);
+        }
+        let from: Vec<_> = losses.clone().finish().map(|lost| lost.from).collect();
+        assert_eq!(from, [20, 40, 70]);
+        // What was known of one file says nothing of the next one.
+        losses.begin(&version);
+        losses.damage(journal.files().first(), &damages[2]);
+        assert_eq!(losses.finish().last(), Some(Span { from: 0, to: u64::MAX }));
+    }
+
+    #[test]
+    fn damage_at_a_place_that_the_walk_does_not_know_is_taken_for_an_earlier_one() {
+        let since = Since { places: vec![(100, 5), (200, 7)] };
+        assert_eq!([99, 100, 150, 200, 900].map(|offset| since.before(offset)), [0, 5, 5, 7, 7]);
+    }
 }

@@ -23,6 +23,9 @@ pub enum NetworkError {
         /// 32 or 128.
         bits_max: u8,
     },
+    /// Of an IPv4 address in the form of IPv6, the prefix reaches beyond those that are.
+    #[error("{0}: of an IPv4 address in the form of IPv6 the prefix has 96 to 128 bits; the address alone is {1}")]
+    Mapped(String, IpAddr),
     /// A dotted mask has a zero before a one.
     #[error("{0}: in the mask, ones follow zeros")]
     MaskNotContiguous(String),
@@ -34,7 +37,8 @@ pub enum NetworkError {
 /// Reads `IP`, `IP/LENGTH`, or `IP/MASK` with a dotted IPv4 mask. An IPv6 address may stand in brackets.
 ///
 /// An address without a slash is the network of that address alone. Bits below the mask may be set, and do not matter:
-/// the network's own address has them cleared.
+/// the network's own address has them cleared. One of IPv4 addresses in the form of IPv6 (`::ffff:203.0.113.0/120`) is taken
+/// for the network of these.
 ///
 /// # Errors
 /// [`NetworkError`], whose message begins with the text.
@@ -43,12 +47,20 @@ pub fn parse_network(text: &str) -> Result<IpNetwork, NetworkError> {
         Some((address, mask)) => (address, Some(mask)),
         None => (text, None),
     };
-    let address = parse_address(address).ok_or_else(|| match text.parse::<SocketAddr>() {
+    let typed = typed_address(address).ok_or_else(|| match text.parse::<SocketAddr>() {
         Ok(_) => NetworkError::WithPort(text.to_owned()),
         Err(_) => NetworkError::Address(text.to_owned()),
     })?;
+    let address = typed.to_canonical();
+    let is_mapped = typed.is_ipv6() && address.is_ipv4();
     let (family, bits_max) = if address.is_ipv4() { ("IPv4", 32) } else { ("IPv6", 128) };
     let prefix = match mask {
+        Some(mask) if is_mapped => match length(mask) {
+            Some(length @ MAPPED_BITS..=128) => length - MAPPED_BITS,
+            Some(129..) => return Err(NetworkError::Prefix { text: text.to_owned(), family: "IPv6", bits_max: 128 }),
+            Some(_) => return Err(NetworkError::Mapped(text.to_owned(), address)),
+            None => prefix_length(text, address, mask)?,
+        },
         Some(mask) => prefix_length(text, address, mask)?,
         None => bits_max,
     };
@@ -57,8 +69,17 @@ pub fn parse_network(text: &str) -> Result<IpNetwork, NetworkError> {
     IpNetwork::new(typed.network(), prefix).map_err(too_long)
 }
 
-/// An address; one of IPv6 may stand in brackets.
-fn parse_address(text: &str) -> Option<IpAddr> {
+/// Of an IPv4 address in the form of IPv6, so many bits come before it (RFC 4291, section 2.5.5.2).
+const MAPPED_BITS: u8 = 96;
+
+/// Reads an address; one of IPv6 may stand in brackets. One that is an IPv4 address in the form of IPv6
+/// (`::ffff:203.0.113.6`) is taken for that: records never hold it so.
+pub(super) fn parse_address(text: &str) -> Option<IpAddr> {
+    typed_address(text).map(|address| address.to_canonical())
+}
+
+/// An address as it stands there.
+fn typed_address(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
         None => text.parse().ok(),
@@ -67,9 +88,8 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 
 /// The length that the part after the slash stands for, not yet held against the greatest there is.
 fn prefix_length(text: &str, address: IpAddr, mask: &str) -> Result<u8, NetworkError> {
-    if !mask.is_empty() && mask.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A length beyond a byte is too long for both families, as 255 is.
-        return Ok(mask.parse().unwrap_or(u8::MAX));
+    if let Some(length) = length(mask) {
+        return Ok(length);
     }
     match mask.parse::<Ipv4Addr>() {
         Ok(mask) if address.is_ipv4() => {
@@ -77,6 +97,12 @@ fn prefix_length(text: &str, address: IpAddr, mask: &str) -> Result<u8, NetworkE
         }
         _ => Err(NetworkError::NeitherLengthNorMask(text.to_owned())),
     }
+}
+
+/// A length in digits, if it is one. One beyond a byte is too long for both families, as 255 is.
+fn length(mask: &str) -> Option<u8> {
+    let is_number = !mask.is_empty() && mask.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| mask.parse().unwrap_or(u8::MAX))
 }
 
 #[cfg(test)]
@@ -98,6 +124,23 @@ mod tests {
             ("[2001:db8::1]/64", "2001:db8::/64"),
             ("2001:db8::ffff/127", "2001:db8::fffe/127"),
             ("::/0", "::/0"),
+            ("::ffff:0:0", "0.0.0.0/32"),
+        ] {
+            assert_eq!(parse_network(text).map(|network| network.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+    }
+
+    /// Records hold them so, and an option is to find what another one does.
+    #[test]
+    fn an_ipv4_address_in_the_form_of_ipv6_is_one_of_ipv4() {
+        for (text, expected) in [
+            ("::ffff:203.0.113.1", "203.0.113.1/32"),
+            ("[::ffff:203.0.113.1]", "203.0.113.1/32"),
+            ("::ffff:cb00:7101", "203.0.113.1/32"),
+            ("::ffff:203.0.113.7/125", "203.0.113.0/29"),
+            ("::ffff:203.0.113.7/128", "203.0.113.7/32"),
+            ("::ffff:203.0.113.7/96", "0.0.0.0/0"),
+            ("::ffff:203.0.113.7/255.255.255.0", "203.0.113.0/24"),
         ] {
             assert_eq!(parse_network(text).map(|network| network.to_string()), Ok(expected.to_owned()), "{text}");
         }
@@ -124,6 +167,12 @@ mod tests {
             ("10.0.0.0/", "10.0.0.0/: after the slash stands neither a prefix length nor an IPv4 mask"),
             ("10.0.0.0/+8", "10.0.0.0/+8: after the slash stands neither a prefix length nor an IPv4 mask"),
             ("10.0.0.0/8/8", "10.0.0.0/8/8: after the slash stands neither a prefix length nor an IPv4 mask"),
+            (
+                "::ffff:10.0.0.0/8",
+                "::ffff:10.0.0.0/8: of an IPv4 address in the form of IPv6 the prefix has 96 to 128 bits; \
+                 the address alone is 10.0.0.0",
+            ),
+            ("::ffff:10.0.0.0/129", "::ffff:10.0.0.0/129: a prefix of an IPv6 address is at most 128 bits long"),
             ("::/255.0.0.0", "::/255.0.0.0: after the slash stands neither a prefix length nor an IPv4 mask"),
         ] {
             assert_eq!(parse_network(text).map_err(|error| error.to_string()), Err(message.to_owned()));

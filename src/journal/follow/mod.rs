@@ -7,8 +7,8 @@
 //! | `line` | which files of a directory go on with which |
 //!
 //! What a file holds is handed on as far as it stays so, however the file grows: whole blocks, and of two blocks that belong
-//! together both. What else is at its end is a block that is being written, as long as somebody has locked the file; after
-//! that it is damage.
+//! together both. What else is at its end is a block that is being written, as long as somebody has locked the file, or goes on
+//! writing without a lock; after that it is damage.
 
 mod line;
 mod tail;

@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Cause, Closing, Content, Header, Kind, Note, Segment, V4, V6, Writer};
+use ctrecorder_format::{Cause, Closing, Content, Header, Kind, Note, Segment, V4, V6, Writer, legacy};
 use proptest::prelude::*;
 
 use super::Follow;
+use super::tail::LOOKS;
 use crate::journal::scan::tests::{Heard, made};
 use crate::journal::{Everything, Journal, OpenRecords, Scan};
 use crate::sample::record;
@@ -46,10 +47,22 @@ impl Following {
         assert!(self.follow.turn(&mut self.heard).is_continue());
     }
 
-    /// Until nothing can come any more: one turn finds a file quiet, and the next one ends it.
-    fn finish(mut self) -> Vec<String> {
-        (0..3).for_each(|_| self.turn());
+    fn turns(&mut self, count: u32) {
+        (0..count).for_each(|_| self.turn());
+    }
+
+    /// Until nothing can come any more: the last look at a file that is quiet ends it, and what waited for that comes.
+    fn finish(self) -> Vec<String> {
+        self.told_within(LOOKS + 2)
+    }
+
+    fn told_within(mut self, turns: u32) -> Vec<String> {
+        self.turns(turns);
         self.heard.told
+    }
+
+    fn damage(&self) -> usize {
+        self.heard.told.iter().filter(|what| what.starts_with("damage")).count()
     }
 }
 
@@ -120,7 +133,8 @@ fn a_block_half_written_is_damage_once_its_writer_is_gone() {
         (0..3).for_each(|_| following.turn());
         assert!(!following.heard.told.iter().any(|what| what.starts_with("damage")), "{length}");
         drop(file);
-        let mut told = following.finish();
+        // Of what was locked it is known that it is over.
+        let mut told = following.told_within(3);
         let mut expected = scanned(&[path]);
         // Of what is no more than a part of the header nothing is said.
         if Segment::open(&bytes[..length]).unwrap().header().is_err() {
@@ -200,6 +214,114 @@ fn a_file_that_is_copied_goes_on_where_it_was_thought_to_end() {
     File::options().append(true).open(&path).unwrap().write_all(rest).unwrap();
     let told: Vec<_> = following.finish().into_iter().filter(|what| !is_damage(&what)).collect();
     assert_eq!(told, scanned(&[path]));
+}
+
+/// What begins while it is followed is given time, and what was taken for its end is none once it goes on: of open records, those
+/// that repeat what was said stay untold.
+#[test]
+fn a_copy_that_halts_is_told_once_and_as_damaged_only_if_it_halts_for_long() {
+    let first = segments(1, 1).remove(0);
+    let previous = Segment::open(&first).unwrap().footer().map(|footer| footer.digest);
+    let header = Header { segment_number: 1, previous, ..Header::blank(Content::Events) };
+    let mut writer = Writer::new(Vec::new(), &header).unwrap();
+    for number in 1..9 {
+        let endpoints: [(V4, u16); 4] = [([10; 4], 1), ([192; 4], 2), ([192; 4], 2), ([3; 4], 1)];
+        writer.push(&record(Kind::Open, number, 0, endpoints), None, number);
+        writer.seal();
+    }
+    writer.finish(Closing::Stopped, 9).unwrap();
+    writer.write_out().unwrap();
+    let second = writer.output();
+    for (halt, damages) in [(LOOKS - 1, 0), (LOOKS + 1, 1)] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("0"), &first).unwrap();
+        let mut following = Following::begin(&[directory.path().to_path_buf()]);
+        let (begin, rest) = second.split_at(second.len() / 2);
+        fs::write(path("1"), begin).unwrap();
+        following.turn();
+        following.turns(halt);
+        assert_eq!(following.damage(), damages, "{halt}");
+        File::options().append(true).open(path("1")).unwrap().write_all(rest).unwrap();
+        let told = following.finish().into_iter().filter(|what| !what.starts_with("damage"));
+        assert_eq!(told.collect::<Vec<_>>(), scanned(&[path("0"), path("1")]), "{halt}");
+    }
+}
+
+/// A file of version 2, begun so many seconds after the epoch, with so many records.
+fn version2(content: legacy::Content, started: u32, records: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = legacy::Writer::new(&mut bytes, &made::header_of_version2(content, started)).unwrap();
+    let kind = if content == legacy::Content::Events { Kind::Start } else { Kind::Flow };
+    let end = if kind == Kind::Flow { 99_000_000_000 } else { 0 };
+    for number in 1..=records {
+        let endpoints: [(V4, u16); 4] = [([10; 4], 1), ([192; 4], 2), ([192; 4], 2), ([3; 4], 1)];
+        writer.push(&record(kind, number * 1_000_000_000, end, endpoints)).unwrap();
+    }
+    bytes
+}
+
+/// As `cat other > file` does it: the file is the same one, and longer than it was.
+#[test]
+fn a_file_that_is_written_anew_in_its_place_is_read_from_its_begin() {
+    let writes = |number: u64| {
+        let header = Header { segment_number: number, ..Header::blank(Content::Events) };
+        let mut writer = Writer::new(Vec::new(), &header).unwrap();
+        (1..9 * (number + 1)).for_each(|time| writer.note(&Note::at(time, Cause::Quiet)));
+        writer.write_out().unwrap();
+        writer.output().clone()
+    };
+    let of_version2 = |started| version2(legacy::Content::Events, started, 5 * u64::from(started));
+    for [one, other] in [[of_version2(1), of_version2(2)], [writes(0), writes(1)]] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("0");
+        fs::write(&path, &one).unwrap();
+        let mut expected = scanned(std::slice::from_ref(&path));
+        let mut following = Following::begin(std::slice::from_ref(&path));
+        following.turn();
+        fs::write(&path, &other).unwrap();
+        expected.extend(scanned(std::slice::from_ref(&path)));
+        assert!(other.len() > one.len());
+        assert_eq!(following.finish(), expected);
+    }
+}
+
+/// There may be more of them than files can be open.
+#[test]
+fn files_that_nobody_writes_to_are_not_kept_open_and_are_read_on_should_they_grow() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let cut = |mut bytes: Vec<u8>, rest: usize| bytes.split_off(bytes.len() - rest);
+    let headless = || {
+        let mut bytes = segments(1, 3).remove(0);
+        bytes[100] ^= 1;
+        bytes
+    };
+    let squeezed = |started| version2(legacy::Content::Combined, started, 4);
+    // Some are there, and some come.
+    let contents = [squeezed(1), headless(), squeezed(2), headless()];
+    let mut following = None;
+    for (number, bytes) in contents.iter().enumerate() {
+        fs::write(path(&number.to_string()), &bytes[..bytes.len() * 2 / 3]).unwrap();
+        if number > 0 {
+            following.get_or_insert_with(|| Following::begin(&[directory.path().to_path_buf()])).turns(1);
+        }
+    }
+    let mut following = following.unwrap();
+    following.turns(LOOKS + 2);
+    assert_eq!(following.follow.followed.tails.open(), 0);
+    for (number, bytes) in contents.into_iter().enumerate() {
+        let rest = bytes.len() - bytes.len() * 2 / 3;
+        let mut file = File::options().append(true).open(path(&number.to_string())).unwrap();
+        file.write_all(&cut(bytes, rest)).unwrap();
+    }
+    let told = following.finish().into_iter().filter(|what| !what.starts_with("damage"));
+    let mut told: Vec<_> = told.collect();
+    let paths: Vec<_> = (0..4).map(|number| path(&number.to_string())).collect();
+    let mut expected: Vec<_> = scanned(&paths).into_iter().filter(|what| !what.starts_with("damage")).collect();
+    told.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
 }
 
 /// Recorders of two hosts, in one directory and at the same time: each segment is told in its own order.
@@ -291,11 +413,11 @@ proptest! {
         let mut pieces = pieces.iter().cycle();
         // So many pieces of the first file are there when it begins.
         let (mut following, mut missed) = (None, 0);
-        let mut turn = |turns: usize, is_end: bool| {
+        let mut turn = |turns: u32, is_end: bool| {
             missed += 1;
             if missed > late || is_end {
                 let following = following.get_or_insert_with(|| Following::begin(&paths));
-                (0..turns).for_each(|_| following.turn());
+                following.turns(turns);
             }
         };
         for (number, bytes) in contents.iter().enumerate() {
@@ -311,10 +433,10 @@ proptest! {
             // Those of another version do not go on with this one, and do not wait for its end.
             let next = contents.get(number + 1);
             if next.is_some_and(|next| Segment::open(next).is_ok() != Segment::open(bytes).is_ok()) {
-                turn(3, true);
+                turn(LOOKS + 2, true);
             }
         }
-        turn(3, true);
+        turn(LOOKS + 2, true);
         let told = following.unwrap().heard.told;
         let paths: Vec<_> = (0..files.len()).map(|number| directory.path().join(number.to_string())).collect();
         prop_assert_eq!(without_losses(told), without_losses(scanned(&paths)));

@@ -32,13 +32,17 @@ pub(super) struct Delivery<'d, F, S> {
     /// Bytes of the present file that are done.
     passed: u64,
     passage: Passage,
+    /// What was known of open records before damage that reaches to the end of the present file: should the file grow, it was
+    /// none.
+    before_end: Option<State>,
 }
 
 type Planned = Task<Arc<Job<Parcel, Content>>>;
 
 impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     pub(super) fn new(planner: Planner<'d, F>, select: &'d F, keyframes: &'d mut Keyframes, sink: &'d mut S) -> Self {
-        Self { planner, select, keyframes, sink, follower: None, passed: 0, passage: Passage::default() }
+        let (follower, passed, before_end, passage) = (None, 0, None, Passage::default());
+        Self { planner, select, keyframes, sink, follower, passed, before_end, passage }
     }
 
     /// The same with somebody who goes on where this ends.
@@ -51,7 +55,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     where
         W: Fn(&Parcel) -> Content + Sync,
     {
-        let most = if threads > 1 { threads * AHEAD } else { 1 };
+        let most = if threads > 1 { threads.saturating_mul(AHEAD) } else { 1 };
         let mut planned = VecDeque::new();
         loop {
             while planned.len() < most
@@ -92,7 +96,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     }
 
     fn begin(&mut self, file: &Opened, is_gone_on_with: bool) -> ControlFlow<S::Stop> {
-        (self.passed, self.passage) = (0, Passage::default());
+        (self.passed, self.passage, self.before_end) = (0, Passage::default(), None);
         if let Some(follower) = &mut self.follower {
             follower.began(file);
         }
@@ -115,6 +119,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     fn resume(&mut self, file: &Opened, keyframes: State) -> ControlFlow<S::Stop> {
         self.passed = file.source().length();
         self.passage = Passage::from(self.passed);
+        self.before_end = None;
         self.keyframes.resume(keyframes);
         self.sink.resume(file.source().path(), file.version())
     }
@@ -132,7 +137,7 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     /// There is no more of a file by now.
     fn stopped(&mut self, file: &Opened, place: Standing, is_at_end: bool) {
         if let Some(follower) = &mut self.follower {
-            let keyframes = self.keyframes.state();
+            let keyframes = self.before_end.take().unwrap_or(self.keyframes.state());
             follower.stopped(Stopped { file: file.clone(), place, keyframes, is_at_end });
         }
     }
@@ -238,6 +243,11 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     fn damage(&mut self, source: &Source, damage: &Damage) -> ControlFlow<S::Stop> {
         if matches!(damage.fault, Fault::CutOff(_)) && source.is_being_written() {
             return ControlFlow::Continue(());
+        }
+        // A block that is whole but for its content stays damaged.
+        let is_end = damage.offset.saturating_add(damage.length) == source.length();
+        if is_end && matches!(damage.fault, Fault::CutOff(_) | Fault::NoBlock) {
+            self.before_end = Some(self.keyframes.state());
         }
         if damage.records_lost != Some(0) {
             self.keyframes.damage();

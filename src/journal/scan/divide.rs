@@ -73,8 +73,8 @@ enum Stage {
     Records(legacy::Place),
     /// Of an archive, up to this group of rows.
     Groups(usize),
-    /// Up to its end, which is not told yet.
-    End,
+    /// Of version 2, up to its end, which is not told yet; more of it would begin at this place.
+    End(legacy::Place),
     /// Up to this place, behind which nothing is sure; that is not told yet.
     Pause(Standing),
     Done,
@@ -154,7 +154,9 @@ impl Division {
                 (Task::Resume { file: file.clone(), keyframes }, stage)
             }
             (Stage::Pause(place), _) => (Task::Pause { file: file.clone(), place }, Stage::Done),
-            (Stage::End, _) => (Task::End { file: file.clone(), place: None }, Stage::Done),
+            (Stage::End(place), _) => {
+                (Task::End { file: file.clone(), place: Some(Standing::Records(place)) }, Stage::Done)
+            }
             // A stage is one of its own version.
             (Stage::Done, _)
             | (Stage::Entries { .. } | Stage::Blocks(_), Version::Two(_) | Version::Archive(_))
@@ -253,7 +255,7 @@ impl Division {
             return (Task::Pause { file: self.file.clone(), place: Standing::Records(place) }, Stage::Done);
         }
         if end == place {
-            return (Task::Rest { file: self.file.clone(), place }, Stage::End);
+            return (Task::Rest { file: self.file.clone(), place }, Stage::End(place));
         }
         (self.parcel(Part::Records { place, end }, end.offset()), Stage::Records(end))
     }

@@ -1,6 +1,6 @@
 //! Files that grow, each from where it was read to.
 
-use ctrecorder_format::{Fault, Place, legacy};
+use ctrecorder_format::{Content, Fault, Place, legacy};
 
 use super::super::keyframe::State;
 use super::super::listing::Member;
@@ -62,7 +62,7 @@ impl Leg {
             Self::Member(member) => match member.open_kept().map_err(|error| (error, 0)).and_then(Opened::new) {
                 Ok(file) if !file.is_begun() => None,
                 Ok(file) => {
-                    let grows = file.may_grow() && (is_version_2(&file) || file.source().is_being_written());
+                    let grows = file.may_grow() && (may_be_written(file.version()) || file.source().is_being_written());
                     Some(Ok(Division::of(file, number).gone_on_with(member.is_gone_on_with).growing(grows)))
                 }
                 Err((error, _)) if error.is_too_short() => None,
@@ -79,8 +79,9 @@ impl Leg {
     }
 }
 
-fn is_version_2(file: &Opened) -> bool {
-    matches!(file.version(), Version::Two(_))
+/// Whether somebody may be writing a file without having locked it, as the C program does.
+fn may_be_written(version: &Version<'_>) -> bool {
+    matches!(version, Version::Two(_)) && version.content() == Content::Events
 }
 
 impl Opened {

@@ -3,14 +3,14 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat};
-use ctrecorder_format::NS_PER_SECOND;
+use chrono::SecondsFormat;
 
 use super::{translation, verdict};
 use crate::output::gap;
 use crate::protocol::{Protocol, Protocols};
 use crate::query::ClockZone;
 use crate::query::coverage::{Gap, GapCause};
+use crate::query::time::date_time;
 use crate::query::who::{Answer, Around, Change, Flow, Question, Told, Translation, Verdict, What, Why};
 
 /// So many flows are shown at most, and so many gaps of a recorder, unless all are asked for.
@@ -55,9 +55,7 @@ struct Times(ClockZone);
 
 impl Times {
     fn text(self, ns: u64) -> String {
-        // Nanoseconds of 64 bits end in the year 2554, which is no end for chrono.
-        let moment = DateTime::from_timestamp((ns / NS_PER_SECOND) as i64, (ns % NS_PER_SECOND) as u32);
-        moment.unwrap_or_default().with_timezone(&self.0).to_rfc3339_opts(SecondsFormat::AutoSi, true)
+        date_time(ns).with_timezone(&self.0).to_rfc3339_opts(SecondsFormat::AutoSi, true)
     }
 }
 

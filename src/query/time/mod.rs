@@ -101,11 +101,15 @@ pub fn parse_duration(text: &str) -> Result<u64, DurationError> {
     u64::try_from(span.as_nanos()).map_err(|_| DurationError::Range(text.to_owned()))
 }
 
+/// A moment in ns since the epoch, as a date and a time of day in UTC.
+pub fn date_time(ns: u64) -> DateTime<Utc> {
+    // Nanoseconds of 64 bits end in the year 2554, which is no end for chrono.
+    DateTime::from_timestamp((ns / NS_PER_SECOND) as i64, (ns % NS_PER_SECOND) as u32).unwrap_or_default()
+}
+
 /// A moment in ns since the epoch, as RFC 3339 in UTC; with as many decimals as it takes.
 pub fn utc(ns: u64) -> String {
-    // Nanoseconds of 64 bits end in the year 2554, which is no end for chrono.
-    let moment = DateTime::from_timestamp((ns / NS_PER_SECOND) as i64, (ns % NS_PER_SECOND) as u32);
-    moment.unwrap_or_default().to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    date_time(ns).to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// A moment in ns since the epoch, if files can hold it.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use crate::query::network::parse_address;
+
 /// What is wrong with an endpoint. Each message begins with the text as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
@@ -40,12 +42,9 @@ impl Peer {
     /// # Errors
     /// [`EndpointError`], whose message begins with the text.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        match bare.parse::<IpAddr>() {
-            Ok(address) if address.is_ipv6() || bare == text => {
-                Ok(Self { address: address.to_canonical(), port: None })
-            }
-            _ => parse_endpoint(text).map(|endpoint| Self { address: endpoint.ip(), port: Some(endpoint.port()) }),
+        match parse_address(text) {
+            Some(address) => Ok(Self { address, port: None }),
+            None => parse_endpoint(text).map(|endpoint| Self { address: endpoint.ip(), port: Some(endpoint.port()) }),
         }
     }
 }

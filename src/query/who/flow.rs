@@ -5,17 +5,8 @@ use std::net::SocketAddr;
 use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, START_FROM_KERNEL};
 use ctrecorder_format::{Address, Record, Tuple};
 
+use crate::protocol::has_queries;
 use crate::query::coverage::Span;
-
-/// Protocols that have the id of a query in the place of the source port, and its type and code in that of the other one: ICMP,
-/// ICMPv6.
-const QUERIES: [u8; 2] = [1, 58];
-
-/// Whether the second number of a tuple is no port of its destination, but the type and code of a query, whose id is the
-/// first (docs/format.md, "Tuple").
-pub(super) fn has_queries(protocol: u8) -> bool {
-    QUERIES.contains(&protocol)
-}
 
 /// The two endpoints of one direction. Of a query, both have its id for their port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,9 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use ctrecorder_format::{Address, BlockKind, Columns, Head, Index, Key, Record, V4, V6};
 
 use super::Question;
-use super::flow::has_queries;
 use crate::archive::{Port, Sought};
 use crate::journal::{Search, Select};
+use crate::protocol::has_queries;
 use foldhash::fast::RandomState;
 
 /// So many keys at most are looked up in the filter of each block; beyond, most blocks hold one of them anyway.

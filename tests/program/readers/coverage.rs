@@ -264,6 +264,28 @@ fn damage_is_a_gap_from_block_to_block() {
     assert_eq!(damaged(100), (5, true, vec![queue.into()]));
 }
 
+/// A status of 0 would say that all is well, while standard error says that it is not.
+#[test]
+fn damage_that_is_no_gap_is_a_failure() {
+    let (whole, _) = begun(0, 0, 0).push(&v4(Kind::Start, 1, 10)).seal().closed_at(Closing::Stopped, 600);
+    let answer = |bytes: &[u8]| coverage(journal(&[("a", bytes)]).path(), &[]);
+    assert_eq!(answer(&whole).status, 0);
+    let behind = answer(&[&whole[..], b"behind the footer"].concat());
+    assert!(behind.stderr.contains("bytes behind the footer, 17 bytes"), "{}", behind.stderr);
+    assert!(behind.stdout.ends_with("no gap\n"), "{}", behind.stdout);
+    assert_eq!(behind.status, 5);
+    // Without a footer, the journal ends at its last whole block: what is damaged behind that is in no span, and in no gap.
+    let places = blocks(&whole);
+    let mut cut = whole[..places[places.len() - 2]].to_vec();
+    assert_eq!((answer(&cut).status, answer(&cut).stderr.as_str()), (0, ""));
+    let last = cut.len();
+    cut.extend([0x5a; 200]);
+    let damaged = answer(&cut);
+    assert!(damaged.stderr.contains(&format!("offset {last}: no block")), "{}", damaged.stderr);
+    assert!(damaged.stdout.ends_with("no gap\n"), "{}", damaged.stdout);
+    assert_eq!(damaged.status, 5);
+}
+
 #[test]
 fn a_segment_with_a_damaged_header_is_not_missing_but_damaged() {
     let first = begun(0, 0, 0).closed_at(Closing::WentOn, 600).0;

@@ -184,13 +184,14 @@ fn segment(header: &Header, entries: &[Entry], closed: bool) -> Vec<u8> {
     writer.output().clone()
 }
 
-fn version2(content: legacy::Content, entries: &[Entry]) -> Vec<u8> {
-    let header = legacy::Header {
+/// A header of version 2, of a file that was begun so many seconds after the epoch.
+pub(in super::super::super) fn header_of_version2(content: legacy::Content, started: u32) -> legacy::Header {
+    legacy::Header {
         content,
         protocol: 6,
         host: "nat1".into(),
         flags: 0,
-        started: ((BEGIN / SECOND) as u32, 0),
+        started: (started, 0),
         ended: (0, 0),
         tz_minutes_west: 0,
         tz_dst: 0,
@@ -203,7 +204,11 @@ fn version2(content: legacy::Content, entries: &[Entry]) -> Vec<u8> {
             minute: 0,
             second: 0,
         },
-    };
+    }
+}
+
+fn version2(content: legacy::Content, entries: &[Entry]) -> Vec<u8> {
+    let header = header_of_version2(content, (BEGIN / SECOND) as u32);
     let mut bytes = Vec::new();
     let mut writer = legacy::Writer::new(&mut bytes, &header).unwrap();
     let mut now = BEGIN;

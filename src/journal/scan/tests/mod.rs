@@ -154,6 +154,26 @@ proptest! {
     }
 }
 
+/// Also one of which no multiple is a number any more.
+#[test]
+fn threads_without_number_read_what_one_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("0");
+    let mut writer = Writer::new(Vec::new(), &Header::blank(Content::Events)).unwrap();
+    (1..99).for_each(|number| {
+        writer.note(&Note::at(number, Cause::Quiet));
+        writer.seal();
+    });
+    writer.write_out().unwrap();
+    std::fs::write(&path, writer.output()).unwrap();
+    let journal = Journal::find(&[path], |error| panic!("{error}"));
+    let told = |threads| scanned(&journal, Everything, OpenRecords::All, threads, usize::MAX).told;
+    let expected = told(1);
+    assert_eq!(expected.len(), 99);
+    assert_eq!(told(usize::MAX), expected);
+    assert_eq!(told(usize::MAX / 4 + 1), expected);
+}
+
 /// Of a long segment, each entry of the directory tells of several blocks.
 #[test]
 fn entries_of_several_blocks_are_divided_as_well() {
