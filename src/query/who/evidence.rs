@@ -95,7 +95,7 @@ impl Evidence {
         }
         let evidence = Self {
             parts,
-            spans: coverage.as_ref().map(whole_spans).unwrap_or_default(),
+            spans: coverage.as_ref().map(Coverage::whole_spans).unwrap_or_default(),
             coverage,
             reading,
             has_unread: !all_found || !asked.failures.is_empty() || !asked.shapeless.is_empty(),
@@ -201,13 +201,6 @@ impl Evidence {
     pub(super) fn host(&self) -> Option<&str> {
         self.reading.host()
     }
-}
-
-/// The spans in which nothing is missing.
-fn whole_spans(coverage: &Coverage) -> Vec<Span> {
-    let mut coverage = coverage.clone();
-    coverage.gaps.retain(|gap| gap.lost != Some(0));
-    coverage.spans()
 }
 
 /// Each flow under each of its endpoints that is asked for.
