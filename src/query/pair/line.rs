@@ -151,7 +151,7 @@ impl Line {
 }
 
 /// Up to when a segment tells of everything, in ns since the epoch.
-fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
+pub(in crate::query) fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
     if let Some(footer) = segment.footer() {
         return footer.totals.closed;
     }

@@ -20,7 +20,7 @@ pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED;
 const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
 
 /// What the start and the end of a flow have in common. Version 2 knows no zone and no id: there they are 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(super) struct Identity<A: Address> {
     original: Tuple<A>,
@@ -34,6 +34,16 @@ impl<A: Address> Identity<A> {
     pub(super) fn of(record: &Record<A>) -> Self {
         let Record { original, reply, id, zone, protocol, .. } = *record;
         Self { original, reply, id, zone, protocol }
+    }
+
+    /// The same as version 2 has it.
+    pub(super) fn nameless(self) -> Self {
+        Self { id: 0.into(), zone: 0.into(), ..self }
+    }
+
+    /// Whether it is one as version 2 has it.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.id.get() == 0
     }
 }
 
@@ -89,8 +99,16 @@ impl<A: Address> OpenFlow<A> {
         }
     }
 
-    /// Adds what an update says. A mark or state that did not change is 0 there.
-    pub(super) fn update(&mut self, record: &Record<A>) {
+    /// Whether a record that version 3 has may be of this flow, which version 2 has, or the other way round: where both tell
+    /// its start, it is the same, but for what is below the microsecond.
+    pub(super) const fn agrees(&self, record: &Record<A>) -> bool {
+        let (own, other) = (self.start, record.start.get());
+        own == 0 || other == 0 || own / 1_000 == other / 1_000
+    }
+
+    /// Adds what an update says, which shows that the flow is alive. A mark or state that did not change is 0 there.
+    pub(super) fn update(&mut self, record: &Record<A>, Place { line, file }: Place) {
+        (self.line, self.seen) = (line, file);
         self.flags |= record.flags & KEPT;
         self.status |= record.status.get();
         if record.tcp_state != 0 {
