@@ -1,9 +1,10 @@
 //! From the records of a journal to the flows of an output.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Kind, Note, Record, V4, V6};
 
 use super::behind::Behind;
 use super::output::Output;
@@ -85,6 +86,10 @@ pub(super) struct Stream<'r> {
     chain: Chain,
     /// A file was begun already.
     begun: bool,
+    /// When flows were found in the kernel's table: before which moment none of them began, the next note of a reading tells.
+    found: BTreeSet<u64>,
+    /// The file that is read is squeezed.
+    is_squeezed: bool,
 }
 
 impl<'r> Stream<'r> {
@@ -121,6 +126,8 @@ impl<'r> Stream<'r> {
             plan,
             chain: Chain::default(),
             begun: false,
+            found: BTreeSet::new(),
+            is_squeezed: false,
         })
     }
 
@@ -138,6 +145,13 @@ impl<'r> Stream<'r> {
             self.out.keep(|output| output.note(&gap));
         }
         self.out.reached = reached.max(time);
+    }
+
+    /// Remembers when a flow was found, if it was.
+    fn found<A: Address>(&mut self, record: &Record<A>) {
+        if record.kind() == Some(Kind::Start) && record.began_earlier() {
+            self.found.insert(record.start.get());
+        }
     }
 
     /// Writes the flows that have no end, and ends the output.
@@ -168,6 +182,8 @@ impl Sink for Stream<'_> {
         self.report.file(file);
         self.losses.begin(file);
         self.begin_output(file);
+        self.found.clear();
+        self.is_squeezed = file.content() == Content::Flows;
         if let Version::Three(segment) = file {
             if let Some(broken) = self.chain.follow(path, segment) {
                 self.report.line(format_args!("{}: {broken}", Shown(path)));
@@ -188,12 +204,14 @@ impl Sink for Stream<'_> {
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.reach(record.event_time());
+        self.found(record);
         self.pairs.ipv4(record, counters, &mut self.out);
         self.out.flow()
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.reach(record.event_time());
+        self.found(record);
         self.pairs.ipv6(record, counters, &mut self.out);
         self.out.flow()
     }
@@ -201,7 +219,17 @@ impl Sink for Stream<'_> {
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
         self.losses.note(note);
         let told = self.pairs.note(note, &mut self.out);
-        self.out.keep(|output| output.note(&told));
+        let is_reading = note.cause() == Some(Cause::TableRead);
+        if is_reading {
+            for found in std::mem::take(&mut self.found) {
+                let mut bound = *note;
+                bound.to = found.max(note.from.get()).into();
+                self.out.keep(|output| output.reading(&bound));
+            }
+        }
+        // Of one that is squeezed, all the readings that are left are those that flows refer to.
+        let is_bound = is_reading && self.is_squeezed;
+        self.out.keep(|output| if is_bound { output.reading(&told) } else { output.note(&told) });
         if !self.out.has_notes {
             self.report.gap(path, note);
         }
@@ -211,6 +239,8 @@ impl Sink for Stream<'_> {
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
         self.pairs.damage(damage);
+        // Which reading found them is not known any more.
+        self.found.clear();
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
         if let Some(arrived) = self.losses.damage(file, damage) {
             self.damaged.push((arrived, damage.records_lost));

@@ -5,6 +5,7 @@
 //! | `question`, `endpoint` | what was typed, and what is asked |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
+//! | `readings`, `steps` | what the readings of the kernel's table, and the clock when it was set, say of a flow's begin and end |
 //! | `scope` | what was not recorded at all |
 //! | `evidence`, `verdict` | the answer, how sure it is, and what would change it |
 
@@ -14,7 +15,9 @@ mod flow;
 mod gather;
 mod plan;
 mod question;
+mod readings;
 mod scope;
+mod steps;
 mod verdict;
 mod wanted;
 
