@@ -83,6 +83,8 @@ impl Kept {
         let mut kept =
             Self { directory: TempDir::new().unwrap(), files: Vec::new(), rows: Vec::new(), lost: Vec::new() };
         let mut all = rows(world);
+        // Which flow of several with the same tuples an update is of, files of both versions leave open.
+        let updates = case.updates && converted.len() == files.len();
         for (index, mut bytes) in files.into_iter().enumerate() {
             let mut own: Vec<Row> = all.extract_if(.., |row| row.file == index).collect();
             if world.files[index].torn {
@@ -96,8 +98,8 @@ impl Kept {
             let mut is_damaged = false;
             if is_version_2 {
                 let begun = world.clock.shows(world.files[index].span.from);
-                own.retain(|row| row.says.is_heard() || (case.updates && row.says.kind == Kind::Open));
-                bytes = as_version_2(&bytes, world.files[index].torn, case.updates.then_some(begun));
+                own.retain(|row| row.says.is_heard() || (updates && row.says.kind == Kind::Open));
+                bytes = as_version_2(&bytes, world.files[index].torn, updates.then_some(begun));
                 own.iter_mut().for_each(|row| row.says = row.says.in_version_2(begun));
             } else {
                 for (file, block, header) in &case.damaged {

@@ -53,7 +53,9 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
 fn check_squeezed(world: &World, kept: &Kept, told: &[Says]) {
     let squeezed = squeezed(kept);
     let (_, again) = listed(["-s"], [&squeezed]);
-    same("flows of the squeezed journal", &again, told);
+    // Where the clock was set back, two readings of the table may have ended at the same time.
+    let plain = |flows: &[Says]| if world.has_steps_back() { without_bounds(flows) } else { flows.to_vec() };
+    same("flows of the squeezed journal", &plain(&again), &plain(told));
     // Coverage reads no records: what is damaged in them, only who squeezes sees. Where the clock was set back, a squeezed file
     // covers what its last time leaves of it.
     if !world.has_steps_back() && !kept.files.iter().any(|file| file.is_damaged) {

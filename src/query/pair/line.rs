@@ -13,11 +13,13 @@ const NO_LINE: u8 = u8::MAX;
 pub(super) struct Place {
     pub(super) line: u8,
     pub(super) file: u32,
+    /// It is of version 2, so that its records know no id.
+    pub(super) is_nameless: bool,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: NO_LINE, file: 0 }
+        Self { line: NO_LINE, file: 0, is_nameless: true }
     }
 }
 
@@ -62,7 +64,7 @@ impl Lines {
             Version::Two(_) => None,
         };
         let line = self.here.as_ref().and_then(|here| u8::try_from(here.line).ok());
-        Place { line: line.unwrap_or(NO_LINE), file: self.files }
+        Place { line: line.unwrap_or(NO_LINE), file: self.files, is_nameless: matches!(file, Version::Two(_)) }
     }
 
     /// A segment that tells of all flows alive in some namespace, or of those of some families and protocols.

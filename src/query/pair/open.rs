@@ -76,7 +76,7 @@ const _: () = {
 
 impl<A: Address> OpenFlow<A> {
     /// What a start or an open record tells, which stands at this place and is the how many-th.
-    pub(super) fn of(record: &Record<A>, Place { line, file }: Place, order: u32) -> Self {
+    pub(super) fn of(record: &Record<A>, Place { line, file, .. }: Place, order: u32) -> Self {
         Self {
             identity: Identity::of(record),
             line,
@@ -107,7 +107,7 @@ impl<A: Address> OpenFlow<A> {
     }
 
     /// Adds what an update says, which shows that the flow is alive. A mark or state that did not change is 0 there.
-    pub(super) fn update(&mut self, record: &Record<A>, Place { line, file }: Place) {
+    pub(super) fn update(&mut self, record: &Record<A>, Place { line, file, .. }: Place) {
         (self.line, self.seen) = (line, file);
         self.flags |= record.flags & KEPT;
         self.status |= record.status.get();

@@ -142,6 +142,10 @@ impl<A: Address> Pairing<A> {
             flow.update(record, self.place);
             before
         });
+        // Of version 3, the readings of the kernel's table tell of all that are alive.
+        if before.is_none() && !self.place.is_nameless {
+            return;
+        }
         if before.is_none() {
             // Its time is not that of the flow's begin.
             let mut unknown = self.begin(record);
@@ -161,7 +165,10 @@ impl<A: Address> Pairing<A> {
     fn known_as(&mut self, hash: u32, record: &Record<A>) -> (u32, Identity<A>) {
         let own = Identity::of(record);
         self.versions.saw(&own);
-        if !self.versions.are_both() || self.open.get_mut(hash, &own).is_some() {
+        if (own.is_nameless() && !self.place.is_nameless)
+            || !self.versions.are_both()
+            || self.open.get_mut(hash, &own).is_some()
+        {
             return (hash, own);
         }
         let other = if own.is_nameless() { self.versions.named(&own, &self.open) } else { Some(own.nameless()) };
@@ -230,7 +237,7 @@ impl<A: Address> Pairing<A> {
     /// [`Pairing::bury`] first those of the reading before.
     pub(super) fn judge(&mut self, reading: &Reading, covers: impl Fn(u8) -> bool) -> Judged {
         let mut judged = Judged::default();
-        let Place { line, file } = self.place;
+        let Place { line, file, .. } = self.place;
         self.gone_by = reading.to;
         if self.open.len() == self.confirmed {
             return judged;

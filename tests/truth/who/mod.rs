@@ -120,9 +120,8 @@ impl Truth<'_> {
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard, nor any flow if nothing
             // is left that tells of it; that something is missing is said.
             let is_known = life.is_exact && self.steps_back_are_told();
-            let is_turned = self.world.has_steps_back()
-                && !is_known
-                && (!answer.doubts.is_empty() || self.is_step_back_in_version_2());
+            let is_turned =
+                self.world.has_steps_back() && !is_known && (!answer.doubts.is_empty() || !self.steps_back_are_told());
             let is_excused = is_turned || (!life.is_recorded && is_told);
             (!is_named && !is_excused).then(|| format!("a flow is left out: {life:?}"))
         })
@@ -135,13 +134,6 @@ impl Truth<'_> {
             files.any(|file| self.world.files[file.index].span.holds(at))
         };
         self.world.steps().filter(|(_, by)| *by < 0).all(|(at, _)| is_left(at))
-    }
-
-    /// Whether the clock was set back in a file of version 2, which has no word for that.
-    fn is_step_back_in_version_2(&self) -> bool {
-        let mut files = self.kept.files.iter().filter(|file| file.is_version_2);
-        let holds = |span: crate::world::Span| self.world.steps().any(|(at, by)| by < 0 && span.holds(at));
-        files.any(|file| holds(self.world.files[file.index].span))
     }
 
     /// Nothing tells that this flow may be missing: what would have told of the gap is in a file that was removed.
