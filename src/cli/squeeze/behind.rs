@@ -19,6 +19,7 @@ enum Step {
     Ipv4(Record<V4>, Counters, u64),
     Ipv6(Record<V6>, Counters, u64),
     Note(Note),
+    Reading(Note),
     Part,
 }
 
@@ -46,6 +47,10 @@ impl Behind {
 
     pub(super) fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         self.step(Step::Note(*note))
+    }
+
+    pub(super) fn reading(&mut self, note: &Note) -> anyhow::Result<()> {
+        self.step(Step::Reading(*note))
     }
 
     pub(super) fn part(&mut self) -> anyhow::Result<()> {
@@ -92,6 +97,7 @@ fn write(mut output: Output, steps: &Receiver<Vec<Step>>) -> anyhow::Result<Outp
             Step::Ipv4(flow, counters, reached) => output.ipv4(&flow, &counters, reached)?,
             Step::Ipv6(flow, counters, reached) => output.ipv6(&flow, &counters, reached)?,
             Step::Note(note) => output.note(&note)?,
+            Step::Reading(note) => output.reading(&note),
             Step::Part => output.part(),
         }
     }

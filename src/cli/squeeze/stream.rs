@@ -1,9 +1,10 @@
 //! From the records of a journal to the flows of an output.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Cause, Counters, Damage, Digest, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Digest, Kind, Note, Record, V4, V6};
 
 use super::behind::Behind;
 use super::output::Output;
@@ -87,6 +88,10 @@ pub(super) struct Stream<'r> {
     begun: bool,
     /// The output ends with the flows that are open; else they are half flows of it.
     leaves_open: bool,
+    /// When flows were found in the kernel's table: before which moment none of them began, the next note of a reading tells.
+    found: BTreeSet<u64>,
+    /// The file that is read is squeezed.
+    is_squeezed: bool,
 }
 
 /// What is known when an output is begun.
@@ -152,6 +157,8 @@ impl<'r> Stream<'r> {
             chain: Chain::default(),
             begun: false,
             leaves_open,
+            found: BTreeSet::new(),
+            is_squeezed: false,
         })
     }
 
@@ -169,6 +176,25 @@ impl<'r> Stream<'r> {
             self.out.keep(|output| output.note(&gap));
         }
         self.out.reached = reached.max(time);
+    }
+
+    /// Remembers when a flow was found, if it was.
+    fn found<A: Address>(&mut self, record: &Record<A>) {
+        if record.kind() == Some(Kind::Start) && record.began_earlier() {
+            self.found.insert(record.start.get());
+        }
+    }
+
+    /// Takes what the notes of readings say of flows that refer to them: `told` is what this one tells of those that left.
+    fn reading(&mut self, note: &Note, told: &Note) {
+        for found in std::mem::take(&mut self.found) {
+            let mut bound = *note;
+            bound.to = found.max(note.from.get()).into();
+            self.out.keep(|output| output.reading(&bound));
+        }
+        // Of a file that is squeezed, all the readings that are left are those that flows refer to.
+        let is_bound = self.is_squeezed;
+        self.out.keep(|output| if is_bound { output.reading(told) } else { output.note(told) });
     }
 
     /// Writes the flows that have no end, and ends the output; its digest is returned, if it has one.
@@ -206,6 +232,8 @@ impl Sink for Stream<'_> {
         self.report.file(file);
         self.losses.begin(file);
         self.begin_output(file);
+        self.found.clear();
+        self.is_squeezed = file.content() == Content::Flows;
         if let Version::Three(segment) = file {
             if let Some(broken) = self.chain.follow(path, segment) {
                 self.report.line(format_args!("{}: {broken}", Shown(path)));
@@ -226,12 +254,14 @@ impl Sink for Stream<'_> {
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.reach(record.event_time());
+        self.found(record);
         self.pairs.ipv4(record, counters, &mut self.out);
         self.out.flow()
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.reach(record.event_time());
+        self.found(record);
         self.pairs.ipv6(record, counters, &mut self.out);
         self.out.flow()
     }
@@ -239,9 +269,11 @@ impl Sink for Stream<'_> {
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
         self.losses.note(note);
         let told = self.pairs.note(note, &mut self.out);
-        // What this output leaves open it says itself.
-        if note.cause() != Some(Cause::LeftOpen) {
-            self.out.keep(|output| output.note(&told));
+        match note.cause() {
+            Some(Cause::TableRead) => self.reading(note, &told),
+            // What this output leaves open it says itself.
+            Some(Cause::LeftOpen) => {}
+            _ => self.out.keep(|output| output.note(&told)),
         }
         if !self.out.has_notes {
             self.report.gap(path, note);
@@ -252,6 +284,8 @@ impl Sink for Stream<'_> {
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
         self.pairs.damage(damage);
+        // Which reading found them is not known any more.
+        self.found.clear();
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
         if let Some(arrived) = self.losses.damage(file, damage) {
             self.damaged.push((arrived, damage.records_lost));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `pairing` | one family: which start belongs to which end |
 //! | `open` | the flows that are open |
+//! | `versions` | flows of which files of both versions tell |
 //! | `line` | whose files these are, and what their notes tell of ends that were not heard |
 
 mod line;
@@ -13,6 +14,7 @@ mod pairing;
 mod tests;
 #[cfg(test)]
 mod tests_of_readings;
+mod versions;
 
 use std::hint::black_box;
 
@@ -20,6 +22,7 @@ use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Note, Record, 
 
 use crate::journal::Version;
 use line::Lines;
+pub(super) use line::told_to;
 pub use pairing::Pairing;
 use pairing::{Judged, Reading};
 
