@@ -101,6 +101,8 @@ pub(super) struct Begun {
     pub(super) pairs: Pairs,
     /// When flows may have been alive that only lost records told of; up to now no reading of the kernel's table ended that.
     pub(super) lost: Vec<Span>,
+    /// The notes of the readings that found some of them.
+    pub(super) readings: Vec<Note>,
 }
 
 /// Where open flows go, whatever flows are wanted: none of them is known as a whole.
@@ -139,10 +141,13 @@ impl<'r> Stream<'r> {
         report: &'r mut Report,
     ) -> anyhow::Result<Self> {
         let (path, has_notes) = (output.path().to_owned(), output.has_notes());
-        let (output, timeless) = (Behind::start(output)?, Timeless::default());
-        let out = Out { output, has_notes, filter, timeless, reached: 0, done: Ok(()) };
+        let (mut output, timeless) = (Behind::start(output)?, Timeless::default());
         let leaves_open = begun.is_some();
-        let Begun { pairs, lost } = begun.unwrap_or_default();
+        let Begun { pairs, lost, readings } = begun.unwrap_or_default();
+        for reading in readings {
+            output.reading(&reading)?;
+        }
+        let out = Out { output, has_notes, filter, timeless, reached: 0, done: Ok(()) };
         Ok(Self {
             path,
             out,

@@ -1,5 +1,6 @@
 //! What an output left open, which the next one goes on with.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -34,7 +35,9 @@ fn read(output: &Path, threads: NonZeroUsize) -> anyhow::Result<Begun> {
     if reading.count != reading.said {
         bail!("it is not whole: it tells of {} open flows, and there are {}", reading.said, reading.count);
     }
-    Ok(reading.begun)
+    let Reading { mut begun, readings, found, .. } = reading;
+    begun.readings = readings.into_iter().filter(|reading| found.contains(&reading.to.get())).collect();
+    Ok(begun)
 }
 
 /// Blocks of open records, which hold nothing else.
@@ -62,6 +65,18 @@ struct Reading {
     /// How many open flows it says it has, and how many there are.
     said: u64,
     count: u64,
+    /// Its notes of readings of the kernel's table, and when flows were found by some that are open.
+    readings: Vec<Note>,
+    found: HashSet<u64>,
+}
+
+impl Reading {
+    fn open<A: Address>(&mut self, record: &Record<A>) {
+        self.count += 1;
+        if record.began_earlier() {
+            self.found.insert(record.start.get());
+        }
+    }
 }
 
 /// Open records make no flows.
@@ -86,13 +101,13 @@ impl Sink for Reading {
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.begun.pairs.ipv4(record, counters, &mut Nowhere);
-        self.count += 1;
+        self.open(record);
         ControlFlow::Continue(())
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.begun.pairs.ipv6(record, counters, &mut Nowhere);
-        self.count += 1;
+        self.open(record);
         ControlFlow::Continue(())
     }
 
@@ -101,6 +116,7 @@ impl Sink for Reading {
             Some(Cause::LeftOpen) => {
                 self.begun.pairs.note(note, &mut Nowhere);
             }
+            Some(Cause::TableRead) => self.readings.push(*note),
             // What was not over at its end goes on.
             Some(Cause::Damaged) if note.to.get() == self.end => {
                 self.begun.lost.push(Span { from: note.from.get(), to: u64::MAX });

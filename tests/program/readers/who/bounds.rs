@@ -87,6 +87,50 @@ fn a_flow_that_was_found_began_after_the_reading_before() {
     assert_eq!([19, 20].map(|second| both(&files, second)), [none(), unique()]);
 }
 
+/// Each of these outputs stands for itself: the second one has the reading that found the flow.
+#[test]
+fn what_goes_on_in_the_next_segment_of_flows_is_bound_there_too() {
+    let first = begun().push(&found(28)).note(&note(20, 30, Cause::TableRead));
+    let (first, digest) = first.closed_at(Closing::WentOn, 50);
+    let header = Header { created: at(50), previous: Some(digest), ..every_protocol(1) };
+    let open = Record { kind: Kind::Open as u8, ..found(28) };
+    let second = Segment::new(&header).push(&open).note(&note(40, 50, Cause::TableRead));
+    let second = second.push(&flagged(ended(28, 90, FLOW), RECOVERED)).closed_at(Closing::Stopped, 100).0;
+    let place = directory(&[("a.ct", first), ("b.ct", second)]);
+    let output = format!("{}/", place.path().join("sq").display());
+    assert_eq!(run(["squeeze", "-o", &output, &place.path().display().to_string()]).status, 0);
+    let last = [("b.ct", fs::read(place.path().join("sq/b.ct")).unwrap())];
+    let insides = |second| {
+        let time = format!("@{}", at(second) / NS);
+        verdict(&last, &["203.0.113.6:1000", "--at", &time, "--slack", "0s"]).1
+    };
+    assert_eq!([19, 20, 90].map(insides), [vec![], vec!["10.0.0.1".to_owned()], vec!["10.0.0.1".to_owned()]]);
+}
+
+/// The flow of the first file ended in the second one, and then another one had its place. The first file was squeezed.
+#[test]
+fn a_half_is_no_flow_of_its_own_where_another_file_has_it_whole() {
+    let next: Record<V4> = Record { id: 8.into(), ..event(Kind::Start, TCP, 90, NEXT) };
+    let own = |record: Record<V4>| Record { id: 7.into(), ..record };
+    let (first, digest) = begun().push(&own(event(Kind::Start, TCP, 10, FLOW))).closed_at(Closing::WentOn, 30);
+    let header = Header { created: at(30), previous: Some(digest), ..every_protocol(1) };
+    let second = Segment::new(&header).push(&own(event(Kind::Open, TCP, 10, FLOW)));
+    let second = second.note(&note(30, 31, Cause::TableRead)).push(&own(ended(10, 60, FLOW))).push(&next);
+    let second = second.closed_at(Closing::Stopped, 100).0;
+    let place = directory(&[("a.ct", first.clone())]);
+    let [input, output] = ["a.ct", "s.ct"].map(|name| place.path().join(name).display().to_string());
+    assert_eq!(run(["squeeze", "-o", &output, &input]).status, 0);
+    let squeezed = fs::read(&output).unwrap();
+    let ask = |first: &[u8], second_at| {
+        let time = format!("@{}", at(second_at) / NS);
+        let files = [("a.ct", first.to_vec()), ("b.ct", second.clone())];
+        verdict(&files, &["203.0.113.6:1000", "--at", &time, "--slack", "0s"])
+    };
+    for (second, insides) in [(40, vec!["10.0.0.1"]), (75, vec![]), (95, vec!["10.0.0.2"])] {
+        assert_eq!([ask(&squeezed, second).1, ask(&first, second).1], [insides.clone(), insides]);
+    }
+}
+
 /// Its start is lost, and with it which reading it was that found the flow: the next one says nothing of it.
 #[test]
 fn a_flow_is_not_bound_by_another_reading_than_that_which_found_it() {
