@@ -20,7 +20,7 @@
 //! Not held, because files cannot tell it: where a clock was set back, what is covered, the pairs, 4 and 5, and that the squeezed
 //! journal names no more than the journal (it does not say of a time that was shown twice which of the two it was); overruns of
 //! which the file was removed that would have told of them; and what files of version 2 leave out. Of damage, 4 and 5 are not
-//! held. Of inputs of both versions the squeezed journal has one header, so that its verdict may be another one.
+//! held. Of inputs of both versions the squeezed journal says only that some recorded less, so that NONE may become UNKNOWN.
 //!
 //! `TRUTH_CASES` says how many journals are tried, `TRUTH_FIRST` from which seed on; `TRUTH_SEED` tries that one alone, as a
 //! failure says, and with `TRUTH_KEEP` its files are left in that directory.
