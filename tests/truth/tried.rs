@@ -15,7 +15,7 @@ use crate::case::{Case, cases};
 const SHARES: u64 = 2;
 
 /// How many cases there are unless `TRUTH_CASES` says another number.
-const CASES: u64 = 2000;
+const CASES: u64 = 1500;
 
 /// Chance out of a seed, for one case.
 pub fn runner(seed: u64) -> TestRunner {

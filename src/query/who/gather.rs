@@ -146,10 +146,10 @@ impl State {
     fn finish(mut self) -> Gathered {
         let last_reading = self.last_reading;
         self.gathered.reads.iter_mut().skip(self.done).for_each(|read| read.last_reading = last_reading);
-        let flows = std::mem::take(&mut self.whole).into_iter().enumerate().map(|(place, Whole { flow, past })| {
+        let flows = std::mem::take(&mut self.whole).into_iter().enumerate().map(|(place, Whole { flow, mut past })| {
             let known = match flow {
-                Flow::Ipv4(record) => self.history.known(&record, &past),
-                Flow::Ipv6(record) => self.history.known(&record, &past),
+                Flow::Ipv4(record) => self.history.known(&record, &mut past),
+                Flow::Ipv6(record) => self.history.known(&record, &mut past),
             };
             Ended { known, place, order: past.order, steps: past.steps }
         });

@@ -213,10 +213,14 @@ impl History {
         self.open.values().filter_map(|begun| begun.needed_from).min()
     }
 
-    /// What a flow's record says, and what is known of its begin besides.
-    pub(super) fn known<A: Address>(&self, record: &Record<A>, past: &Past) -> Known {
+    /// What a flow's record says, and what is known of its begin besides; what is known beside it may become more by that.
+    pub(super) fn known<A: Address>(&self, record: &Record<A>, past: &mut Past) -> Known {
         let exact = || self.readings.since_found(record.start.get());
         let since = past.found.map_or_else(exact, |place| self.found.get(place).copied().flatten());
+        // The file of the reading before may not be there: then only the time tells that the clock had been set by then.
+        if let Some(since) = since.filter(|_| record.began_earlier()) {
+            past.steps.start = past.steps.start.max(self.steps.least_before(since));
+        }
         Known::of(record, since, &self.readings)
     }
 

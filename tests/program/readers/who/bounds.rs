@@ -194,6 +194,18 @@ fn a_flow_that_was_found_after_the_clock_was_set_back_may_have_begun_before() {
     assert_eq!(both(&files, 91), unique());
 }
 
+/// The segment with the reading that came before is not there; but that was after the clock was set, as its time says.
+#[test]
+fn a_flow_that_was_found_did_not_live_while_the_clock_was_set_before_the_reading() {
+    let first = begun().note(&Note::clock_step(at(60), 55 * NS as i64));
+    let (first, _) = first.closed_at(Closing::WentOn, 70);
+    let header = Header { created: at(80), ..every_protocol(2) };
+    let last = Segment::new(&header).push(&found(85)).note(&note(75, 86, Cause::TableRead));
+    let last = last.push(&flagged(ended(85, 90, FLOW), RECOVERED)).closed(Closing::Stopped).0;
+    let files = [("a.ct", first), ("b.ct", last)];
+    assert_eq!([60, 74, 75].map(|second| both(&files, second).map(|answer| answer.1.len())), [[0; 2], [0; 2], [1; 2]]);
+}
+
 /// That it was gone is known by a reading before the clock was set, though it is told only behind that.
 #[test]
 fn a_flow_that_was_gone_before_did_not_live_while_the_clock_was_set() {
