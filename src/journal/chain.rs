@@ -1,6 +1,6 @@
 //! The chain of digests between the segments of a recorder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ctrecorder_format::{Closing, Content, Digest, Header, MadeFrom, Segment, header};
@@ -109,13 +109,18 @@ pub struct Chain {
     last: HashMap<Recorder, Last>,
     last_of_flows: HashMap<Recorder, LastOfFlows>,
     begins: Vec<LooseEnd>,
+    /// The digests of segments whose headers are damaged: which of a recorder they are, only the one behind them tells.
+    headless: HashSet<Digest>,
 }
 
 impl Chain {
     /// Says how a segment does not follow the last one given of the same recorder. The first one given need not be the
     /// first there was.
     pub fn follow(&mut self, path: &Path, segment: &Segment<'_>) -> Option<Broken> {
-        let header = segment.header().ok()?;
+        let Ok(header) = segment.header() else {
+            self.headless.extend(segment.footer().map(|footer| footer.digest));
+            return None;
+        };
         if header.content == Content::Flows {
             return self.follow_flows(path, segment, header);
         }
@@ -132,17 +137,20 @@ impl Chain {
         if self.last.get(&recorder).is_some_and(|last| last.is_squeezed && number <= last.number) {
             return None;
         }
+        let is_behind_headless = header.previous.is_some_and(|digest| self.headless.contains(&digest));
+        // From this number on they are all given, up to this one.
+        let given = if is_behind_headless { number.saturating_sub(1) } else { number };
         let Some(last) = self.last.insert(recorder, this) else {
-            if number > 0 {
-                self.begins.push(LooseEnd::Begin { path: path.to_path_buf(), missing: number });
+            if given > 0 {
+                self.begins.push(LooseEnd::Begin { path: path.to_path_buf(), missing: given });
             }
             return None;
         };
         if number <= last.number {
             Some(Broken::OutOfOrder { number, before_number: last.number, before: last.path })
-        } else if number > last.number + 1 {
-            Some(missing(last.number, number, last.path))
-        } else if last.digest.is_some() && header.previous != last.digest {
+        } else if given > last.number + 1 {
+            Some(missing(last.number, given, last.path))
+        } else if number == last.number + 1 && last.digest.is_some() && header.previous != last.digest {
             Some(Broken::Digest { before: last.path })
         } else {
             None

@@ -25,6 +25,6 @@ pub use examine::{Condition, Examined, Examiner, Finding};
 pub use follow::Follow;
 pub use keyframe::OpenRecords;
 pub use listing::{Journal, Member};
-pub use once::Repeats;
+pub use once::{Repeats, UNEVEN};
 pub use scan::{Everything, Scan, Search, Select, Sink, THREADS_MAX};
 pub use source::{Passage, Source, Version};

@@ -73,6 +73,10 @@ impl Journal {
     }
 }
 
+/// Stands last in `filters` of a segment of flows whose inputs did not all record what its header names (docs/format.md,
+/// "Header").
+pub const UNEVEN: &str = "some of its inputs recorded less";
+
 /// What a file tells of itself.
 struct Facts {
     /// What it is called where something was made from it.
@@ -105,10 +109,12 @@ impl Facts {
     /// Whether a segment that was made from this file has all that is in it.
     fn is_wholly_in(&self, made: &Self) -> bool {
         let Some(made) = &made.header else { return false };
-        let Some(own) = &self.header else { return made.filters.is_empty() && made.protocols.is_empty() };
+        // That other files recorded less says nothing of this one.
+        let filters = made.filters.strip_suffix(UNEVEN).unwrap_or(&made.filters).trim_end_matches("; ");
+        let Some(own) = &self.header else { return filters.is_empty() && made.protocols.is_empty() };
         let has = |protocol| made.protocols.contains(protocol);
         let protocols = !own.protocols.is_empty() && own.protocols.iter().all(has);
-        made.filters == own.filters && own.families & !made.families == 0 && (made.protocols.is_empty() || protocols)
+        filters == own.filters && own.families & !made.families == 0 && (made.protocols.is_empty() || protocols)
     }
 }
 

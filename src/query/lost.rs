@@ -23,8 +23,12 @@ pub struct Losses {
     named_from: u64,
     /// Since when what this file lost may have been alive, once that was asked for.
     since: Option<Since>,
-    /// What damage in this file took away, and, with their hosts, what damage in earlier ones did.
+    /// Events are missing that no reading has made up for yet.
+    is_deaf: bool,
+    /// What damage in this file took away, so much of it before the last reading, and, with their hosts, what damage in
+    /// earlier ones did.
     here: Vec<Span>,
+    read: usize,
     before: Vec<(String, Span)>,
     /// What a reading has ended.
     over: Vec<Span>,
@@ -39,6 +43,7 @@ impl Losses {
     /// A file begins.
     pub fn begin(&mut self, file: &Version<'_>) {
         self.before.extend(self.here.drain(..).map(|lost| (self.host.clone(), lost)));
+        self.read = 0;
         if self.has_named {
             self.named_from = self.begun;
         }
@@ -86,6 +91,10 @@ impl Losses {
     /// A note of the file that is read. Whether it says that all flows alive by its `to` have a record in this file before it
     /// (docs/format.md, "The table").
     pub fn note(&mut self, note: &Note) -> bool {
+        self.is_deaf |= note.is_gap();
+        if note.cause() == Some(Cause::TableRead) {
+            self.read_again(note.from.get());
+        }
         match note.cause() {
             // Else the records of flows that are alive may be among those that are lost.
             Some(Cause::TableRead) if self.names_flows && self.here.is_empty() => {
@@ -99,6 +108,16 @@ impl Losses {
             }
             _ => false,
         }
+    }
+
+    /// A reading tells of what began since this moment, unheard in a gap: such starts may be among what was lost since the one
+    /// before, and their flows began long before the times that these have.
+    fn read_again(&mut self, since: u64) {
+        if std::mem::take(&mut self.is_deaf) {
+            let lost = self.here.iter_mut().skip(self.read);
+            lost.for_each(|lost| lost.from = lost.from.min(since));
+        }
+        self.read = self.here.len();
     }
 
     fn table_read(&mut self, moment: u64) {
@@ -188,6 +207,8 @@ impl Since {
             Version::Three(segment) => {
                 for head in segment.heads() {
                     match head {
+                        // What was damaged may be the other half of a batch, and tell of the same time as the half that is there.
+                        Ok(head) if head.header.has(flags::CONTINUES) => {}
                         Ok(head) => from = from.max(head.header.last_event.get()),
                         Err(damage) => places.push((damage.offset, from)),
                     }

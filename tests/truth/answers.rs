@@ -45,14 +45,17 @@ fn line(text: &str) -> Says {
         "start" => Kind::Start,
         "end" => Kind::End,
         "open" => Kind::Open,
+        "update" => Kind::Update,
         "flow" => Kind::Flow,
         other => panic!("a record of kind {other:?}"),
     };
+    // An update tells when it was, and not when its flow began.
+    let start = if kind == Kind::Update { fields[0] } else { fields[2] };
     let flag = |flag, field: usize, value| if fields[field] == value { flag } else { 0 };
     let endpoint = |at: usize| SocketAddr::new(fields[at].parse::<IpAddr>().unwrap(), fields[at + 1].parse().unwrap());
     let says = Says {
         kind,
-        start: moment(fields[2]),
+        start: moment(start),
         end: moment(fields[4]),
         flags: flag(START_FROM_KERNEL, 3, "kernel")
             | flag(END_FROM_KERNEL, 5, "kernel")

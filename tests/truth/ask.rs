@@ -64,7 +64,7 @@ impl Ask {
     pub fn holds(&self, says: &Says) -> bool {
         let (begin, end) = alive(says);
         let (first, last) = match says.kind {
-            Kind::Start => (begin, begin),
+            Kind::Start | Kind::Update => (begin, begin),
             // Its flow cannot have ended before it began: if it says so, the clock was set back, and it is news of no moment.
             Kind::End => (begin.max(end), end),
             _ => (begin, end),

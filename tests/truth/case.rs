@@ -25,6 +25,8 @@ pub struct Case {
     pub troubles: Vec<Trouble>,
     /// The files that are kept as version 2.
     pub converted: Vec<u16>,
+    /// Whether these tell of the flows that were alive, as updates.
+    pub updates: bool,
     /// The files that are removed.
     pub removed: Vec<u16>,
     /// The blocks that are damaged: of which file, which one, and whether its header.
@@ -60,10 +62,10 @@ pub enum Kind {
 /// Every journal that is tried.
 pub fn cases() -> impl Strategy<Value = Case> {
     let traffic = (any::<u64>(), 1..120_u64, 1..20_u32, 100..20_000_u32, 2..12_u16, any::<bool>());
-    let fate = (troubles(), places(1, 3), places(1, 4), damages());
+    let fate = (troubles(), places(1, 3), any::<bool>(), places(1, 4), damages());
     (traffic, any::<bool>(), 1..9_u64, fate, any::<u64>()).prop_map(|(traffic, stamps, files, fate, questions)| {
         let (seed, flows, rate, median_ms, ports, all_kinds) = traffic;
-        let (troubles, converted, removed, damaged) = fate;
+        let (troubles, converted, updates, removed, damaged) = fate;
         // A file of version 2 holds TCP over IPv4: a recorder that kept such files heard of nothing else.
         let all_kinds = all_kinds && converted.is_empty();
         Case {
@@ -77,6 +79,7 @@ pub fn cases() -> impl Strategy<Value = Case> {
             files,
             troubles,
             converted,
+            updates,
             removed,
             damaged,
             questions,

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::case::Case;
 use crate::rows::{Row, rows};
+use crate::tried;
 use crate::world::World;
 
 /// A journal on disk.
@@ -82,6 +83,8 @@ impl Kept {
         let mut kept =
             Self { directory: TempDir::new().unwrap(), files: Vec::new(), rows: Vec::new(), lost: Vec::new() };
         let mut all = rows(world);
+        // Which flow of several with the same tuples an update is of, files of both versions leave open.
+        let updates = case.updates && converted.len() == files.len();
         for (index, mut bytes) in files.into_iter().enumerate() {
             let mut own: Vec<Row> = all.extract_if(.., |row| row.file == index).collect();
             if world.files[index].torn {
@@ -94,9 +97,10 @@ impl Kept {
             let is_version_2 = converted.contains(&index);
             let mut is_damaged = false;
             if is_version_2 {
-                own.retain(|row| row.says.is_heard());
-                bytes = as_version_2(&bytes, world.files[index].torn);
-                own.iter_mut().for_each(|row| row.says = row.says.in_version_2());
+                let begun = world.clock.shows(world.files[index].span.from);
+                own.retain(|row| row.says.is_heard() || (updates && row.says.kind == Kind::Open));
+                bytes = as_version_2(&bytes, world.files[index].torn, updates.then_some(begun));
+                own.iter_mut().for_each(|row| row.says = row.says.in_version_2(begun));
             } else {
                 for (file, block, header) in &case.damaged {
                     // Where a file without a footer ends, its last header alone tells.
@@ -114,6 +118,11 @@ impl Kept {
             let path = kept.directory.path().join(format!("{index:04}.ct"));
             fs::write(&path, bytes).unwrap();
             kept.files.push(File { path, index, is_version_2, is_damaged, is_cut });
+        }
+        if let Some(directory) = tried::keep() {
+            for file in &kept.files {
+                fs::copy(&file.path, directory.join(file.path.file_name().unwrap())).unwrap();
+            }
         }
         kept
     }
@@ -207,15 +216,21 @@ fn damage(bytes: &mut [u8], place: u16, header: bool) -> bool {
     true
 }
 
-/// The events of a segment as a file of version 2; `torn`: with a record cut short at its end.
-fn as_version_2(bytes: &[u8], torn: bool) -> Vec<u8> {
+/// The events of a segment as a file of version 2; `torn`: with a record cut short at its end. `updates`: the flows that were
+/// open had an update at this time.
+fn as_version_2(bytes: &[u8], torn: bool, updates: Option<u64>) -> Vec<u8> {
     let segment = Segment::open(bytes).unwrap();
     let header = segment.header().unwrap();
     let mut writer = legacy::Writer::new(Vec::new(), &header_of(&header.host, header.created)).unwrap();
     for block in segment.blocks().flatten() {
         if let Body::Ipv4(records) = block.body {
-            for record in records.iter().map(|(record, _)| record).filter(|record| is_event(record)) {
-                writer.push(record).unwrap();
+            for (record, _) in records.iter() {
+                let is_open = record.kind() == Some(Kind::Open);
+                if let Some(at) = updates.filter(|_| is_open) {
+                    writer.push(&Record { kind: Kind::Update as u8, start: at.into(), ..*record }).unwrap();
+                } else if is_event(record) {
+                    writer.push(record).unwrap();
+                }
             }
         }
     }

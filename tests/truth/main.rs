@@ -14,13 +14,16 @@
 //!   3. Each flow named is a true one with that endpoint, whose life meets the window as far as the records tell.
 //!   4. Where its flows were heard from start to end, the answer is exact: flows, times, verdict.
 //!   5. Something is said to be missing only where the window touches a gap or lies outside.
-//!   6. Squeezing changes no verdict and no inside address; after overruns, it takes none away.
+//!   6. Squeezing changes no verdict and no inside address, and 1 to 3 hold of the squeezed journal, too.
 //! - All of them: how often the recorder began another file changes nothing ([`rotated`]).
 //!
-//! Not held, because files cannot tell it: where a clock was set back, what is covered, the pairs, and 4 to 6; overruns of which
-//! the file was removed that would have told of them; and what files of version 2 leave out. Of damage, 4 to 6 are not held.
+//! Not held, because files cannot tell it: where a clock was set back, what is covered, the pairs, 4 and 5, and that the squeezed
+//! journal names no more than the journal (it does not say of a time that was shown twice which of the two it was); overruns of
+//! which the file was removed that would have told of them; and what files of version 2 leave out. Of damage, 4 and 5 are not
+//! held. Of inputs of both versions the squeezed journal says only that some recorded less, so that NONE may become UNKNOWN.
 //!
-//! `TRUTH_CASES` says how many journals are tried, `TRUTH_SEED` tries that one alone, as a failure says.
+//! `TRUTH_CASES` says how many journals are tried, `TRUTH_FIRST` from which seed on; `TRUTH_SEED` tries that one alone, as a
+//! failure says, and with `TRUTH_KEEP` its files are left in that directory.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -58,11 +58,20 @@ impl Says {
         }
     }
 
-    /// The same as a file of version 2 has it.
-    pub fn in_version_2(&self) -> Self {
+    /// The same as a file of version 2 has it, which was begun at this time: a flow that was open had an update then.
+    pub fn in_version_2(&self, begun: u64) -> Self {
         let us = |time: u64| time / 1_000 * 1_000;
-        let start = if self.kind == Kind::End { 0 } else { us(self.start) };
-        Self { start, end: us(self.end), flags: self.flags & REPLY_SEEN, id: 0, ..self.clone() }
+        let (kind, start) = match self.kind {
+            Kind::End => (Kind::End, 0),
+            Kind::Open => (Kind::Update, us(begun)),
+            kind => (kind, us(self.start)),
+        };
+        Self { kind, start, end: us(self.end), flags: self.flags & REPLY_SEEN, id: 0, ..self.clone() }
+    }
+
+    /// When its flow began, as far as it tells; an update does not.
+    pub fn begin(&self) -> u64 {
+        if self.kind == Kind::Update { 0 } else { self.start }
     }
 }
 
@@ -158,9 +167,8 @@ impl Pen<'_> {
     fn gone(&mut self, before: u64, reading: u64) {
         let Some((start, flag)) = self.known.take() else { return };
         // No reading ends before the one before it began, whatever the clock shows.
-        let readings = self.world.readings(self.run).into_iter().filter(|other| *other <= reading);
-        let to = readings.map(|other| self.world.clock.shows(other)).max().unwrap_or(0);
         let from = self.world.clock.shows(before);
+        let to = self.world.clock.shows(reading).max(from);
         // A clock that was set back makes no flow that ends before it begins.
         let (end, after) = if start > to { (start, 0) } else { (to, from) };
         let after = if self.world.has_steps_back() { 0 } else { after };

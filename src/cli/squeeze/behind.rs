@@ -20,6 +20,7 @@ enum Step {
     /// The next flow of this family, with its counters or without.
     Flow(Family, bool),
     Note,
+    Reading,
     Part,
 }
 
@@ -62,6 +63,7 @@ impl Steps {
                     }
                 }
                 Step::Note => notes.next().map_or(Ok(()), |note| output.note(note))?,
+                Step::Reading => notes.next().into_iter().for_each(|note| output.reading(note)),
                 Step::Part => output.part(),
             }
         }
@@ -98,6 +100,12 @@ impl Behind {
     pub(super) fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         self.steps.notes.push(*note);
         self.steps.steps.push(Step::Note);
+        self.step()
+    }
+
+    pub(super) fn reading(&mut self, note: &Note) -> anyhow::Result<()> {
+        self.steps.notes.push(*note);
+        self.steps.steps.push(Step::Reading);
         self.step()
     }
 

@@ -138,6 +138,13 @@ impl Output {
         Ok(())
     }
 
+    /// Takes the note of a reading of the kernel's table that flows will refer to, however late they end.
+    pub(super) fn reading(&mut self, note: &Note) {
+        if let Format::Segment(writer) = &mut self.format {
+            writer.note(note);
+        }
+    }
+
     /// What follows stands behind everything taken up to now: a reader will not merge the two.
     pub(super) fn part(&mut self) {
         if let Format::Segment(writer) = &mut self.format {

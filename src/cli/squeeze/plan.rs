@@ -10,7 +10,7 @@ use ctrecorder_format::{Cause, Content, Digest, Family, Header, MadeFrom, NS_PER
 
 use super::Choice;
 use crate::cli::Report;
-use crate::journal::{Journal, Version};
+use crate::journal::{Journal, UNEVEN, Version};
 use crate::query::coverage::{Gap, GapCause, Look, Reading, Span, joined};
 
 const NS_PER_US: u64 = 1_000;
@@ -24,6 +24,8 @@ pub(in crate::cli) struct Plan {
     legacy: Option<legacy::Header>,
     /// Which protocols the output may hold.
     protocols: Vec<u8>,
+    /// What inputs recorded: families and protocols as headers have them, each once.
+    recorded: Vec<(u8, Vec<u8>)>,
     /// What the inputs tell of time.
     reading: Reading,
     /// The inputs that could be read.
@@ -81,6 +83,7 @@ impl Plan {
         };
         Self {
             protocols: header.protocols.clone(),
+            recorded: vec![(header.families, header.protocols.clone())],
             header,
             legacy,
             reading: Reading::default(),
@@ -102,6 +105,12 @@ impl Plan {
             header.protocols.extend(new);
         }
         self.protocols.clone_from(&header.protocols);
+        header.filters = joined_filters(std::mem::take(&mut header.filters), &other.header.filters);
+        for recorded in &other.recorded {
+            if !self.recorded.contains(recorded) {
+                self.recorded.push(recorded.clone());
+            }
+        }
         // Where one cannot be told, none is: they would be taken for all.
         let both = self.made_from.take().zip(other.made_from.as_deref());
         self.made_from = both.map(|(own, others)| [&own, others].concat());
@@ -124,6 +133,10 @@ impl Plan {
         // An empty list would say that all of them were recorded.
         if header.families == 0 || (had_protocols && header.protocols.is_empty()) {
             bail!("nothing of the protocols and families chosen was recorded in the input");
+        }
+        // Else that nothing was found would be taken for that there was nothing.
+        if self.recorded.iter().any(|recorded| lacks(header, recorded)) {
+            header.filters = joined_filters(std::mem::take(&mut header.filters), UNEVEN);
         }
         if let Some(filter) = choice.filter_text() {
             let before = std::mem::take(&mut header.filters);
@@ -228,6 +241,22 @@ impl Plan {
             None => ancient(&self.header, protocol)?,
         })
     }
+}
+
+/// What limits one or the other of two inputs.
+fn joined_filters(own: String, other: &str) -> String {
+    match own.as_str() {
+        "" => other.to_owned(),
+        _ if other.is_empty() || own.split("; ").any(|part| part == other) => own,
+        _ => format!("{own}; {other}"),
+    }
+}
+
+/// Whether an input that recorded these families and protocols did not record all that a header names.
+fn lacks(header: &Header, (families, protocols): &(u8, Vec<u8>)) -> bool {
+    let has_protocols = protocols.is_empty()
+        || (!header.protocols.is_empty() && header.protocols.iter().all(|protocol| protocols.contains(protocol)));
+    header.families & !families != 0 || !has_protocols
 }
 
 /// A gap as a note. One that is there lost something.

@@ -1,10 +1,11 @@
 //! From the records of a journal to the flows of an output.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use ctrecorder_format::{Cause, Counters, Damage, Digest, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Digest, Kind, Note, Record, V4, V6};
 
 use super::behind::Behind;
 use super::output::Output;
@@ -95,6 +96,10 @@ pub(super) struct Stream<'r> {
     begun: bool,
     /// The output ends with the flows that are open; else they are half flows of it.
     leaves_open: bool,
+    /// When flows were found in the kernel's table: before which moment none of them began, the next note of a reading tells.
+    found: BTreeSet<u64>,
+    /// The file that is read is squeezed.
+    is_squeezed: bool,
 }
 
 /// What becomes of the flows that are open at the end of an output.
@@ -113,6 +118,8 @@ pub(super) struct Begun {
     pub(super) pairs: Pairs,
     /// When flows may have been alive that only lost records told of; up to now no reading of the kernel's table ended that.
     pub(super) lost: Vec<Span>,
+    /// The notes of the readings that found some of them.
+    pub(super) readings: Vec<Note>,
 }
 
 /// Where open flows go, whatever flows are wanted: none of them is known as a whole.
@@ -151,14 +158,17 @@ impl<'r> Stream<'r> {
         report: &'r mut Report,
     ) -> anyhow::Result<Self> {
         let (path, has_notes) = (output.path().to_owned(), output.has_notes());
-        let (output, timeless) = (Behind::start(output)?, Timeless::default());
+        let (mut output, timeless) = (Behind::start(output)?, Timeless::default());
         let filter = (filter != Filter::default()).then_some(filter);
-        let out = Out { output, has_notes, filter, timeless, reached: 0, done: Ok(()) };
         let leaves_open = matches!(ending, Ending::Open(_));
-        let Begun { pairs, lost } = match ending {
-            Ending::HalfFlows(pairs) => Begun { pairs, lost: Vec::new() },
+        let Begun { pairs, lost, readings } = match ending {
+            Ending::HalfFlows(pairs) => Begun { pairs, lost: Vec::new(), readings: Vec::new() },
             Ending::Open(begun) => begun,
         };
+        for reading in readings {
+            output.reading(&reading)?;
+        }
+        let out = Out { output, has_notes, filter, timeless, reached: 0, done: Ok(()) };
         Ok(Self {
             path,
             out,
@@ -173,6 +183,8 @@ impl<'r> Stream<'r> {
             chain: Chain::default(),
             begun: false,
             leaves_open,
+            found: BTreeSet::new(),
+            is_squeezed: false,
         })
     }
 
@@ -196,6 +208,25 @@ impl<'r> Stream<'r> {
             self.out.keep(|output| output.note(&gap));
         }
         self.out.reached = reached.max(time);
+    }
+
+    /// Remembers when a flow was found, if it was.
+    fn found<A: Address>(&mut self, record: &Record<A>) {
+        if record.kind() == Some(Kind::Start) && record.began_earlier() {
+            self.found.insert(record.start.get());
+        }
+    }
+
+    /// Takes what the notes of readings say of flows that refer to them: `told` is what this one tells of those that left.
+    fn reading(&mut self, note: &Note, told: &Note) {
+        for found in std::mem::take(&mut self.found) {
+            let mut bound = *note;
+            bound.to = found.max(note.from.get()).into();
+            self.out.keep(|output| output.reading(&bound));
+        }
+        // Of a file that is squeezed, all the readings that are left are those that flows refer to.
+        let is_bound = self.is_squeezed;
+        self.out.keep(|output| if is_bound { output.reading(told) } else { output.note(told) });
     }
 
     /// Writes the flows that have no end, and ends the output; its digest is returned, if it has one.
@@ -235,6 +266,8 @@ impl Sink for Stream<'_> {
         self.report.file(file);
         self.losses.begin(file);
         self.begin_output(file);
+        self.found.clear();
+        self.is_squeezed = file.content() == Content::Flows;
         if let Version::Three(segment) = file {
             if let Some(broken) = self.chain.follow(path, segment) {
                 self.report.line(format_args!("{}: {broken}", Shown(path)));
@@ -255,12 +288,14 @@ impl Sink for Stream<'_> {
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.reach(record.event_time());
+        self.found(record);
         self.pairs.ipv4(record, counters, &mut self.out);
         self.flow()
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.reach(record.event_time());
+        self.found(record);
         self.pairs.ipv6(record, counters, &mut self.out);
         self.flow()
     }
@@ -268,9 +303,11 @@ impl Sink for Stream<'_> {
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
         self.losses.note(note);
         let told = self.pairs.note(note, &mut self.out);
-        // What this output leaves open it says itself.
-        if note.cause() != Some(Cause::LeftOpen) {
-            self.out.keep(|output| output.note(&told));
+        match note.cause() {
+            Some(Cause::TableRead) => self.reading(note, &told),
+            // What this output leaves open it says itself.
+            Some(Cause::LeftOpen) => {}
+            _ => self.out.keep(|output| output.note(&told)),
         }
         if !self.out.has_notes {
             self.report.gap(path, note);
@@ -281,6 +318,8 @@ impl Sink for Stream<'_> {
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
         self.pairs.damage(damage);
+        // Which reading found them is not known any more.
+        self.found.clear();
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
         if let Some(arrived) = self.losses.damage(file, damage) {
             self.damaged.push((arrived, damage.records_lost));

@@ -109,8 +109,9 @@ impl Gap {
     }
 
     /// What of this gap lies between two times. All it lost stays with what is left of it: nobody knows where in it that was.
-    fn within(mut self, from: u64, to: u64) -> Option<Self> {
-        let instant = self.from == self.to || from == to;
+    /// `is_asked`: a single moment between them is one that somebody asked about, and at the border of a gap in that.
+    fn within(mut self, from: u64, to: u64, is_asked: bool) -> Option<Self> {
+        let instant = self.from == self.to || (is_asked && from == to);
         (self.from, self.to) = (self.from.max(from), self.to.min(to));
         (self.from < self.to || (instant && self.from == self.to)).then_some(self)
     }
@@ -135,8 +136,13 @@ pub struct Coverage {
 
 impl Coverage {
     fn new(from: u64, to: u64, told: Vec<Gap>, outside: (GapCause, GapCause)) -> Self {
+        Self::between(from, to, told, outside, false)
+    }
+
+    /// `is_asked`: it is for these times that somebody asked.
+    fn between(from: u64, to: u64, told: Vec<Gap>, outside: (GapCause, GapCause), is_asked: bool) -> Self {
         let told = joined(told);
-        let mut gaps: Vec<_> = told.iter().filter_map(|gap| gap.within(from, to)).collect();
+        let mut gaps: Vec<_> = told.iter().filter_map(|gap| gap.within(from, to, is_asked)).collect();
         gaps.sort_unstable();
         let missing = missing(&told);
         Self { from, to, gaps, told, missing, outside }
@@ -160,7 +166,7 @@ impl Coverage {
         };
         let outside: Vec<_> = left(from, self.from, self.outside.0).chain(left(self.to, to, self.outside.1)).collect();
         let told = self.told.into_iter().chain(outside).collect();
-        Self::new(from, to, told, self.outside)
+        Self::between(from, to, told, self.outside, since.is_some() || until.is_some())
     }
 
     /// What keeps a span, its two ends included, from being covered: the gaps that it touches, and what of it lies before
@@ -189,6 +195,12 @@ impl Coverage {
     /// The spans without a gap, by their begin.
     pub fn spans(&self) -> Vec<Span> {
         complement(self.gaps.iter().map(|gap| Span { from: gap.from, to: gap.to }), self.from, self.to)
+    }
+
+    /// The spans in which nothing is missing, by their begin: as [`Coverage::missing`] has it, a gap all of whose events are back
+    /// does not end one.
+    pub fn whole_spans(&self) -> Vec<Span> {
+        complement(self.missing.iter().map(|gap| Span { from: gap.from, to: gap.to }), self.from, self.to)
     }
 }
 
@@ -322,6 +334,26 @@ mod tests {
         assert_eq!(whole.spans(), [Span { from: 10, to: 20 }, Span { from: 20, to: 50 }]);
         assert_eq!(whole.clone().within(Some(20), Some(20)).gaps, [gap]);
         assert_eq!(whole.within(Some(21), None).gaps, []);
+    }
+
+    #[test]
+    fn a_gap_whose_events_are_back_ends_a_whole_span_only_beside_one_of_which_nobody_knows() {
+        let back = Gap { from: 20, to: 24, cause: CAUSES[2], lost: Some(0) };
+        let whole = |gaps: &[Gap]| coverage(gaps).whole_spans();
+        assert_eq!(whole(&[back]), [Span { from: 10, to: 50 }]);
+        let beside = Gap::unknown(23, 30, CAUSES[0]);
+        assert_eq!(whole(&[back, beside]), [Span { from: 10, to: 20 }, Span { from: 30, to: 50 }]);
+        let apart = Gap::unknown(25, 30, CAUSES[0]);
+        assert_eq!(whole(&[back, apart]), [Span { from: 10, to: 25 }, Span { from: 30, to: 50 }]);
+    }
+
+    #[test]
+    fn a_journal_of_one_moment_has_no_part_in_the_gap_before_it() {
+        let gap = Gap::unknown(20, 30, CAUSES[0]);
+        let moment = Coverage::new(30, 30, vec![gap], (GapCause::NotRunning, GapCause::NotRunning));
+        assert_eq!(moment.gaps, []);
+        assert_eq!(moment.missing(Span { from: 30, to: 30 }), [gap]);
+        assert_eq!(moment.within(Some(30), Some(30)).gaps, [Gap::unknown(30, 30, CAUSES[0])]);
     }
 
     #[test]

@@ -71,13 +71,13 @@ impl Condition {
         }
     }
 
-    /// Whether the start and the end of a flow answer the same.
+    /// Whether the start and the end of a flow answer the same. Files of version 2 know neither zone nor id, and may have one of
+    /// the two.
     pub(super) const fn is_of_either(&self) -> bool {
         match self {
-            Self::Address(..) | Self::Port(..) | Self::Protocol(_) | Self::Zone(_) | Self::Id(_) | Self::Translated => {
-                true
-            }
-            Self::Mark(_) | Self::Lasted(_) | Self::After(_) | Self::Before(_) | Self::At(_) => false,
+            Self::Address(..) | Self::Port(..) | Self::Protocol(_) | Self::Translated => true,
+            Self::Zone(_) | Self::Id(_) | Self::Mark(_) => false,
+            Self::Lasted(_) | Self::After(_) | Self::Before(_) | Self::At(_) => false,
         }
     }
 }

@@ -93,8 +93,8 @@ impl Filter {
 
     /// What keeps every record of each flow that this filter keeps once its starts and ends are paired.
     ///
-    /// A start and an end have their addresses, ports, protocol, zone and id in common. What only the flow as a whole has
-    /// (its times and its mark) is not asked of them: the flow is to be asked again.
+    /// A start and an end have their addresses, ports and protocol in common. What only the flow as a whole has (its times and
+    /// its mark; zone and id, which files of version 2 do not know) is not asked of them: the flow is to be asked again.
     pub fn before_pairing(&self) -> Self {
         self.of_either(true)
     }

@@ -15,11 +15,13 @@ pub(super) struct Place {
     pub(super) file: u32,
     /// It is one of flows: its open records tell what was open at its end.
     pub(super) is_of_flows: bool,
+    /// It is of version 2, so that its records know no id.
+    pub(super) is_nameless: bool,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: NO_LINE, file: 0, is_of_flows: false }
+        Self { line: NO_LINE, file: 0, is_of_flows: false, is_nameless: true }
     }
 }
 
@@ -65,7 +67,8 @@ impl Lines {
             self.segment(segment);
         }
         let line = self.line.and_then(|line| u8::try_from(line).ok()).unwrap_or(NO_LINE);
-        Place { line, file: self.files, is_of_flows: file.content() == Content::Flows }
+        let is_of_flows = file.content() == Content::Flows;
+        Place { line, file: self.files, is_of_flows, is_nameless: matches!(file, Version::Two(_)) }
     }
 
     /// A segment that tells of all flows alive in some namespace, or of those of some families and protocols: one of events at
@@ -178,7 +181,7 @@ impl Line {
 }
 
 /// Up to when a segment tells of everything, in ns since the epoch.
-fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
+pub(in crate::query) fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
     if let Some(footer) = segment.footer() {
         return footer.totals.closed;
     }

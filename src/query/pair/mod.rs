@@ -5,6 +5,7 @@
 //! | `pairing` | one family: which start belongs to which end |
 //! | `open` | the flows that are open |
 //! | `places`, `bodies`, `memory` | where each of them is, what is known of it, and what that may take |
+//! | `versions` | flows of which files of both versions tell |
 //! | `line` | whose files these are, and what their notes tell of ends that were not heard |
 
 mod bodies;
@@ -17,6 +18,7 @@ mod places;
 mod tests;
 #[cfg(test)]
 mod tests_of_readings;
+mod versions;
 
 use std::hint::black_box;
 use std::io;
@@ -25,6 +27,7 @@ use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Note, Record, 
 
 use crate::journal::Version;
 use line::Lines;
+pub(super) use line::told_to;
 pub use memory::Allowance;
 pub use pairing::Pairing;
 use pairing::{Judged, Reading};

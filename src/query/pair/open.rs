@@ -25,7 +25,7 @@ const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
 const TOLD_AT_END: u8 = 1 << 7;
 
 /// What the start and the end of a flow have in common. Version 2 knows no zone and no id: there they are 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(super) struct Identity<A: Address> {
     original: Tuple<A>,
@@ -39,6 +39,16 @@ impl<A: Address> Identity<A> {
     pub(super) fn of(record: &Record<A>) -> Self {
         let Record { original, reply, id, zone, protocol, .. } = *record;
         Self { original, reply, id, zone, protocol }
+    }
+
+    /// The same as version 2 has it.
+    pub(super) fn nameless(self) -> Self {
+        Self { id: 0.into(), zone: 0.into(), ..self }
+    }
+
+    /// Whether it is one as version 2 has it.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.id.get() == 0
     }
 }
 
@@ -69,7 +79,7 @@ const _: () = {
 
 impl<A: Address> OpenFlow<A> {
     /// What a start or an open record tells, which stands at this place and is the how many-th.
-    pub(super) fn of(record: &Record<A>, Place { line, file, is_of_flows }: Place, order: u32) -> Self {
+    pub(super) fn of(record: &Record<A>, Place { line, file, is_of_flows, .. }: Place, order: u32) -> Self {
         let own = if is_of_flows { TOLD_AT_END } else { 0 };
         Self {
             identity: Identity::of(record),
@@ -94,8 +104,16 @@ impl<A: Address> OpenFlow<A> {
         }
     }
 
-    /// Adds what an update says. A mark or state that did not change is 0 there.
-    pub(super) fn update(&mut self, record: &Record<A>) {
+    /// Whether a record that version 3 has may be of this flow, which version 2 has, or the other way round: where both tell
+    /// its start, it is the same, but for what is below the microsecond.
+    pub(super) const fn agrees(&self, record: &Record<A>) -> bool {
+        let (own, other) = (self.start.get(), record.start.get());
+        own == 0 || other == 0 || own / 1_000 == other / 1_000
+    }
+
+    /// Adds what an update says, which shows that the flow is alive. A mark or state that did not change is 0 there.
+    pub(super) fn update(&mut self, record: &Record<A>, Place { line, file, .. }: Place) {
+        (self.line, self.seen) = (line, file.into());
         self.flags |= record.flags & KEPT;
         self.status |= record.status;
         if record.tcp_state != 0 {
@@ -286,6 +304,11 @@ impl<A: Address> OpenFlows<A> {
         let mut keys: Vec<_> = self.places.iter().map(key).collect();
         keys.sort_unstable();
         keys.into_iter().map(|(_, _, place)| self.flows.get(place))
+    }
+
+    /// All that are open, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = OpenFlow<A>> {
+        self.places.iter().map(|place| self.flows.get(place))
     }
 
     /// Does this with all that are open.

@@ -7,6 +7,7 @@ use ctrecorder_format::{Address, Counters, Kind, Record};
 use super::line::Place;
 use super::memory::Allowance;
 use super::open::{Identity, OpenFlow, OpenFlows};
+use super::versions::Versions;
 
 /// Stands where a file does in a flow that is gone by what a reading says.
 const GONE: u32 = u32::MAX;
@@ -33,6 +34,7 @@ pub struct Pairing<A: Address> {
     gone: Vec<Identity<A>>,
     /// When they were gone at the latest, ns since the epoch.
     gone_by: u64,
+    versions: Versions<A>,
 }
 
 /// A reading of the kernel's table, as far as it tells which flows are gone.
@@ -68,7 +70,9 @@ impl<A: Address> Pairing<A> {
     /// The same with so much memory.
     pub(super) fn within(allowance: Allowance) -> Self {
         let place = Place::default();
-        Self { open: OpenFlows::new(allowance), starts: 0, place, confirmed: 0, gone: Vec::new(), gone_by: 0 }
+        let versions = Versions::default();
+        let (open, gone) = (OpenFlows::new(allowance), Vec::new());
+        Self { open, starts: 0, place, confirmed: 0, gone, gone_by: 0, versions }
     }
 
     /// Why what is known of open flows could not be kept, once.
@@ -85,11 +89,13 @@ impl<A: Address> Pairing<A> {
     ///
     /// - A start opens a flow. If the same flow is open already, its end was missed: it is emitted as a half flow.
     /// - An open record opens its flow where it is not known. Where it is, it gives at most the start that was not known.
-    /// - An update adds to what is known of its flow.
+    /// - An update adds to what is known of its flow. One of which nothing is known began at a time that nobody knows.
     /// - An end is emitted as a flow, with the start that is open. A start by the kernel's clock that the end itself knows
     ///   wins over that; one by the recorder's clock serves where no other is known.
     /// - A flow is emitted as it is, and so is a record of a kind that this program does not know. If it was open at the end of an
     ///   earlier segment of flows, it takes the start from there that it does not know itself.
+    /// - Version 2 knows no id. An end, an open record or an update of one version for which there is no flow is one of the
+    ///   flow with the same tuples that a file of the other version began.
     pub fn push(
         &mut self,
         record: &Record<A>,
@@ -125,11 +131,10 @@ impl<A: Address> Pairing<A> {
         match record.kind() {
             Some(Kind::Start) => self.start(hash, record, emit),
             Some(Kind::Open) => self.repeat(hash, record, emit),
-            Some(Kind::Update) => {
-                self.open.change(hash, &Identity::of(record), |flow| flow.update(record));
-            }
+            Some(Kind::Update) => self.update(hash, record),
             Some(Kind::End) => {
-                let flow = match self.open.remove(hash, &Identity::of(record)) {
+                let (hash, identity) = self.known_as(hash, record);
+                let flow = match self.open.remove(hash, &identity) {
                     Some(flow) => {
                         self.confirmed -= usize::from(flow.seen.get() == self.place.file);
                         flow.ended(record)
@@ -160,15 +165,77 @@ impl<A: Address> Pairing<A> {
 
     fn start(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
         let flow = self.begin(record);
-        let missed = self.open.add(hash, &flow, |known| std::mem::replace(known, flow));
+        let missed = self.add(hash, &flow, |known| std::mem::replace(known, flow));
         self.confirm(missed.as_ref());
         if let Some(missed) = missed {
             emit(self.without_end(&missed), Counters::default());
         }
     }
 
-    fn repeat(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
-        let (flow, gone_by) = (self.begin(record), self.gone_by);
+    fn update(&mut self, hash: u32, record: &Record<A>) {
+        let (hash, identity) = self.known_as(hash, record);
+        let place = self.place;
+        let before = self.open.change(hash, &identity, |flow| {
+            let before = *flow;
+            flow.update(record, place);
+            before
+        });
+        // Of version 3, the readings of the kernel's table tell of all that are alive.
+        if before.is_none() && !self.place.is_nameless {
+            return;
+        }
+        if before.is_none() {
+            // Its time is not that of the flow's begin.
+            let mut unknown = self.begin(record);
+            unknown.start = 0.into();
+            self.add(hash, &unknown, |_| ());
+        }
+        self.confirm(before.as_ref());
+    }
+
+    /// Adds a flow, unless it is open already: then this is done with the one that is.
+    fn add<R>(&mut self, hash: u32, flow: &OpenFlow<A>, change: impl FnOnce(&mut OpenFlow<A>) -> R) -> Option<R> {
+        self.versions.saw(&flow.identity);
+        self.open.add(hash, flow, change)
+    }
+
+    /// As what the flow of a record is open, with its hash: where it is not, under the identity that the other version gives it.
+    fn known_as(&mut self, hash: u32, record: &Record<A>) -> (u32, Identity<A>) {
+        let own = Identity::of(record);
+        self.versions.saw(&own);
+        if (own.is_nameless() && !self.place.is_nameless)
+            || !self.versions.are_both()
+            || self.open.change(hash, &own, |_| ()).is_some()
+        {
+            return (hash, own);
+        }
+        let other = if own.is_nameless() { self.versions.named(&own, &self.open) } else { Some(own.nameless()) };
+        let other = other.map(|other| (self.open.hash(&other), other));
+        // The time of that is not the one of its flow's begin.
+        let is_update = record.kind() == Some(Kind::Update);
+        let is_it = |(hash, other): &(u32, Identity<A>)| {
+            self.open.change(*hash, other, |flow| is_update || flow.agrees(record)) == Some(true)
+        };
+        other.filter(is_it).unwrap_or((hash, own))
+    }
+
+    /// A flow that version 2 began goes by the id that version 3 gives it from here on.
+    fn name(&mut self, hash: u32, record: &Record<A>) {
+        let own = Identity::of(record);
+        let (known_hash, known) = self.known_as(hash, record);
+        if known.is_nameless()
+            && !own.is_nameless()
+            && let Some(mut flow) = self.open.remove(known_hash, &known)
+        {
+            flow.identity = own;
+            self.open.add(hash, &flow, |_| ());
+        }
+    }
+
+    fn repeat(&mut self, mut hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
+        let (mut flow, gone_by) = (self.begin(record), self.gone_by);
+        self.name(hash, record);
+        (hash, flow.identity) = self.known_as(hash, record);
         let known = self.open.add(hash, &flow, |known| {
             // The kernel gives the ids of flows that ended again.
             let is_another = (known.seen.get() == GONE && flow.start.get() > gone_by) || known.is_before(&flow);
@@ -204,6 +271,7 @@ impl<A: Address> Pairing<A> {
     /// Records come from another file from here on.
     pub(super) fn enter(&mut self, place: Place) {
         (self.place, self.confirmed) = (place, 0);
+        self.versions.enter();
     }
 
     /// The kernel's table was read: flows of these protocols of which this file should have told, and did not, are gone.

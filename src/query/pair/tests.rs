@@ -111,12 +111,40 @@ fn a_repeated_open_record_gives_the_start_that_was_not_known() {
 }
 
 #[test]
-fn an_update_changes_the_half_flow_and_alone_makes_none() {
+fn an_update_changes_the_half_flow_and_alone_makes_one_of_no_times() {
     let mut update = tcp(Kind::Update, 6, 0);
     (update.mark, update.flags) = (9.into(), flags::REPLY_SEEN);
-    let half = Record { kind: Kind::Flow as u8, mark: 9.into(), flags: flags::REPLY_SEEN, ..tcp(Kind::Flow, 5, 0) };
-    assert_eq!(paired(&[tcp(Kind::Start, 5, 0), update]), (vec![], vec![half]));
-    assert_eq!(paired(&[update]), (vec![], vec![]));
+    let half = |start| Record { mark: 9.into(), flags: flags::REPLY_SEEN, ..tcp(Kind::Flow, start, 0) };
+    assert_eq!(paired(&[tcp(Kind::Start, 5, 0), update]), (vec![], vec![half(5)]));
+    assert_eq!(paired(&[update, update]), (vec![], vec![half(0)]));
+    assert_eq!(paired(&[update, tcp(Kind::End, 0, 9)]).0.len(), 1);
+}
+
+/// The same as version 3 has it.
+fn named(mut record: Record<V4>) -> Record<V4> {
+    (record.id, record.zone) = (7.into(), 3.into());
+    record
+}
+
+#[test]
+fn a_flow_of_which_files_of_both_versions_tell_is_one() {
+    let (start, end) = (tcp(Kind::Start, 5_000, 0), tcp(Kind::End, 0, 9_000));
+    let (open, flow) = (named(tcp(Kind::Open, 5_321, 0)), tcp(Kind::Flow, 5_000, 9_000));
+    assert_eq!(paired(&[start, named(end)]), (vec![named(flow)], vec![]));
+    assert_eq!(paired(&[named(start), end]), (vec![flow], vec![]));
+    assert_eq!(paired(&[start, open, named(end)]), (vec![named(flow)], vec![]));
+    assert_eq!(paired(&[start, open]), (vec![], vec![named(tcp(Kind::Flow, 5_000, 0))]));
+    assert_eq!(paired(&[start, open, end]), (vec![flow], vec![]));
+    assert_eq!(paired(&[named(start), tcp(Kind::Update, 6_000, 0), named(end)]), (vec![named(flow)], vec![]));
+}
+
+#[test]
+fn flows_of_both_versions_that_began_at_other_times_are_two() {
+    let (start, other) = (tcp(Kind::Start, 5_000, 0), named(tcp(Kind::Start, 7_000, 0)));
+    let (end, other_end) = (tcp(Kind::End, 0, 9_000), named(tcp(Kind::End, 7_000, 8_000)));
+    let whole = [named(tcp(Kind::Flow, 7_000, 8_000)), tcp(Kind::Flow, 5_000, 9_000)];
+    assert_eq!(paired(&[start, other, other_end, end]), (whole.to_vec(), vec![]));
+    assert_eq!(paired(&[start, other_end]), (vec![whole[0]], vec![tcp(Kind::Flow, 5_000, 0)]));
 }
 
 #[test]
@@ -157,10 +185,12 @@ fn counters_are_those_of_the_end() {
 #[test]
 fn whatever_is_not_the_same_flow_stays_apart() {
     let start = tcp(Kind::Start, 5, 0);
+    let (own, other_id) = (named(start), Record { id: 1.into(), ..named(tcp(Kind::End, 0, 9)) });
+    let half = Record { kind: Kind::Flow as u8, ..other_id };
+    assert_eq!(paired(&[own, other_id]), (vec![half], vec![named(tcp(Kind::Flow, 5, 0))]));
     let others = [
         Record { protocol: 17, ..tcp(Kind::End, 0, 9) },
         Record { zone: 1.into(), ..tcp(Kind::End, 0, 9) },
-        Record { id: 1.into(), ..tcp(Kind::End, 0, 9) },
         record(Kind::End, 0, 9, [INSIDE, SERVER, SERVER, (PUBLIC.0, 2049)]),
         record(Kind::End, 0, 9, [(INSIDE.0, 1025), SERVER, SERVER, PUBLIC]),
     ];

@@ -1,9 +1,10 @@
 //! When flows were gone at the latest whose end nobody heard.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::flow::{Identity, Known, Sides, Told, reaches_to};
+use super::steps::Steps;
 
 /// A flow, and what its end depends on.
 #[derive(Debug)]
@@ -25,9 +26,29 @@ fn place(flow: &Known) -> Place {
     (zone, protocol, reply_type, reply)
 }
 
+/// Says of all flows what is known of their ends. `is_mixed`: flows may have their starts of version 2 also where they have an
+/// id.
+pub(super) fn end(flows: &mut Vec<Ended>, steps: &Steps, is_mixed: bool) {
+    // First: a half whose end is concluded looks like a whole flow.
+    drop_repeated_halves(flows);
+    end_replaced(flows, steps, is_mixed);
+    // Last: whatever is concluded of its end, the clock has shown this while it was alive.
+    for flow in flows {
+        steps.shown(flow.steps.clone()).iter().for_each(|step| flow.known.saw(*step));
+    }
+}
+
+/// Files that were squeezed one by one tell of one flow several times: as a half in each, and whole in the last.
+fn drop_repeated_halves(flows: &mut Vec<Ended>) {
+    let is_half = |flow: &Ended| flow.known.end == Told::Unknown;
+    let name = |Ended { known, .. }: &Ended| (known.identity, known.start.latest());
+    let mut whole: HashSet<_> = flows.iter().filter(|flow| !is_half(flow)).map(name).collect();
+    flows.retain(|flow| !is_half(flow) || flow.known.start == Told::Unknown || whole.insert(name(flow)));
+}
+
 /// A flow whose end was not heard was gone when another one began with the same reply tuple: the kernel holds no two of
 /// them.
-pub(super) fn end_replaced(flows: &mut [Ended]) {
+fn end_replaced(flows: &mut [Ended], clock: &Steps, is_mixed: bool) {
     let is_unheard = |flow: &Ended| !matches!(flow.known.end, Told::At { .. });
     let mut starts: HashMap<Place, Vec<Start>> = HashMap::new();
     for flow in flows.iter().filter(|flow| is_unheard(flow)) {
@@ -35,13 +56,13 @@ pub(super) fn end_replaced(flows: &mut [Ended]) {
     }
     for Ended { known, order, steps, .. } in flows.iter() {
         if let (Some(latest), Some(starts)) = (known.start.latest(), starts.get_mut(&place(known))) {
-            let reach = reaches_to(latest, known.identity.id);
+            let reach = reaches_to(latest, if is_mixed { 0 } else { known.identity.id });
             starts.push(Start { latest, reach, order: *order, steps: steps.start });
         }
     }
     let starts: HashMap<_, _> = starts.into_iter().map(|(place, starts)| (place, Starts::new(starts))).collect();
     for flow in flows.iter_mut().filter(|flow| is_unheard(flow)) {
-        let next = starts.get(&place(&flow.known)).and_then(|starts| starts.next(flow));
+        let next = starts.get(&place(&flow.known)).and_then(|starts| starts.next(flow, clock));
         if let Some(next) = next.filter(|next| flow.known.end.latest().is_none_or(|latest| next.latest < latest)) {
             flow.known.gone_by(next.latest, next.reach);
             flow.steps.end = flow.steps.end.min(next.steps);
@@ -85,13 +106,17 @@ impl Starts {
     }
 
     /// The first that began behind a flow: by its time, and, where both are known, by its place among those that began. The
-    /// clock may have been set back between them.
-    fn next(&self, flow: &Ended) -> Option<Start> {
+    /// clock may have been set back between them: where a place is not known, only a time that it showed once tells.
+    fn next(&self, flow: &Ended, clock: &Steps) -> Option<Start> {
         match (flow.known.start.latest(), flow.order) {
             (Some(own), order) => {
                 let behind = self.by_time.partition_point(|start| start.latest <= own);
                 let mut later = self.by_time.iter().skip(behind);
-                later.find(|start| order.zip(start.order).is_none_or(|(own, other)| own < other)).copied()
+                let is_later = |start: &&Start| match order.zip(start.order) {
+                    Some((own, other)) => own < other,
+                    None => clock.is_once(start.latest),
+                };
+                later.find(is_later).copied()
             }
             (None, Some(order)) => {
                 let behind = self.by_order.partition_point(|(place, _)| *place <= order);
@@ -111,9 +136,10 @@ impl Start {
 #[cfg(test)]
 mod tests {
     use ctrecorder_format::record::flags::END_AT_LATEST;
-    use ctrecorder_format::{Kind, V4};
+    use ctrecorder_format::{Kind, Note, V4};
     use proptest::prelude::*;
 
+    use super::super::readings::Readings;
     use super::*;
     use crate::sample::record;
 
@@ -123,16 +149,16 @@ mod tests {
         let mut flow = record::<V4>(Kind::Flow, start, 0, [([10, 0, 0, 1], 1), ([9; 4], 2), ([9; 4], 2), public]);
         flow.end = if end == 0 { 0 } else { 6 }.into();
         flow.flags = if end == 1 { END_AT_LATEST } else { 0 };
-        Ended { known: Known::of(&flow, |_| None), place, order, steps: 0..0 }
+        Ended { known: Known::of(&flow, None, &Readings::default()), place, order, steps: 0..0 }
     }
 
     /// When a flow was gone, each looked at with each.
-    fn naive(flows: &[Ended], own: &Ended) -> Told {
+    fn naive(flows: &[Ended], own: &Ended, clock: &Steps) -> Told {
         let began = |flow: &Ended| flow.known.start.latest();
         let is_later = |other: &&Ended| {
             let in_order = own.order.zip(other.order).map(|(own, other)| own < other);
             match (began(own), began(other)) {
-                (Some(own), Some(other)) => own < other && in_order != Some(false),
+                (Some(own), Some(other)) => own < other && in_order.unwrap_or_else(|| clock.is_once(other)),
                 (None, Some(_)) => in_order == Some(true),
                 (_, None) => false,
             }
@@ -151,16 +177,28 @@ mod tests {
         #[test]
         fn the_next_one_in_its_place_ends_a_flow(
             flows in prop::collection::vec((any::<bool>(), 0..9_u64, 0..3_u8, prop::option::of(0..9_u64)), 0..30),
+            set_back in prop::option::of(0..9_u64),
         ) {
+            let mut clock = Steps::default();
+            set_back.into_iter().for_each(|after| clock.add(&Note::clock_step(after, -2)));
             let made = || -> Vec<Ended> {
                 let flows = flows.iter().enumerate();
                 flows.map(|(place, (second, start, end, order))| flow(place, *second, *start, *end, *order)).collect()
             };
             let (before, mut after) = (made(), made());
-            end_replaced(&mut after);
+            end_replaced(&mut after, &clock, false);
             for (own, ended) in before.iter().zip(&after) {
-                prop_assert_eq!(ended.known.end, naive(&before, own), "{:?}", own);
+                prop_assert_eq!(ended.known.end, naive(&before, own, &clock), "{:?}", own);
             }
         }
+    }
+
+    #[test]
+    fn a_half_that_another_file_tells_whole_is_none_though_its_place_was_taken() {
+        // It began at 3 and ended at 6; in its place there was another one from 8 on.
+        let mut flows = vec![flow(0, false, 3, 0, None), flow(1, false, 3, 2, None), flow(2, false, 8, 0, None)];
+        end(&mut flows, &Steps::default(), false);
+        let left: Vec<_> = flows.iter().map(|flow| (flow.place, flow.known.end)).collect();
+        assert_eq!(left, [(1, Told::At { moment: 6, kernel: false }), (2, Told::Unknown)]);
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, START_FROM_KERNEL};
 use ctrecorder_format::{Address, Record, Tuple};
 
+use super::readings::Readings;
 use crate::protocol::has_queries;
 use crate::query::coverage::Span;
 
@@ -47,6 +48,11 @@ impl Identity {
             protocol,
             types: if has_queries(protocol) { [record.original.dport.get(), record.reply.dport.get()] } else { [0; 2] },
         }
+    }
+
+    /// The same as version 2 has it.
+    pub(super) fn nameless(self) -> Self {
+        Self { id: 0, zone: 0, ..self }
     }
 }
 
@@ -108,18 +114,18 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// What a flow's record says. `reading` says when the reading of the kernel's table began that was at its end at a
-    /// moment.
-    pub(super) fn of<A: Address>(record: &Record<A>, reading: impl Fn(u64) -> Option<u64>) -> Self {
+    /// What a flow's record says, and what the readings of the kernel's table do. `since`: one that was found did not begin
+    /// before this moment, if that is known.
+    pub(super) fn of<A: Address>(record: &Record<A>, since: Option<u64>, readings: &Readings) -> Self {
         let has = |flag| record.flags & flag != 0;
         let start = match record.start.get() {
             0 => Told::Unknown,
-            latest if record.began_earlier() => Told::By { after: reading(latest), latest },
+            latest if record.began_earlier() => Told::By { after: since.filter(|since| *since <= latest), latest },
             moment => Told::At { moment, kernel: has(START_FROM_KERNEL) },
         };
         let end = match record.end.get() {
             0 => Told::Unknown,
-            latest if has(END_AT_LATEST) => Told::By { after: reading(latest), latest },
+            latest if has(END_AT_LATEST) => Told::By { after: readings.since_end(latest), latest },
             moment => Told::At { moment, kernel: has(END_FROM_KERNEL) },
         };
         let mut known = Self { identity: Identity::of(record), start, end, life: Span { from: 0, to: 0 } };
@@ -242,7 +248,7 @@ mod tests {
     const SERVER: ([u8; 4], u16) = ([198, 51, 100, 7], 443);
 
     fn known(endpoints: [([u8; 4], u16); 4]) -> Known {
-        Known::of(&record::<V4>(Kind::Flow, 5, 9, endpoints), |_| None)
+        Known::of(&record::<V4>(Kind::Flow, 5, 9, endpoints), None, &Readings::default())
     }
 
     /// Inside, peer and translation, as seen from an endpoint.
@@ -289,23 +295,27 @@ mod tests {
     fn a_query_has_its_id_on_both_sides() {
         let mut ping = record::<V4>(Kind::Flow, 5, 9, [(A.0, 77), (SERVER.0, 0x800), (SERVER.0, 99), (PUBLIC.0, 0)]);
         ping.protocol = 1;
-        let flow = Known::of(&ping, |_| None).seen_from((PUBLIC.0, 99).into(), 0).next().unwrap();
+        let flow = Known::of(&ping, None, &Readings::default()).seen_from((PUBLIC.0, 99).into(), 0).next().unwrap();
         assert_eq!((flow.inside, flow.peer), ((A.0, 77).into(), (SERVER.0, 99).into()));
     }
 
     #[test]
     fn what_is_not_known_is_as_far_away_as_can_be() {
-        let life = |start, end, flags| {
+        let found = |since, start, end, flags| {
             let mut flow = record::<V4>(Kind::Flow, start, end, [A, SERVER, SERVER, PUBLIC]);
             flow.flags = flags;
-            let known = Known::of(&flow, |to| (to == 50).then_some(40));
+            let mut readings = Readings::default();
+            readings.add(Span { from: 40, to: 50 }, 0);
+            let known = Known::of(&flow, since, &readings);
             (known.life.from, known.life.to)
         };
+        let life = |start, end, flags| found(None, start, end, flags);
         assert_eq!(life(5, 9, 0), (5, 9));
         assert_eq!(life(0, 9, 0), (0, 9));
         assert_eq!(life(5, 0, 0), (5, u64::MAX));
-        assert_eq!(life(50, 60, RECOVERED), (40, 60));
-        assert_eq!(life(51, 60, RECOVERED), (0, 60));
+        assert_eq!(found(Some(40), 45, 60, RECOVERED), (40, 60));
+        assert_eq!(found(Some(46), 45, 60, RECOVERED), (0, 60), "the clock was set back");
+        assert_eq!(life(50, 60, RECOVERED), (0, 60));
         assert_eq!(life(50, 60, RECOVERED | START_FROM_KERNEL), (50, 60));
         assert_eq!(life(5, 50, END_AT_LATEST), (5, 50));
         assert_eq!(life(9, 5, 0), (5, 9), "the clock was set back");
@@ -316,7 +326,7 @@ mod tests {
         let life = |start, end, id: u32| {
             let mut flow = record::<V4>(Kind::Flow, start, end, [A, SERVER, SERVER, PUBLIC]);
             flow.id = id.into();
-            let mut known = Known::of(&flow, |_| None);
+            let mut known = Known::of(&flow, None, &Readings::default());
             let told = (known.life.from, known.life.to);
             known.gone_by(end, reaches_to(end, 0));
             (told, known.life.to)

@@ -1,16 +1,15 @@
 //! One pass through a journal: every flow that has an endpoint asked for.
 
-use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Fault, Kind, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Fault, Note, Record, V4, V6};
 
 use super::Wanted;
-use super::ended::{Ended, end_replaced};
-use super::flow::{Identity, Known, Told};
-use super::intervals::Intervals;
+use super::ended::{self, Ended};
+use super::flow::Known;
+use super::history::{History, Past};
 use super::plan::Plan;
 use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
 use crate::query::Losses;
@@ -77,16 +76,7 @@ struct State {
     done: usize,
     /// When the kernel's table was last read whole, ns since the epoch.
     last_reading: Option<u64>,
-    /// The flows that are open.
-    open: HashMap<Identity, Begun>,
-    /// When each reading of the kernel's table began, by when it was at its end.
-    readings: HashMap<u64, u64>,
-    /// The gaps that notes tell of.
-    gaps: Vec<Span>,
-    /// What the clock showed before and after each time it was set.
-    steps: Vec<[u64; 2]>,
-    /// Number of flows that began so far.
-    begun: u64,
+    history: History,
     /// Flows as they were paired.
     whole: Vec<Whole>,
     /// Whether the file that is read is one of events, by a header that is whole: then its readings of the table are its own.
@@ -103,45 +93,14 @@ enum Flow {
 /// A flow as it was paired.
 struct Whole {
     flow: Flow,
-    /// Its place among those that began; `None` if it came whole.
-    order: Option<u64>,
-    /// How often the clock had been set when it began, and when it ended.
-    steps: Range<usize>,
-}
-
-/// A flow that is open.
-#[derive(Clone, Copy)]
-struct Begun {
-    /// Whoever asks for a time from this one on, ns since the epoch, needs to know its end: from its start on, or 0 if that is not
-    /// known. `None`: nobody, as it has no endpoint that is asked for where that is public.
-    needed_from: Option<u64>,
-    order: u64,
-    /// How often the clock had been set before.
-    steps: usize,
+    past: Past,
 }
 
 impl State {
     /// Takes a flow that pairing made.
     fn flow<A: Address>(&mut self, record: &Record<A>, wrap: impl Fn(Record<A>) -> Flow) {
-        let begun = self.open.remove(&Identity::of(record));
-        let steps = self.steps.len();
-        self.whole.push(Whole {
-            flow: wrap(*record),
-            order: begun.map(|begun| begun.order),
-            steps: begun.map_or(steps, |begun| begun.steps)..steps,
-        });
-    }
-
-    /// A record that opens a flow, unless it is open.
-    fn opened<A: Address>(&mut self, record: &Record<A>, wanted: &Wanted) {
-        if matches!(record.kind(), Some(Kind::Start | Kind::Open)) {
-            self.begun += 1;
-            // One that was found may have begun long before its start.
-            let start = if record.began_earlier() { 0 } else { record.start.get() };
-            let needed_from = wanted.is_public_in(record).then_some(start);
-            let begun = Begun { needed_from, order: self.begun, steps: self.steps.len() };
-            self.open.entry(Identity::of(record)).or_insert(begun);
-        }
+        let past = self.history.ended(record);
+        self.whole.push(Whole { flow: wrap(*record), past });
     }
 
     /// Reading begins for the next of these spans.
@@ -152,7 +111,7 @@ impl State {
 
     /// A file begins; these are the plans. Returns whether it is needed.
     fn is_needed(&mut self, parts: &[(Plan, Span)], file: usize) -> bool {
-        let needed_from = self.open.values().filter_map(|begun| begun.needed_from).min();
+        let needed_from = self.history.needed_from();
         for (read, (plan, span)) in self.gathered.reads.iter_mut().zip(parts).skip(self.done) {
             if !plan.is_over_at(file) || needed_from.is_some_and(|from| from <= span.to) {
                 break;
@@ -169,21 +128,17 @@ impl State {
         true
     }
 
-    fn note(&mut self, note: &Note) {
+    /// A note, and what it tells of the flows that left here ([`Pairs::note`]).
+    fn note(&mut self, note: &Note, told: &Note) {
         let names_flows = self.lost.note(note);
         match note.cause() {
             Some(Cause::TableRead) => {
-                let (from, to) = (note.from.get(), note.to.get());
-                self.readings.entry(to).and_modify(|known| *known = from.min(*known)).or_insert(from);
+                self.history.table_read(note, told);
                 if names_flows && self.is_of_events {
-                    self.last_reading = self.last_reading.max(Some(to));
+                    self.last_reading = self.last_reading.max(Some(note.to.get()));
                 }
             }
-            Some(Cause::ClockStep) => {
-                let after = note.to.get();
-                self.steps.push([after.saturating_add_signed(note.value.get().saturating_neg()), after]);
-            }
-            _ if note.is_gap() => self.gaps.push(Span { from: note.from.get(), to: note.to.get() }),
+            Some(Cause::ClockStep) => self.history.clock_set(note),
             _ => {}
         }
     }
@@ -191,52 +146,21 @@ impl State {
     fn finish(mut self) -> Gathered {
         let last_reading = self.last_reading;
         self.gathered.reads.iter_mut().skip(self.done).for_each(|read| read.last_reading = last_reading);
-        let reading = |to| self.readings.get(&to).copied();
-        let ended = std::mem::take(&mut self.whole).into_iter().enumerate().map(|(place, whole)| {
-            let known = match whole.flow {
-                Flow::Ipv4(record) => Known::of(&record, reading),
-                Flow::Ipv6(record) => Known::of(&record, reading),
+        let flows = std::mem::take(&mut self.whole).into_iter().enumerate().map(|(place, Whole { flow, mut past })| {
+            let known = match flow {
+                Flow::Ipv4(record) => self.history.known(&record, &mut past),
+                Flow::Ipv6(record) => self.history.known(&record, &mut past),
             };
-            Ended { known, place, order: whole.order, steps: whole.steps }
+            Ended { known, place, order: past.order, steps: past.steps }
         });
-        let mut ended: Vec<_> = ended.collect();
-        end_replaced(&mut ended);
-        // Last: whatever is concluded of its end, the clock has shown this while it was alive.
-        for flow in &mut ended {
-            self.steps.get(flow.steps.clone()).unwrap_or_default().iter().for_each(|step| flow.known.saw(*step));
-        }
-        let mut flows = ended.into_iter().map(|flow| (flow.place, flow.known)).collect();
-        drop_repeated_halves(&mut flows);
+        let mut flows = flows.collect();
+        ended::end(&mut flows, self.history.steps(), self.history.is_mixed());
         // What began later was not followed to its end.
         let asked = self.gathered.reads.iter().map(|read| read.span).reduce(Span::joined);
-        flows.retain(|(_, known)| asked.is_some_and(|asked| known.life.meets(asked)));
-        let lost = std::mem::take(&mut self.lost).finish();
-        let found = found_after_gaps(&self.readings, &self.gaps);
-        let lost = lost.map(|lost| Span { from: found_since(&found, lost.from), ..lost }).collect();
-        Gathered { flows, lost, ..self.gathered }
+        let is_asked = |flow: &Ended| asked.is_some_and(|asked| flow.known.life.meets(asked));
+        let flows = flows.into_iter().filter(is_asked).map(|flow| (flow.place, flow.known)).collect();
+        Gathered { flows, lost: self.lost.finish().collect(), ..self.gathered }
     }
-}
-
-/// The readings of the kernel's table that may have found flows after a gap. `readings` says when each began, by when it was at
-/// its end.
-fn found_after_gaps(readings: &HashMap<u64, u64>, gaps: &[Span]) -> Intervals<()> {
-    let gaps = Intervals::new(gaps.iter().map(|gap| (*gap, ())).collect());
-    let readings = readings.iter().map(|(to, from)| Span { from: *from, to: *to });
-    Intervals::new(readings.filter(|reading| gaps.any_meets(*reading)).map(|reading| (reading, ())).collect())
-}
-
-/// From when on flows may have been alive whose records are lost from a time on. Where a reading of the table came to its
-/// end behind that time, starts may be among them that it found after a gap: such flows began since the reading did.
-fn found_since(after_gaps: &Intervals<()>, lost_from: u64) -> u64 {
-    after_gaps.first_meeting(Span { from: lost_from, to: lost_from }).map_or(lost_from, |reading| reading.from)
-}
-
-/// Files that were squeezed one by one tell of one flow several times: as a half in each, and whole in the last.
-fn drop_repeated_halves(flows: &mut Vec<(usize, Known)>) {
-    let place = |flow: &Known| (flow.identity, flow.start.latest());
-    let is_whole = |(_, flow): &&(usize, Known)| flow.end != Told::Unknown;
-    let mut whole: HashSet<_> = flows.iter().filter(is_whole).map(|(_, flow)| place(flow)).collect();
-    flows.retain(|(_, flow)| flow.end != Told::Unknown || flow.start == Told::Unknown || whole.insert(place(flow)));
 }
 
 impl FlowSink for State {
@@ -266,34 +190,38 @@ impl Sink for Gather<'_> {
         self.next += 1;
         self.pairs.begin(file, &mut self.state);
         self.state.is_of_events = file.header().is_some_and(|header| header.content == Content::Events);
+        self.state.history.begin(file);
         self.state.lost.begin(file);
         ControlFlow::Continue(())
     }
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<()> {
+        self.state.history.expect(record);
         self.pairs.ipv4(record, counters, &mut self.state);
         // What is known of a flow's begin is kept beside it, and has to be in step.
         self.pairs.settle(&mut self.state);
-        self.state.opened(record, self.wanted);
+        self.state.history.opened(record, self.wanted);
         ControlFlow::Continue(())
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<()> {
+        self.state.history.expect(record);
         self.pairs.ipv6(record, counters, &mut self.state);
         // What is known of a flow's begin is kept beside it, and has to be in step.
         self.pairs.settle(&mut self.state);
-        self.state.opened(record, self.wanted);
+        self.state.history.opened(record, self.wanted);
         ControlFlow::Continue(())
     }
 
     fn note(&mut self, _path: &Path, note: &Note) -> ControlFlow<()> {
-        let note = self.pairs.note(note, &mut self.state);
-        self.state.note(&note);
+        let told = self.pairs.note(note, &mut self.state);
+        self.state.note(note, &told);
         ControlFlow::Continue(())
     }
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<()> {
         self.pairs.damage(damage);
+        self.state.history.forget_reading();
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
         self.state.lost.damage(file, damage);
         // An end that was cut off is a gap, and told of as that.

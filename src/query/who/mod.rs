@@ -6,6 +6,7 @@
 //! | `survey`, `scope` | which recorders the files are of, and what was not recorded at all |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
+//! | `history`, `readings`, `steps` | what the readings of the kernel's table, and the clock when it was set, say of a flow's begin and end |
 //! | `recorder`, `intervals` | what one recorder has to say |
 //! | `evidence`, `verdict` | the answer of all of them, how sure it is, and what would change it |
 
@@ -14,11 +15,14 @@ mod endpoint;
 mod evidence;
 mod flow;
 mod gather;
+mod history;
 mod intervals;
 mod plan;
 mod question;
+mod readings;
 mod recorder;
 mod scope;
+mod steps;
 mod survey;
 mod verdict;
 mod wanted;

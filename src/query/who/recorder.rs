@@ -99,7 +99,8 @@ impl Recorder {
             let flows = by_endpoint(&gathered.flows, wanted);
             passes.push(Pass { reads: gathered.reads, flows, lost: Intervals::new(lost) });
         }
-        let (whole, gap_ends) = coverage.as_ref().map(whole_spans).unwrap_or_default();
+        let whole = coverage.as_ref().map(Coverage::whole_spans).unwrap_or_default();
+        let gap_ends = coverage.as_ref().map(gap_ends).unwrap_or_default();
         Self { name, passes, coverage, whole, gap_ends, reading, scopes, scope }
     }
 
@@ -230,13 +231,12 @@ impl Recorder {
     }
 }
 
-/// The spans in which nothing is missing, and the ends of the gaps between them.
-fn whole_spans(coverage: &Coverage) -> (Vec<Span>, Vec<u64>) {
-    let mut coverage = coverage.clone();
-    coverage.gaps.retain(|gap| gap.lost != Some(0));
-    let mut ends: Vec<_> = coverage.gaps.iter().map(|gap| gap.to).collect();
+/// The ends of the gaps in which something is missing, in order.
+fn gap_ends(coverage: &Coverage) -> Vec<u64> {
+    let gaps = coverage.gaps.iter().filter(|gap| gap.lost != Some(0));
+    let mut ends: Vec<_> = gaps.map(|gap| gap.to).collect();
     ends.sort_unstable();
-    (coverage.spans(), ends)
+    ends
 }
 
 /// Each flow under each of its endpoints that is asked for.

@@ -76,6 +76,17 @@ fn a_segment_that_is_missing_moved_or_exchanged_shows() {
     assert_eq!(said(&[0, 3]), "1: FAILED: segments 1 to 2 are missing between 0 and this one");
     assert_eq!(said(&[1, 0]), "1: FAILED: segment 0 stands after segment 1 (0)");
 
+    // One whose header is damaged is there: the one behind it names its digest.
+    let beheaded = |numbers: &[usize], order: &[usize]| {
+        let mut chain = chain.clone();
+        numbers.iter().for_each(|number| chain[*number][100] ^= 1);
+        let files: Vec<_> = order.iter().map(|number| chain[*number].as_slice()).collect();
+        test(&files).1.stdout.lines().filter(|line| line.contains("segment ") || line.contains("segments ")).count()
+    };
+    assert_eq!(beheaded(&[1], &[0, 1, 2, 3]), 0);
+    assert_eq!(beheaded(&[0], &[0, 1, 2, 3]), 0);
+    assert_eq!(beheaded(&[2], &[0, 2, 3]), 1);
+
     // The same recorder, the same number, whole in itself, but not what was recorded.
     let (forged, _) = Segment::new(&header(1, None)).push(&v4(Kind::Start, 7, 7)).closed(Closing::WentOn);
     let (directory, answer) = test(&[&chain[0], &forged]);

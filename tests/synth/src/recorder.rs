@@ -256,11 +256,12 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             }
         }
         let note = Note::gap(self.read, now, 0, Cause::TableRead).with_value(alive);
-        self.read = note.to.get();
+        let to = note.to.get();
+        self.read = now;
         self.note(note)?;
         self.back += gone.len() as u64;
         for Known { flow, start, flags } in gone {
-            self.push(&flow, Kind::End, start, self.read.max(start), END_AT_LATEST | flags, now)?;
+            self.push(&flow, Kind::End, start, to.max(start), END_AT_LATEST | flags, now)?;
         }
         Ok(())
     }

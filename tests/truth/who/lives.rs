@@ -21,6 +21,8 @@ pub struct Life {
     shown: Vec<(u64, u64)>,
     /// Whether that clock was ever set back.
     is_turned: bool,
+    /// Whether its start was heard.
+    is_begin_heard: bool,
     /// What the records leave possible, by the wall clock.
     possible: (u64, u64),
     /// Whether any record of it is left.
@@ -39,6 +41,11 @@ impl Life {
 
     /// Whether it may have been alive then, for all that is known.
     pub fn may_have_lived(&self, window: (u64, u64)) -> bool {
+        // Of a time that a clock showed twice, which was set back, nobody can say which of the two it was; but of a start that was
+        // heard, the order of records says it.
+        if self.is_turned && !self.is_begin_heard {
+            return true;
+        }
         let (least, greatest) = self.possible;
         // Of a clock that was set back it showed earlier times than that of the start, and later ones than that of the end.
         let all = || self.shown.iter().filter(|_| self.is_turned);
@@ -86,8 +93,6 @@ fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
     let was_heard = |kind| rows.iter().any(|row| row.says.kind == kind && row.says.is_heard());
     let lives_on = flow.end > world.last && !kept.lost.iter().any(|(row, _)| row.flow == number);
     let truly = (flow.start, flow.end);
-    // A flow of which files of two versions tell is two, to who knows no id.
-    let is_one = rows.iter().all(|row| row.says.id == 0) || rows.iter().all(|row| row.says.id != 0);
     let told = (start.map_or(0, |(_, told)| told), end.map_or(0, |end| end.says.end));
     Life {
         endpoints: endpoints(flow),
@@ -95,9 +100,10 @@ fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
         truly,
         shown: shown(world, truly),
         is_turned: world.has_steps_back(),
+        is_begin_heard: was_heard(Kind::Start),
         possible: (start.map_or(0, |(least, _)| least), end.map_or(u64::MAX, |end| last(&end.says, end.says.end))),
         is_recorded: !rows.is_empty(),
-        is_exact: is_one && was_heard(Kind::Start) && (was_heard(Kind::End) || lives_on) || rows.is_empty(),
+        is_exact: was_heard(Kind::Start) && (was_heard(Kind::End) || lives_on) || rows.is_empty(),
         times: told,
     }
 }
@@ -109,7 +115,10 @@ const fn last(says: &Says, time: u64) -> u64 {
 
 /// The earliest start that the records leave possible, and the one that they tell; `None` if they tell none.
 fn start(world: &World, rows: &[&Row]) -> Option<(u64, u64)> {
-    let row = rows.iter().find(|row| row.says.start != 0)?;
+    // Of several, that of the end is better where it is the kernel's: in version 2 it is cut off.
+    let knows = |row: &&&Row| row.says.begin() != 0;
+    let best = |row: &&&Row| row.says.kind == Kind::End && row.says.flags & START_FROM_KERNEL != 0;
+    let row = rows.iter().filter(knows).find(best).or_else(|| rows.iter().find(knows))?;
     let told = row.says.start;
     if row.says.flags & RECOVERED == 0 || row.says.flags & START_FROM_KERNEL != 0 {
         return Some((told, told));
@@ -142,7 +151,7 @@ fn succeed(lives: &mut [Life], rows: &[Vec<&Row>], world: &World) {
         let key = |life: &Life| (life.protocol, life.endpoints[2], life.endpoints[3]);
         let own = key(&lives[number]);
         let later = (number + 1..lives.len()).filter(|other| key(&lives[*other]) == own && !rows[*other].is_empty());
-        let begins = later.filter_map(|other| rows[other].iter().map(|row| &row.says).find(|says| says.start != 0));
+        let begins = later.filter_map(|other| rows[other].iter().map(|row| &row.says).find(|says| says.begin() != 0));
         let begin = begins.map(|says| last(says, says.start)).min();
         if let Some(begin) = begin {
             lives[number].possible.1 = begin.max(lives[number].possible.0);

@@ -1,5 +1,6 @@
 //! What an output left open, which the next one goes on with.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -21,7 +22,7 @@ pub(super) fn left_by(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -
 }
 
 fn read(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Result<()> {
-    let mut reading = Reading { begun, end: 0, said: 0, count: 0 };
+    let mut reading = Reading { begun, end: 0, said: 0, count: 0, readings: Vec::new(), found: HashSet::new() };
     let mut failed = None;
     let journal = Journal::find(&[output.to_path_buf()], |error| failed = Some(error));
     if let Some(error) = failed {
@@ -34,6 +35,8 @@ fn read(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Resu
     if reading.count != reading.said {
         bail!("it is not whole: it tells of {} open flows, and there are {}", reading.said, reading.count);
     }
+    let Reading { begun, readings, found, .. } = reading;
+    begun.readings = readings.into_iter().filter(|reading| found.contains(&reading.to.get())).collect();
     Ok(())
 }
 
@@ -61,6 +64,18 @@ struct Reading<'b> {
     /// How many open flows it says it has, and how many there are.
     said: u64,
     count: u64,
+    /// Its notes of readings of the kernel's table, and when flows were found by some that are open.
+    readings: Vec<Note>,
+    found: HashSet<u64>,
+}
+
+impl Reading<'_> {
+    fn open<A: Address>(&mut self, record: &Record<A>) {
+        self.count += 1;
+        if record.began_earlier() {
+            self.found.insert(record.start.get());
+        }
+    }
 }
 
 /// Open records make no flows.
@@ -85,13 +100,13 @@ impl Sink for Reading<'_> {
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.begun.pairs.ipv4(record, counters, &mut Nowhere);
-        self.count += 1;
+        self.open(record);
         ControlFlow::Continue(())
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
         self.begun.pairs.ipv6(record, counters, &mut Nowhere);
-        self.count += 1;
+        self.open(record);
         ControlFlow::Continue(())
     }
 
@@ -100,6 +115,7 @@ impl Sink for Reading<'_> {
             Some(Cause::LeftOpen) => {
                 self.begun.pairs.note(note, &mut Nowhere);
             }
+            Some(Cause::TableRead) => self.readings.push(*note),
             // What was not over at its end goes on.
             Some(Cause::Damaged) if note.to.get() == self.end => {
                 self.begun.lost.push(Span { from: note.from.get(), to: u64::MAX });

@@ -47,6 +47,37 @@ fn a_file_that_was_filtered_denies_nothing() {
     assert_eq!(ask("203.0.113.6:1000"), is("UNIQUE", &["10.0.0.1"], 0));
 }
 
+/// The first recorder heard TCP alone, the next one everything; squeezed, they have one header.
+#[test]
+fn what_some_inputs_did_not_record_their_squeezed_form_does_not_deny() {
+    let second = Header { created: BEGIN + 3600 * NS, recorder_started: BEGIN + 3600 * NS, ..every_protocol(0) };
+    let first = Segment::new(&Header { protocols: vec![TCP], ..every_protocol(0) }).note(&read(0));
+    let first = first.push::<V4>(&event(Kind::Start, TCP, 10, FLOW)).push::<V4>(&event(Kind::End, TCP, 20, FLOW));
+    let place = directory(&[
+        ("a.ct", first.closed_at(Closing::Stopped, 3600).0),
+        ("b.ct", Segment::new(&second).note(&read(3600)).closed_at(Closing::Stopped, 7200).0),
+    ]);
+    let squeeze = |name: &str, options: &[&str]| {
+        let output = place.path().join(name).display().to_string();
+        let inputs = ["a.ct", "b.ct"].map(|name| place.path().join(name).display().to_string());
+        assert_eq!(run(["squeeze", "-o", &output, &inputs[0], &inputs[1]].iter().chain(options)).status, 0);
+        fs::read(output).unwrap()
+    };
+    let ask = |squeezed: &[u8], protocol| {
+        let arguments = ["203.0.113.6:1000", "--at", "2027-01-15T08:30:00Z", "--proto", protocol];
+        verdict(&[("s.ct", squeezed.to_vec())], &arguments)
+    };
+    let all = squeeze("all", &[]);
+    assert_eq!(["udp", "tcp"].map(|protocol| ask(&all, protocol)), [is("UNKNOWN", &[], 4), is("UNKNOWN", &[], 4)]);
+    // All of them recorded TCP.
+    let tcp = squeeze("tcp", &["--proto", "tcp"]);
+    assert_eq!(["udp", "tcp"].map(|protocol| ask(&tcp, protocol)), [is("UNKNOWN", &[], 4), is("NONE", &[], 1)]);
+    // Where the inputs are there, too, they are what is read.
+    let path = place.path().display().to_string();
+    let words = ["who", "203.0.113.6:1000", "--at", "2027-01-15T09:30:00Z", "--proto", "udp", &path];
+    assert!(run(words).stdout.starts_with("NONE"));
+}
+
 /// Half a day earlier the same flow has a half of its own: that is no answer to now.
 #[test]
 fn times_that_lie_apart_do_not_spoil_each_other() {

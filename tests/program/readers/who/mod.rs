@@ -3,6 +3,7 @@
 mod answers;
 mod bad_input;
 mod batch;
+mod bounds;
 mod corners;
 mod journal;
 mod manual;

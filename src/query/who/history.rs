@@ -1,0 +1,236 @@
+//! When flows began and ended, as far as a journal tells that beside their records.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
+use ctrecorder_format::{Address, Content, Kind, Note, Record, Segment};
+
+use super::Wanted;
+use super::flow::{Identity, Known};
+use super::readings::Readings;
+use super::steps::Steps;
+use crate::journal::{Recorder, Version};
+use crate::query::coverage::Span;
+use crate::query::pair::told_to;
+
+/// What a journal has told so far. It follows the pairing of the same records, and has to be in step with it.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// The flows that are open.
+    open: HashMap<Identity, Begun>,
+    /// Records came of version 3, which have ids, and of version 2, which have none.
+    has_named: bool,
+    has_nameless: bool,
+    /// The file that is read is of version 2.
+    is_version_2: bool,
+    readings: Readings,
+    /// Of each start that was found in the kernel's table, not before which moment its flow began, if that is known.
+    found: Vec<Option<u64>>,
+    /// So many of the last of these were found by a reading that goes on.
+    unread: usize,
+    steps: Steps,
+    /// Number of flows that began so far.
+    begun: u64,
+    /// The segment of events that was read last: its run, its number, and up to when it tells.
+    last: Option<(Recorder, u64, u64)>,
+}
+
+/// A flow that is open.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    /// Whoever asks for a time from this one on, ns since the epoch, needs to know its end: from its start on, or 0 if that is not
+    /// known. `None`: nobody, as it has no endpoint that is asked for where that is public.
+    needed_from: Option<u64>,
+    order: u64,
+    /// How often the clock had been set before, at the least.
+    steps: usize,
+    /// Its place among the starts that were found, if it is one.
+    found: Option<usize>,
+}
+
+/// What is known of a flow beside its record.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    /// Its place among those that began; `None` if it came whole.
+    pub(super) order: Option<u64>,
+    /// How often the clock had been set when it began, and when it ended.
+    pub(super) steps: Range<usize>,
+    /// Its place among the starts that were found, if it is one.
+    found: Option<usize>,
+}
+
+impl History {
+    /// A file begins.
+    pub(super) fn begin(&mut self, file: &Version<'_>) {
+        self.is_version_2 = matches!(file, Version::Two(_));
+        if let Version::Three(segment) = file {
+            self.follow(segment);
+        }
+        self.forget_reading();
+    }
+
+    /// The clock may have been set back between two runs, or in a segment that is not there: no note tells of it.
+    fn follow(&mut self, segment: &Segment<'_>) {
+        let Some(header) = segment.header().ok().filter(|header| header.content == Content::Events) else { return };
+        let (recorder, number) = (Recorder::of(header), header.segment_number);
+        let last = self.last.replace((recorder.clone(), number, told_to(header, segment)));
+        if let Some((before, before_number, reached)) = last
+            && (before, before_number.checked_add(1)) != (recorder, Some(number))
+            && header.created < reached
+        {
+            self.steps.went_back(reached, header.created);
+            self.readings.turn();
+        }
+    }
+
+    /// What is found from here on is of another reading, or of one of which nobody knows what it said.
+    pub(super) const fn forget_reading(&mut self) {
+        self.unread = 0;
+    }
+
+    /// A record comes next.
+    pub(super) fn expect<A: Address>(&mut self, record: &Record<A>) {
+        let has_id = record.id.get() != 0;
+        (self.has_named, self.has_nameless) = (self.has_named || has_id, self.has_nameless || !has_id);
+    }
+
+    /// Whether records of both versions came.
+    pub(super) const fn is_mixed(&self) -> bool {
+        self.has_named && self.has_nameless
+    }
+
+    /// A record was paired that opens a flow, unless it is open.
+    pub(super) fn opened<A: Address>(&mut self, record: &Record<A>, wanted: &Wanted) {
+        let is_update = record.kind() == Some(Kind::Update);
+        if !is_update && !matches!(record.kind(), Some(Kind::Start | Kind::Open)) {
+            return;
+        }
+        let own = Identity::of(record);
+        let known = self.known_as(&own);
+        // Only of version 2 does pairing take an update for the sign of a flow.
+        if is_update && known.is_none() && !self.is_version_2 {
+            return;
+        }
+        self.begun += 1;
+        let begun = self.beginning(record, wanted);
+        match known.filter(|known| *known != own && record.kind() != Some(Kind::Start)) {
+            // From here on it goes by its id.
+            Some(known) if own.id != 0 => {
+                let begun = self.open.remove(&known).unwrap_or(begun);
+                self.open.insert(own, begun);
+            }
+            Some(_) => {}
+            None => {
+                self.open.entry(own).or_insert(begun);
+            }
+        }
+    }
+
+    /// What is known of a flow that a record opens.
+    fn beginning<A: Address>(&mut self, record: &Record<A>, wanted: &Wanted) -> Begun {
+        // One that was found may have begun long before its start.
+        let start = if record.began_earlier() { 0 } else { told_start(record) };
+        let is_found = record.kind() == Some(Kind::Start) && record.began_earlier();
+        if is_found {
+            self.found.push(None);
+            self.unread += 1;
+        }
+        Begun {
+            needed_from: wanted.is_public_in(record).then_some(start),
+            order: self.begun,
+            steps: self.steps_before(record),
+            found: self.found.len().checked_sub(1).filter(|_| is_found),
+        }
+    }
+
+    /// How often the clock had been set, at the least, when a flow began of which this record is the first to tell.
+    fn steps_before<A: Address>(&self, record: &Record<A>) -> usize {
+        let told = told_start(record);
+        match record.kind() {
+            Some(Kind::Start) if record.began_earlier() => self.steps.at_reading(),
+            Some(Kind::Start) if record.flags & RECOVERED == 0 => self.steps.count(),
+            Some(Kind::Start) => self.steps.least_before(told).max(self.steps.at_reading()),
+            _ if record.began_earlier() => self.steps.least_before(self.readings.since_found(told).unwrap_or(0)),
+            _ => self.steps.least_before(told),
+        }
+    }
+
+    /// As what a flow is open: where it is not, under the identity that the other version gives it, as pairing has it.
+    fn known_as(&self, own: &Identity) -> Option<Identity> {
+        if self.open.contains_key(own) {
+            return Some(*own);
+        }
+        match own.id {
+            _ if !self.is_mixed() => None,
+            0 if self.is_version_2 => {
+                let same = self.open.iter().filter(|(other, _)| other.nameless() == *own);
+                same.max_by_key(|(_, begun)| begun.order).map(|(other, _)| *other)
+            }
+            0 => None,
+            _ => Some(own.nameless()).filter(|other| self.open.contains_key(other)),
+        }
+    }
+
+    /// A flow was paired: it is not open any more.
+    pub(super) fn ended<A: Address>(&mut self, flow: &Record<A>) -> Past {
+        let is_gone = flow.flags & END_AT_LATEST != 0;
+        let after = if is_gone { self.steps_at_reading(flow.end.get()) } else { self.steps.count() };
+        match self.known_as(&Identity::of(flow)).and_then(|known| self.open.remove(&known)) {
+            Some(begun) => Past { order: Some(begun.order), steps: begun.steps..after, found: begun.found },
+            None => Past { order: None, steps: self.steps_before(flow)..after, found: None },
+        }
+    }
+
+    /// How often the clock had been set when a reading found that a flow was gone by this moment. It is told of later: by the
+    /// next reading, or, squeezed, wherever its note stands.
+    fn steps_at_reading(&self, gone_by: u64) -> usize {
+        let read = self.readings.steps(gone_by).unwrap_or_else(|| self.steps.count());
+        if self.steps.is_once(gone_by) { read.min(self.steps.least_before(gone_by)) } else { read }
+    }
+
+    /// The note of a reading of the kernel's table, and what it tells of the flows that left here
+    /// ([`Pairs::note`](crate::query::Pairs::note)).
+    pub(super) fn table_read(&mut self, note: &Note, told: &Note) {
+        for from in [note.from.get(), told.from.get()] {
+            self.readings.add(Span { from, to: note.to.get() }, self.steps.count());
+        }
+        let unread = std::mem::take(&mut self.unread);
+        self.found.iter_mut().rev().take(unread).for_each(|found| *found = Some(note.from.get()));
+        self.steps.table_read();
+    }
+
+    /// The note that the clock was set.
+    pub(super) fn clock_set(&mut self, note: &Note) {
+        self.steps.add(note);
+        if note.value.get() < 0 {
+            self.readings.turn();
+        }
+    }
+
+    /// The least time for which the end of an open flow is needed, ns since the epoch; `None` if none is.
+    pub(super) fn needed_from(&self) -> Option<u64> {
+        self.open.values().filter_map(|begun| begun.needed_from).min()
+    }
+
+    /// What a flow's record says, and what is known of its begin besides; what is known beside it may become more by that.
+    pub(super) fn known<A: Address>(&self, record: &Record<A>, past: &mut Past) -> Known {
+        let exact = || self.readings.since_found(record.start.get());
+        let since = past.found.map_or_else(exact, |place| self.found.get(place).copied().flatten());
+        // The file of the reading before may not be there: then only the time tells that the clock had been set by then.
+        if let Some(since) = since.filter(|_| record.began_earlier()) {
+            past.steps.start = past.steps.start.max(self.steps.least_before(since));
+        }
+        Known::of(record, since, &self.readings)
+    }
+
+    /// The times at which the clock was set.
+    pub(super) const fn steps(&self) -> &Steps {
+        &self.steps
+    }
+}
+
+/// The start that a record tells; 0 if it tells none, in ns since the epoch. The time of an update is not that of its flow's begin.
+fn told_start<A: Address>(record: &Record<A>) -> u64 {
+    if record.kind() == Some(Kind::Update) { 0 } else { record.start.get() }
+}

@@ -1,0 +1,70 @@
+//! The readings of the kernel's table, as bounds of what they found.
+
+use std::collections::BTreeMap;
+
+use crate::query::coverage::Span;
+
+/// Which spans the readings of the kernel's table tell of: each from the begin of the reading before it, or of a gap, to its
+/// own end (docs/format.md, "The table"). Moments are ns since the epoch.
+#[derive(Debug, Default)]
+pub(super) struct Readings {
+    /// By the end of each span.
+    spans: BTreeMap<u64, Since>,
+    /// The clock was set back: then several readings may have been at their ends at one moment.
+    is_turned: bool,
+}
+
+/// Where a span begins. A reading that found ends of an earlier run of the recorder goes back to where that run had ended, which
+/// says nothing of the starts that it found.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    least: u64,
+    greatest: u64,
+    /// How often the clock had been set by then.
+    steps: usize,
+}
+
+impl Readings {
+    /// A note tells of a reading, after the clock had been set so often.
+    pub(super) fn add(&mut self, Span { from, to }: Span, steps: usize) {
+        let since = self.spans.entry(to).or_insert(Since { least: from, greatest: from, steps });
+        (since.least, since.greatest, since.steps) = (since.least.min(from), since.greatest.max(from), steps);
+    }
+
+    /// How often the clock had been set when a reading was at its end at this moment.
+    pub(super) fn steps(&self, to: u64) -> Option<usize> {
+        self.spans.get(&to).map(|since| since.steps)
+    }
+
+    /// The clock was set back.
+    pub(super) const fn turn(&mut self) {
+        self.is_turned = true;
+    }
+
+    /// Not before which moment a flow ended that a reading which ended at this one did not find any more.
+    pub(super) fn since_end(&self, to: u64) -> Option<u64> {
+        self.spans.get(&to).map(|since| since.least)
+    }
+
+    /// Not before which moment a flow began that was found at this one, where a note tells of just that.
+    pub(super) fn since_found(&self, found: u64) -> Option<u64> {
+        self.spans.get(&found).map(|since| if self.is_turned { since.least } else { since.greatest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_ends_of_an_earlier_run_is_not_said_of_starts() {
+        let mut readings = Readings::default();
+        for (from, to) in [(10, 30), (28, 50), (15, 30)] {
+            readings.add(Span { from, to }, 0);
+        }
+        let told = |readings: &Readings| [29, 30, 50].map(|to| (readings.since_end(to), readings.since_found(to)));
+        assert_eq!(told(&readings), [(None, None), (Some(10), Some(15)), (Some(28), Some(28))]);
+        readings.turn();
+        assert_eq!(told(&readings), [(None, None), (Some(10), Some(10)), (Some(28), Some(28))]);
+    }
+}
