@@ -28,10 +28,12 @@ fn v6(inside: u8) -> Record<V6> {
 
 #[test]
 fn an_address_or_port_counts_wherever_it_stands() {
-    for network in ["10.0.0.1", "198.51.100.7", "203.0.113.1", "10.0.0.0/31", "203.0.113.255/24", "0.0.0.0/0"] {
+    for network in
+        ["10.0.0.1", "198.51.100.7", "203.0.113.1", "10.0.0.0/31", "203.0.113.255/24", "0.0.0.0/0", "::ffff:10.0.0.1"]
+    {
         assert!(filter(&format!("ip {network}")).matches(&v4(1)), "{network}");
     }
-    for network in ["10.0.0.2", "10.0.0.2/31", "::/0", "::ffff:10.0.0.1"] {
+    for network in ["10.0.0.2", "10.0.0.2/31", "::/0", "::ffff:10.0.0.2"] {
         assert!(!filter(&format!("ip {network}")).matches(&v4(1)), "{network}");
     }
     for network in ["2001:db8::1", "2001:db8::/32", "::/0"] {
