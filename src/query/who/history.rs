@@ -174,9 +174,14 @@ impl History {
 
     /// A flow was paired: it is not open any more.
     pub(super) fn ended<A: Address>(&mut self, flow: &Record<A>) -> Past {
-        let is_gone = flow.flags & END_AT_LATEST != 0;
-        let after = if is_gone { self.steps_at_reading(flow.end.get()) } else { self.steps.count() };
-        match self.known_as(&Identity::of(flow)).and_then(|known| self.open.remove(&known)) {
+        let begun = self.known_as(&Identity::of(flow)).and_then(|known| self.open.remove(&known));
+        let after = match flow.end.get() {
+            by if flow.flags & END_AT_LATEST != 0 => self.steps_at_reading(by),
+            // A flow that came whole may stand behind notes of later times: those that lived long, and all of an archive.
+            end if end != 0 && begun.is_none() => self.steps.most_before(end),
+            _ => self.steps.count(),
+        };
+        match begun {
             Some(begun) => Past { order: Some(begun.order), steps: begun.steps..after, found: begun.found },
             None => Past { order: None, steps: self.steps_before(flow)..after, found: None },
         }

@@ -44,6 +44,11 @@ impl Steps {
         self.shown.iter().position(|[before, _]| moment <= *before).unwrap_or(self.shown.len())
     }
 
+    /// How often it had been set, at the most, when it showed this moment.
+    pub(super) fn most_before(&self, moment: u64) -> usize {
+        self.shown.iter().rposition(|[_, after]| *after <= moment).map_or(0, |last| last + 1)
+    }
+
     /// Whether it showed this moment at one time only: then whatever has a lesser moment was before it.
     pub(super) fn is_once(&self, moment: u64) -> bool {
         !self.shown.iter().any(|[before, after]| (*after..=*before).contains(&moment))
@@ -68,6 +73,8 @@ mod tests {
         assert_eq!(steps.shown(0..3), [[100, 90], [150, 200], [160, 120]]);
         let least = [50, 95, 100, 101, 150, 151, 160, 161].map(|moment| steps.least_before(moment));
         assert_eq!(least, [0, 0, 0, 1, 1, 2, 2, 3]);
+        let most = [50, 95, 100, 101, 120, 150, 200].map(|moment| steps.most_before(moment));
+        assert_eq!(most, [0, 1, 1, 1, 3, 3, 3]);
         let once = [89, 90, 100, 101, 119, 120, 160, 161].map(|moment| steps.is_once(moment));
         assert_eq!(once, [true, false, false, true, true, false, false, true]);
     }
