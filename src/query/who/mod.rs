@@ -3,12 +3,13 @@
 //! | part | what it does |
 //! |---|---|
 //! | `question`, `endpoint` | what was typed, and what is asked |
-//! | `survey`, `scope` | which recorders the files are of, and what was not recorded at all |
+//! | `survey`, `copies`, `scope` | which recorders the files are of, which are there twice, and what was not recorded at all |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
 //! | `recorder`, `intervals` | what one recorder has to say |
 //! | `evidence`, `verdict` | the answer of all of them, how sure it is, and what would change it |
 
+mod copies;
 mod ended;
 mod endpoint;
 mod evidence;

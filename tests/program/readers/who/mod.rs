@@ -6,5 +6,6 @@ mod batch;
 mod corners;
 mod journal;
 mod manual;
+mod paths;
 mod recorders;
 mod truth;
