@@ -6,7 +6,7 @@
 //! | `survey`, `copies`, `scope` | which recorders the files are of, which are there twice, and what was not recorded at all |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
-//! | `recorder`, `intervals` | what one recorder has to say |
+//! | `recorder`, `kinds`, `intervals` | what one recorder has to say, and of which kinds of flows it can |
 //! | `evidence`, `verdict` | the answer of all of them, how sure it is, and what would change it |
 
 mod copies;
@@ -16,6 +16,7 @@ mod evidence;
 mod flow;
 mod gather;
 mod intervals;
+mod kinds;
 mod plan;
 mod question;
 mod recorder;

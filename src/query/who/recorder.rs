@@ -9,9 +9,10 @@ use ctrecorder_format::NS_PER_SECOND;
 use super::flow::{Flow, Known, Told};
 use super::gather::{Read, gather};
 use super::intervals::Intervals;
+use super::kinds::Kinds;
 use super::plan;
 use super::scope::Scope;
-use super::survey::{Name, Recorded};
+use super::survey::{Name, Recorded, Surveyed};
 use super::{Around, Asked, Question, Wanted, Why};
 use crate::journal::Journal;
 use crate::query::Coverage;
@@ -43,13 +44,14 @@ pub(super) struct Recorder {
     coverage: Option<Coverage>,
     /// The spans in which nothing is missing.
     whole: Vec<Span>,
-    /// The ends of the gaps in which something is missing, in order.
-    gap_ends: Vec<u64>,
     reading: Reading,
-    /// What was recorded in each file, and its place in time.
-    scopes: Vec<(Extent, Scope)>,
+    /// The places in time of the files, and of those that hold only what a filter kept.
+    places: Intervals<()>,
+    filtered: Intervals<()>,
     /// What was recorded in all of them.
     scope: Scope,
+    /// What they cover of each kind that is asked for.
+    kinds: Kinds,
 }
 
 /// What a recorder says of one time and one slack.
@@ -76,14 +78,13 @@ impl Recorder {
     ) -> Self {
         let Recorded { name, files, reading, coverage } = recorded;
         let journal = journal.only(files.iter().map(|file| file.place));
-        let scopes: Vec<_> = files.into_iter().map(|file| (file.extent, file.scope)).collect();
-        let scope = scopes.iter().fold(Scope::default(), |all, (_, scope)| all.joined(scope));
+        let scope = files.iter().fold(Scope::default(), |all, file| all.joined(&file.scope));
         // A run that recorded less than others does not tell of all flows that these left open.
-        let extent = |(extent, own): &(Extent, Scope)| Extent {
-            has_whole_keyframe: extent.has_whole_keyframe && own.is_as_wide_as(&scope),
-            ..*extent
+        let extent = |file: &Surveyed| Extent {
+            has_whole_keyframe: file.extent.has_whole_keyframe && file.scope.is_as_wide_as(&scope),
+            ..file.extent
         };
-        let extents: Vec<_> = scopes.iter().map(extent).collect();
+        let extents: Vec<_> = files.iter().map(extent).collect();
         let windows = questions.iter().flat_map(Question::windows).collect();
         let parts = plan::parts(&extents, windows, scope.has_version_2);
         let (mut passes, mut left) = (Vec::new(), parts.as_slice());
@@ -99,8 +100,20 @@ impl Recorder {
             let flows = by_endpoint(&gathered.flows, wanted);
             passes.push(Pass { reads: gathered.reads, flows, lost: Intervals::new(lost) });
         }
-        let (whole, gap_ends) = coverage.as_ref().map(whole_spans).unwrap_or_default();
-        Self { name, passes, coverage, whole, gap_ends, reading, scopes, scope }
+        let places = |files: Vec<&Surveyed>| {
+            Intervals::new(files.into_iter().map(|file| (file.extent.span(), ())).collect())
+        };
+        Self {
+            name,
+            passes,
+            whole: coverage.as_ref().map(whole_spans).unwrap_or_default(),
+            kinds: Kinds::of(&files, &reading, coverage.as_ref(), questions),
+            reading,
+            places: places(files.iter().collect()),
+            filtered: places(files.iter().filter(|file| file.scope.is_filtered).collect()),
+            scope,
+            coverage,
+        }
     }
 
     /// The flows that had the endpoint of a question in a window, and what may be missing among them. `number` is that of this
@@ -163,40 +176,27 @@ impl Recorder {
         })
     }
 
-    /// What was recorded in a window; if no file reaches into it, what was recorded at all.
-    fn scope_of(&self, window: Span) -> Scope {
-        let reach = |extent: &Extent| Span { from: extent.least, to: extent.greatest };
-        let there = self.scopes.iter().filter(|(extent, _)| reach(extent).meets(window));
-        let joined = there.map(|(_, scope)| scope.clone()).reduce(|all, scope| all.joined(&scope));
-        joined.unwrap_or_else(|| self.scope.clone())
-    }
-
-    /// Whether flows that began unheard, before the journal or in a gap, may have been alive in the window without a word:
-    /// until the kernel's table is read, nobody knows of those that go on. Of what files of version 2 tell, and squeezed ones,
-    /// that cannot be asked.
-    fn is_unheard_of(&self, read: &Read, window: Span) -> bool {
-        let Some(coverage) = self.coverage.as_ref().filter(|_| self.scope.is_of_events) else { return false };
-        let ended = self.gap_ends.partition_point(|end| *end <= window.to);
-        let last = ended.checked_sub(1).and_then(|last| self.gap_ends.get(last));
-        let unheard_until = last.map_or(coverage.from, |end| coverage.from.max(*end));
-        read.last_reading.is_none_or(|reading| reading < unheard_until)
+    /// Whether a file that reaches into a window is filtered; if none reaches there, whether any is.
+    fn is_filtered(&self, window: Span) -> bool {
+        self.filtered.any_meets(window) || (!self.filtered.is_empty() && !self.places.any_meets(window))
     }
 
     /// Why a flow may be missing among those of a window.
     fn doubts(&self, question: &Question, window: Span) -> Vec<Why> {
-        let mut doubts: Vec<_> = self.missing(window).into_iter().map(Why::Gap).collect();
+        let missing = self.missing(window);
+        let is_recorded = !self.kinds.lack(question, window, &missing);
+        let mut doubts: Vec<_> = missing.into_iter().map(Why::Gap).collect();
         let found = self.read_for(window);
         if found.is_none_or(|(pass, _)| pass.lost.any_meets(window)) {
             doubts.push(Why::Damage);
         }
-        let scope = self.scope_of(window);
-        if !scope.has_all_of(question) {
+        if !is_recorded {
             doubts.push(Why::NotRecorded);
         }
-        if scope.is_filtered {
+        if self.is_filtered(window) {
             doubts.push(Why::Filtered);
         }
-        if found.is_some_and(|(_, read)| self.is_unheard_of(read, window)) {
+        if found.is_some_and(|(_, read)| self.kinds.are_unheard(question, window, read.last_reading)) {
             doubts.push(Why::NoReading);
         }
         if self.reading.lacks_parts() {
@@ -230,13 +230,11 @@ impl Recorder {
     }
 }
 
-/// The spans in which nothing is missing, and the ends of the gaps between them.
-fn whole_spans(coverage: &Coverage) -> (Vec<Span>, Vec<u64>) {
+/// The spans in which nothing is missing.
+fn whole_spans(coverage: &Coverage) -> Vec<Span> {
     let mut coverage = coverage.clone();
     coverage.gaps.retain(|gap| gap.lost != Some(0));
-    let mut ends: Vec<_> = coverage.gaps.iter().map(|gap| gap.to).collect();
-    ends.sort_unstable();
-    (coverage.spans(), ends)
+    coverage.spans()
 }
 
 /// Each flow under each of its endpoints that is asked for.

@@ -129,9 +129,9 @@ fn of_host(host: &str, files: Vec<Surveyed>) -> Vec<Recorded> {
 }
 
 /// What these files tell together.
-fn joined(files: &[Surveyed]) -> Reading {
+pub(super) fn joined<'f>(files: impl IntoIterator<Item = &'f Surveyed>) -> Reading {
     let mut all = Reading::default();
-    files.iter().for_each(|file| all.join(file.reading.clone()));
+    files.into_iter().for_each(|file| all.join(file.reading.clone()));
     all
 }
 

@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod batch;
 mod corners;
+mod doubts;
 mod journal;
 mod manual;
 mod paths;
