@@ -162,11 +162,12 @@ impl Reading {
         events.map(|part| Span { from: part.from, to: part.to })
     }
 
-    /// Whether files that reach into a span are all of runs whose segments are numbered, so that one that is not there is
+    /// Whether files reach into a span, all of them of runs whose segments are numbered, so that one that is not there is
     /// missed. So are not files of version 2, squeezed ones, and those without a header.
     pub fn is_numbered_in(&self, span: Span) -> bool {
         let meets = |part: &&Part| span.meets(Span { from: part.from, to: part.to });
-        self.parts.iter().filter(meets).all(|part| part.run.is_some())
+        let mut there = self.parts.iter().filter(meets).peekable();
+        there.peek().is_some() && there.all(|part| part.run.is_some())
     }
 
     /// Whether files of an archive are missing among its others, or behind them. They hold the flows that ended later, whenever

@@ -7,6 +7,7 @@
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
 //! | `recorder`, `kinds`, `intervals` | what one recorder has to say, and of which kinds of flows it can |
+//! | `unread` | whether a file that could not be read may matter |
 //! | `evidence`, `verdict` | the answer of all of them, how sure it is, and what would change it |
 
 mod copies;
@@ -22,6 +23,7 @@ mod question;
 mod recorder;
 mod scope;
 mod survey;
+mod unread;
 mod verdict;
 mod wanted;
 
@@ -60,10 +62,9 @@ impl Asked {
 }
 
 /// Reads what some questions need of the journals of any recorders: each part of them that can answer is read once for all
-/// questions. `all_found` is false if some of the files could not be found: then what they cover is not known. So many
-/// threads read.
-pub fn ask(journal: &Journal, questions: &[Question], all_found: bool, threads: NonZeroUsize) -> Asked {
+/// questions. `unfound` is what [`Journal::find`] told: what there is, is not known. So many threads read.
+pub fn ask(journal: &Journal, questions: &[Question], unfound: &[Error], threads: NonZeroUsize) -> Asked {
     let mut asked = Asked::default();
-    asked.evidence = Evidence::gather(journal, questions, all_found, threads, &mut asked);
+    asked.evidence = Evidence::gather(journal, questions, unfound, threads, &mut asked);
     asked
 }

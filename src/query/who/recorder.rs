@@ -100,9 +100,8 @@ impl Recorder {
             let flows = by_endpoint(&gathered.flows, wanted);
             passes.push(Pass { reads: gathered.reads, flows, lost: Intervals::new(lost) });
         }
-        let places = |files: Vec<&Surveyed>| {
-            Intervals::new(files.into_iter().map(|file| (file.extent.span(), ())).collect())
-        };
+        let places =
+            |files: Vec<&Surveyed>| Intervals::new(files.into_iter().map(|file| (file.extent.span(), ())).collect());
         Self {
             name,
             passes,
@@ -205,7 +204,7 @@ impl Recorder {
         doubts
     }
 
-    /// Whether a file of this recorder that is not there would be missed.
+    /// Whether a file of this recorder that is not there would be missed in a window.
     pub(super) fn is_numbered_in(&self, window: Span) -> bool {
         self.reading.is_numbered_in(window)
     }

@@ -103,3 +103,30 @@ fn a_reading_behind_the_next_gap_comes_too_late() {
     assert_eq!(ask(&[files(&[1, 450, 601]).path()], 350, &[]), none());
     assert_eq!(ask(&[files(&[1, 601]).path()], 800, &[]), none());
 }
+
+/// It may be that of one more router, whatever else is there.
+#[test]
+fn what_cannot_be_read_is_a_doubt_unless_it_lies_among_numbered_files() {
+    let whole = segment(&[], (0, 1000), &[0]);
+    let other = Header { host: "nat2".into(), recorder_started: BEGIN, created: BEGIN, ..every_protocol(0) };
+    let other = Segment::new(&other).note(&Note::at(BEGIN, Cause::Started));
+    let other = other.note(&Note::gap(BEGIN, BEGIN, 0, Cause::TableRead)).closed_at(Closing::Stopped, 1000).0;
+    let cut = whole[..40].to_vec();
+    let (one, two, empty) = (directory(&[("a.ct", whole.clone())]), directory(&[("b.ct", other)]), directory(&[]));
+    let beside = directory(&[("a.ct", whole.clone()), ("cut.ct", cut.clone())]);
+    let alone = directory(&[("cut.ct", cut)]);
+    let missing = one.path().join("missing.ct");
+    const UNREAD: &str = "a file could not be read, and what it covers is not known";
+    for unread in [
+        &missing,
+        &two.path().join("missing.ct"),
+        &alone.path().join("cut.ct"),
+        &alone.path().to_path_buf(),
+        &empty.path().to_path_buf(),
+    ] {
+        assert_eq!(ask(&[one.path(), unread], 500, &[]), unknown(UNREAD), "{}", unread.display());
+        assert_eq!(ask(&[one.path(), two.path(), unread], 500, &[]), unknown(UNREAD), "{}", unread.display());
+    }
+    assert_eq!(ask(&[beside.path()], 500, &[]), none());
+    assert_eq!(ask(&[beside.path(), two.path()], 500, &[]), none());
+}
