@@ -6,7 +6,7 @@ use std::path::Path;
 use super::recorder::Recorder;
 use super::survey::Recorded;
 use crate::journal::Journal;
-use crate::query::coverage::Span;
+use crate::query::coverage::{Extent, Span};
 
 /// Which recorder's files lie in each directory.
 #[derive(Debug, Default)]
@@ -19,7 +19,9 @@ impl<'j> Directories<'j> {
     pub(super) fn of(journal: &'j Journal, recorded: &[Recorded]) -> Self {
         let mut whose = HashMap::new();
         for (number, recorder) in recorded.iter().enumerate() {
-            let files = recorder.files.iter().filter_map(|file| journal.files().get(file.place));
+            // Of one of which nothing can be read nobody knows whose it is.
+            let readable = recorder.files.iter().filter(|file| file.extent != Extent::UNKNOWN);
+            let files = readable.filter_map(|file| journal.files().get(file.place));
             for directory in files.filter_map(|file| file.path().parent()) {
                 let known = whose.entry(directory).or_insert(Some(number));
                 *known = known.filter(|other| *other == number);
