@@ -6,7 +6,8 @@
 //! | `survey`, `copies`, `scope` | which recorders the files are of, which are there twice, and what was not recorded at all |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
-//! | `recorder`, `kinds`, `intervals` | what one recorder has to say, and of which kinds of flows it can |
+//! | `recorder`, `insides`, `intervals` | what one recorder has to say |
+//! | `kinds` | of which kinds of flows it can say that, and when |
 //! | `unread` | whether a file that could not be read may matter |
 //! | `evidence`, `verdict` | the answer of all of them, how sure it is, and what would change it |
 
@@ -16,6 +17,7 @@ mod endpoint;
 mod evidence;
 mod flow;
 mod gather;
+mod insides;
 mod intervals;
 mod kinds;
 mod plan;

@@ -6,8 +6,9 @@ use std::num::NonZeroUsize;
 
 use ctrecorder_format::NS_PER_SECOND;
 
-use super::flow::{Flow, Known, Told};
+use super::flow::{Flow, Known};
 use super::gather::{Read, gather};
+use super::insides::Insides;
 use super::intervals::Intervals;
 use super::kinds::Kinds;
 use super::plan;
@@ -27,6 +28,8 @@ const FAR: u64 = 24 * 3600 * NS_PER_SECOND;
 struct Pass {
     /// What was read for spans of time that lie apart, in their order.
     reads: Vec<Read>,
+    /// Who had each endpoint that is asked for.
+    insides: Insides,
     /// The flows that have each endpoint, each with its place among those that were told of.
     flows: HashMap<SocketAddr, Intervals<(usize, Known)>>,
     /// When flows may have been alive of which lost records told.
@@ -97,8 +100,9 @@ impl Recorder {
             let known: Vec<_> = asked.failures.iter().map(|error| error.path.clone()).collect();
             asked.failures.extend(gathered.failures.into_iter().filter(|error| !known.contains(&error.path)));
             let lost = gathered.lost.into_iter().map(|lost| (lost, ())).collect();
+            let insides = Insides::of(&gathered.flows, &gathered.reads, questions);
             let flows = by_endpoint(&gathered.flows, wanted);
-            passes.push(Pass { reads: gathered.reads, flows, lost: Intervals::new(lost) });
+            passes.push(Pass { reads: gathered.reads, insides, flows, lost: Intervals::new(lost) });
         }
         let places =
             |files: Vec<&Surveyed>| Intervals::new(files.into_iter().map(|file| (file.extent.span(), ())).collect());
@@ -120,21 +124,17 @@ impl Recorder {
     /// `with_flows`.
     pub(super) fn find(&self, question: &Question, window: Span, number: usize, with_flows: bool) -> Heard {
         let is_behind = self.coverage.as_ref().is_some_and(|coverage| coverage.to < window.from);
-        let (mut insides, mut flows, mut is_found) = (BTreeSet::new(), Vec::new(), false);
-        self.alive(question, window, |known| {
-            for flow in known.seen_from(question.endpoint, number) {
-                if question.peer.is_some_and(|peer| !peer.is(flow.peer)) {
-                    continue;
-                }
-                is_found = true;
-                // A flow that was open where the journal ends may have ended any time since: of a time behind that it is
-                // shown, and is no answer.
-                if !is_behind || flow.end != Told::Unknown {
-                    insides.insert(flow.inside.ip());
-                }
-                flows.extend(with_flows.then_some(flow));
-            }
-        });
+        // A flow that was open where the journal ends may have ended any time since: of a time behind that it is shown, and is
+        // no answer.
+        let found = self.read_for(window).map(|(pass, read)| pass.insides.find(question, window, read, is_behind));
+        let (insides, is_found) = found.unwrap_or_default();
+        let mut flows = Vec::new();
+        if with_flows && is_found {
+            self.alive(question, window, |known| {
+                let seen = known.seen_from(question.endpoint, number);
+                flows.extend(seen.filter(|flow| question.peer.is_none_or(|peer| peer.is(flow.peer))));
+            });
+        }
         let is_away = !is_found && !self.is_near(window);
         Heard { insides, flows, is_away, doubts: self.doubts(question, window) }
     }
@@ -150,6 +150,7 @@ impl Recorder {
     fn alive(&self, question: &Question, window: Span, mut each: impl FnMut(&Known)) {
         let Some((pass, read)) = self.read_for(window) else { return };
         let Some(flows) = pass.flows.get(&question.endpoint) else { return };
+        let Some(read) = pass.reads.get(read) else { return };
         flows.meeting(window, |(place, known)| {
             if *place < read.flows && question.asks_for(known.identity.protocol) {
                 each(known);
@@ -157,13 +158,13 @@ impl Recorder {
         });
     }
 
-    /// What was read for a window: each lies in one span.
-    fn read_for(&self, window: Span) -> Option<(&Pass, &Read)> {
+    /// What was read for a window, as the number of what that pass read: each lies in one span.
+    fn read_for(&self, window: Span) -> Option<(&Pass, usize)> {
         let begins = |pass: &Pass| pass.reads.first().is_some_and(|read| read.span.from <= window.from);
         let pass = self.passes.get(self.passes.partition_point(begins).checked_sub(1)?)?;
         let behind = pass.reads.partition_point(|read| read.span.from <= window.from);
-        let read = pass.reads.get(behind.checked_sub(1)?)?;
-        (window.to <= read.span.to).then_some((pass, read))
+        let read = behind.checked_sub(1)?;
+        pass.reads.get(read).filter(|read| window.to <= read.span.to).map(|_| (pass, read))
     }
 
     /// Whether a file is near to a window. Of files of which nobody knows whose they are, that is one that reaches into it.
@@ -195,7 +196,8 @@ impl Recorder {
         if self.is_filtered(window) {
             doubts.push(Why::Filtered);
         }
-        if found.is_some_and(|(_, read)| self.kinds.are_unheard(question, window, read.last_reading)) {
+        let last_reading = |(pass, read): (&Pass, usize)| pass.reads.get(read).and_then(|read| read.last_reading);
+        if found.is_some_and(|read| self.kinds.are_unheard(question, window, last_reading(read))) {
             doubts.push(Why::NoReading);
         }
         if self.reading.lacks_parts() {
@@ -240,11 +242,8 @@ fn whole_spans(coverage: &Coverage) -> Vec<Span> {
 fn by_endpoint(flows: &[(usize, Known)], wanted: &Wanted) -> HashMap<SocketAddr, Intervals<(usize, Known)>> {
     let mut by_endpoint: HashMap<_, Vec<_>> = HashMap::new();
     for (place, flow) in flows {
-        let (original, reply) = (flow.identity.original, flow.identity.reply);
-        let ends = [reply.dst, original.dst, original.src, reply.src];
-        let is_new = |(number, end): &(usize, &SocketAddr)| !ends.iter().take(*number).any(|other| other == *end);
-        for (_, end) in ends.iter().enumerate().filter(is_new).filter(|(_, end)| wanted.has(**end)) {
-            by_endpoint.entry(*end).or_default().push((flow.life, (*place, *flow)));
+        for end in flow.endpoints().filter(|end| wanted.has(*end)) {
+            by_endpoint.entry(end).or_default().push((flow.life, (*place, *flow)));
         }
     }
     by_endpoint.into_iter().map(|(endpoint, flows)| (endpoint, Intervals::new(flows))).collect()
