@@ -20,7 +20,7 @@ use crate::query::{Clock, ClockZone, parse_duration, parse_zone};
 /// Say who had a public address and port at a time
 ///
 /// Names the inside host of every flow that had the endpoint then, by source or destination NAT or by itself. The first word of
-/// the answer is UNIQUE, AMBIGUOUS (several inside addresses fit; --peer decides), NONE, or UNKNOWN (nobody is found, but
+/// the answer is UNIQUE, AMBIGUOUS (several inside addresses fit; mostly --peer decides), NONE, or UNKNOWN (nobody is found, but
 /// something may be missing). Then come the flows, what was recorded around the time, and whether the answer would have been
 /// another one with another slack or in another time zone.
 #[derive(clap::Args)]
