@@ -48,6 +48,9 @@ pub enum Cause {
     /// The flows that the segments up to this one left open at `to`, as far as they tell, have *open* records behind this note:
     /// `value` of them. Ends may have been missed since `from`, if that is before `to`.
     LeftOpen = NO_GAP | 6,
+    /// In what a segment of flows was made from, nobody tells which flows were alive in this span that had begun before it: the
+    /// kernel's table was not read.
+    NotRead = NO_GAP | 7,
 }
 
 impl Cause {
@@ -71,6 +74,7 @@ impl Cause {
             0x8004 => Self::ReliableDelivery,
             0x8005 => Self::Quiet,
             0x8006 => Self::LeftOpen,
+            0x8007 => Self::NotRead,
             _ => return None,
         })
     }
@@ -86,7 +90,8 @@ impl Cause {
             | Self::LossyDelivery
             | Self::ReliableDelivery
             | Self::Quiet
-            | Self::LeftOpen => false,
+            | Self::LeftOpen
+            | Self::NotRead => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -118,6 +123,7 @@ impl Cause {
             Self::ReliableDelivery => "reliable delivery",
             Self::Quiet => "nothing happened",
             Self::LeftOpen => "flows left open",
+            Self::NotRead => "table of the kernel not read",
         }
     }
 }

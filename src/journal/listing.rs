@@ -213,7 +213,7 @@ pub(super) fn is_hidden(path: &Path) -> bool {
 }
 
 /// A segment found in a directory, and what its place among the others depends on.
-pub(super) struct Found<T> {
+pub(crate) struct Found<T> {
     file: T,
     path: PathBuf,
     /// When it was begun, ns since the epoch.
@@ -234,7 +234,7 @@ impl Found<Member> {
 
 impl<T> Found<T> {
     /// A file at this path, which is of this version.
-    pub(super) fn new(file: T, path: &Path, version: &Version<'_>) -> Self {
+    pub(crate) fn new(file: T, path: &Path, version: &Version<'_>) -> Self {
         let header = version.header();
         Self {
             file,
@@ -250,7 +250,7 @@ impl<T> Found<T> {
 type Run<T> = std::iter::Peekable<std::vec::IntoIter<Found<T>>>;
 
 /// The files by time; but those of one run of a recorder by their number, for a clock may be set back.
-pub(super) fn in_order<T>(mut found: Vec<Found<T>>) -> Vec<T> {
+pub(crate) fn in_order<T>(mut found: Vec<Found<T>>) -> Vec<T> {
     found.sort_by(|a, b| (a.begun, &a.path).cmp(&(b.begun, &b.path)));
     let mut places: HashMap<Recorder, usize> = HashMap::new();
     let mut runs: Vec<Vec<Found<T>>> = Vec::new();

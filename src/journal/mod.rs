@@ -24,6 +24,7 @@ pub use error::{Error, Reason, Shown};
 pub use examine::{Condition, Examined, Examiner, Finding};
 pub use follow::Follow;
 pub use keyframe::OpenRecords;
+pub(crate) use listing::{Found, in_order};
 pub use listing::{Journal, Member};
 pub use once::{Repeats, UNEVEN};
 pub use scan::{Everything, Scan, Search, Select, Sink, THREADS_MAX};

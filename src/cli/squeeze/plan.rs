@@ -199,9 +199,12 @@ impl Plan {
     }
 
     /// The gaps in the inputs that none of their notes tells of, as notes: between and in them, where records were damaged,
-    /// with their number, and when flows may have been alive that only lost records told of.
+    /// with their number, and when flows may have been alive that only lost records told of. Then when nobody tells of flows
+    /// that had begun unheard.
     pub(in crate::cli) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
         let (begin, end) = (self.header.created, self.end());
+        let not_read = self.reading.not_read().into_iter();
+        let not_read: Vec<_> = not_read.map(|span| Note::gap(span.from, span.to, 0, Cause::NotRead)).collect();
         let untold = self.before.into_iter().chain(self.reading.untold()).map(|gap| match gap.cause {
             GapCause::NotRunning => gap,
             _ => Gap { cause: GapCause::Damaged, ..gap },
@@ -212,7 +215,7 @@ impl Plan {
         let within = |moment: u64| moment.max(begin).min(end.max(begin));
         let lost = lost.map(|alive| gap(Span { from: within(alive.from), to: within(alive.to) }, Some(0)));
         let gaps = joined(untold.chain(damaged).chain(lost).collect());
-        gaps.into_iter().map(note).collect()
+        gaps.into_iter().map(note).chain(not_read).collect()
     }
 
     /// The header of a version 3 output.

@@ -1,6 +1,6 @@
 //! `ctrecorder who -`: questions on standard input, a line each.
 
-use std::io::{self, BufRead, BufWriter, Write};
+use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,15 +22,19 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// So many lines are answered at once at most.
 const BATCH_MAX: usize = 100_000;
 
-/// A line as it was read, with its number from 1.
-type Line = (u64, io::Result<String>);
+/// A line is no longer than this, with its end: no question is.
+const LINE_MAX_BYTES: u64 = 4096;
+
+/// A line as it was read, or what is wrong with it, with its number from 1.
+type Line = (u64, io::Result<Result<String, &'static str>>);
 
 /// Answers the questions on standard input, in their order.
 pub(super) fn run(terms: &Terms, desk: &mut Desk) -> anyhow::Result<Status> {
     let (sender, lines) = sync_channel::<Line>(BATCH_MAX);
     thread::spawn(move || {
-        for line in (1..).zip(io::stdin().lock().lines()) {
-            let failed = line.1.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::InvalidData);
+        let mut input = io::stdin().lock();
+        for line in (1..).zip(std::iter::from_fn(|| next(&mut input).transpose())) {
+            let failed = line.1.is_err();
             // Who hears no more has failed, and says so itself.
             if sender.send(line).is_err() || failed {
                 break;
@@ -39,9 +43,23 @@ pub(super) fn run(terms: &Terms, desk: &mut Desk) -> anyhow::Result<Status> {
     });
     let mut all_made_sense = true;
     while let Some(batch) = gather(&lines) {
-        all_made_sense &= answer(batch, terms, desk)?;
+        let terms = Terms { clock: terms.clock.at_present(), ..terms.clone() };
+        all_made_sense &= answer(batch, &terms, desk)?;
     }
     Ok(if all_made_sense { desk.report.status() } else { Status::Usage })
+}
+
+/// The next line; `None` at the end. Of one that is too long the rest is passed over.
+fn next(input: &mut impl BufRead) -> io::Result<Option<Result<String, &'static str>>> {
+    let mut line = Vec::new();
+    if input.take(LINE_MAX_BYTES).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.len() as u64 == LINE_MAX_BYTES && !line.ends_with(b"\n") {
+        input.skip_until(b'\n')?;
+        return Ok(Some(Err("this line is longer than 4096 bytes")));
+    }
+    Ok(Some(String::from_utf8(line).map_err(|_| "this line is no text in UTF-8")))
 }
 
 /// The lines that came together; `None` at the end.
@@ -62,15 +80,14 @@ fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<bo
     let mut lines = Vec::new();
     for (number, line) in batch {
         let wrong = |error| Wrong { error, line: number };
-        let line = match line {
-            Ok(line) => line,
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                lines.push(Err(wrong("this line is no text in UTF-8".into())));
-                continue;
+        match line.context("standard input")? {
+            Ok(line) => {
+                // Some editors begin a file with a byte order mark.
+                let line = if number == 1 { line.strip_prefix('\u{feff}').unwrap_or(&line) } else { &line };
+                lines.extend(parse(line, terms).map(|question| question.map_err(|error| wrong(error.to_string()))));
             }
-            Err(error) => return Err(error).context("standard input"),
-        };
-        lines.extend(parse(&line, terms).map(|question| question.map_err(|error| wrong(error.to_string()))));
+            Err(error) => lines.push(Err(wrong(error.to_owned()))),
+        }
     }
     let questions: Vec<_> = lines.iter().filter_map(|line| line.as_ref().ok().cloned()).collect();
     let asked = if questions.is_empty() { Asked::default() } else { desk.ask(&questions) };

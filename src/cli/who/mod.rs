@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use super::{Misuse, Report, Status, Threads};
-use crate::journal::{Journal, Shown};
+use crate::journal::{Error, Journal, Shown};
 use crate::output::who;
 use crate::protocol::Protocols;
 use crate::query::who::{Answer, Asked, Question, Terms, Verdict, ask};
@@ -20,7 +20,7 @@ use crate::query::{Clock, ClockZone, parse_duration, parse_zone};
 /// Say who had a public address and port at a time
 ///
 /// Names the inside host of every flow that had the endpoint then, by source or destination NAT or by itself. The first word of
-/// the answer is UNIQUE, AMBIGUOUS (several inside addresses fit; --peer decides), NONE, or UNKNOWN (nobody is found, but
+/// the answer is UNIQUE, AMBIGUOUS (several inside addresses fit; mostly --peer decides), NONE, or UNKNOWN (nobody is found, but
 /// something may be missing). Then come the flows, what was recorded around the time, and whether the answer would have been
 /// another one with another slack or in another time zone.
 #[derive(clap::Args)]
@@ -138,8 +138,8 @@ fn warn(answer: &Answer, report: &Report) {
 struct Desk {
     paths: Vec<PathBuf>,
     threads: NonZeroUsize,
-    /// The files, and whether all were found, where one of them is a pipe, which can be read only once.
-    kept: Option<(Journal, bool)>,
+    /// The files, and what could not be found, where one of them is a pipe, which can be read only once.
+    kept: Option<(Journal, Vec<Error>)>,
     report: Report,
     /// What was said already.
     said: HashSet<String>,
@@ -152,10 +152,10 @@ impl Desk {
 
     /// Reads what questions need of the files as they are now, for all together.
     fn ask(&mut self, questions: &[Question]) -> Asked {
-        let (journal, all_found) = self.kept.take().unwrap_or_else(|| self.find());
-        let asked = ask(&journal, questions, all_found, self.threads);
+        let (journal, unfound) = self.kept.take().unwrap_or_else(|| self.find());
+        let asked = ask(&journal, questions, &unfound, self.threads);
         if self.paths.iter().any(|path| path.exists() && !path.is_file() && !path.is_dir()) {
-            self.kept = Some((journal, all_found));
+            self.kept = Some((journal, unfound));
         }
         for failure in &asked.failures {
             self.fail(failure.to_string());
@@ -169,8 +169,8 @@ impl Desk {
         asked
     }
 
-    /// The files as they are now, and whether all were found.
-    fn find(&mut self) -> (Journal, bool) {
+    /// The files as they are now, and what could not be found.
+    fn find(&mut self) -> (Journal, Vec<Error>) {
         let mut failures = Vec::new();
         let mut repeats = Vec::new();
         let journal = Journal::find(&self.paths, |error| failures.push(error))
@@ -181,7 +181,7 @@ impl Desk {
         for failure in &failures {
             self.fail(failure.to_string());
         }
-        (journal, failures.is_empty())
+        (journal, failures)
     }
 
     /// Says something that is no failure, once.

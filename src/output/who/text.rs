@@ -1,6 +1,8 @@
 //! An answer as text: the verdict in the first line, then what it stands on.
 
+use std::collections::HashMap;
 use std::fmt::{Display, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::SecondsFormat;
@@ -11,7 +13,7 @@ use crate::protocol::{Protocol, Protocols};
 use crate::query::ClockZone;
 use crate::query::coverage::{Gap, GapCause};
 use crate::query::time::date_time;
-use crate::query::who::{Answer, Around, Change, Flow, Question, Told, Translation, Verdict, What, Why};
+use crate::query::who::{Answer, Around, Change, Flow, Peer, Question, Told, Translation, Verdict, What, Why};
 
 /// So many flows are shown at most, and so many gaps of a recorder, unless all are asked for.
 const SHOWN: usize = 20;
@@ -73,8 +75,7 @@ fn headline(answer: &Answer) -> String {
             format!("{word}: {}{own}{missing}\n", few(&finding.insides))
         }
         Verdict::Ambiguous => {
-            let hint = if question.peer.is_some_and(|peer| peer.port.is_some()) { "" } else { "; --peer decides" };
-            format!("{word}: {}{hint}{missing}\n", few(&finding.insides))
+            format!("{word}: {}{}{missing}\n", few(&finding.insides), hint(answer))
         }
         Verdict::None => {
             let away: Vec<_> =
@@ -93,6 +94,24 @@ fn headline(answer: &Answer) -> String {
             let subject = subject(question);
             format!("{word}: no flow is known to have had {subject} then, but one may be missing: {reasons}\n")
         }
+    }
+}
+
+/// What may part several inside addresses: the remote side, where each flow's tells who it was; else less slack.
+fn hint(answer: &Answer) -> &'static str {
+    let Answer { question, finding, .. } = answer;
+    let decides = |key: fn(SocketAddr) -> Peer| {
+        let mut whose = HashMap::new();
+        finding.flows.iter().all(|flow| *whose.entry(key(flow.peer)).or_insert(flow.inside.ip()) == flow.inside.ip())
+    };
+    if decides(|peer| Peer { address: peer.ip(), port: None }) {
+        "; --peer decides"
+    } else if decides(|peer| Peer { address: peer.ip(), port: Some(peer.port()) }) {
+        "; --peer with its port decides"
+    } else if question.slack > 0 {
+        "; less slack may decide"
+    } else {
+        ""
     }
 }
 

@@ -78,6 +78,12 @@ impl Span {
         self.from <= other.to && other.from <= self.to
     }
 
+    /// What of this one lies in the other one, if that is more than a moment.
+    fn within(self, other: Self) -> Option<Self> {
+        let (from, to) = (self.from.max(other.from), self.to.min(other.to));
+        (from < to).then_some(Self { from, to })
+    }
+
     /// The least span that holds both.
     pub fn joined(self, other: Self) -> Self {
         Self { from: self.from.min(other.from), to: self.to.max(other.to) }
@@ -236,7 +242,7 @@ pub fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
 }
 
 /// What of the span between two times is in none of these, which are in the order of their begins.
-fn complement(spans: impl IntoIterator<Item = Span>, from: u64, to: u64) -> Vec<Span> {
+pub(in crate::query) fn complement(spans: impl IntoIterator<Item = Span>, from: u64, to: u64) -> Vec<Span> {
     let mut left = Vec::new();
     let mut reached = from;
     for span in spans.into_iter().chain([Span { from: to, to }]) {

@@ -7,7 +7,7 @@ use ctrecorder_format::{
 };
 
 use super::times::Times;
-use super::{Gap, GapCause};
+use super::{Gap, GapCause, Span};
 use crate::archive::Archive;
 use crate::journal::{Passage, Recorder, Source, Version, has_sane_directory};
 
@@ -46,6 +46,11 @@ impl Extent {
     /// Of which nothing is known.
     pub const UNKNOWN: Self = Self { least: 0, greatest: u64::MAX, has_whole_keyframe: false };
 
+    /// From the least time to the greatest.
+    pub const fn span(&self) -> Span {
+        Span { from: self.least, to: self.greatest }
+    }
+
     /// Makes it hold a span.
     fn reach(&mut self, from: u64, to: u64) {
         self.least = self.least.min(from);
@@ -80,7 +85,7 @@ pub(super) struct Part {
     pub(super) to: u64,
     pub(super) end: End,
     pub(super) extent: Extent,
-    /// Its gaps and accounts, in order.
+    /// Its gaps and accounts, and the readings of the kernel's table, in order.
     pub(super) notes: Vec<Note>,
     /// What could not be read in the middle of it.
     pub(super) damaged: Vec<Gap>,
@@ -145,8 +150,7 @@ impl Part {
             let times = Times::from(&entry);
             part.extent.reach(times.least_start, times.greatest_end);
         }
-        let tells = |note: &&Note| note.is_gap() || note.cause() == Some(Cause::Account);
-        part.notes = archive.notes().iter().filter(tells).copied().collect();
+        part.notes = archive.notes().iter().filter(|note| tells(note)).copied().collect();
         part.in_order()
     }
 
@@ -195,6 +199,11 @@ impl Part {
         (self.from, self.to) = (self.from.min(self.to), self.from.max(self.to));
         self
     }
+}
+
+/// Whether a note tells of a gap, or of what was known of flows then.
+fn tells(note: &Note) -> bool {
+    note.is_gap() || matches!(note.cause(), Some(Cause::Account | Cause::TableRead | Cause::NotRead))
 }
 
 /// A loss with a further one. One of nothing is none: then only bytes were put in.
@@ -359,6 +368,9 @@ impl<'w> Walk<'w> {
     }
 
     fn note(&mut self, note: &Note) {
+        if tells(note) {
+            self.part.notes.push(*note);
+        }
         match note.cause() {
             Some(Cause::TableRead) => self.part.extent.has_whole_keyframe |= self.part.content == Content::Events,
             // The file is there before the recorder is at work.
@@ -372,7 +384,6 @@ impl<'w> Walk<'w> {
                 self.part.to = note.to.get();
                 self.solid = note.to.get();
             }
-            _ if note.is_gap() || note.cause() == Some(Cause::Account) => self.part.notes.push(*note),
             _ => {}
         }
     }

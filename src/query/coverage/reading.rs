@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ctrecorder_format::{Cause, Content, Damage};
+use ctrecorder_format::{Cause, Content, Damage, Note};
 
 use super::part::{End, Extent, Look, Part};
 use super::{Coverage, Gap, GapCause, Span, account, complement};
@@ -127,11 +127,47 @@ impl Reading {
         self.parts.iter().map(|part| part.to).max().unwrap_or(0)
     }
 
-    /// Whether files that reach into a span are all of runs whose segments are numbered, so that one that is not there is
+    /// When nobody tells which flows were alive that had begun unheard, before the files or in a gap: in no order. Of files of
+    /// version 2 that cannot be asked, and of those that were made of others only as far as they say.
+    pub fn unheard(&self) -> Vec<Span> {
+        let told = self.notes(Cause::NotRead).map(|note| (note.from.get(), note.to.get()));
+        told.map(|(from, to)| Span { from, to: to.max(from) }).chain(self.not_read()).collect()
+    }
+
+    /// Likewise, by what segments of events tell: of what goes on, a reading of the kernel's table tells, if it comes before the
+    /// next gap, in which that may end.
+    pub fn not_read(&self) -> Vec<Span> {
+        let mut readings: Vec<_> = self.notes(Cause::TableRead).map(|note| note.to.get()).collect();
+        readings.sort_unstable();
+        let mut unheard = Vec::new();
+        // Of several recorders each is asked by itself.
+        let Some(mut coverage) = self.clone().coverage().ok().flatten() else { return unheard };
+        coverage.gaps.retain(|gap| gap.lost != Some(0));
+        for span in coverage.spans() {
+            let first = readings.partition_point(|reading| *reading < span.from);
+            if readings.get(first).is_none_or(|reading| *reading > span.to) {
+                unheard.extend(self.events().filter_map(|own| own.within(span)));
+            }
+        }
+        unheard
+    }
+
+    fn notes(&self, cause: Cause) -> impl Iterator<Item = &Note> {
+        self.parts.iter().flat_map(|part| &part.notes).filter(move |note| note.cause() == Some(cause))
+    }
+
+    /// From when to when each segment of events tells.
+    fn events(&self) -> impl Iterator<Item = Span> {
+        let events = self.parts.iter().filter(|part| part.content == Content::Events && part.end != End::Version2);
+        events.map(|part| Span { from: part.from, to: part.to })
+    }
+
+    /// Whether files reach into a span, all of them of runs whose segments are numbered, so that one that is not there is
     /// missed. So are not files of version 2, squeezed ones, and those without a header.
     pub fn is_numbered_in(&self, span: Span) -> bool {
         let meets = |part: &&Part| span.meets(Span { from: part.from, to: part.to });
-        self.parts.iter().filter(meets).all(|part| part.run.is_some())
+        let mut there = self.parts.iter().filter(meets).peekable();
+        there.peek().is_some() && there.all(|part| part.run.is_some())
     }
 
     /// Whether files of an archive are missing among its others, or behind them. They hold the flows that ended later, whenever
@@ -291,7 +327,7 @@ fn behind(last: &Run) -> GapCause {
 mod tests {
     use std::io::Write;
 
-    use ctrecorder_format::{Closing, Content, Header, Kind, Note, Segment, V4, V6, Writer};
+    use ctrecorder_format::{Closing, Content, Header, Kind, Segment, V4, V6, Writer};
     use proptest::prelude::*;
     use tempfile::NamedTempFile;
 

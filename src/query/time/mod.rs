@@ -43,6 +43,11 @@ impl Clock {
         Self { zone: zone.unwrap_or_else(|| local_zone().0), zone_assumed: zone.is_none(), now: Utc::now() }
     }
 
+    /// The same clock as it is now: spans of time that are `ago` end at the present.
+    pub fn at_present(self) -> Self {
+        Self { now: Utc::now(), ..self }
+    }
+
     /// Reads a moment:
     ///
     /// - RFC 3339, with its offset from UTC: `2026-11-20T14:13:20.5Z`, `2026-11-20 15:13:20+01:00`;

@@ -23,7 +23,7 @@ pub enum EndpointError {
 }
 
 /// The remote side of a flow, as far as it was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,

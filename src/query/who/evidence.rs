@@ -3,19 +3,20 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use super::recorder::{Heard, Recorder};
 use super::survey::recorders;
+use super::unread::{Directories, Unread};
 use super::{Around, Asked, Doubt, Finding, Question, Wanted, Why};
-use crate::journal::Journal;
+use crate::journal::{Error, Journal};
 use crate::query::coverage::Span;
 
 /// What is known of some endpoints.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
     recorders: Vec<Recorder>,
-    /// Files are there that nobody could read.
-    has_unread: bool,
+    unread: Unread,
 }
 
 impl Evidence {
@@ -23,16 +24,18 @@ impl Evidence {
     pub(super) fn gather(
         journal: &Journal,
         questions: &[Question],
-        all_found: bool,
+        unfound: &[Error],
         threads: NonZeroUsize,
         asked: &mut Asked,
     ) -> Self {
         let recorded = recorders(journal, asked);
+        let directories = Directories::of(journal, &recorded);
         let wanted = Wanted::by(questions);
         let read = |recorded| Recorder::read(journal, recorded, questions, &wanted, threads, asked);
         let recorders = recorded.into_iter().map(read).collect();
-        let has_unread = !all_found || !asked.failures.is_empty() || !asked.shapeless.is_empty();
-        Self { recorders, has_unread }
+        let failures = unfound.iter().chain(&asked.failures).map(|error| error.path.as_path());
+        let unread = Unread::of(failures.chain(asked.shapeless.iter().map(PathBuf::as_path)), &directories);
+        Self { recorders, unread }
     }
 
     /// What was found for a question, or for the same one with another time and another slack; without the flows, unless these
@@ -50,16 +53,10 @@ impl Evidence {
         for (number, Heard { doubts: why, .. }) in heard.iter_mut().enumerate().filter(|(_, heard)| !heard.is_away) {
             doubts.extend(why.drain(..).map(|why| Doubt { recorder: Some(number), why }));
         }
-        let unread = (self.has_unread && !self.is_unread_known(window)).then_some(Why::Unread);
+        let unread = self.unread.may_tell_of(window, &self.recorders).then_some(Why::Unread);
         let why = if self.recorders.is_empty() { Some(Why::NoFile) } else { unread };
         doubts.extend(why.map(|why| Doubt { recorder: None, why }));
         Finding::new(heard, doubts)
-    }
-
-    /// Whether a file that cannot be read is missed if it matters to a window. Of several recorders nobody can say that: it may
-    /// be that of one more.
-    fn is_unread_known(&self, window: Span) -> bool {
-        matches!(self.recorders.as_slice(), [only] if only.is_numbered_in(window))
     }
 
     /// The public endpoints of the flows that had the endpoint of a question on the inside, each once, in order.

@@ -154,6 +154,14 @@ impl Known {
         self.life = Span { from: from.min(to), to: to.max(from) };
     }
 
+    /// Its endpoints, each once.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = SocketAddr> + use<> {
+        let Identity { original, reply, .. } = self.identity;
+        let all = [reply.dst, original.dst, original.src, reply.src];
+        let is_new = move |(number, end): &(usize, SocketAddr)| !all.iter().take(*number).any(|other| other == end);
+        all.into_iter().enumerate().filter(is_new).map(|(_, end)| end)
+    }
+
     /// The flow as it is seen from an endpoint of it that others may have seen: at most twice, where both its sides are
     /// that. `recorder` is the number of who recorded it.
     pub(super) fn seen_from(&self, endpoint: SocketAddr, recorder: usize) -> impl Iterator<Item = Flow> + use<> {
@@ -174,9 +182,10 @@ impl Known {
             let peer = if original.src == endpoint { original.dst } else { reply.src };
             flow(original.src, peer, Translation::Source)
         });
-        let destination = (original.dst == endpoint).then(|| {
+        let destination = (original.dst == endpoint || self.was_called_as(endpoint)).then(|| {
             let peer = if reply.src == endpoint { reply.dst } else { original.src };
-            flow(reply.src, peer, Translation::Destination)
+            let translation = if self.was_called_as(reply.src) { Translation::None } else { Translation::Destination };
+            flow(reply.src, peer, translation)
         });
         let other = destination.filter(|flow| source.is_none_or(|source| source.inside != flow.inside));
         source.into_iter().chain(other)
@@ -186,7 +195,16 @@ impl Known {
     pub(super) fn public_of(&self, inside: SocketAddr) -> Option<SocketAddr> {
         let Identity { original, reply, .. } = self.identity;
         let public = if original.src == inside { reply.dst } else { original.dst };
-        ((original.src == inside || reply.src == inside) && public != inside).then_some(public)
+        let is_inside = original.src == inside || (reply.src == inside && !self.was_called_as(inside));
+        (is_inside && public != inside).then_some(public)
+    }
+
+    /// Whether this is the called side by its own address. The id of a query is the caller's: where that is translated, the
+    /// called side hears the other one, and was not translated itself.
+    fn was_called_as(&self, endpoint: SocketAddr) -> bool {
+        let Identity { original, reply, protocol, .. } = self.identity;
+        reply.src == endpoint
+            && (original.dst == endpoint || (has_queries(protocol) && original.dst.ip() == endpoint.ip()))
     }
 }
 
@@ -297,6 +315,22 @@ mod tests {
         ping.protocol = 1;
         let flow = Known::of(&ping, None, &Readings::default()).seen_from((PUBLIC.0, 99).into(), 0).next().unwrap();
         assert_eq!((flow.inside, flow.peer), ((A.0, 77).into(), (SERVER.0, 99).into()));
+    }
+
+    /// The id is the caller's, and so is its translation.
+    #[test]
+    fn who_is_called_by_a_query_is_no_inside_endpoint() {
+        let mut ping = record::<V4>(Kind::Flow, 5, 9, [(A.0, 77), (SERVER.0, 0x800), (SERVER.0, 99), (PUBLIC.0, 0)]);
+        ping.protocol = 1;
+        let known = Known::of(&ping, None, &Readings::default());
+        let (inside, server): (SocketAddr, SocketAddr) = ((A.0, 77).into(), (SERVER.0, 99).into());
+        assert_eq!((known.public_of(inside), known.public_of(server)), (Some((PUBLIC.0, 99).into()), None));
+        let seen: Vec<_> = known.seen_from(server, 0).collect();
+        assert_eq!(seen.len(), 1);
+        assert_eq!(
+            (seen[0].inside, seen[0].peer, seen[0].translation),
+            (server, (PUBLIC.0, 99).into(), Translation::None)
+        );
     }
 
     #[test]

@@ -27,6 +27,10 @@ impl<T> Intervals<T> {
         Self { all, greatest }
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// Hands on those that have a moment in common with a span, by their begin.
     pub(super) fn meeting<'i>(&'i self, span: Span, mut each: impl FnMut(&'i T)) {
         meet(&self.all, &self.greatest, span, &mut |_, thing| {

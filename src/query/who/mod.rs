@@ -3,20 +3,25 @@
 //! | part | what it does |
 //! |---|---|
 //! | `question`, `endpoint` | what was typed, and what is asked |
-//! | `survey`, `scope` | which recorders the files are of, and what was not recorded at all |
+//! | `survey`, `copies`, `scope` | which recorders the files are of, which are there twice, and what was not recorded at all |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
 //! | `history`, `readings`, `steps` | what the readings of the kernel's table, and the clock when it was set, say of a flow's begin and end |
-//! | `recorder`, `intervals` | what one recorder has to say |
+//! | `recorder`, `insides`, `intervals` | what one recorder has to say |
+//! | `kinds` | of which kinds of flows it can say that, and when |
+//! | `unread` | whether a file that could not be read may matter |
 //! | `evidence`, `verdict` | the answer of all of them, how sure it is, and what would change it |
 
+mod copies;
 mod ended;
 mod endpoint;
 mod evidence;
 mod flow;
 mod gather;
 mod history;
+mod insides;
 mod intervals;
+mod kinds;
 mod plan;
 mod question;
 mod readings;
@@ -24,6 +29,7 @@ mod recorder;
 mod scope;
 mod steps;
 mod survey;
+mod unread;
 mod verdict;
 mod wanted;
 
@@ -62,10 +68,9 @@ impl Asked {
 }
 
 /// Reads what some questions need of the journals of any recorders: each part of them that can answer is read once for all
-/// questions. `all_found` is false if some of the files could not be found: then what they cover is not known. So many
-/// threads read.
-pub fn ask(journal: &Journal, questions: &[Question], all_found: bool, threads: NonZeroUsize) -> Asked {
+/// questions. `unfound` is what [`Journal::find`] told: what there is, is not known. So many threads read.
+pub fn ask(journal: &Journal, questions: &[Question], unfound: &[Error], threads: NonZeroUsize) -> Asked {
     let mut asked = Asked::default();
-    asked.evidence = Evidence::gather(journal, questions, all_found, threads, &mut asked);
+    asked.evidence = Evidence::gather(journal, questions, unfound, threads, &mut asked);
     asked
 }

@@ -6,12 +6,14 @@ use std::num::NonZeroUsize;
 
 use ctrecorder_format::NS_PER_SECOND;
 
-use super::flow::{Flow, Known, Told};
+use super::flow::{Flow, Known};
 use super::gather::{Read, gather};
+use super::insides::Insides;
 use super::intervals::Intervals;
+use super::kinds::Kinds;
 use super::plan;
 use super::scope::Scope;
-use super::survey::{Name, Recorded};
+use super::survey::{Name, Recorded, Surveyed};
 use super::{Around, Asked, Question, Wanted, Why};
 use crate::journal::Journal;
 use crate::query::Coverage;
@@ -26,6 +28,8 @@ const FAR: u64 = 24 * 3600 * NS_PER_SECOND;
 struct Pass {
     /// What was read for spans of time that lie apart, in their order.
     reads: Vec<Read>,
+    /// Who had each endpoint that is asked for.
+    insides: Insides,
     /// The flows that have each endpoint, each with its place among those that were told of.
     flows: HashMap<SocketAddr, Intervals<(usize, Known)>>,
     /// When flows may have been alive of which lost records told.
@@ -43,13 +47,14 @@ pub(super) struct Recorder {
     coverage: Option<Coverage>,
     /// The spans in which nothing is missing.
     whole: Vec<Span>,
-    /// The ends of the gaps in which something is missing, in order.
-    gap_ends: Vec<u64>,
     reading: Reading,
-    /// What was recorded in each file, and its place in time.
-    scopes: Vec<(Extent, Scope)>,
+    /// The places in time of the files, and of those that hold only what a filter kept.
+    places: Intervals<()>,
+    filtered: Intervals<()>,
     /// What was recorded in all of them.
     scope: Scope,
+    /// What they cover of each kind that is asked for.
+    kinds: Kinds,
 }
 
 /// What a recorder says of one time and one slack.
@@ -76,14 +81,13 @@ impl Recorder {
     ) -> Self {
         let Recorded { name, files, reading, coverage } = recorded;
         let journal = journal.only(files.iter().map(|file| file.place));
-        let scopes: Vec<_> = files.into_iter().map(|file| (file.extent, file.scope)).collect();
-        let scope = scopes.iter().fold(Scope::default(), |all, (_, scope)| all.joined(scope));
+        let scope = files.iter().fold(Scope::default(), |all, file| all.joined(&file.scope));
         // A run that recorded less than others does not tell of all flows that these left open.
-        let extent = |(extent, own): &(Extent, Scope)| Extent {
-            has_whole_keyframe: extent.has_whole_keyframe && own.is_as_wide_as(&scope),
-            ..*extent
+        let extent = |file: &Surveyed| Extent {
+            has_whole_keyframe: file.extent.has_whole_keyframe && file.scope.is_as_wide_as(&scope),
+            ..file.extent
         };
-        let extents: Vec<_> = scopes.iter().map(extent).collect();
+        let extents: Vec<_> = files.iter().map(extent).collect();
         let windows = questions.iter().flat_map(Question::windows).collect();
         let parts = plan::parts(&extents, windows, scope.has_version_2);
         let (mut passes, mut left) = (Vec::new(), parts.as_slice());
@@ -96,12 +100,23 @@ impl Recorder {
             let known: Vec<_> = asked.failures.iter().map(|error| error.path.clone()).collect();
             asked.failures.extend(gathered.failures.into_iter().filter(|error| !known.contains(&error.path)));
             let lost = gathered.lost.into_iter().map(|lost| (lost, ())).collect();
+            let insides = Insides::of(&gathered.flows, &gathered.reads, questions);
             let flows = by_endpoint(&gathered.flows, wanted);
-            passes.push(Pass { reads: gathered.reads, flows, lost: Intervals::new(lost) });
+            passes.push(Pass { reads: gathered.reads, insides, flows, lost: Intervals::new(lost) });
         }
-        let whole = coverage.as_ref().map(Coverage::whole_spans).unwrap_or_default();
-        let gap_ends = coverage.as_ref().map(gap_ends).unwrap_or_default();
-        Self { name, passes, coverage, whole, gap_ends, reading, scopes, scope }
+        let places =
+            |files: Vec<&Surveyed>| Intervals::new(files.into_iter().map(|file| (file.extent.span(), ())).collect());
+        Self {
+            name,
+            passes,
+            whole: coverage.as_ref().map(Coverage::whole_spans).unwrap_or_default(),
+            kinds: Kinds::of(&files, &reading, coverage.as_ref(), questions),
+            reading,
+            places: places(files.iter().collect()),
+            filtered: places(files.iter().filter(|file| file.scope.is_filtered).collect()),
+            scope,
+            coverage,
+        }
     }
 
     /// The flows that had the endpoint of a question in a window, and what may be missing among them. `number` is that of this
@@ -109,21 +124,17 @@ impl Recorder {
     /// `with_flows`.
     pub(super) fn find(&self, question: &Question, window: Span, number: usize, with_flows: bool) -> Heard {
         let is_behind = self.coverage.as_ref().is_some_and(|coverage| coverage.to < window.from);
-        let (mut insides, mut flows, mut is_found) = (BTreeSet::new(), Vec::new(), false);
-        self.alive(question, window, |known| {
-            for flow in known.seen_from(question.endpoint, number) {
-                if question.peer.is_some_and(|peer| !peer.is(flow.peer)) {
-                    continue;
-                }
-                is_found = true;
-                // A flow that was open where the journal ends may have ended any time since: of a time behind that it is
-                // shown, and is no answer.
-                if !is_behind || flow.end != Told::Unknown {
-                    insides.insert(flow.inside.ip());
-                }
-                flows.extend(with_flows.then_some(flow));
-            }
-        });
+        // A flow that was open where the journal ends may have ended any time since: of a time behind that it is shown, and is
+        // no answer.
+        let found = self.read_for(window).map(|(pass, read)| pass.insides.find(question, window, read, is_behind));
+        let (insides, is_found) = found.unwrap_or_default();
+        let mut flows = Vec::new();
+        if with_flows && is_found {
+            self.alive(question, window, |known| {
+                let seen = known.seen_from(question.endpoint, number);
+                flows.extend(seen.filter(|flow| question.peer.is_none_or(|peer| peer.is(flow.peer))));
+            });
+        }
         let is_away = !is_found && !self.is_near(window);
         Heard { insides, flows, is_away, doubts: self.doubts(question, window) }
     }
@@ -139,6 +150,7 @@ impl Recorder {
     fn alive(&self, question: &Question, window: Span, mut each: impl FnMut(&Known)) {
         let Some((pass, read)) = self.read_for(window) else { return };
         let Some(flows) = pass.flows.get(&question.endpoint) else { return };
+        let Some(read) = pass.reads.get(read) else { return };
         flows.meeting(window, |(place, known)| {
             if *place < read.flows && question.asks_for(known.identity.protocol) {
                 each(known);
@@ -146,13 +158,13 @@ impl Recorder {
         });
     }
 
-    /// What was read for a window: each lies in one span.
-    fn read_for(&self, window: Span) -> Option<(&Pass, &Read)> {
+    /// What was read for a window, as the number of what that pass read: each lies in one span.
+    fn read_for(&self, window: Span) -> Option<(&Pass, usize)> {
         let begins = |pass: &Pass| pass.reads.first().is_some_and(|read| read.span.from <= window.from);
         let pass = self.passes.get(self.passes.partition_point(begins).checked_sub(1)?)?;
         let behind = pass.reads.partition_point(|read| read.span.from <= window.from);
-        let read = pass.reads.get(behind.checked_sub(1)?)?;
-        (window.to <= read.span.to).then_some((pass, read))
+        let read = behind.checked_sub(1)?;
+        pass.reads.get(read).filter(|read| window.to <= read.span.to).map(|_| (pass, read))
     }
 
     /// Whether a file is near to a window. Of files of which nobody knows whose they are, that is one that reaches into it.
@@ -164,40 +176,28 @@ impl Recorder {
         })
     }
 
-    /// What was recorded in a window; if no file reaches into it, what was recorded at all.
-    fn scope_of(&self, window: Span) -> Scope {
-        let reach = |extent: &Extent| Span { from: extent.least, to: extent.greatest };
-        let there = self.scopes.iter().filter(|(extent, _)| reach(extent).meets(window));
-        let joined = there.map(|(_, scope)| scope.clone()).reduce(|all, scope| all.joined(&scope));
-        joined.unwrap_or_else(|| self.scope.clone())
-    }
-
-    /// Whether flows that began unheard, before the journal or in a gap, may have been alive in the window without a word:
-    /// until the kernel's table is read, nobody knows of those that go on. Of what files of version 2 tell, and squeezed ones,
-    /// that cannot be asked.
-    fn is_unheard_of(&self, read: &Read, window: Span) -> bool {
-        let Some(coverage) = self.coverage.as_ref().filter(|_| self.scope.is_of_events) else { return false };
-        let ended = self.gap_ends.partition_point(|end| *end <= window.to);
-        let last = ended.checked_sub(1).and_then(|last| self.gap_ends.get(last));
-        let unheard_until = last.map_or(coverage.from, |end| coverage.from.max(*end));
-        read.last_reading.is_none_or(|reading| reading < unheard_until)
+    /// Whether a file that reaches into a window is filtered; if none reaches there, whether any is.
+    fn is_filtered(&self, window: Span) -> bool {
+        self.filtered.any_meets(window) || (!self.filtered.is_empty() && !self.places.any_meets(window))
     }
 
     /// Why a flow may be missing among those of a window.
     fn doubts(&self, question: &Question, window: Span) -> Vec<Why> {
-        let mut doubts: Vec<_> = self.missing(window).into_iter().map(Why::Gap).collect();
+        let missing = self.missing(window);
+        let is_recorded = !self.kinds.lack(question, window, &missing);
+        let mut doubts: Vec<_> = missing.into_iter().map(Why::Gap).collect();
         let found = self.read_for(window);
         if found.is_none_or(|(pass, _)| pass.lost.any_meets(window)) {
             doubts.push(Why::Damage);
         }
-        let scope = self.scope_of(window);
-        if !scope.has_all_of(question) {
+        if !is_recorded {
             doubts.push(Why::NotRecorded);
         }
-        if scope.is_filtered {
+        if self.is_filtered(window) {
             doubts.push(Why::Filtered);
         }
-        if found.is_some_and(|(_, read)| self.is_unheard_of(read, window)) {
+        let last_reading = |(pass, read): (&Pass, usize)| pass.reads.get(read).and_then(|read| read.last_reading);
+        if found.is_some_and(|read| self.kinds.are_unheard(question, window, last_reading(read))) {
             doubts.push(Why::NoReading);
         }
         if self.reading.lacks_parts() {
@@ -206,7 +206,7 @@ impl Recorder {
         doubts
     }
 
-    /// Whether a file of this recorder that is not there would be missed.
+    /// Whether a file of this recorder that is not there would be missed in a window.
     pub(super) fn is_numbered_in(&self, window: Span) -> bool {
         self.reading.is_numbered_in(window)
     }
@@ -231,23 +231,12 @@ impl Recorder {
     }
 }
 
-/// The ends of the gaps in which something is missing, in order.
-fn gap_ends(coverage: &Coverage) -> Vec<u64> {
-    let gaps = coverage.gaps.iter().filter(|gap| gap.lost != Some(0));
-    let mut ends: Vec<_> = gaps.map(|gap| gap.to).collect();
-    ends.sort_unstable();
-    ends
-}
-
 /// Each flow under each of its endpoints that is asked for.
 fn by_endpoint(flows: &[(usize, Known)], wanted: &Wanted) -> HashMap<SocketAddr, Intervals<(usize, Known)>> {
     let mut by_endpoint: HashMap<_, Vec<_>> = HashMap::new();
     for (place, flow) in flows {
-        let (original, reply) = (flow.identity.original, flow.identity.reply);
-        let ends = [reply.dst, original.dst, original.src, reply.src];
-        let is_new = |(number, end): &(usize, &SocketAddr)| !ends.iter().take(*number).any(|other| other == *end);
-        for (_, end) in ends.iter().enumerate().filter(is_new).filter(|(_, end)| wanted.has(**end)) {
-            by_endpoint.entry(*end).or_default().push((flow.life, (*place, *flow)));
+        for end in flow.endpoints().filter(|end| wanted.has(*end)) {
+            by_endpoint.entry(end).or_default().push((flow.life, (*place, *flow)));
         }
     }
     by_endpoint.into_iter().map(|(endpoint, flows)| (endpoint, Intervals::new(flows))).collect()

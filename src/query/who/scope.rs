@@ -1,11 +1,26 @@
 //! What was recorded at all: families and protocols.
 
-use std::net::IpAddr;
-
 use ctrecorder_format::Content;
 
 use super::Question;
 use crate::journal::Version;
+
+/// A kind of flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    is_ipv6: bool,
+    /// `None`: whatever there is.
+    protocol: Option<u8>,
+}
+
+impl Kind {
+    /// The kinds that a question is about; what was not recorded is missed among these.
+    pub(super) fn asked_by(question: &Question) -> impl Iterator<Item = Self> {
+        let (is_ipv6, protocols) = (question.endpoint.is_ipv6(), question.protocols());
+        let any = protocols.is_empty().then_some(None);
+        any.into_iter().chain(protocols.iter().copied().map(Some)).map(move |protocol| Self { is_ipv6, protocol })
+    }
+}
 
 /// What was recorded, by the headers of files.
 #[derive(Clone, Debug)]
@@ -79,9 +94,11 @@ impl Scope {
         has_protocols && !self.is_filtered && (self.ipv4 || !other.ipv4) && (self.ipv6 || !other.ipv6)
     }
 
-    /// Whether all that is asked for was recorded.
-    pub(super) fn has_all_of(&self, question: &Question) -> bool {
-        self.has_family(question.endpoint.ip()) && self.limits(question).is_none()
+    /// Whether flows of this kind were recorded.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        let has_family = if kind.is_ipv6 { self.ipv6 } else { self.ipv4 };
+        has_family
+            && (self.has_all_protocols || kind.protocol.is_some_and(|protocol| self.protocols.contains(&protocol)))
     }
 
     /// The protocols that were recorded, if some that are asked for were not.
@@ -89,12 +106,5 @@ impl Scope {
         let asked = question.protocols();
         let is_missing = asked.is_empty() || asked.iter().any(|protocol| !self.protocols.contains(protocol));
         (is_missing && !self.has_all_protocols && !self.protocols.is_empty()).then(|| self.protocols.clone())
-    }
-
-    const fn has_family(&self, address: IpAddr) -> bool {
-        match address {
-            IpAddr::V4(_) => self.ipv4,
-            IpAddr::V6(_) => self.ipv6,
-        }
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Asked;
+use super::copies::Copies;
 use super::scope::Scope;
-use crate::journal::Journal;
+use crate::journal::{Found, Journal, in_order};
 use crate::query::Coverage;
 use crate::query::coverage::{Extent, Look, Reading};
 
@@ -37,8 +38,10 @@ impl fmt::Display for Name {
 /// What one file says of itself.
 #[derive(Clone, Debug)]
 pub(super) struct Surveyed {
-    /// Its place among the files.
+    /// Its place among the files that were given.
     pub(super) place: usize,
+    /// Its place in their order.
+    order: usize,
     pub(super) extent: Extent,
     pub(super) scope: Scope,
     reading: Reading,
@@ -55,30 +58,29 @@ pub(super) struct Recorded {
     pub(super) coverage: Option<Coverage>,
 }
 
-/// Looks at every file. What cannot be read is told in `asked`.
+/// Looks at every file; what is there twice is taken once. They are in the order in which those of a directory are, whatever the
+/// order of the paths was. What cannot be read is told in `asked`.
 fn survey(journal: &Journal, asked: &mut Asked) -> Vec<Surveyed> {
-    let mut files = Vec::new();
+    let mut copies = Copies::of(journal);
+    let mut found = Vec::new();
     for (place, file) in journal.files().iter().enumerate() {
         let mut reading = Reading::default();
-        let read = file.open().and_then(|source| {
+        let looked = file.open().and_then(|source| {
             let version = source.parse()?;
-            let extent = reading.add(&source, &version, Look::Directory, &mut |_| ());
-            Ok((extent, Scope::of(&version)))
-        });
-        let (extent, scope) = match read {
-            Ok((Some(extent), scope)) => (extent, scope),
-            Ok((None, scope)) => {
+            copies.add(place, &source, &version);
+            let extent = reading.add(&source, &version, Look::Directory, &mut |_| ()).unwrap_or_else(|| {
                 asked.shapeless.push(file.path().to_owned());
-                (Extent::UNKNOWN, scope)
-            }
-            Err(error) => {
-                asked.failures.push(error);
-                (Extent::UNKNOWN, Scope::default())
-            }
-        };
-        files.push(Surveyed { place, extent, scope, reading });
+                Extent::UNKNOWN
+            });
+            let surveyed = Surveyed { place, order: 0, extent, scope: Scope::of(&version), reading };
+            found.push(Found::new(surveyed, file.path(), &version));
+            Ok(())
+        });
+        asked.failures.extend(looked.err());
     }
-    files
+    let repeated = copies.repeated();
+    let files = in_order(found).into_iter().filter(|file| !repeated.contains(&file.place));
+    files.enumerate().map(|(order, file)| Surveyed { order, ..file }).collect()
 }
 
 /// The files by their recorders: a host is one, or each network namespace of it if several were recorded at the same time. Files
@@ -96,7 +98,7 @@ pub(super) fn recorders(journal: &Journal, asked: &mut Asked) -> Vec<Recorded> {
         _ if others.is_empty() => {}
         [only] => {
             only.files.append(&mut others);
-            only.files.sort_by_key(|file| file.place);
+            only.files.sort_by_key(|file| file.order);
             *only = Recorded::of(only.name.take(), std::mem::take(&mut only.files));
         }
         _ => {
@@ -127,9 +129,9 @@ fn of_host(host: &str, files: Vec<Surveyed>) -> Vec<Recorded> {
 }
 
 /// What these files tell together.
-fn joined(files: &[Surveyed]) -> Reading {
+pub(super) fn joined<'f>(files: impl IntoIterator<Item = &'f Surveyed>) -> Reading {
     let mut all = Reading::default();
-    files.iter().for_each(|file| all.join(file.reading.clone()));
+    files.into_iter().for_each(|file| all.join(file.reading.clone()));
     all
 }
 

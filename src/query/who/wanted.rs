@@ -10,7 +10,7 @@ use ctrecorder_format::{Address, BlockKind, Columns, Head, Index, Key, Record, V
 use super::Question;
 use crate::archive::{Port, Sought};
 use crate::journal::{Search, Select};
-use crate::protocol::has_queries;
+use crate::protocol::{QUERIES, has_queries};
 use foldhash::fast::RandomState;
 
 /// So many keys at most are looked up in the filter of each block; beyond, most blocks hold one of them anyway.
@@ -37,14 +37,14 @@ struct Endpoints<A> {
 impl<A: Address> Endpoints<A> {
     fn of(questions: &[Question]) -> Self {
         let mut all = HashSet::default();
-        let mut keys = Vec::new();
+        let (mut keys, mut of_queries) = (Vec::new(), HashSet::<A>::default());
         for question in questions {
             let Some(address) = A::from_ip(question.endpoint.ip()) else { continue };
             if all.insert((address, question.endpoint.port())) {
                 keys.push(Key::endpoint(address, question.endpoint.port()));
             }
-            if [1, 58].into_iter().any(|protocol| question.asks_for(protocol)) {
-                // In the place of its public port a query has its type and code.
+            // In the place of its public port a query has its type and code.
+            if QUERIES.into_iter().any(|protocol| question.asks_for(protocol)) && of_queries.insert(address) {
                 keys.push(Key::address(address));
             }
         }
@@ -60,7 +60,10 @@ impl<A: Address> Endpoints<A> {
     fn are_public_in(&self, record: &Record<A>) -> bool {
         let (original, reply) = (&record.original, &record.reply);
         if has_queries(record.protocol) {
-            return self.has((reply.dst, reply.sport.get())) || self.has((original.dst, original.sport.get()));
+            // Who is called goes by its address; the id that it hears is that of the replies.
+            let called = self.has((original.dst, original.sport.get()))
+                || (original.dst == reply.src && self.has((reply.src, reply.sport.get())));
+            return called || self.has((reply.dst, reply.sport.get()));
         }
         self.has((reply.dst, reply.dport.get())) || self.has((original.dst, original.dport.get()))
     }
@@ -152,5 +155,26 @@ impl Select for &Wanted {
         endpoints.are_public_in(record)
             || endpoints.has((original.src, original.sport.get()))
             || endpoints.has((reply.src, reply.sport.get()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::who::Meant;
+
+    #[test]
+    fn of_many_queries_of_one_address_indexes_are_still_asked() {
+        let question = |id: u16| {
+            let (protocols, meant) = ("icmp".parse().ok(), Meant::default());
+            let endpoint = SocketAddr::from(([203, 0, 113, 6], id));
+            Question { endpoint, at: 0, slack: 0, protocols, peer: None, meant }
+        };
+        let asked = |count: u16| {
+            let questions: Vec<_> = (0..count).map(question).collect();
+            (&Wanted::by(&questions)).asks_indexes()
+        };
+        // One key each, and one for the address.
+        assert_eq!([1, 33, 63, 64].map(asked), [true, true, true, false]);
     }
 }

@@ -49,6 +49,50 @@ fn what_is_no_text_is_an_error_of_its_line() {
     assert!(second.starts_with(r#"{"verdict":"NONE","#) && answered.status == 2);
 }
 
+/// Windows editors write one.
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    let directory = directory(&[("a.ct", segment())]);
+    let lines = "\u{feff}203.0.113.6:1 2027-01-15T08:30:00Z\n\u{feff}203.0.113.6:1 2027-01-15T08:30:00Z\n";
+    let answered = answer(ctrecorder().args(["who", "-"]).arg(directory.path()).write_stdin(lines));
+    let (first, second) = answered.stdout.split_once('\n').unwrap();
+    assert!(first.starts_with(r#"{"verdict":"NONE","#), "{first}");
+    assert!(second.starts_with(r#"{"error":"#) && answered.status == 2, "{second}");
+}
+
+#[test]
+fn a_line_without_an_end_is_not_gathered() {
+    let directory = directory(&[("a.ct", segment())]);
+    let question = "203.0.113.6:1 2027-01-15T08:30:00Z";
+    let lines = format!("{}\n{question}{}\n{question}\n{}", "1".repeat(1 << 20), " ".repeat(4000), "x".repeat(5000));
+    let answered = answer(ctrecorder().args(["who", "-"]).arg(directory.path()).write_stdin(lines));
+    let told: Vec<_> = answered.stdout.lines().collect();
+    let long = |line: u64| format!(r#"{{"error":"this line is longer than 4096 bytes","line":{line}}}"#);
+    assert_eq!((told.len(), told[0], told[3], answered.status), (4, &*long(1), &*long(4), 2));
+    assert!(told[1..3].iter().all(|told| told.starts_with(r#"{"verdict":"NONE","#)), "{told:?}");
+}
+
+/// A program may ask for hours.
+#[test]
+fn ago_is_counted_from_when_it_is_asked() {
+    let directory = directory(&[("a.ct", segment())]);
+    let mut who = Command::new(PATH);
+    let mut child =
+        who.args(["who", "-"]).arg(directory.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut asked = || {
+        writeln!(input, "203.0.113.6:1 1s ago").unwrap();
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap();
+        told["query"]["at"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (asked(), asked());
+    assert!(first < second, "{first} {second}");
+    drop(input);
+    child.wait().unwrap();
+}
+
 /// The first words of the answers to questions each of which waits for the answer to the one before.
 fn one_by_one(who: &mut Command, before: impl FnOnce(), questions: &[&str]) -> Vec<String> {
     let mut child = who.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

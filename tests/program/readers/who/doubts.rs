@@ -1,0 +1,132 @@
+//! What may be missing is said, whatever else is there.
+
+use std::path::Path;
+
+use ctrecorder_format::{Cause, Closing, Header, Kind, Note, V4};
+use serde_json::Value;
+
+use super::journal::{TCP, UDP, directory, event, every_protocol};
+use crate::readers::sample::{BEGIN, NS, Segment, run};
+
+const FLOW: [&str; 4] = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
+const NOT_RECORDED: &str = "not every kind of flow that is asked for was recorded";
+const NOT_READ: &str = "nobody tells which flows were alive before: the kernel's table was not read since";
+
+/// A segment of these protocols, which tells from one second after [`BEGIN`] to another one; the kernel's table was read at these.
+fn segment(protocols: &[u8], (from, to): (u64, u64), readings: &[u64]) -> Vec<u8> {
+    noted(protocols, (from, to), readings, &[])
+}
+
+/// The same with gaps in which so much was lost as nobody knows.
+fn noted(protocols: &[u8], (from, to): (u64, u64), readings: &[u64], gaps: &[(u64, u64)]) -> Vec<u8> {
+    let at = |second: u64| BEGIN + second * NS;
+    let (created, protocols) = (at(from), protocols.to_vec());
+    let recorder_started = created + u64::from(protocols.first().copied().unwrap_or_default());
+    let begun = Segment::new(&Header { created, recorder_started, protocols, ..every_protocol(0) });
+    let read = readings.iter().map(|second| Note::gap(at(*second), at(*second), 0, Cause::TableRead));
+    let lost = |(from, to): &(u64, u64)| Note::gap(at(*from), at(*to), Note::LOST_UNKNOWN, Cause::KernelOverrun);
+    let mut notes: Vec<_> = read.chain(gaps.iter().map(lost)).collect();
+    notes.sort_by_key(|note| note.to.get());
+    let segment = begun.note(&Note::at(created, Cause::Started)).push::<V4>(&event(Kind::Start, TCP, from, FLOW));
+    let segment = segment.push::<V4>(&event(Kind::End, TCP, from, FLOW));
+    notes.iter().fold(segment, Segment::note).closed_at(Closing::Stopped, to).0
+}
+
+/// Verdict and doubts about an endpoint that nobody had, so many seconds after [`BEGIN`].
+fn ask(paths: &[&Path], second: u64, more: &[&str]) -> (String, Vec<String>) {
+    let at = format!("@{}", BEGIN / NS + second);
+    let arguments = ["who", "203.0.113.6:5353", "--at", &at, "-o", "json"];
+    let paths = paths.iter().map(|path| path.to_str().unwrap());
+    let told = run(arguments.iter().copied().chain(more.iter().copied()).chain(paths));
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    let doubts = told["doubts"].as_array().unwrap().iter().map(|doubt| doubt.as_str().unwrap().to_owned());
+    (told["verdict"].as_str().unwrap().to_owned(), doubts.collect())
+}
+
+fn unknown(doubt: &str) -> (String, Vec<String>) {
+    ("UNKNOWN".into(), vec![doubt.into()])
+}
+
+fn none() -> (String, Vec<String>) {
+    ("NONE".into(), Vec::new())
+}
+
+#[test]
+fn a_protocol_that_was_recorded_for_a_part_of_the_time_is_missed_in_the_rest() {
+    let files = directory(&[("tcp", segment(&[TCP], (0, 1000), &[0])), ("udp", segment(&[UDP], (0, 100), &[0]))]);
+    for slack in ["0s", "1s", "60s"] {
+        assert_eq!(ask(&[files.path()], 110, &["--proto", "udp", "--slack", slack]), unknown(NOT_RECORDED), "{slack}");
+    }
+    assert_eq!(ask(&[files.path()], 80, &["--proto", "udp", "--slack", "21s"]), unknown(NOT_RECORDED));
+    assert_eq!(ask(&[files.path()], 80, &["--proto", "udp", "--slack", "10s"]), none());
+    assert_eq!(ask(&[files.path()], 110, &["--proto", "tcp"]), none());
+    // Without a protocol both are asked for.
+    assert_eq!(ask(&[files.path()], 50, &["--slack", "10s"]), none());
+    assert_eq!(ask(&[files.path()], 110, &["--slack", "10s"]), unknown(NOT_RECORDED));
+    assert_eq!(ask(&[files.path()], 50, &["--proto", "icmp", "--slack", "0s"]), unknown(NOT_RECORDED));
+}
+
+/// What one recorder read of TCP tells of no flow of another protocol.
+#[test]
+fn a_reading_is_one_of_what_was_recorded_then() {
+    let files = directory(&[("tcp", segment(&[TCP], (0, 1000), &[0])), ("udp", segment(&[UDP], (100, 1000), &[]))]);
+    assert_eq!(ask(&[files.path()], 500, &["--proto", "udp"]), unknown(NOT_READ));
+    assert_eq!(ask(&[files.path()], 500, &["--proto", "tcp"]), none());
+}
+
+#[test]
+fn squeezing_makes_nobody_surer() {
+    let whole = directory(&[("read", segment(&[], (0, 1000), &[1])), ("unread", segment(&[], (0, 1000), &[]))]);
+    for (name, expected) in [("read", none()), ("unread", unknown(NOT_READ))] {
+        let (file, squeezed) = (whole.path().join(name), whole.path().join(format!("{name}.sq")));
+        assert_eq!(ask(&[&file], 500, &[]), expected, "{name}");
+        assert_eq!(run([Path::new("squeeze"), &file, Path::new("-o"), &squeezed]).status, 0);
+        assert_eq!(ask(&[&squeezed], 500, &[]), expected, "{name}, squeezed");
+    }
+}
+
+/// Files of another time do not tell who was alive.
+#[test]
+fn a_squeezed_file_beside_unread_events_settles_nothing() {
+    let files = directory(&[("old", segment(&[], (0, 1000), &[0])), ("new", segment(&[], (4000, 5000), &[]))]);
+    let [old, new, squeezed] = ["old", "new", "old.sq"].map(|name| files.path().join(name));
+    assert_eq!(run([Path::new("squeeze"), &old, Path::new("-o"), &squeezed]).status, 0);
+    assert_eq!(ask(&[&squeezed, &new], 4500, &[]), unknown(NOT_READ));
+    assert_eq!(ask(&[&squeezed, &new], 500, &[]), none());
+}
+
+/// What began in the first gap may have ended in the second one.
+#[test]
+fn a_reading_behind_the_next_gap_comes_too_late() {
+    let files = |readings: &[u64]| directory(&[("a", noted(&[], (0, 1000), readings, &[(100, 200), (500, 600)]))]);
+    assert_eq!(ask(&[files(&[1, 601]).path()], 350, &[]), unknown(NOT_READ));
+    assert_eq!(ask(&[files(&[1, 450, 601]).path()], 350, &[]), none());
+    assert_eq!(ask(&[files(&[1, 601]).path()], 800, &[]), none());
+}
+
+/// It may be that of one more router, whatever else is there.
+#[test]
+fn what_cannot_be_read_is_a_doubt_unless_it_lies_among_numbered_files() {
+    let whole = segment(&[], (0, 1000), &[0]);
+    let other = Header { host: "nat2".into(), recorder_started: BEGIN, created: BEGIN, ..every_protocol(0) };
+    let other = Segment::new(&other).note(&Note::at(BEGIN, Cause::Started));
+    let other = other.note(&Note::gap(BEGIN, BEGIN, 0, Cause::TableRead)).closed_at(Closing::Stopped, 1000).0;
+    let cut = whole[..40].to_vec();
+    let (one, two, empty) = (directory(&[("a.ct", whole.clone())]), directory(&[("b.ct", other)]), directory(&[]));
+    let beside = directory(&[("a.ct", whole.clone()), ("cut.ct", cut.clone())]);
+    let alone = directory(&[("cut.ct", cut)]);
+    let missing = one.path().join("missing.ct");
+    const UNREAD: &str = "a file could not be read, and what it covers is not known";
+    for unread in [
+        &missing,
+        &two.path().join("missing.ct"),
+        &alone.path().join("cut.ct"),
+        &alone.path().to_path_buf(),
+        &empty.path().to_path_buf(),
+    ] {
+        assert_eq!(ask(&[one.path(), unread], 500, &[]), unknown(UNREAD), "{}", unread.display());
+        assert_eq!(ask(&[one.path(), two.path(), unread], 500, &[]), unknown(UNREAD), "{}", unread.display());
+    }
+    assert_eq!(ask(&[beside.path()], 500, &[]), none());
+    assert_eq!(ask(&[beside.path(), two.path()], 500, &[]), none());
+}
