@@ -9,9 +9,10 @@ use ctrecorder_format::header::family_bit;
 use ctrecorder_format::{Cause, Content, Digest, Family, Header, MadeFrom, NS_PER_SECOND, Note, Segment, legacy};
 
 use super::Choice;
+use super::kinds::Kinds;
 use crate::cli::Report;
 use crate::journal::{Journal, Version};
-use crate::query::coverage::{Gap, GapCause, Look, Reading, Span, joined};
+use crate::query::coverage::{Gap, GapCause, Look, Reading, Several, Span, joined};
 
 const NS_PER_US: u64 = 1_000;
 
@@ -30,7 +31,13 @@ pub(in crate::cli) struct Plan {
     made_from: Option<Vec<MadeFrom>>,
     /// The gaps before a first input, which none of its notes tells of.
     before: Vec<Gap>,
+    /// The gaps of those protocols and families that not all inputs recorded.
+    in_part: Vec<Gap>,
 }
+
+/// What not all inputs recorded is told of as a gap for all of it: a gap has no protocol.
+const IN_PART: &str = "not all inputs recorded the same protocols and families: where one of these was not recorded, the output \
+                       has a gap; squeezed each by itself they have none";
 
 impl Plan {
     /// Reads the headers of a journal's files. `None` if none of its files can be read: why not is said to `report`.
@@ -41,13 +48,17 @@ impl Plan {
     ) -> anyhow::Result<Option<Self>> {
         let mut plan: Option<Self> = None;
         let mut failures = Vec::new();
-        let mut reading = Reading::default();
+        let (mut reading, mut kinds) = (Reading::default(), Kinds::default());
         for file in journal.files() {
             let next = file.open().and_then(|source| {
                 let version = source.parse()?;
+                let mut own = Reading::default();
                 // Damage is told when the records are read.
-                reading.add(&source, &version, Look::Heads, &mut |_| ());
-                Ok(Self::for_file(&version, source.length()))
+                own.add(&source, &version, Look::Heads, &mut |_| ());
+                let plan = Self::for_file(&version, source.length());
+                kinds.add(&plan.header, own.clone());
+                reading.join(own);
+                Ok(plan)
             });
             match (next, &mut plan) {
                 (Ok(next), Some(plan)) => plan.add(&next),
@@ -56,7 +67,14 @@ impl Plan {
             }
         }
         match plan {
-            Some(plan) => Self { reading, ..plan }.narrowed(choice).map(Some),
+            Some(plan) => {
+                let plan = Self { reading, ..plan }.narrowed(choice)?;
+                let in_part = kinds.gaps(&plan.header);
+                if !in_part.is_empty() {
+                    report.line(IN_PART);
+                }
+                Ok(Some(Self { in_part, ..plan }))
+            }
             None => {
                 failures.into_iter().for_each(|failure| report.failure(failure));
                 Ok(None)
@@ -86,7 +104,13 @@ impl Plan {
             reading: Reading::default(),
             made_from: made_from.map(|made_from| vec![made_from]),
             before: Vec::new(),
+            in_part: Vec::new(),
         }
+    }
+
+    /// Refuses inputs of several recorders: one output can tell of only one.
+    pub(super) fn of_one_recorder(self) -> Result<Self, Several> {
+        self.reading.clone().coverage().map(|_| self)
     }
 
     /// Adds what another input holds.
@@ -189,10 +213,11 @@ impl Plan {
     /// with their number, and when flows may have been alive that only lost records told of.
     pub(in crate::cli) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
         let (begin, end) = (self.header.created, self.end());
-        let untold = self.before.into_iter().chain(self.reading.untold()).map(|gap| match gap.cause {
-            GapCause::NotRunning => gap,
-            _ => Gap { cause: GapCause::Damaged, ..gap },
-        });
+        let untold =
+            self.before.into_iter().chain(self.in_part).chain(self.reading.untold()).map(|gap| match gap.cause {
+                GapCause::NotRunning => gap,
+                _ => Gap { cause: GapCause::Damaged, ..gap },
+            });
         let gap = |Span { from, to }, lost| Gap { from, to, cause: GapCause::Damaged, lost };
         let damaged = damaged.into_iter().map(|(arrived, lost)| gap(arrived, lost));
         // Outside the inputs nothing is told anyway. Their number is that of the gap that these are joined with.
