@@ -13,13 +13,13 @@ use super::{InZone, Misuse, Report, Status};
 use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
-use crate::query::coverage::{Look, Reading};
+use crate::query::coverage::{Filtered, Look, Reading};
 
 /// Show which spans were recorded without gap
 ///
 /// One line for each span and each gap, with its cause and how many events it lost, and a summary; on a terminal also a
 /// bar for each day. Heads of blocks and notes tell it, so that a large journal takes no longer than a small one; whether
-/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap.
+/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap, or if a filter left flows out.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or directories of them; all of one recorder
@@ -73,9 +73,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     for failure in failures {
         report.failure(failure);
     }
-    let mut reading = Reading::default();
+    let (mut reading, mut filtered) = (Reading::default(), Filtered::default());
     for file in journal.files() {
-        read(file, &mut reading, &mut report);
+        read(file, &mut reading, &mut filtered, &mut report);
     }
     if reading.has_version_2() {
         report.line("files of version 2 do not tell what was lost: what they cover may have gaps");
@@ -83,10 +83,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Some(covered) = reading.coverage().map_err(|several| Misuse(several.to_string()))? else {
         return Ok(report.status());
     };
-    let covered = within(covered, since, until)?;
-    show(&covered, arguments.output, &zone).context("standard output")?;
+    let covered = within(covered.with(filtered.gaps()), since, until)?;
+    show(&covered, filtered.texts(), arguments.output, &zone).context("standard output")?;
     Ok(match report.status() {
-        Status::Done if !covered.gaps.is_empty() => Status::No,
+        Status::Done if !covered.gaps.is_empty() || !filtered.texts().is_empty() => Status::No,
         status => status,
     })
 }
@@ -113,11 +113,12 @@ fn now() -> u64 {
 }
 
 /// Reads what a file tells, or says why it cannot be read.
-fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
+fn read(file: &Member, reading: &mut Reading, filtered: &mut Filtered, report: &mut Report) {
     let shown = Shown(file.path());
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
         report.file(&version);
+        filtered.add(&version);
         if let Some(filters) = version.header().map(|header| &header.filters).filter(|text| !text.is_empty()) {
             let filters = filters.escape_debug();
             report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));
@@ -138,14 +139,14 @@ fn read(file: &Member, reading: &mut Reading, report: &mut Report) {
     }
 }
 
-fn show(covered: &Coverage, format: Format, zone: &Zone) -> anyhow::Result<()> {
+fn show(covered: &Coverage, filters: &[String], format: Format, zone: &Zone) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let text = match format {
-        Format::Json => coverage::json(covered)? + "\n",
+        Format::Json => coverage::json(covered, filters)? + "\n",
         Format::Text if out.is_terminal() => {
-            coverage::text(covered, zone) + &bars::text(covered, zone, bars::Style::of_locale())
+            coverage::text(covered, filters, zone) + &bars::text(covered, zone, bars::Style::of_locale())
         }
-        Format::Text => coverage::text(covered, zone),
+        Format::Text => coverage::text(covered, filters, zone),
     };
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
