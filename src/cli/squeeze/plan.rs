@@ -16,6 +16,10 @@ use crate::query::coverage::{Gap, GapCause, Look, Reading, Several, Span, joined
 
 const NS_PER_US: u64 = 1_000;
 
+/// What not all inputs recorded is told of as a gap for all of it: a gap has no protocol.
+const IN_PART: &str = "not all inputs recorded the same protocols and families: where one of these was not recorded, the output \
+                       has a gap; squeezed each by itself they have none";
+
 /// The header of an output. What only one input can say (who, where and when) is taken from the first one, what they
 /// hold is that of all together.
 #[derive(Debug)]
@@ -34,10 +38,6 @@ pub(in crate::cli) struct Plan {
     /// The gaps of those protocols and families that not all inputs recorded.
     in_part: Vec<Gap>,
 }
-
-/// What not all inputs recorded is told of as a gap for all of it: a gap has no protocol.
-const IN_PART: &str = "not all inputs recorded the same protocols and families: where one of these was not recorded, the output \
-                       has a gap; squeezed each by itself they have none";
 
 impl Plan {
     /// Reads the headers of a journal's files. `None` if none of its files can be read: why not is said to `report`.

@@ -450,6 +450,15 @@ fn into_one(files: &[(&str, &[u8])]) -> (TempDir, Answer) {
 }
 
 #[test]
+fn a_directory_that_is_not_there_is_told_as_the_system_does() {
+    let directory = TempDir::new().unwrap();
+    let output = directory.path().join("nodir/x");
+    let answer = run(["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), golden("tcp.ct").as_os_str()]);
+    assert_eq!(answer.status, 5);
+    assert!(answer.stderr.contains("/nodir: No such file or directory"), "{}", answer.stderr);
+}
+
+#[test]
 fn files_of_several_recorders_do_not_become_one() {
     let first = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).closed_at(Closing::Stopped, 600).0;
     let other = Header { host: "nat2".into(), ..header(0, None) };
