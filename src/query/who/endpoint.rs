@@ -16,7 +16,7 @@ pub enum EndpointError {
     #[error("{0}: a port is a number from 1 to 65535")]
     Port(String),
     /// What stands there looks as an address, and is none.
-    #[error("{0} is no IP address")]
+    #[error("{0} is not an IP address")]
     NoAddress(String),
     /// What stands there is no address.
     #[error("{0} is no ADDRESS:PORT such as 203.0.113.6:36782 or [2001:db8::1]:443")]

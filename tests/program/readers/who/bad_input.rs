@@ -74,7 +74,7 @@ fn an_option_that_makes_no_sense_is_refused() {
         ("--slack", "soon", "soon is no span of time: say 90s, 5 minutes or 1h 30m"),
         ("--at", "2026-11-20 UTC", "2026-11-20 UTC is a day, and who asks for a moment"),
         ("--at", "", "ctrecorder: the time is missing"),
-        ("--peer", "203.0.113.400", "peer 203.0.113.400 is no IP address"),
+        ("--peer", "203.0.113.400", "peer 203.0.113.400 is not an IP address"),
         ("--proto", "tpc", "\"tpc\" is not a protocol"),
         ("--tz", "CEST", "CEST is no time zone"),
         ("--output", "xml", "[possible values: text, json]"),
