@@ -13,14 +13,14 @@ use super::{InZone, Misuse, Report, Status};
 use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
-use crate::query::coverage::{GapCause, Look, Reading};
+use crate::query::coverage::{Filtered, GapCause, Look, Reading};
 
 /// Show which spans were recorded without gap
 ///
 /// One line for each span and each gap, with its cause and how many events it lost, and a summary; on a terminal also a
 /// bar for each day. Heads of blocks and notes tell it, so that a large journal takes no longer than a small one; whether
-/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap, and 5 if there is damage
-/// that is none.
+/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap, or if a filter left flows out, and
+/// 5 if there is damage that is no gap.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or directories of them; all of one recorder
@@ -74,10 +74,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     for failure in failures {
         report.failure(failure);
     }
-    let mut reading = Reading::default();
+    let (mut reading, mut filtered) = (Reading::default(), Filtered::default());
     let mut has_damage = false;
     for file in journal.files() {
-        read(file, &mut reading, &mut has_damage, &mut report);
+        has_damage |= read(file, &mut reading, &mut filtered, &mut report);
     }
     if reading.has_version_2() {
         report.line("files of version 2 do not tell what was lost: what they cover may have gaps");
@@ -90,10 +90,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if has_damage && !is_gap {
         report.failed();
     }
-    let covered = within(covered, since, until)?;
-    show(&covered, arguments.output, &zone).context("standard output")?;
+    let covered = within(covered.with(filtered.gaps()), since, until)?;
+    show(&covered, filtered.texts(), arguments.output, &zone).context("standard output")?;
     Ok(match report.status() {
-        Status::Done if !covered.gaps.is_empty() => Status::No,
+        Status::Done if !covered.gaps.is_empty() || !filtered.texts().is_empty() => Status::No,
         status => status,
     })
 }
@@ -119,18 +119,20 @@ fn now() -> u64 {
     UNIX_EPOCH.elapsed().map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// Reads what a file tells, or says why it cannot be read. `has_damage`: something in it could not be, which was said.
-fn read(file: &Member, reading: &mut Reading, has_damage: &mut bool, report: &mut Report) {
+/// Reads what a file tells, or says why it cannot be read. Returns whether something in it could not be, which was said.
+fn read(file: &Member, reading: &mut Reading, filtered: &mut Filtered, report: &mut Report) -> bool {
     let shown = Shown(file.path());
+    let mut has_damage = false;
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
         report.file(&version);
+        filtered.add(&version);
         if let Some(filters) = version.header().map(|header| &header.filters).filter(|text| !text.is_empty()) {
             let filters = filters.escape_debug();
             report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));
         }
         let mut told = |damage: &Damage| {
-            *has_damage = true;
+            has_damage = true;
             // Of no record it is no gap, which would be the answer, and no failure of the question.
             let is_no_gap =
                 damage.records_lost == Some(0) || matches!(damage.fault, Fault::Header | Fault::BehindFooter);
@@ -148,16 +150,17 @@ fn read(file: &Member, reading: &mut Reading, has_damage: &mut bool, report: &mu
     if let Err(error) = added {
         report.failure(error);
     }
+    has_damage
 }
 
-fn show(covered: &Coverage, format: Format, zone: &Zone) -> anyhow::Result<()> {
+fn show(covered: &Coverage, filters: &[String], format: Format, zone: &Zone) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let text = match format {
-        Format::Json => coverage::json(covered)? + "\n",
+        Format::Json => coverage::json(covered, filters)? + "\n",
         Format::Text if out.is_terminal() => {
-            coverage::text(covered, zone) + &bars::text(covered, zone, bars::Style::of_locale())
+            coverage::text(covered, filters, zone) + &bars::text(covered, zone, bars::Style::of_locale())
         }
-        Format::Text => coverage::text(covered, zone),
+        Format::Text => coverage::text(covered, filters, zone),
     };
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)

@@ -10,6 +10,7 @@ use anyhow::Context;
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::lines::LineOptions;
+use super::missing::Numbers;
 use super::{Misuse, Report, Selected, Selection, Status, Threads, header};
 use crate::journal::{Error, Follow, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
 use crate::output::{Lines, Zone};
@@ -34,7 +35,7 @@ const SQUEEZED_FOLLOW: &str = "--follow shows starts and ends as they come: when
 /// [ended after TIME] one that was gone when it was read again.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Segments, files of the C program, or directories of them
+    /// Segments, files of the C program, or directories of them. Each has to be there, with --follow, too
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
@@ -83,6 +84,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         },
         zone: arguments.lines.zone.zone(),
         host: None,
+        numbers: Numbers::default(),
         pairs: arguments.squeezed.then(Pairs::new),
         with_header: !arguments.no_header,
         with_names: arguments.follow || journal.files().len() > 1,
@@ -92,8 +94,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     for remark in remarks {
         list.report.line(remark);
     }
+    // What is a name of nothing may be misspelt: nobody would ever hear that from what waits for it.
+    let waits_for_nothing =
+        arguments.follow && failures.iter().any(|error| error.is_absent() && arguments.paths.contains(&error.path));
     for failure in failures {
         list.report.failure(failure);
+    }
+    if waits_for_nothing {
+        return Ok(list.report.status());
+    }
+    // What is followed may be a segment that has just been made.
+    for empty in journal.passed_over().iter().filter(|error| error.is_empty() && !arguments.follow) {
+        list.report.line(format_args!("{}: passed over: {}", Shown(&empty.path), empty.reason));
     }
     let (filter, open_records) = match arguments.squeezed {
         true => (filter.before_pairing(), OpenRecords::All),
@@ -141,6 +153,8 @@ struct List<W> {
     zone: Zone,
     /// The host that recorded what was read last.
     host: Option<String>,
+    /// Which segments there were.
+    numbers: Numbers,
     /// If flows are wanted rather than events: starts and ends on the way to them.
     pairs: Option<Pairs>,
     with_header: bool,
@@ -211,6 +225,10 @@ impl<W: Write> Sink for List<W> {
             pairs.begin(file, &mut self.text);
         }
         self.host(file.host());
+        if let Some(missing) = self.numbers.follow(file) {
+            self.write_out()?;
+            self.report.missing(path, missing);
+        }
         if !self.with_header {
             return ControlFlow::Continue(());
         }

@@ -9,6 +9,7 @@ mod export;
 mod header;
 mod lines;
 mod list;
+mod missing;
 mod report;
 mod selection;
 mod squeeze;

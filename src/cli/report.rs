@@ -10,9 +10,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Status;
 use super::contents::Contents;
+use super::missing::Missing;
 use crate::journal::{Shown, Version};
 use crate::output::time::Times;
 use crate::output::{Zone, gap};
+use crate::query::coverage::GapCause;
 
 /// Shorter work shows no progress.
 const QUIET: Duration = Duration::from_secs(2);
@@ -65,6 +67,13 @@ impl Report {
         }
         let cause = note.cause().map_or("cause not known to this program", |cause| cause.text());
         let gap = gap::text(&mut self.times, note.from.get(), note.to.get(), cause, note.lost());
+        self.line(format_args!("{}: {gap}", Shown(path)));
+    }
+
+    /// Says that segments are missing before this file.
+    pub(super) fn missing(&mut self, path: &Path, Missing { from, to }: Missing) {
+        let cause = GapCause::SegmentMissing.text();
+        let gap = gap::text(&mut self.times, from.min(to), from.max(to), cause, None);
         self.line(format_args!("{}: {gap}", Shown(path)));
     }
 

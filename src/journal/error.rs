@@ -60,6 +60,16 @@ impl Error {
         )
     }
 
+    /// Whether there is nothing at the path.
+    pub fn is_absent(&self) -> bool {
+        matches!(&self.reason, Reason::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether it is an empty file.
+    pub const fn is_empty(&self) -> bool {
+        matches!(&self.reason, Reason::Refused(Refusal::Empty))
+    }
+
     /// Whether the file is empty, or ends in the middle of a header: if it is being written it may become one of ours.
     pub(super) const fn is_too_short(&self) -> bool {
         matches!(&self.reason, Reason::Refused(Refusal::Empty) | Reason::Legacy(HeaderError::TooShort { .. }))

@@ -11,14 +11,15 @@ use crate::query::Coverage;
 use crate::query::coverage::{Gap, Span};
 use crate::query::time::date_time;
 
-/// A line for each span and each gap in the order of time, and a summary:
+/// A line for each span and each gap in the order of time, one for each filter that chose flows, and a summary:
 ///
 /// ```text
 /// recorded from 2026.11.20 12:00:00.000412 to 2026.11.20 12:10:03.000412
 /// gap from 2026.11.20 12:10:03.000412 to 2026.11.20 12:10:09.127700: disk full, 5120 events lost
+/// only what a filter kept: port 443
 /// recorded 10 min 3 s, 1 gap, 5120 events lost
 /// ```
-pub fn text(coverage: &Coverage, zone: &Zone) -> String {
+pub fn text(coverage: &Coverage, filters: &[String], zone: &Zone) -> String {
     let mut times = Times::new(zone.clone());
     let spans = coverage.spans();
     let recorded = spans.iter().map(|span| span.to - span.from).sum();
@@ -32,6 +33,9 @@ pub fn text(coverage: &Coverage, zone: &Zone) -> String {
     }));
     lines.sort_by_key(|(span, _)| *span);
     let mut text: String = lines.into_iter().map(|(_, line)| line).collect();
+    for filter in filters {
+        text += &format!("only what a filter kept: {}\n", filter.escape_debug());
+    }
     text += &format!("recorded {}, {}\n", duration(recorded), gaps(&coverage.gaps));
     text
 }
@@ -63,19 +67,20 @@ fn duration(ns: u64) -> String {
     told.collect::<Vec<_>>().join(" ")
 }
 
-/// `{"spans":[{"from","to"}],"gaps":[{"from","to","cause","lost"}]}`, times in RFC 3339, UTC, with nanoseconds; `lost` is
-/// null where it is not known.
-pub fn json(coverage: &Coverage) -> serde_json::Result<String> {
+/// `{"spans":[{"from","to"}],"gaps":[{"from","to","cause","lost"}],"filters":[]}`, times in RFC 3339, UTC, with nanoseconds; `lost`
+/// is null where it is not known; `filters` are those by which flows were chosen, as text.
+pub fn json(coverage: &Coverage, filters: &[String]) -> serde_json::Result<String> {
     let spans = coverage.spans().iter().map(JsonSpan::from).collect();
     let gaps = coverage.gaps.iter().map(JsonGap::from).collect();
-    serde_json::to_string(&Json { spans, gaps })
+    serde_json::to_string(&Json { spans, gaps, filters })
 }
 
 /// The fields in the order in which they are written.
 #[derive(Serialize)]
-struct Json {
+struct Json<'a> {
     spans: Vec<JsonSpan>,
     gaps: Vec<JsonGap>,
+    filters: &'a [String],
 }
 
 /// A span as `{"from","to"}`.

@@ -199,11 +199,11 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
     if let Some(directory) = directory {
         directory::squeeze(journal, directory, &how, arguments.remove, &mut report)?;
     } else if let Some(path) = &arguments.output {
-        squeeze(&journal, path, &how, &mut report);
+        squeeze(&journal, path, &how, &mut report)?;
     } else {
         for journal in journal.split() {
             for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
-                if squeeze(&journal, &path, &how, &mut report) {
+                if squeeze(&journal, &path, &how, &mut report)? {
                     let path = Shown(&path);
                     let told = if how.legacy {
                         "a listing of its directory has its flows twice now"
@@ -218,19 +218,24 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
     Ok(report.status())
 }
 
-/// Makes one output of a journal, or says why not. An input that cannot be read at all is left out. Whether it was made.
-fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> bool {
-    let made = try_squeeze(journal, path, how, report);
-    if let Err(error) = &made {
-        report.failure(format_args!("{}: not written: {error:#}", Shown(path)));
+/// Makes one output of a journal, or says why not. An input that cannot be read at all is left out. Whether it was made; wrong
+/// usage is an error.
+fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<bool> {
+    match try_squeeze(journal, path, how, report) {
+        Err(error) if error.is::<Misuse>() => return Err(error),
+        Err(error) => report.failure(format_args!("{}: not written: {error:#}", Shown(path))),
+        Ok(()) => return Ok(true),
     }
-    made.is_ok()
+    Ok(false)
 }
 
 fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<()> {
     let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
         bail!("there is nothing to squeeze");
     };
+    let plan = plan.of_one_recorder().map_err(|several| {
+        Misuse(format!("{}: not written: {several}; -o DIRECTORY/ keeps them apart", Shown(path)))
+    })?;
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
     let mut stream =
         Stream::start(output, plan, how.choice.filter.clone(), journal, Ending::HalfFlows(how.pairs(path)), report)?;

@@ -11,7 +11,7 @@ use ctrecorder_format::{Cause, Content, Digest, Family, Header, MadeFrom, NS_PER
 use super::Choice;
 use crate::cli::Report;
 use crate::journal::{Journal, UNEVEN, Version};
-use crate::query::coverage::{Gap, GapCause, Look, Reading, Span, joined};
+use crate::query::coverage::{Gap, GapCause, Look, Reading, Several, Span, joined};
 
 const NS_PER_US: u64 = 1_000;
 
@@ -90,6 +90,11 @@ impl Plan {
             made_from: made_from.map(|made_from| vec![made_from]),
             before: Vec::new(),
         }
+    }
+
+    /// Refuses inputs of several recorders: one output can tell of only one.
+    pub(super) fn of_one_recorder(self) -> Result<Self, Several> {
+        self.reading.clone().coverage().map(|_| self)
     }
 
     /// Adds what another input holds.

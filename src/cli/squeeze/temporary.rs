@@ -41,10 +41,11 @@ pub(super) fn create(path: &Path, maker: Maker) -> anyhow::Result<(File, TempPat
     }
     let directory = directory_of(path);
     // The error names a temporary file that nobody asked for.
-    let file = tempfile::Builder::new()
-        .prefix(maker.prefix())
-        .tempfile_in(directory)
-        .map_err(|error| anyhow!("no file can be created in {}: {}", Shown(directory), error.kind()))?;
+    let file = tempfile::Builder::new().prefix(maker.prefix()).tempfile_in(directory).map_err(|error| {
+        // Of a directory that is not there the system says more.
+        let why = fs::metadata(directory).map_or_else(|missing| missing.to_string(), |_| error.kind().to_string());
+        anyhow!("no file can be created in {}: {why}", Shown(directory))
+    })?;
     // Where there are no locks, nobody else can be told; who cleans up then finds that it cannot lock either.
     let _ = file.as_file().try_lock();
     set_mode(file.as_file())?;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use ctrecorder_format::NS_PER_SECOND;
 
 use super::{Misuse, Report, Status, Threads};
 use crate::journal::{Error, Journal, Shown};
@@ -41,7 +42,7 @@ pub struct Arguments {
     at: Option<String>,
 
     /// So much the time may be wrong, either way
-    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = parse_duration)]
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = parse_duration, allow_hyphen_values = true)]
     slack: u64,
 
     /// Of these protocols: names or numbers with commas between. Without it, any that has ports
@@ -73,6 +74,12 @@ const AFTER_HELP: &str = "\
 Exit status: 0 UNIQUE; 1 NONE; 3 AMBIGUOUS; 4 UNKNOWN; 2 wrong usage; 5 a file could not be read or is damaged, and the \
 answer is another one than UNKNOWN. Of questions on standard input: 0 all were answered; 2 some made no sense.";
 
+/// In ns: no clock is so wrong without being wrong by days.
+const DAY: u64 = 86_400 * NS_PER_SECOND;
+
+const LONG_SLACK: &str =
+    "warning: the slack is longer than a day: all that had the endpoint within it are candidates, and each gap counts";
+
 /// A form of the answer.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -87,6 +94,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Arguments { endpoint, paths, at, slack, proto, peer, tz, all, output, threads } = arguments;
     let terms = Terms { clock: Clock::new(tz), slack, protocols: proto };
     let mut desk = Desk::new(paths, threads.number());
+    if slack > DAY {
+        desk.report.line(LONG_SLACK);
+    }
     if endpoint == "-" {
         if at.is_some() || peer.is_some() || all || output == Some(Format::Text) {
             bail!(Misuse(

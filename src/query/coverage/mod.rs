@@ -4,12 +4,14 @@
 //! makes a [`Coverage`] of it.
 
 mod account;
+mod filtered;
 mod part;
 mod reading;
 mod times;
 
 use ctrecorder_format::{Cause, Note};
 
+pub use filtered::Filtered;
 pub use part::{Extent, Look};
 pub use reading::{Reading, Several};
 
@@ -32,6 +34,8 @@ pub enum GapCause {
     NotYetWritten,
     /// Before or behind all files that are given, and they do not tell why.
     NoFile,
+    /// A filter left out what was recorded.
+    Filtered,
 }
 
 impl GapCause {
@@ -54,6 +58,7 @@ impl GapCause {
             Self::Version2 => "not told by version 2",
             Self::NotYetWritten => "not written yet",
             Self::NoFile => "no file given",
+            Self::Filtered => "left out by a filter",
         }
     }
 }
@@ -82,6 +87,11 @@ impl Span {
     fn within(self, other: Self) -> Option<Self> {
         let (from, to) = (self.from.max(other.from), self.to.min(other.to));
         (from < to).then_some(Self { from, to })
+    }
+
+    /// What both have in common, if that is anything.
+    pub fn common(self, other: Self) -> Option<Self> {
+        self.meets(other).then(|| Self { from: self.from.max(other.from), to: self.to.min(other.to) })
     }
 
     /// The least span that holds both.
@@ -154,6 +164,11 @@ impl Coverage {
         Self { from, to, gaps, told, missing, outside }
     }
 
+    /// The same with further gaps.
+    pub fn with(self, gaps: Vec<Gap>) -> Self {
+        Self::new(self.from, self.to, [self.told, gaps].concat(), self.outside)
+    }
+
     /// One that is made up.
     #[cfg(test)]
     pub(crate) fn sample(from: u64, to: u64, gaps: Vec<Gap>) -> Self {
@@ -161,17 +176,18 @@ impl Coverage {
     }
 
     /// The same from one time to another one, where they are given. What lies before the first segment or behind the last
-    /// one is a gap.
+    /// one is a gap: whether the recorder was running there nobody can say.
     pub fn within(self, since: Option<u64>, until: Option<u64>) -> Self {
         let (from, to) = (since.unwrap_or(self.from), until.unwrap_or(self.to));
         let mut told: Vec<_> = self.told.iter().map(|gap| Span { from: gap.from, to: gap.to }).collect();
         told.sort_unstable();
         let left = |from, to, cause| {
-            let spans = complement(told.iter().copied(), from, to);
+            let (cause, spans) = (outside(cause), complement(told.iter().copied(), from, to));
             spans.into_iter().map(move |span| Gap::unknown(span.from, span.to, cause))
         };
-        let outside: Vec<_> = left(from, self.from, self.outside.0).chain(left(self.to, to, self.outside.1)).collect();
-        let told = self.told.into_iter().chain(outside).collect();
+        let before = left(from, self.from, self.outside.0);
+        let beyond: Vec<_> = before.chain(left(self.to, to, self.outside.1)).collect();
+        let told = self.told.into_iter().chain(beyond).collect();
         Self::between(from, to, told, self.outside, since.is_some() || until.is_some())
     }
 
@@ -185,7 +201,7 @@ impl Coverage {
             if from >= to {
                 return Vec::new();
             }
-            let cause = if cause == GapCause::NotRunning { GapCause::NoFile } else { cause };
+            let cause = self::outside(cause);
             let spans = told().map(|gap| Span { from: gap.from, to: gap.to });
             let left = complement(spans, from, to).into_iter();
             left.map(|left| Gap::unknown(left.from, left.to.min(span.to), cause)).collect()
@@ -207,6 +223,14 @@ impl Coverage {
     /// does not end one.
     pub fn whole_spans(&self) -> Vec<Span> {
         complement(self.missing.iter().map(|gap| Span { from: gap.from, to: gap.to }), self.from, self.to)
+    }
+}
+
+/// Why nothing is told of a time outside all files: that nobody recorded, they cannot say.
+const fn outside(cause: GapCause) -> GapCause {
+    match cause {
+        GapCause::NotRunning => GapCause::NoFile,
+        cause => cause,
     }
 }
 

@@ -122,6 +122,18 @@ impl Reading {
         gaps
     }
 
+    /// The same, and what of a longer span lies before or behind all the files.
+    pub fn missing_from(self, from: u64, to: u64) -> Vec<Gap> {
+        let outside = complement([Span { from: self.begin(), to: self.end() }], from, to);
+        let outside = outside.into_iter().map(|span| Gap::unknown(span.from, span.to, GapCause::NoFile));
+        outside.chain(self.untold()).collect()
+    }
+
+    /// From when on the files tell; 0 if there are none.
+    pub fn begin(&self) -> u64 {
+        self.parts.iter().map(|part| part.from).min().unwrap_or(0)
+    }
+
     /// Until when the files tell; 0 if there are none.
     pub fn end(&self) -> u64 {
         self.parts.iter().map(|part| part.to).max().unwrap_or(0)

@@ -5,6 +5,7 @@
 //! | `condition` | what a record can be asked for, one thing at a time |
 //! | `place` | the four endpoints of a record, and sets of them |
 //! | `span` | when a record's flow was alive, as far as the record tells |
+//! | `times` | of which times anything is kept |
 //! | `block` | which blocks cannot hold a match |
 //! | `endpoints` | which records of version 2 cannot match, before they are put together |
 //! | `parse`, `words`, `hint`, `print` | the language of `--where` |
@@ -19,6 +20,7 @@ mod print;
 mod span;
 #[cfg(test)]
 mod tests;
+mod times;
 mod values;
 mod words;
 

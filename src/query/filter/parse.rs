@@ -254,7 +254,11 @@ impl<'p, 't> Parser<'p, 't> {
         let run = self.run();
         let follows = self.words.get(run.len()).map(|word| word.form);
         let (first, second) = if run.is_empty() || follows == Some(Form::Quoted) {
-            (self.time()?, self.time()?)
+            let first = self.time()?;
+            if let Some(and) = self.words.first().filter(|word| word.is("and")) {
+                return Err(self.error(&and.at, "the second time stands behind the first one, without \"and\""));
+            }
+            (first, self.time()?)
         } else {
             self.words = self.words.get(run.len()..).unwrap_or_default();
             self.two_times(run)?

@@ -2,9 +2,20 @@
 
 use super::{PartError, ZoneError};
 
-/// What is wrong with a time. Each message begins with the text as it was typed.
+/// What is wrong with a time. Each message begins with the text as it was typed, if there is one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
+    /// There is none.
+    #[error("the time is missing")]
+    Missing,
+    /// A number of 13 digits: it may be milliseconds, and the seconds since 1970 it is not.
+    #[error("{text} has as many digits as milliseconds since 1970 have: say @{seconds}")]
+    Milliseconds {
+        /// The text as typed.
+        text: String,
+        /// The same in seconds.
+        seconds: String,
+    },
     /// It is in none of the forms.
     #[error(
         "{0} is no time: say 2026-11-20T14:13:20Z, or 2026-11-20 14:13:20 with or without a zone behind it, or a date, \
@@ -64,6 +75,12 @@ pub enum DurationError {
     /// It is in no form that is known.
     #[error("{0} is no span of time: say 90s, 5 minutes or 1h 30m")]
     Form(String),
+    /// It is a number, and of what, it does not say.
+    #[error("{0} is no span of time: say {0}s for seconds")]
+    Bare(String),
+    /// It has a sign.
+    #[error("{0} is no span of time: it has no sign")]
+    Signed(String),
     /// It is longer than times can tell.
     #[error("{0} is longer than 584 years")]
     Range(String),

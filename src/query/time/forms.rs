@@ -10,6 +10,9 @@ use super::{TimeError, parse_duration};
 /// Seconds since 1970 have so many digits from 2001 to 2286; other numbers could be meant for dates.
 const EPOCH_DIGITS: usize = 10;
 
+/// Milliseconds since 1970 have so many, as long as seconds have ten.
+const MILLISECONDS_DIGITS: usize = EPOCH_DIGITS + 3;
+
 /// A time as its text says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Typed {
@@ -25,7 +28,13 @@ impl Typed {
     /// What form the text is in, and what it says in it.
     pub(super) fn of(text: &str) -> Result<Self, TimeError> {
         let typed = text.trim();
+        if typed.is_empty() {
+            return Err(TimeError::Missing);
+        }
         let form = || TimeError::Form(text.to_owned());
+        if let Some(seconds) = seconds_of_milliseconds(typed.strip_prefix('@').unwrap_or(typed)) {
+            return Err(TimeError::Milliseconds { text: text.to_owned(), seconds });
+        }
         if let Some(epoch) = typed.strip_prefix('@') {
             return since_epoch(epoch).map(Self::Epoch).ok_or_else(form);
         }
@@ -36,7 +45,7 @@ impl Typed {
             return match parse_duration(span) {
                 Ok(span) => Ok(Self::Ago(Some(span))),
                 Err(super::DurationError::Range(_)) => Ok(Self::Ago(None)),
-                Err(super::DurationError::Form(_)) => Err(form()),
+                Err(_) => Err(form()),
             };
         }
         let typed = typed.strip_prefix('[').and_then(|typed| typed.strip_suffix(']')).unwrap_or(typed);
@@ -68,6 +77,18 @@ impl Typed {
             Self::Shown(shown, _) => Some(*shown),
         }
     }
+}
+
+/// Whether a text is the date of some day, without a time of day.
+pub(super) fn is_date(text: &str) -> bool {
+    let (shown, _) = split_zone(text.trim());
+    !shown.contains([' ', 'T', 't']) && date_and_time(shown).is_some_and(|date| date.is_ok())
+}
+
+/// A number that looks as milliseconds since 1970, in seconds.
+fn seconds_of_milliseconds(text: &str) -> Option<String> {
+    let (seconds, ms) = text.split_at_checked(EPOCH_DIGITS)?;
+    (text.len() == MILLISECONDS_DIGITS && is_digits(text)).then(|| format!("{seconds}.{ms}"))
 }
 
 /// What is wrong with a text that is in none of the forms; `shown` is what is left of it without the zone.

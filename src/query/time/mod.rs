@@ -72,6 +72,11 @@ impl Clock {
         Ok(Moment { ns: ns.ok_or_else(|| TimeError::Range(text.to_owned()))?, zone_assumed })
     }
 
+    /// Whether a text is the date of a day, with a zone behind it or not, and no time of that day.
+    pub fn is_date(text: &str) -> bool {
+        forms::is_date(text)
+    }
+
     /// The moment at which a clock in this one's zone showed the date and time that stand in a text, whatever zone the text
     /// says they are of. `None` if there is no one such moment, or the text has no date.
     pub fn read_as_local(&self, text: &str) -> Option<u64> {
@@ -102,7 +107,15 @@ pub fn parse_time(text: &str) -> Result<u64, TimeError> {
 /// # Errors
 /// [`DurationError`], whose message begins with the text.
 pub fn parse_duration(text: &str) -> Result<u64, DurationError> {
-    let span = humantime::parse_duration(text.trim()).map_err(|_| DurationError::Form(text.to_owned()))?;
+    let typed = text.trim();
+    let span = humantime::parse_duration(typed).map_err(|_| {
+        let (own, unsigned) = (typed.to_owned(), typed.trim_start_matches(['-', '+']));
+        match typed {
+            _ if unsigned != typed && humantime::parse_duration(unsigned).is_ok() => DurationError::Signed(own),
+            _ if !typed.is_empty() && typed.bytes().all(|byte| byte.is_ascii_digit()) => DurationError::Bare(own),
+            _ => DurationError::Form(text.to_owned()),
+        }
+    })?;
     u64::try_from(span.as_nanos()).map_err(|_| DurationError::Range(text.to_owned()))
 }
 

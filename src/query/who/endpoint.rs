@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::query::network::parse_address;
 
-/// What is wrong with an endpoint. Each message begins with the text as it was typed.
+/// What is wrong with an endpoint. Each message begins with what is wrong of the text, as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// An IPv6 address stands there without brackets: where it ends and the port begins, nobody can say.
@@ -17,6 +17,9 @@ pub enum EndpointError {
     /// What stands behind the address is no port.
     #[error("{0}: a port is a number from 1 to 65535")]
     Port(String),
+    /// What stands there looks as an address, and is none.
+    #[error("{0} is not an IP address")]
+    NoAddress(String),
     /// What stands there is no address.
     #[error("{0} is no ADDRESS:PORT such as 203.0.113.6:36782 or [2001:db8::1]:443")]
     Address(String),
@@ -81,7 +84,19 @@ pub fn parse_endpoint(text: &str) -> Result<SocketAddr, EndpointError> {
         return Err(EndpointError::Brackets(own()));
     }
     let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
-    Err(if bare.parse::<IpAddr>().is_ok() { EndpointError::Port(own()) } else { EndpointError::Address(own()) })
+    if bare.parse::<IpAddr>().is_ok() {
+        return Err(EndpointError::Port(own()));
+    }
+    let whole = if bare.is_empty() || text.contains('[') { text } else { bare };
+    Err(match looks_as_address(whole) {
+        true => EndpointError::NoAddress(whole.to_owned()),
+        false => EndpointError::Address(own()),
+    })
+}
+
+/// Whether this was to be an IPv4 address: numbers with dots between.
+fn looks_as_address(text: &str) -> bool {
+    text.contains('.') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 #[cfg(test)]
@@ -102,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_is_none_is_named() {
-        use EndpointError::{Address, Brackets, NoPort, Port};
+        use EndpointError::{Address, Brackets, NoAddress, NoPort, Port};
         for (text, error) in [
             ("2001:db8::1:443", Brackets as fn(String) -> EndpointError),
             ("2001:db8::1", Brackets),
@@ -114,7 +129,6 @@ mod tests {
             ("203.0.113.6:", Port),
             ("203.0.113.6:+1", Port),
             ("[2001:db8::1]:http", Port),
-            ("203.0.113.600:1", Address),
             ("[203.0.113.6]", NoPort),
             ("[2001:db8::1:443", Address),
             ("host:80", Address),
@@ -122,6 +136,10 @@ mod tests {
             (":", Address),
         ] {
             assert_eq!(parse_endpoint(text), Err(error(text.to_owned())), "{text}");
+        }
+        for text in ["203.0.113.600:1", "203.0.113.600", "203.0.113.600:"] {
+            assert_eq!(parse_endpoint(text), Err(NoAddress("203.0.113.600".into())), "{text}");
+            assert_eq!(Peer::parse(text), Err(NoAddress("203.0.113.600".into())), "{text}");
         }
     }
 

@@ -52,6 +52,9 @@ pub enum QuestionError {
     /// The time.
     #[error(transparent)]
     Time(#[from] TimeError),
+    /// It is a day.
+    #[error("{0} is a day, and who asks for a moment: say the time of day, too, as 2026-11-20 14:13:20 UTC")]
+    Day(String),
     /// Nobody said which zone the time is of.
     #[error(
         "{text} names no time zone: as UTC it is {as_utc}, as local time {as_local}; say Z or an offset behind it, or --tz"
@@ -106,6 +109,9 @@ impl Question {
             }
         }
         let moment = terms.clock.read(at)?;
+        if Clock::is_date(at) {
+            return Err(QuestionError::Day(at.to_owned()));
+        }
         let as_utc = terms.clock.read_as_utc(at);
         if moment.zone_assumed {
             return Err(QuestionError::Zone {
@@ -187,6 +193,16 @@ mod tests {
         let text = error.to_string();
         let begin = "2026-11-20 12:00 names no time zone: as UTC it is 2026-11-20T12:00:00Z, as local time 2026-11-";
         assert!(text.starts_with(begin), "{text}");
+    }
+
+    #[test]
+    fn a_day_is_no_moment() {
+        for day in ["2026-11-20", "2026.11.20", "2026-11-20 UTC", "2026-11-20Z", "2026-11-20 +01:00"] {
+            let refused = Question::parse("203.0.113.6:1", day, None, &terms(Some(Tz::UTC), None));
+            assert_eq!(refused, Err(QuestionError::Day(day.into())));
+        }
+        // It is a moment if somebody says so.
+        assert!(Question::parse("203.0.113.6:1", "2026-11-20 00:00 UTC", None, &terms(None, None)).is_ok());
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn a_whole_journal_is_one_span() {
 
     let json = coverage(directory.path(), &["-o", "json"]);
     let expected = "{\"spans\":[{\"from\":\"2027-01-15T08:00:05.000000000Z\",\"to\":\"2027-01-15T08:20:00.000000000Z\"}],\
-                    \"gaps\":[]}\n";
+                    \"gaps\":[],\"filters\":[]}\n";
     assert_eq!((json.status, json.stdout.as_str(), json.stderr.as_str()), (0, expected, ""));
 }
 
@@ -109,7 +109,7 @@ fn gaps_are_told_with_cause_and_loss() {
     let at = |second: &str| format!("\"2027-01-15T08:01:{second}00000000Z\"");
     let expected = format!(
         "{{\"spans\":[{{\"from\":{0},\"to\":{1}}}],\"gaps\":[{{\"from\":{2},\"to\":{3},\"cause\":\"queue full\",\"lost\":20}},\
-         {{\"from\":{2},\"to\":{0},\"cause\":\"disk full\",\"lost\":null}}]}}\n",
+         {{\"from\":{2},\"to\":{0},\"cause\":\"disk full\",\"lost\":null}}],\"filters\":[]}}\n",
         at("30.0"),
         at("35.5"),
         at("18.0"),
@@ -318,7 +318,8 @@ fn a_range_is_clipped_and_what_lies_outside_is_a_gap() {
     assert_eq!(at("02:00", "10:00"), (0, "recorded from 08:02:00 to 08:10:00".into()));
     let part = "gap from 08:01:30 to 08:02:00: disk full, 5 events lost; recorded from 08:02:00 to 08:05:00";
     assert_eq!(at("01:30", "05:00"), (1, part.into()));
-    let unknown = "recorder not running, number of events lost not known";
+    // Whether the recorder was running there nobody can say.
+    let unknown = "no file given, number of events lost not known";
     let ends = format!("gap from 08:09:00 to 08:10:00: {unknown}");
     assert_eq!(at("10:00", "10:00"), (0, String::new()));
     assert_eq!(at("11:00", "12:00"), (1, ends.replace(":10:00", ":12:00").replace(":09:00", ":11:00")));
@@ -340,6 +341,35 @@ fn a_range_is_clipped_and_what_lies_outside_is_a_gap() {
     assert_eq!((zoned.status, zoned.stdout.as_str(), zoned.stderr.as_str()), (0, expected, ""));
     let json = answer(ctrecorder().args(words).args(["--tz", "Asia/Kathmandu", "-o", "json"]).arg(directory.path()));
     assert!(json.stdout.contains("\"from\":\"2027-01-15T08:02:00"), "{}", json.stdout);
+}
+
+#[test]
+fn what_a_filter_left_out_is_not_called_recorded() {
+    let segment = begun(0, 0, 0).push(&v4(Kind::Start, 1, 10)).closed_at(Closing::Stopped, 600).0;
+    let directory = journal(&[("a", &segment)]);
+    let squeezed = |options: &[&str]| {
+        let output = directory.path().join("b");
+        let words = ["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), directory.path().join("a").as_os_str()]
+            .map(OsString::from);
+        assert_eq!(run(words.into_iter().chain(options.iter().map(OsString::from))).status, 0);
+        let text = told(&coverage(&output, &[]));
+        let json: serde_json::Value = serde_json::from_str(&coverage(&output, &["-o", "json"]).stdout).unwrap();
+        fs::remove_file(output).unwrap();
+        (text, json["filters"].clone())
+    };
+    let port = squeezed(&["-p", "1"]);
+    let expected = ["recorded from 08:00:00 to 08:10:00", "only what a filter kept: port 1", "recorded 10 min, no gap"];
+    assert_eq!(port, ((1, lines(&expected)), serde_json::json!(["port 1"])));
+    let (text, filters) = squeezed(&["--since", "@1800000060", "--until", "@1800000120"]);
+    let filter = "after 2027-01-15T08:01:00Z and before 2027-01-15T08:02:00Z";
+    let expected = [
+        "gap from 08:00:00 to 08:01:00: left out by a filter, number of events lost not known",
+        "recorded from 08:01:00 to 08:02:00",
+        "gap from 08:02:00 to 08:10:00: left out by a filter, number of events lost not known",
+        &format!("only what a filter kept: {filter}"),
+        "recorded 1 min, 2 gaps, number of events lost not known",
+    ];
+    assert_eq!((text, filters), ((1, lines(&expected)), serde_json::json!([filter])));
 }
 
 /// What was not asked for is not there yet, where a recorder is at work.

@@ -57,19 +57,61 @@ fn a_directory_is_its_segments_in_order_of_time() {
         fs::write(directory.path().join(name), segment(number)).unwrap();
     }
     fs::write(directory.path().join("notes.txt"), "no segment\n").unwrap();
-    fs::write(directory.path().join("empty"), "").unwrap();
+    let empty = directory.path().join("empty");
+    fs::write(&empty, "").unwrap();
     fs::create_dir(directory.path().join("below")).unwrap();
     fs::write(directory.path().join("below/d.ct"), segment(3)).unwrap();
     fs::copy(golden("udp.ct"), directory.path().join("z.ct")).unwrap();
     let listed = run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
     let udp = run(["list".as_ref(), "-H".as_ref(), golden("udp.ct").as_os_str()]);
     let new = [line4("08:00:00", "S ", 0), line4("08:10:00", "S ", 1), line4("08:20:00", "S ", 2)].concat();
-    assert_eq!((listed.status, listed.stdout, listed.stderr.as_str()), (0, udp.stdout + &new, ""));
+    let told = format!("ctrecorder: {}: passed over: the file is empty\n", empty.display());
+    assert_eq!((listed.status, listed.stdout, listed.stderr), (0, udp.stdout + &new, told));
 
     let headers = run(["header".as_ref(), directory.path().as_os_str()]);
     let names: Vec<_> = headers.stdout.lines().filter(|line| line.ends_with(".ct:")).collect();
     let expected = ["z.ct", "c.ct", "a.ct", "b.ct"].map(|name| format!("{}:", directory.path().join(name).display()));
     assert_eq!((headers.status, names), (0, expected.iter().map(String::as_str).collect()));
+}
+
+#[test]
+fn a_missing_segment_is_a_gap_in_every_list() {
+    let directory = TempDir::new().unwrap();
+    let path = |number: u64| directory.path().join(number.to_string());
+    for number in [0, 1, 3, 4] {
+        let segment = Segment::new(&header(number, None)).push(&v4(Kind::Start, number as u16, number * 600));
+        fs::write(path(number), segment.closed_at(Closing::WentOn, number * 600 + 600).0).unwrap();
+    }
+    let gap = format!(
+        "ctrecorder: {}: gap from 2027.01.15 08:20:00.000000 to 2027.01.15 08:30:00.000000: segment missing, number of events \
+         lost not known\n",
+        path(3).display()
+    );
+    for format in [&["-H"][..], &["-Hs"], &["-H", "-o", "conntrack"], &["-H", "-o", "json"], &["-H", "-o", "csv"]] {
+        let listed = run(["list"].iter().chain(format).map(AsRef::as_ref).chain([directory.path().as_os_str()]));
+        assert_eq!((listed.status, &listed.stderr), (0, &gap), "{format:?}");
+    }
+    // Where the number may be that of a file without a header, or was squeezed, it is not said to be missing.
+    let mut headless = Segment::new(&header(2, None)).push(&v4(Kind::Start, 2, 1200)).stopped();
+    headless[20] ^= 1;
+    fs::write(path(2), headless).unwrap();
+    let listed = run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
+    assert_eq!(listed.status, 5);
+    assert!(!listed.stderr.contains("missing"), "{}", listed.stderr);
+}
+
+#[test]
+fn what_is_not_there_is_not_followed() {
+    let directory = TempDir::new().unwrap();
+    let there = directory.path().join("there");
+    fs::write(&there, Segment::new(&header(0, None)).stopped()).unwrap();
+    let absent = directory.path().join("absent");
+    for paths in [&[&absent][..], &[&there, &absent]] {
+        let listed =
+            run(["list".as_ref(), "--follow".as_ref()].into_iter().chain(paths.iter().map(|path| path.as_os_str())));
+        assert_eq!((listed.status, listed.stdout.as_str()), (5, ""));
+        assert!(listed.stderr.contains("absent: No such file or directory"), "{}", listed.stderr);
+    }
 }
 
 /// The C program may have gone on beside the recorder.

@@ -413,18 +413,18 @@ fn flows_without_any_time_are_left_out_of_version_2_and_told() {
 #[test]
 fn an_input_that_cannot_be_read_is_missing_in_the_output() {
     let directory = TempDir::new().unwrap();
-    // Of different hosts, so that no chain tells what is missing.
-    let segment = |host: &str, second| {
+    // Of different runs, so that no chain tells what is missing.
+    let segment = |boot: u8, second| {
         let mut header = header(0, None);
-        (header.host, header.created) = (host.into(), BEGIN + (second - 1) * NS);
+        (header.boot_id, header.created) = ([boot; 16], BEGIN + (second - 1) * NS);
         Segment::new(&header).push(&v4(Kind::Start, 1, second)).stopped()
     };
-    let mut newer = segment("b", 700);
+    let mut newer = segment(2, 700);
     newer[7] = 9;
     let crc = crc32fast::hash(&[&newer[..60], &newer[64..header_length(&newer)]].concat());
     newer[60..64].copy_from_slice(&crc.to_le_bytes());
     let paths = ["0", "1", "2"].map(|name| directory.path().join(name));
-    for (path, bytes) in paths.iter().zip([segment("a", 1), newer, segment("c", 1201)]) {
+    for (path, bytes) in paths.iter().zip([segment(1, 1), newer, segment(3, 1201)]) {
         fs::write(path, bytes).unwrap();
     }
     let output = directory.path().join("out");
@@ -440,4 +440,55 @@ fn an_input_that_cannot_be_read_is_missing_in_the_output() {
 /// The length of a segment's header.
 fn header_length(bytes: &[u8]) -> usize {
     u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize
+}
+
+/// Squeezes files into one, next to them.
+fn into_one(files: &[(&str, &[u8])]) -> (TempDir, Answer) {
+    let directory = super::coverage::journal(files);
+    let words = ["squeeze".into(), "-o".into(), directory.path().join("all.sq").into_os_string()];
+    let answer = run(words.into_iter().chain(files.iter().map(|(name, _)| directory.path().join(name).into())));
+    (directory, answer)
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_told_as_the_system_does() {
+    let directory = TempDir::new().unwrap();
+    let output = directory.path().join("nodir/x");
+    let answer = run(["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), golden("tcp.ct").as_os_str()]);
+    assert_eq!(answer.status, 5);
+    assert!(answer.stderr.contains("/nodir: No such file or directory"), "{}", answer.stderr);
+}
+
+#[test]
+fn files_of_several_recorders_do_not_become_one() {
+    let first = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).closed_at(Closing::Stopped, 600).0;
+    let other = Header { host: "nat2".into(), ..header(0, None) };
+    let other = Segment::new(&other).push(&v4(Kind::Start, 2, 2)).closed_at(Closing::Stopped, 600).0;
+    let (directory, answer) = into_one(&[("a", &first), ("b", &other)]);
+    assert_eq!(answer.status, 2);
+    let said = "segments of several recorders: nat1, nat2; ask each by itself; -o DIRECTORY/ keeps them apart\n";
+    assert!(answer.stderr.ends_with(said), "{}", answer.stderr);
+    assert!(!directory.path().join("all.sq").exists());
+}
+
+#[test]
+fn of_a_protocol_that_was_not_recorded_all_the_time_nobody_is_not_said() {
+    let of = |protocol, number: u64| Header {
+        protocols: vec![protocol],
+        recorder_started: BEGIN + number * 600 * NS,
+        segment_number: 0,
+        ..header(number, None)
+    };
+    let tcp = Segment::new(&of(6, 0)).push(&v4(Kind::Start, 1, 1)).closed_at(Closing::Stopped, 1200).0;
+    let udp = Segment::new(&of(17, 1)).closed_at(Closing::Stopped, 1200).0;
+    let (directory, answer) = into_one(&[("tcp", &tcp), ("udp", &udp)]);
+    assert_eq!(answer.status, 0, "{}", answer.stderr);
+    let all = directory.path().join("all.sq");
+    let ask = |second: u64| {
+        let at = format!("@{}", 1_800_000_000 + second);
+        let words = ["who", "203.0.113.1:9", "--proto", "udp", "--slack", "1s", "--at", &at];
+        run(words.iter().map(AsRef::as_ref).chain([all.as_os_str()])).status
+    };
+    // It holds one list of protocols for all its time, and so it says of no time that there was nobody.
+    assert_eq!([ask(300), ask(900)], [4, 4]);
 }

@@ -79,6 +79,7 @@ fn errors_point_at_the_place() {
         ("id <-1>", "-1 is not a conntrack id"),
         ("lasts <5> or nat", "5 is no span of time"),
         ("before<>", "a time is missing here"),
+        ("between '2026-11-20' <and> '2026-11-21'", "the second time stands behind the first one, without \"and\""),
         ("before <and> nat", "a time is missing before this"),
         ("before <yesterday noon> and nat", "yesterday noon is no time"),
         ("at <'2026-02-30'>", "2026-02-30: February 2026 has no day 30"),

@@ -69,12 +69,19 @@ fn a_time_of_which_no_moment_is_known_is_refused() {
 #[test]
 fn an_option_that_makes_no_sense_is_refused() {
     for (option, value, said) in [
-        ("--slack", "60", "60 is no span of time: say 90s, 5 minutes or 1h 30m"),
+        ("--slack", "60", "60 is no span of time: say 60s for seconds"),
+        ("--slack", "-5s", "-5s is no span of time: it has no sign"),
+        ("--slack", "soon", "soon is no span of time: say 90s, 5 minutes or 1h 30m"),
+        ("--at", "2026-11-20 UTC", "2026-11-20 UTC is a day, and who asks for a moment"),
+        ("--at", "", "ctrecorder: the time is missing"),
+        ("--peer", "203.0.113.400", "peer 203.0.113.400 is not an IP address"),
         ("--proto", "tpc", "\"tpc\" is not a protocol"),
         ("--tz", "CEST", "CEST is no time zone"),
         ("--output", "xml", "[possible values: text, json]"),
     ] {
-        let stderr = refused(&[PUBLIC, "--at", AT, option, value]);
+        let at = ["--at", AT];
+        let at = if option == "--at" { &at[..0] } else { &at };
+        let stderr = refused(&[&[PUBLIC], at, &[option, value]].concat());
         assert!(stderr.contains(said), "{stderr}");
     }
     assert!(refused(&["-", "--at", AT]).starts_with("ctrecorder: questions on standard input have their own"));
