@@ -93,7 +93,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let covered = within(covered.with(filtered.gaps()), since, until)?;
     show(&covered, filtered.texts(), arguments.output, &zone).context("standard output")?;
     Ok(match report.status() {
-        Status::Done if !covered.gaps.is_empty() || !filtered.texts().is_empty() => Status::No,
+        Status::Done if !covered.gaps.is_empty() || filtered.left_flows_out() => Status::No,
         status => status,
     })
 }
@@ -132,7 +132,8 @@ fn read(file: &Member, reading: &mut Reading, filtered: &mut Filtered, report: &
             report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));
         }
         let mut told = |damage: &Damage| {
-            has_damage = true;
+            // Where the end is cut off, what is told ends earlier.
+            has_damage |= !matches!(damage.fault, Fault::CutOff(_));
             // Of no record it is no gap, which would be the answer, and no failure of the question.
             let is_no_gap =
                 damage.records_lost == Some(0) || matches!(damage.fault, Fault::Header | Fault::BehindFooter);

@@ -1,7 +1,7 @@
 //! What filters left out of the files of a journal, by what their headers say.
 
 use super::{Gap, GapCause, Span, complement, joined};
-use crate::journal::Version;
+use crate::journal::{UNEVEN, Version};
 use crate::query::Filter;
 
 /// What stands between the filters of a file that was made of a filtered one.
@@ -36,6 +36,11 @@ impl Filtered {
     /// The filters, each once, as the language of `--where` has them, several of one file with semicolons between.
     pub fn texts(&self) -> &[String] {
         &self.texts
+    }
+
+    /// Whether a filter left out flows that were recorded.
+    pub fn left_flows_out(&self) -> bool {
+        self.texts.iter().any(|text| text != UNEVEN)
     }
 
     /// The times of which filters kept nothing, although it was recorded.
