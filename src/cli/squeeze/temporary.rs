@@ -1,7 +1,7 @@
 //! Files that are not whole yet, under a name that readers pass over, and what is left of them.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -103,9 +103,9 @@ pub(super) fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
     let file = File::open(directory)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => bail!("another squeeze is at work in this directory"),
+        Err(fs::TryLockError::WouldBlock) => bail!("another squeeze is at work in this directory"),
         // Where there are no locks, nobody can be told; nothing is overwritten anyway.
-        Err(TryLockError::Error(_)) => Ok(None),
+        Err(fs::TryLockError::Error(_)) => Ok(None),
     }
 }
 
