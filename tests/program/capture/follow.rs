@@ -61,7 +61,7 @@ fn a_directory_and_a_file_are_followed_over_rotations_and_a_crash() {
             assert_eq!(told.iter().filter(|line| line.ends_with(&format!(" S  {flow}"))).count(), 1, "{flow}");
         }
         assert!(follower.stderr().contains("recorder not running"), "{}", follower.stderr());
-        follower.signal(Signal::SIGINT);
+        follower.signal(Signal::SIGTERM);
         let mut follower = follower;
         assert!(!follower.wait().success());
     }
