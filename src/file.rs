@@ -1,7 +1,9 @@
-//! What readers and the recorder ask of a file on disk: its bytes in place, and whether it is being written.
+//! What readers and the recorder ask of a file on disk: its bytes in place, and whether it is being written; and what those who
+//! write one do with its mode and its directory.
 
 use std::fs::{File, Metadata, TryLockError};
 use std::io;
+use std::path::Path;
 use std::time::SystemTime;
 
 use memmap2::Mmap;
@@ -48,4 +50,37 @@ pub fn identity(metadata: &Metadata) -> Identity {
     #[cfg(not(unix))]
     let number = (0, 0);
     Identity { number, created: metadata.created().ok() }
+}
+
+/// The directory that a path is in.
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Has the medium keep which names are in a directory.
+#[cfg(unix)]
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Where directories cannot be opened, the system keeps them by itself.
+#[cfg(not(unix))]
+pub fn sync_directory(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Files are for their owner, and for the group to read.
+#[cfg(unix)]
+pub fn set_mode(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o640))
+}
+
+/// Where files have no mode they have what their directory gives them.
+#[cfg(not(unix))]
+pub fn set_mode(_file: &File) -> io::Result<()> {
+    Ok(())
 }

@@ -12,6 +12,7 @@ use super::Form;
 use super::directory::TEMPORARY;
 use super::parts::About;
 use crate::archive::Flow;
+use crate::file::{directory_of, set_mode, sync_directory};
 use crate::journal::Shown;
 use crate::output::Lines;
 
@@ -101,7 +102,7 @@ impl Output {
         };
         file.sync_all()?;
         temporary.persist_noclobber(&path).map_err(|error| error.error).context("cannot give it its name")?;
-        sync_directory(&path)?;
+        sync_directory(directory_of(&path))?;
         Ok(path)
     }
 }
@@ -171,29 +172,4 @@ fn create(path: &Path) -> anyhow::Result<(File, TempPath)> {
     let _ = file.as_file().try_lock();
     set_mode(file.as_file())?;
     Ok(file.into_parts())
-}
-
-/// Files are for their owner, and for the group to read.
-#[cfg(unix)]
-fn set_mode(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o640))
-}
-
-/// Where files have no mode they have what their directory gives them.
-#[cfg(not(unix))]
-fn set_mode(_file: &File) -> io::Result<()> {
-    Ok(())
-}
-
-/// Makes the name of a file last.
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// Elsewhere directories are not to be synced.
-#[cfg(not(unix))]
-fn sync_directory(_path: &Path) -> io::Result<()> {
-    Ok(())
 }

@@ -19,6 +19,7 @@ use clap::ValueEnum;
 use ctrecorder_format::{Address, Columns, DirectoryEntry, Family, Head, Index, Record};
 
 use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
+use crate::file::directory_of;
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
 use crate::protocol::Protocols;
 use crate::query::{Allowance, Filter, Pairs};
@@ -106,7 +107,7 @@ struct How {
 impl How {
     /// Pairs with as much memory as they may have, and a place beside this output for the rest.
     fn pairs(&self, output: &Path) -> Pairs {
-        Pairs::within(&Allowance::of(self.memory, temporary::directory_of(output)))
+        Pairs::within(&Allowance::of(self.memory, directory_of(output)))
     }
 }
 

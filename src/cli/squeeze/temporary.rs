@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, anyhow, bail};
 use tempfile::TempPath;
 
+use crate::file::{directory_of, set_mode, sync_directory};
 use crate::journal::Shown;
 
 /// Who makes a file.
@@ -55,7 +56,7 @@ pub(super) fn create(path: &Path, maker: Maker) -> anyhow::Result<(File, TempPat
 /// Gives a file that is whole its name, unless something has it, and has the medium keep that.
 pub(super) fn persist(temporary: TempPath, path: &Path) -> anyhow::Result<()> {
     temporary.persist_noclobber(path).map_err(|error| error.error).context("cannot give it its name")?;
-    sync(directory_of(path)).context("cannot give it its name for good")
+    sync_directory(directory_of(path)).context("cannot give it its name for good")
 }
 
 /// Removes what processes that were killed have left in a directory, which this one has locked. Files of those that are at work
@@ -113,37 +114,4 @@ pub(super) fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
 #[cfg(not(unix))]
 pub(super) fn lock(_directory: &Path) -> anyhow::Result<Option<File>> {
     Ok(None)
-}
-
-/// The directory that a path is in.
-pub(super) fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// Has the medium keep which names are in a directory.
-#[cfg(unix)]
-pub(super) fn sync(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-/// Where directories cannot be opened, the system keeps them by itself.
-#[cfg(not(unix))]
-pub(super) fn sync(_directory: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// Files are for their owner, and for the group to read.
-#[cfg(unix)]
-fn set_mode(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o640))
-}
-
-/// Where files have no mode they have what their directory gives them.
-#[cfg(not(unix))]
-fn set_mode(_file: &File) -> io::Result<()> {
-    Ok(())
 }

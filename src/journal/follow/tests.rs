@@ -216,12 +216,9 @@ fn a_file_that_is_copied_goes_on_where_it_was_thought_to_end() {
     assert_eq!(told, scanned(&[path]));
 }
 
-/// What begins while it is followed is given time, and what was taken for its end is none once it goes on: of open records, those
-/// that repeat what was said stay untold.
-#[test]
-fn a_copy_that_halts_is_told_once_and_as_damaged_only_if_it_halts_for_long() {
-    let first = segments(1, 1).remove(0);
-    let previous = Segment::open(&first).unwrap().footer().map(|footer| footer.digest);
+/// The segment behind another one, of open records alone, each in a block of its own.
+fn of_open_records_behind(first: &[u8]) -> Vec<u8> {
+    let previous = Segment::open(first).unwrap().footer().map(|footer| footer.digest);
     let header = Header { segment_number: 1, previous, ..Header::blank(Content::Events) };
     let mut writer = Writer::new(Vec::new(), &header).unwrap();
     for number in 1..9 {
@@ -231,7 +228,15 @@ fn a_copy_that_halts_is_told_once_and_as_damaged_only_if_it_halts_for_long() {
     }
     writer.finish(Closing::Stopped, 9).unwrap();
     writer.write_out().unwrap();
-    let second = writer.output();
+    writer.output().clone()
+}
+
+/// What begins while it is followed is given time, and what was taken for its end is none once it goes on: of open records, those
+/// that repeat what was said stay untold.
+#[test]
+fn a_copy_that_halts_is_told_once_and_as_damaged_only_if_it_halts_for_long() {
+    let first = segments(1, 1).remove(0);
+    let second = of_open_records_behind(&first);
     for (halt, damages) in [(LOOKS - 1, 0), (LOOKS + 1, 1)] {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
@@ -362,17 +367,8 @@ fn whether_open_records_are_news_is_known_of_each_segment_apart() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let first = segments(1, 1).remove(0);
-    let previous = Segment::open(&first).unwrap().footer().map(|footer| footer.digest);
-    let header = Header { segment_number: 1, previous, ..Header::blank(Content::Events) };
-    let mut writer = Writer::new(Vec::new(), &header).unwrap();
-    for number in 1..9 {
-        let endpoints: [(V4, u16); 4] = [([10; 4], 1), ([192; 4], 2), ([192; 4], 2), ([3; 4], 1)];
-        writer.push(&record(Kind::Open, number, 0, endpoints), None, number);
-        writer.seal();
-    }
-    writer.finish(Closing::Stopped, 9).unwrap();
-    writer.write_out().unwrap();
-    let (begin, rest) = writer.output().split_at(writer.output().len() / 2);
+    let second = of_open_records_behind(&first);
+    let (begin, rest) = second.split_at(second.len() / 2);
     fs::write(path("a0"), &first).unwrap();
     let mut second = Written::create(&path("a1"));
     second.append(begin);

@@ -28,6 +28,7 @@ use super::plan::Plan;
 use super::stream::{Begun, Ending, Stream};
 use super::{How, temporary};
 use crate::cli::{Misuse, Report};
+use crate::file::{directory_of, sync_directory};
 use crate::journal::{Journal, OpenRecords, Scan, Shown};
 use crate::query::coverage::{Gap, GapCause};
 use line::{Input, Line};
@@ -86,7 +87,7 @@ pub(super) fn squeeze(
 
 /// Whether a file is in this directory.
 fn is_in(file: &Path, directory: &Path) -> bool {
-    let both = [temporary::directory_of(file), directory].map(fs::canonicalize);
+    let both = [directory_of(file), directory].map(fs::canonicalize);
     matches!(both, [Ok(own), Ok(other)] if own == other)
 }
 
@@ -94,7 +95,7 @@ fn is_in(file: &Path, directory: &Path) -> bool {
 fn begin(directory: &Path) -> anyhow::Result<Option<File>> {
     if !directory.is_dir() {
         fs::create_dir(directory).context("cannot make the directory")?;
-        temporary::sync(temporary::directory_of(directory))?;
+        sync_directory(directory_of(directory))?;
     }
     let lock = temporary::lock(directory)?;
     temporary::remove_leftovers(directory).context("cannot remove what was left over")?;

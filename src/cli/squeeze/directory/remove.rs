@@ -6,8 +6,9 @@ use std::path::Path;
 use anyhow::{anyhow, bail};
 
 use super::line::Input;
-use super::{made, temporary};
+use super::made;
 use crate::cli::Report;
+use crate::file::{directory_of, sync_directory};
 use crate::journal::{Condition, Examiner, Finding, Shown, Source};
 
 /// Removes those of the inputs of a line whose outputs hold all that is in them, and says of the others why not; the outputs are
@@ -31,7 +32,7 @@ fn try_remove(input: &Input) -> anyhow::Result<()> {
     examine(&input.output, false).map_err(|why| anyhow!("its output is not whole: {why:#}"))?;
     examine(&input.path, true)?;
     fs::remove_file(&input.path)?;
-    temporary::sync(temporary::directory_of(&input.path))?;
+    sync_directory(directory_of(&input.path))?;
     Ok(())
 }
 
