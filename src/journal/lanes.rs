@@ -21,8 +21,8 @@ impl Lane {
 }
 
 impl Journal {
-    /// The journal, whose files are in the order of time, as a few that tell of the same time, where there are several: what one run of a
-    /// recorder wrote is in one of them, and of other files those that follow each other. Each is in order.
+    /// A journal whose files are in the order of time, as one or several that tell of the same time. What one run of a recorder
+    /// wrote is in one of them, and of other files those that follow each other. Each is in order.
     pub(super) fn lanes(&self) -> Vec<Self> {
         if self.files().len() < 2 {
             return self.only(0..self.files().len()).split().collect();
