@@ -15,6 +15,7 @@ use super::pattern::Pattern;
 use super::pidfile::PidFile;
 use super::privileges::Identity;
 use super::queue::{Command, Queue};
+use super::retention::{Limits, Retention};
 use super::segments::Segments;
 use super::statistics::Statistics;
 use super::sync::Sync;
@@ -55,6 +56,8 @@ pub struct Options {
     pub foreground: bool,
     /// When what was written is synced to the medium.
     pub sync: Sync,
+    /// What is kept of the journal.
+    pub limits: Limits,
     /// Whether packets and bytes shall be counted, as far as the kernel's settings are concerned.
     pub accounting: bool,
     /// Set the kernel's settings as recommended.
@@ -110,6 +113,7 @@ struct Recorder {
     prior_audible: bool,
     queue: usize,
     silence: Option<Duration>,
+    retention: Option<Retention>,
 }
 
 impl Recorder {
@@ -128,6 +132,7 @@ impl Recorder {
         }
         let neighbours = neighbours::look(&options.pattern, now)?;
         warnings.extend(neighbours.warnings);
+        warnings.extend(options.limits.warnings(&options.pattern));
         // As it was when the flows began that are there already.
         let prior_audible = settings::reports_all();
         if options.set_sysctls {
@@ -164,6 +169,7 @@ impl Recorder {
             prior_audible,
             queue,
             silence,
+            retention: Retention::new(options.limits, &options.pattern),
         })
     }
 
@@ -173,7 +179,8 @@ impl Recorder {
         let statistics = Statistics::default();
         let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);
         let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
-        let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence);
+        let recording =
+            Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence, self.retention);
         let result = std::thread::scope(|scope| {
             let writing = std::thread::Builder::new()
                 .name("write".into())

@@ -30,6 +30,10 @@ pub(super) struct Statistics {
     pub(super) segments: Counter,
     /// Bytes written.
     pub(super) bytes: Counter,
+    /// Segments removed for their age or size, or for want of room.
+    pub(super) retired: Counter,
+    /// Bytes of these.
+    pub(super) retired_bytes: Counter,
 }
 
 impl Statistics {
@@ -67,7 +71,7 @@ impl fmt::Display for Statistics {
         write!(
             f,
             "received {} starts, {} ends; {} repeated, {} passed over; lost: {} in the kernel, {} in the queue, {} on disk; {} not understood, {} not \
-             from the kernel; {} bytes in {} segments",
+             from the kernel; {} bytes in {} segments, {} segments removed",
             self.starts.get(),
             self.ends.get(),
             self.repeated.get(),
@@ -78,7 +82,8 @@ impl fmt::Display for Statistics {
             self.malformed.get(),
             self.forged.get(),
             self.bytes.get(),
-            self.segments.get()
+            self.segments.get(),
+            self.retired.get()
         )
     }
 }

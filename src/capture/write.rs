@@ -14,6 +14,7 @@ use super::clock::{self, StepWatch};
 use super::error::StartError;
 use super::queue::{Command, Element, Queue};
 use super::quiet::Quiet;
+use super::retention::Retention;
 use super::segments::{Segments, is_full};
 use super::silence::Silence;
 use super::statistics::Statistics;
@@ -45,6 +46,7 @@ pub(super) struct Recording<'a> {
     clock: StepWatch,
     quiet: Quiet<(u64, u64)>,
     silence: Option<Silence>,
+    retention: Option<Retention>,
     losses: Losses,
     /// When to end at the latest, once told to; before that it is found out what was lost.
     ending: Option<Instant>,
@@ -59,6 +61,7 @@ impl<'a> Recording<'a> {
         queue: &'a Queue,
         statistics: &'a Statistics,
         silence: Option<Duration>,
+        retention: Option<Retention>,
     ) -> Self {
         let now = clock::now();
         let next_rotation = segments.next_rotation(now);
@@ -83,6 +86,7 @@ impl<'a> Recording<'a> {
             clock,
             quiet,
             silence: silence.map(Silence::begin),
+            retention,
             losses,
             ending: None,
         }
@@ -151,6 +155,7 @@ impl<'a> Recording<'a> {
         if let Some(silence) = &mut self.silence {
             silence.watch(self.statistics.heard());
         }
+        self.retain();
         self.segments.writer().seal();
         self.segments.sync_if_due();
         self.look_for_file();
@@ -163,6 +168,14 @@ impl<'a> Recording<'a> {
             && let Some(note) = self.quiet.note(self.segments.pushed(), clock::now())
         {
             self.segments.writer().note(&note);
+        }
+    }
+
+    /// Has old segments removed.
+    fn retain(&mut self) {
+        let disk_full = self.cause() == Some(Cause::DiskFull);
+        if let Some(retention) = &mut self.retention {
+            retention.tick(&mut self.segments, disk_full, self.statistics);
         }
     }
 
@@ -266,6 +279,7 @@ impl<'a> Recording<'a> {
                 (self.overdue, self.warned, self.removed) = (false, false, false);
                 self.table.begin_segment();
                 self.statistics.segments.add(1);
+                self.retention.iter_mut().for_each(Retention::rotated);
                 tracing::info!("{}: new segment", self.segments.path().display());
             }
             Err(error) => {
@@ -315,6 +329,9 @@ impl<'a> Recording<'a> {
         // Before the footer: nothing may stand behind it.
         self.note_given_up();
         self.losses.log_now();
+        if let Some(retention) = self.retention.take() {
+            retention.finish(&mut self.segments, self.statistics);
+        }
         let open = self.table.len() as u64;
         self.segments.writer().note(&Note::at(until, Cause::Stopped).with_value(open));
         let before = self.segments.bytes();

@@ -18,6 +18,7 @@ mod recorder;
 mod recording;
 mod refusals;
 mod removed;
+mod retention;
 mod rotation;
 mod settings;
 mod signals;
