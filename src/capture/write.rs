@@ -66,6 +66,7 @@ impl<'a> Recording<'a> {
         let now = clock::now();
         let next_rotation = segments.next_rotation(now);
         statistics.segments.add(1);
+        statistics.segment_begun.set(segments.pushed().0);
         segments.writer().note(&Note::at(now, Cause::Started));
         if let Some(gap) = not_running {
             // It lasts until this very moment.
@@ -156,6 +157,9 @@ impl<'a> Recording<'a> {
             silence.watch(self.statistics.heard());
         }
         self.retain();
+        self.table.count();
+        self.statistics.blocks.reach(self.segments.blocks());
+        self.statistics.refused.set(self.refusal.is_some().into());
         self.segments.writer().seal();
         self.segments.sync_if_due();
         self.look_for_file();
@@ -194,6 +198,7 @@ impl<'a> Recording<'a> {
                 Element::Events(events) => events.iter().for_each(|event| table.event(event, writer)),
                 Element::Note(note) => {
                     self.losses.count(&note);
+                    self.statistics.gap(&note);
                     writer.note(&note);
                     if note.is_gap() {
                         table.gap(&note);
@@ -247,6 +252,7 @@ impl<'a> Recording<'a> {
     fn note_given_up(&mut self) {
         while let Some(note) = self.segments.take_given_up() {
             self.losses.count(&note);
+            self.statistics.gap(&note);
             self.statistics.lost_on_disk.add(note.lost().unwrap_or(0));
             self.segments.writer().note(&note);
         }
@@ -279,6 +285,7 @@ impl<'a> Recording<'a> {
                 (self.overdue, self.warned, self.removed) = (false, false, false);
                 self.table.begin_segment();
                 self.statistics.segments.add(1);
+                self.statistics.segment_begun.set(self.segments.pushed().0);
                 self.retention.iter_mut().for_each(Retention::rotated);
                 tracing::info!("{}: new segment", self.segments.path().display());
             }

@@ -1,5 +1,6 @@
 //! `ctrecorder capture` (`-C`): records.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -83,6 +84,10 @@ pub struct Arguments {
     /// Have packets and bytes counted: recommend, or set with --set-sysctls, nf_conntrack_acct=1
     #[arg(long)]
     accounting: bool,
+
+    /// Answer at this address and port, such as 127.0.0.1:9100 or [::1]:9100, with metrics for Prometheus (GET /metrics)
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
 
     /// Remove the oldest files so that nothing is older than this, such as 180d; never the one being written, nor anything while
     /// there is a file named HOLD beside them
@@ -187,6 +192,7 @@ mod recorder {
             },
             accounting: arguments.accounting,
             set_sysctls: arguments.set_sysctls,
+            metrics: arguments.metrics,
             limits,
             examine: crate::doctor::at_start,
         })

@@ -10,6 +10,7 @@ mod doctor;
 mod follow;
 mod keyframe;
 mod killed;
+mod metrics;
 mod neighbours;
 mod outputs;
 mod overrun;
