@@ -1,6 +1,7 @@
 //! Why a recorder does not start.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::netlink::socket::OpenError;
@@ -62,6 +63,14 @@ pub enum StartError {
         path: PathBuf,
         /// The user.
         user: String,
+    },
+    /// Nobody could ask for metrics there.
+    #[error("--metrics {address}: {error}{}", if error.kind() == io::ErrorKind::AddrInUse { "; choose another port, or stop what listens there" } else { "" })]
+    Metrics {
+        /// Where to listen.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
     },
     /// Something of the system's failed.
     #[error("{what}: {error}")]

@@ -82,6 +82,17 @@ impl Pattern {
         self.name(moment).parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
     }
 
+    /// The directory that holds all segments, whatever the moment: the path up to the first conversion.
+    pub(super) fn base(&self) -> PathBuf {
+        let fixed = self.text.split('%').next().unwrap_or_default();
+        fixed.rsplit_once('/').filter(|(above, _)| !above.is_empty()).map_or("/", |(above, _)| above).into()
+    }
+
+    /// Whether new segments begin by the clock.
+    pub(super) const fn rotates(&self) -> bool {
+        self.rotate_minutes > 0
+    }
+
     /// A glob that fits every name the pattern can give: a conversion stands for anything within a part of the path, one of a
     /// number for what begins with a digit.
     pub(crate) fn glob(&self) -> String {
@@ -152,6 +163,21 @@ mod tests {
         assert_eq!(pattern.name_in(&FixedOffset::east_opt(19800).unwrap(), at(13, 5)), "/var/ct.20261120-1835");
         assert_eq!(pattern.next_rotation(at(13, 5)), Some(at(18, 0) - 7 * SECOND));
         assert_eq!(pattern.next_rotation(at(18, 0) - 7 * SECOND), Some(at(23, 0) + 3593 * SECOND));
+    }
+
+    #[test]
+    fn all_segments_are_below_the_directory_in_front_of_the_first_conversion() {
+        for (text, base) in [
+            ("/var/ct/%Y/ct.%d", "/var/ct"),
+            ("/var/ct/ct.%s", "/var/ct"),
+            ("/var/ct", "/var"),
+            ("/%s", "/"),
+            ("/a/b%%/c", "/a"),
+        ] {
+            let pattern = Pattern { text: text.into(), rotate_minutes: 0 };
+            assert_eq!(pattern.base(), Path::new(base), "{text}");
+            assert!(Path::new(&pattern.name_in(&Utc, at(1, 0))).starts_with(base));
+        }
     }
 
     #[test]

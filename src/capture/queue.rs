@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -74,6 +74,8 @@ pub(super) struct Queue {
     /// The last ticket handed out.
     asked: AtomicU64,
     closed: AtomicBool,
+    /// How many events wait, for whoever must not wait for the lock.
+    depth: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +103,18 @@ impl Queue {
             bell: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
             asked: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            depth: AtomicUsize::new(0),
         })
+    }
+
+    /// How many events wait.
+    pub(super) fn depth(&self) -> usize {
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    /// How many events may wait.
+    pub(super) const fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Adds the events, and empties their vector for the next ones; returns how many of them, the last ones, found no
@@ -122,6 +135,7 @@ impl Queue {
         }
         events.clear();
         let wake = state.events >= self.wake_at && state.stalled.is_none();
+        self.depth.store(state.events, Ordering::Relaxed);
         drop(state);
         if wake {
             self.wake.notify_one();
@@ -232,6 +246,7 @@ impl Queue {
             return Taken { commands, ..Taken::default() };
         }
         state.events = 0;
+        self.depth.store(0, Ordering::Relaxed);
         Taken { elements: std::mem::take(&mut state.elements), commands, standing: state.standing }
     }
 
@@ -239,6 +254,7 @@ impl Queue {
     pub(super) fn take_all(&self) -> VecDeque<Element> {
         let mut state = self.state();
         state.events = 0;
+        self.depth.store(0, Ordering::Relaxed);
         std::mem::take(&mut state.elements)
     }
 

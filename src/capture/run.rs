@@ -1,5 +1,6 @@
 //! The start and the end of a recorder, in their order.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::fchown;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,10 +12,12 @@ use super::daemon::{self, Report, Side};
 use super::delivery::Delivery;
 use super::error::StartError;
 use super::listen::{self, Listener, Wanted};
+use super::metrics::{Metrics, Sources};
 use super::pattern::Pattern;
 use super::pidfile::PidFile;
 use super::privileges::Identity;
 use super::queue::{Command, Queue};
+use super::retention::{Limits, Retention};
 use super::segments::Segments;
 use super::statistics::Statistics;
 use super::sync::Sync;
@@ -55,6 +58,10 @@ pub struct Options {
     pub foreground: bool,
     /// When what was written is synced to the medium.
     pub sync: Sync,
+    /// Where metrics can be asked for; nowhere if `None`.
+    pub metrics: Option<SocketAddr>,
+    /// What is kept of the journal.
+    pub limits: Limits,
     /// Whether packets and bytes shall be counted, as far as the kernel's settings are concerned.
     pub accounting: bool,
     /// Set the kernel's settings as recommended.
@@ -110,6 +117,10 @@ struct Recorder {
     prior_audible: bool,
     queue: usize,
     silence: Option<Duration>,
+    retention: Option<Retention>,
+    metrics: Option<Metrics>,
+    pattern: Pattern,
+    started: u64,
 }
 
 impl Recorder {
@@ -128,6 +139,9 @@ impl Recorder {
         }
         let neighbours = neighbours::look(&options.pattern, now)?;
         warnings.extend(neighbours.warnings);
+        warnings.extend(options.limits.warnings(&options.pattern));
+        // A port below 1024 takes privileges.
+        let metrics = options.metrics.map(Metrics::bind).transpose()?;
         // As it was when the flows began that are there already.
         let prior_audible = settings::reports_all();
         if options.set_sysctls {
@@ -164,6 +178,10 @@ impl Recorder {
             prior_audible,
             queue,
             silence,
+            retention: Retention::new(options.limits, &options.pattern),
+            metrics,
+            pattern: options.pattern.clone(),
+            started: now,
         })
     }
 
@@ -173,8 +191,12 @@ impl Recorder {
         let statistics = Statistics::default();
         let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);
         let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
-        let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence);
+        let recording =
+            Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence, self.retention);
+        let (metrics, pattern, started) = (self.metrics, self.pattern, self.started);
+        let sources = Sources { statistics: &statistics, queue: &queue, pattern: &pattern, started };
         let result = std::thread::scope(|scope| {
+            let _guard = StopAnswering(metrics.as_ref());
             let writing = std::thread::Builder::new()
                 .name("write".into())
                 .spawn_scoped(scope, || {
@@ -182,6 +204,13 @@ impl Recorder {
                     recording.run()
                 })
                 .map_err(StartError::system("cannot start a thread"))?;
+            if let Some(metrics) = &metrics {
+                let answering = std::thread::Builder::new().name("metrics".into());
+                let answering = answering.spawn_scoped(scope, || metrics.serve(&sources));
+                answering
+                    .map_err(StartError::system("cannot start a thread"))
+                    .inspect_err(|_| drop(StopWriting(&queue)))?;
+            }
             if let Some(report) = report {
                 report.started(&self.warnings);
             }
@@ -216,6 +245,15 @@ impl Drop for StopWriting<'_> {
     fn drop(&mut self) {
         self.0.command(Command::StopNow);
         self.0.drained(clock::now());
+    }
+}
+
+/// Ends the thread that answers for metrics.
+struct StopAnswering<'a>(Option<&'a Metrics>);
+
+impl Drop for StopAnswering<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|metrics| metrics.stop());
     }
 }
 

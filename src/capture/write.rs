@@ -14,6 +14,7 @@ use super::clock::{self, StepWatch};
 use super::error::StartError;
 use super::queue::{Command, Element, Queue};
 use super::quiet::Quiet;
+use super::retention::Retention;
 use super::segments::{Segments, is_full};
 use super::silence::Silence;
 use super::statistics::Statistics;
@@ -45,6 +46,7 @@ pub(super) struct Recording<'a> {
     clock: StepWatch,
     quiet: Quiet<(u64, u64)>,
     silence: Option<Silence>,
+    retention: Option<Retention>,
     losses: Losses,
     /// When to end at the latest, once told to; before that it is found out what was lost.
     ending: Option<Instant>,
@@ -59,10 +61,12 @@ impl<'a> Recording<'a> {
         queue: &'a Queue,
         statistics: &'a Statistics,
         silence: Option<Duration>,
+        retention: Option<Retention>,
     ) -> Self {
         let now = clock::now();
         let next_rotation = segments.next_rotation(now);
         statistics.segments.add(1);
+        statistics.segment_begun.set(segments.pushed().0);
         segments.writer().note(&Note::at(now, Cause::Started));
         if let Some(gap) = not_running {
             // It lasts until this very moment.
@@ -83,6 +87,7 @@ impl<'a> Recording<'a> {
             clock,
             quiet,
             silence: silence.map(Silence::begin),
+            retention,
             losses,
             ending: None,
         }
@@ -151,6 +156,10 @@ impl<'a> Recording<'a> {
         if let Some(silence) = &mut self.silence {
             silence.watch(self.statistics.heard());
         }
+        self.retain();
+        self.table.count();
+        self.statistics.blocks.reach(self.segments.blocks());
+        self.statistics.refused.set(self.refusal.is_some().into());
         self.segments.writer().seal();
         self.segments.sync_if_due();
         self.look_for_file();
@@ -163,6 +172,14 @@ impl<'a> Recording<'a> {
             && let Some(note) = self.quiet.note(self.segments.pushed(), clock::now())
         {
             self.segments.writer().note(&note);
+        }
+    }
+
+    /// Has old segments removed.
+    fn retain(&mut self) {
+        let disk_full = self.cause() == Some(Cause::DiskFull);
+        if let Some(retention) = &mut self.retention {
+            retention.tick(&mut self.segments, disk_full, self.statistics);
         }
     }
 
@@ -181,6 +198,7 @@ impl<'a> Recording<'a> {
                 Element::Events(events) => events.iter().for_each(|event| table.event(event, writer)),
                 Element::Note(note) => {
                     self.losses.count(&note);
+                    self.statistics.gap(&note);
                     writer.note(&note);
                     if note.is_gap() {
                         table.gap(&note);
@@ -234,6 +252,7 @@ impl<'a> Recording<'a> {
     fn note_given_up(&mut self) {
         while let Some(note) = self.segments.take_given_up() {
             self.losses.count(&note);
+            self.statistics.gap(&note);
             self.statistics.lost_on_disk.add(note.lost().unwrap_or(0));
             self.segments.writer().note(&note);
         }
@@ -266,6 +285,8 @@ impl<'a> Recording<'a> {
                 (self.overdue, self.warned, self.removed) = (false, false, false);
                 self.table.begin_segment();
                 self.statistics.segments.add(1);
+                self.statistics.segment_begun.set(self.segments.pushed().0);
+                self.retention.iter_mut().for_each(Retention::rotated);
                 tracing::info!("{}: new segment", self.segments.path().display());
             }
             Err(error) => {
@@ -315,6 +336,9 @@ impl<'a> Recording<'a> {
         // Before the footer: nothing may stand behind it.
         self.note_given_up();
         self.losses.log_now();
+        if let Some(retention) = self.retention.take() {
+            retention.finish(&mut self.segments, self.statistics);
+        }
         let open = self.table.len() as u64;
         self.segments.writer().note(&Note::at(until, Cause::Stopped).with_value(open));
         let before = self.segments.bytes();

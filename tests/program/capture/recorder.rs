@@ -61,6 +61,11 @@ impl Recorder {
         self.process.wait()
     }
 
+    /// Waits until it ends.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.wait()
+    }
+
     /// Ends it in order.
     pub fn stop(&mut self) {
         let status = self.end(Signal::SIGTERM);

@@ -35,6 +35,10 @@ fn arguments_that_make_no_sense_are_usage_errors_that_name_them() {
         (&["-b", "0"], "0"),
         (&["-B", "0"], "0"),
         (&["-t", "60"], "come to the same name"),
+        (&["--max-size", "100K"], "smaller than one file"),
+        (&["--max-size", "1.5G"], "not a size"),
+        (&["--max-age", "180"], "180"),
+        (&["--max-age", "0s"], "longer than --rotate"),
     ] {
         let answer = refused(arguments);
         assert_eq!(answer.status, 2, "{arguments:?}: {}", answer.stderr);
