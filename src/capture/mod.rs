@@ -19,6 +19,7 @@ mod flows;
 mod header;
 mod listen;
 mod logging;
+mod manager;
 mod mirror;
 pub(crate) mod neighbours;
 mod pattern;

@@ -38,6 +38,12 @@ impl Statistics {
         self.starts.get().wrapping_add(self.ends.get()).wrapping_add(self.passed_over.get())
     }
 
+    /// Events that are known to be lost.
+    pub(super) fn lost(&self) -> u64 {
+        let lost = [&self.lost_in_kernel, &self.lost_in_queue, &self.lost_on_disk];
+        lost.into_iter().map(Counter::get).fold(0, u64::wrapping_add)
+    }
+
     /// Counts an event that is to be recorded.
     pub(super) fn count(&self, change: Change) {
         match change {

@@ -162,6 +162,11 @@ impl<'a> Table<'a> {
         self.statistics.repeated.add(self.mirror.take_repeated());
     }
 
+    /// Whether the kernel's table was read whole once.
+    pub(super) const fn is_known(&self) -> bool {
+        self.mirror.is_known()
+    }
+
     /// Whether it is known what was lost.
     pub(super) fn is_settled(&self) -> bool {
         !self.account.is_open()

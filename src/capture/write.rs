@@ -12,6 +12,7 @@ use ctrecorder_format::{Cause, Note};
 
 use super::clock::{self, StepWatch};
 use super::error::StartError;
+use super::manager::Manager;
 use super::queue::{Command, Element, Queue};
 use super::quiet::Quiet;
 use super::segments::{Segments, is_full};
@@ -45,6 +46,7 @@ pub(super) struct Recording<'a> {
     clock: StepWatch,
     quiet: Quiet<(u64, u64)>,
     silence: Option<Silence>,
+    manager: Manager,
     losses: Losses,
     /// When to end at the latest, once told to; before that it is found out what was lost.
     ending: Option<Instant>,
@@ -83,6 +85,7 @@ impl<'a> Recording<'a> {
             clock,
             quiet,
             silence: silence.map(Silence::begin),
+            manager: Manager::find(),
             losses,
             ending: None,
         }
@@ -98,6 +101,7 @@ impl<'a> Recording<'a> {
                 self.table.work(taken.standing, self.segments.writer());
                 self.log_account();
             }
+            self.manager.started(self.table.is_known());
             let ticked = Instant::now() >= tick;
             if ticked {
                 tick = Instant::now() + TICK;
@@ -106,14 +110,14 @@ impl<'a> Recording<'a> {
             for command in taken.commands {
                 match command {
                     Command::Stop if self.ending.is_none() => {
+                        self.manager.stopping();
                         self.ending = Some(Instant::now() + SETTLING);
                         self.table.hurry();
                     }
                     Command::Stop => {}
                     Command::StopNow => return self.stop(),
                     Command::Flush => self.flush(),
-                    Command::NewSegment if self.segments.has_just_begun(clock::now()) => {}
-                    Command::NewSegment => self.rotate(clock::now()),
+                    Command::NewSegment => self.new_segment(),
                 }
             }
             if let Some(latest) = self.ending
@@ -155,6 +159,7 @@ impl<'a> Recording<'a> {
         self.segments.sync_if_due();
         self.look_for_file();
         self.losses.log();
+        self.manager.tick(self.queue.rounds(), || status(&self.segments, &self.table, self.statistics));
     }
 
     /// Notes that nothing happened, if it did not for long. While the disk refuses, what happens waits in the queue.
@@ -255,6 +260,16 @@ impl<'a> Recording<'a> {
         self.next_rotation = self.next_rotation.min(next);
     }
 
+    /// Begins a new segment because someone wants one now.
+    fn new_segment(&mut self) {
+        self.manager.reloading();
+        let now = clock::now();
+        if !self.segments.has_just_begun(now) {
+            self.rotate(now);
+        }
+        self.manager.reloaded();
+    }
+
     fn rotate(&mut self, moment: u64) {
         // The old segment gets its rest first, so that it can be closed at once.
         self.segments.writer().seal();
@@ -332,6 +347,13 @@ impl<'a> Recording<'a> {
         let path = self.segments.path().to_path_buf();
         lost.map_or(Ok(()), |(events, error)| Err(StartError::Unwritten { path, events, error }))
     }
+}
+
+/// How it goes, in a line for the service manager.
+fn status(segments: &Segments, table: &Table<'_>, statistics: &Statistics) -> String {
+    let (path, alive) = (segments.path().display(), table.len());
+    let (starts, ends, lost) = (statistics.starts.get(), statistics.ends.get(), statistics.lost());
+    format!("recording into {path}: {alive} flows alive; {starts} starts, {ends} ends received, {lost} events lost")
 }
 
 fn removed() -> io::Error {
