@@ -6,7 +6,7 @@
 //! at the head of each segment and after gaps (`table`); a third thread waits for the disk (`sync`).
 //!
 //! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, look around, set what is to be set,
-//! create the first segment, give up privileges, and only then start threads, since capabilities belong to a thread.
+//! create the first segment, become another user, enter the `sandbox`, and only then start threads: privileges belong to a thread.
 
 mod account;
 pub(crate) mod clock;
@@ -30,6 +30,7 @@ mod queue;
 mod quiet;
 mod recent;
 mod run;
+pub(crate) mod sandbox;
 mod segments;
 pub(crate) mod settings;
 mod silence;

@@ -15,6 +15,7 @@ use super::error::StartError;
 use super::manager::Manager;
 use super::queue::{Command, Element, Queue};
 use super::quiet::Quiet;
+use super::sandbox::Sandbox;
 use super::segments::{Segments, is_full};
 use super::silence::Silence;
 use super::statistics::Statistics;
@@ -47,6 +48,7 @@ pub(super) struct Recording<'a> {
     quiet: Quiet<(u64, u64)>,
     silence: Option<Silence>,
     manager: Manager,
+    sandbox: Option<Sandbox>,
     losses: Losses,
     /// When to end at the latest, once told to; before that it is found out what was lost.
     ending: Option<Instant>,
@@ -86,9 +88,15 @@ impl<'a> Recording<'a> {
             quiet,
             silence: silence.map(Silence::begin),
             manager: Manager::find(),
+            sandbox: None,
             losses,
             ending: None,
         }
+    }
+
+    /// The same in a sandbox.
+    pub(super) fn within(self, sandbox: Option<Sandbox>) -> Self {
+        Self { sandbox, ..self }
     }
 
     /// Writes until told to stop.
@@ -126,6 +134,9 @@ impl<'a> Recording<'a> {
                 return self.stop();
             }
             self.rotate_if_due(ticked);
+            if ticked && self.overdue && self.sandbox.as_ref().is_some_and(Sandbox::is_left_behind) {
+                return self.leave();
+            }
             if self.refusal.is_none() || ticked {
                 self.write_out();
             }
@@ -313,6 +324,12 @@ impl<'a> Recording<'a> {
         }
         self.table.count();
         tracing::info!("{}", self.statistics);
+    }
+
+    /// Ends, since no new segment can ever be had: whoever starts the recorder again has a sandbox around the new directory.
+    fn leave(self) -> Result<(), StartError> {
+        let place = self.segments.directory();
+        self.stop().and(Err(StartError::LeftBehind(place)))
     }
 
     /// Writes everything that was received, and the footer.

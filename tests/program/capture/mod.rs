@@ -19,6 +19,7 @@ mod recording;
 mod refusals;
 mod removed;
 mod rotation;
+mod sandbox;
 mod service;
 mod settings;
 mod signals;
