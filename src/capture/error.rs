@@ -75,8 +75,8 @@ pub enum StartError {
     Sandbox(String),
     /// The recorder is shut out of a directory that took the place of its own.
     #[error(
-        "{}: is another directory than at the start, and out of the sandbox's reach; all that was received is written: start again"
-        , .0.display()
+        "{}: is another directory than at the start, and out of the sandbox's reach; all that was received is written: start again",
+        .0.display()
     )]
     LeftBehind(PathBuf),
     /// Something of the system's failed.

@@ -9,6 +9,11 @@
 //! It is entered by the only thread there is, since all of it belongs to a thread and is handed on to those it starts. What needs
 //! more (sockets of the Internet, files elsewhere) is opened before.
 
+// A filter is made of numbers that each kind of processor has its own of.
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")),
+    path = "calls_unknown.rs"
+)]
 mod calls;
 pub(super) mod capabilities;
 mod files;

@@ -156,6 +156,7 @@ fn of_system_calls_those_that_rule_others_are_gone() {
 }
 
 #[test]
+#[expect(clippy::zombie_processes, reason = "from within the sandbox no process can be waited for")]
 fn a_directory_that_took_the_place_of_the_journals_is_noticed() {
     in_sandbox("a_directory_that_took_the_place_of_the_journals_is_noticed", |directory| {
         let journal = directory.join("journal");
