@@ -7,9 +7,9 @@
 //! segments (`retention`), and a fifth answers who asks what was counted (`metrics`).
 //!
 //! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, look around, set what is to be set,
-//! create the first segment, give up privileges, and only then start threads, since capabilities belong to a thread.
+//! create the first segment, become another user, enter the `sandbox`, and only then start threads: privileges belong to a thread.
 //!
-//! What is opened after that, by whichever thread: below [`Pattern::base`] new segments, directories to sync or to look through
+//! What is opened after that, by whichever thread: below [`Pattern::fixed_directory`] new segments, directories to sync or to look through
 //! and, to be read and unlinked, old segments (`retention`; it calls statvfs there, as `metrics` does, which opens nothing and accepts
 //! connections); the settings of the kernel's table, to be
 //! read (`settings`, at each segment and when the table is watched).
@@ -25,6 +25,7 @@ mod flows;
 mod header;
 mod listen;
 mod logging;
+mod manager;
 mod metrics;
 mod mirror;
 pub(crate) mod neighbours;
@@ -37,6 +38,7 @@ mod quiet;
 mod recent;
 mod retention;
 mod run;
+pub(crate) mod sandbox;
 mod segments;
 pub(crate) mod settings;
 mod silence;

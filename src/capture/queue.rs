@@ -73,6 +73,8 @@ pub(super) struct Queue {
     bell: EventFd,
     /// The last ticket handed out.
     asked: AtomicU64,
+    /// How often the draining side has come round.
+    rounds: AtomicU64,
     closed: AtomicBool,
     /// How many events wait, for whoever must not wait for the lock.
     depth: AtomicUsize,
@@ -102,6 +104,7 @@ impl Queue {
             wake: Condvar::new(),
             bell: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
             asked: AtomicU64::new(0),
+            rounds: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             depth: AtomicUsize::new(0),
         })
@@ -188,10 +191,16 @@ impl Queue {
         self.bell.as_fd()
     }
 
-    /// Takes notice of the bell.
+    /// Takes notice of the bell. The draining side does so whenever it comes round, about once a second at least.
     pub(super) fn hush(&self) {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
         // It says EAGAIN if it was not rung.
         let _ = self.bell.read();
+    }
+
+    /// How often the draining side has come round: it is alive as long as this changes.
+    pub(super) fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
     }
 
     fn ring(&self) {

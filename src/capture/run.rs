@@ -15,9 +15,10 @@ use super::listen::{self, Listener, Wanted};
 use super::metrics::{Metrics, Sources};
 use super::pattern::Pattern;
 use super::pidfile::PidFile;
-use super::privileges::Identity;
+use super::privileges::{self, Identity};
 use super::queue::{Command, Queue};
 use super::retention::{Limits, Retention};
+use super::sandbox::{Reach, Sandbox};
 use super::segments::Segments;
 use super::statistics::Statistics;
 use super::sync::Sync;
@@ -66,6 +67,8 @@ pub struct Options {
     pub accounting: bool,
     /// Set the kernel's settings as recommended.
     pub set_sysctls: bool,
+    /// Give up, once started, whatever a recorder does not need: files, system calls, and of root's powers all but CAP_NET_ADMIN.
+    pub sandbox: bool,
     /// Looks at the start for what would cost records, after settings were set: [`doctor::at_start`](crate::doctor::at_start),
     /// which stands above the recorder and so is handed in.
     pub examine: fn(&Options) -> Vec<Remark>,
@@ -121,6 +124,7 @@ struct Recorder {
     metrics: Option<Metrics>,
     pattern: Pattern,
     started: u64,
+    sandbox: Option<Sandbox>,
 }
 
 impl Recorder {
@@ -134,8 +138,11 @@ impl Recorder {
             .map_err(StartError::system("cannot make the kernel's delivery reliable"))?;
         let mut warnings = Vec::new();
         let now = clock::now();
-        if let Some(identity) = &identity {
-            identity.check_directory(&options.pattern.directory(now))?;
+        let directory = options.pattern.directory(now);
+        match &identity {
+            Some(identity) => identity.check_directory(&directory)?,
+            None if options.sandbox => privileges::check_directory_when_sandboxed(&directory)?,
+            None => {}
         }
         let neighbours = neighbours::look(&options.pattern, now)?;
         warnings.extend(neighbours.warnings);
@@ -162,6 +169,8 @@ impl Recorder {
         let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
+        let sandbox = options.sandbox.then(|| Sandbox::enter(&reach(options))).transpose();
+        let sandbox = sandbox.inspect_err(|_| segments.abandon())?;
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
         let (poll, queue, silence) = (options.poll, options.queue, options.silence);
         let not_running = neighbours.not_running;
@@ -182,6 +191,7 @@ impl Recorder {
             metrics,
             pattern: options.pattern.clone(),
             started: now,
+            sandbox,
         })
     }
 
@@ -191,10 +201,11 @@ impl Recorder {
         let statistics = Statistics::default();
         let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);
         let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
-        let recording =
-            Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence, self.retention);
         let (metrics, pattern, started) = (self.metrics, self.pattern, self.started);
         let sources = Sources { statistics: &statistics, queue: &queue, pattern: &pattern, started };
+        let recording =
+            Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence, self.retention)
+                .within(self.sandbox);
         let result = std::thread::scope(|scope| {
             let _guard = StopAnswering(metrics.as_ref());
             let writing = std::thread::Builder::new()
@@ -262,6 +273,11 @@ fn hand_over(identity: &Identity, segments: &Segments) -> Result<(), StartError>
     fchown(segments.file(), identity.user(), identity.group())
         .map_err(StartError::system("cannot change the owner of the first segment"))?;
     identity.assume()
+}
+
+/// What a recorder has to reach once it has started.
+fn reach(options: &Options) -> Reach {
+    Reach { journal: options.pattern.fixed_directory(), pid_file: options.pid_file.clone() }
 }
 
 fn be_nice(increment: i32) -> Result<(), StartError> {

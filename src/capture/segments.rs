@@ -94,6 +94,11 @@ impl Segments {
         &self.path
     }
 
+    /// The directory that all segments are in, or beneath.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.pattern.fixed_directory()
+    }
+
     /// The file of the current segment.
     pub(super) const fn file(&self) -> &File {
         self.writer.output()

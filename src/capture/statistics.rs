@@ -72,6 +72,12 @@ impl Statistics {
             self.gaps[place].add(1);
         }
     }
+
+    /// Events that are known to be lost.
+    pub(super) fn lost(&self) -> u64 {
+        let lost = [&self.lost_in_kernel, &self.lost_in_queue, &self.lost_on_disk];
+        lost.into_iter().map(Counter::get).fold(0, u64::wrapping_add)
+    }
 }
 
 /// One number of the statistics, which only grows.

@@ -163,6 +163,11 @@ impl<'a> Table<'a> {
         self.statistics.alive.set(self.mirror.len() as u64);
     }
 
+    /// Whether the kernel's table was read whole once.
+    pub(super) const fn is_known(&self) -> bool {
+        self.mirror.is_known()
+    }
+
     /// Whether it is known what was lost.
     pub(super) fn is_settled(&self) -> bool {
         !self.account.is_open()

@@ -12,9 +12,11 @@ use ctrecorder_format::{Cause, Note};
 
 use super::clock::{self, StepWatch};
 use super::error::StartError;
+use super::manager::Manager;
 use super::queue::{Command, Element, Queue};
 use super::quiet::Quiet;
 use super::retention::Retention;
+use super::sandbox::Sandbox;
 use super::segments::{Segments, is_full};
 use super::silence::Silence;
 use super::statistics::Statistics;
@@ -47,6 +49,8 @@ pub(super) struct Recording<'a> {
     quiet: Quiet<(u64, u64)>,
     silence: Option<Silence>,
     retention: Option<Retention>,
+    manager: Manager,
+    sandbox: Option<Sandbox>,
     losses: Losses,
     /// When to end at the latest, once told to; before that it is found out what was lost.
     ending: Option<Instant>,
@@ -88,9 +92,16 @@ impl<'a> Recording<'a> {
             quiet,
             silence: silence.map(Silence::begin),
             retention,
+            manager: Manager::find(),
+            sandbox: None,
             losses,
             ending: None,
         }
+    }
+
+    /// The same in a sandbox.
+    pub(super) fn within(self, sandbox: Option<Sandbox>) -> Self {
+        Self { sandbox, ..self }
     }
 
     /// Writes until told to stop.
@@ -103,6 +114,7 @@ impl<'a> Recording<'a> {
                 self.table.work(taken.standing, self.segments.writer());
                 self.log_account();
             }
+            self.manager.started(self.table.is_known());
             let ticked = Instant::now() >= tick;
             if ticked {
                 tick = Instant::now() + TICK;
@@ -111,14 +123,14 @@ impl<'a> Recording<'a> {
             for command in taken.commands {
                 match command {
                     Command::Stop if self.ending.is_none() => {
+                        self.manager.stopping();
                         self.ending = Some(Instant::now() + SETTLING);
                         self.table.hurry();
                     }
                     Command::Stop => {}
                     Command::StopNow => return self.stop(),
                     Command::Flush => self.flush(),
-                    Command::NewSegment if self.segments.has_just_begun(clock::now()) => {}
-                    Command::NewSegment => self.rotate(clock::now()),
+                    Command::NewSegment => self.new_segment(),
                 }
             }
             if let Some(latest) = self.ending
@@ -127,6 +139,9 @@ impl<'a> Recording<'a> {
                 return self.stop();
             }
             self.rotate_if_due(ticked);
+            if ticked && self.overdue && self.sandbox.as_ref().is_some_and(Sandbox::is_left_behind) {
+                return self.leave();
+            }
             if self.refusal.is_none() || ticked {
                 self.write_out();
             }
@@ -164,6 +179,7 @@ impl<'a> Recording<'a> {
         self.segments.sync_if_due();
         self.look_for_file();
         self.losses.log();
+        self.manager.tick(self.queue.rounds(), || status(&self.segments, &self.table, self.statistics));
     }
 
     /// Notes that nothing happened, if it did not for long. While the disk refuses, what happens waits in the queue.
@@ -274,6 +290,16 @@ impl<'a> Recording<'a> {
         self.next_rotation = self.next_rotation.min(next);
     }
 
+    /// Begins a new segment because someone wants one now.
+    fn new_segment(&mut self) {
+        self.manager.reloading();
+        let now = clock::now();
+        if !self.segments.has_just_begun(now) {
+            self.rotate(now);
+        }
+        self.manager.reloaded();
+    }
+
     fn rotate(&mut self, moment: u64) {
         // The old segment gets its rest first, so that it can be closed at once.
         self.segments.writer().seal();
@@ -321,6 +347,12 @@ impl<'a> Recording<'a> {
         tracing::info!("{}", self.statistics);
     }
 
+    /// Ends, since no new segment can ever be had: whoever starts the recorder again has a sandbox around the new directory.
+    fn leave(self) -> Result<(), StartError> {
+        let place = self.segments.directory();
+        self.stop().and(Err(StartError::LeftBehind(place)))
+    }
+
     /// Writes everything that was received, and the footer.
     fn stop(mut self) -> Result<(), StartError> {
         // The rest of the segment before may take its time; what happens meanwhile is heard, too.
@@ -356,6 +388,13 @@ impl<'a> Recording<'a> {
         let path = self.segments.path().to_path_buf();
         lost.map_or(Ok(()), |(events, error)| Err(StartError::Unwritten { path, events, error }))
     }
+}
+
+/// How it goes, in a line for the service manager.
+fn status(segments: &Segments, table: &Table<'_>, statistics: &Statistics) -> String {
+    let (path, alive) = (segments.path().display(), table.len());
+    let (starts, ends, lost) = (statistics.starts.sum(), statistics.ends.sum(), statistics.lost());
+    format!("recording into {path}: {alive} flows alive; {starts} starts, {ends} ends received, {lost} events lost")
 }
 
 fn removed() -> io::Error {

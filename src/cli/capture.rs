@@ -105,6 +105,11 @@ pub struct Arguments {
     /// Set nf_conntrack_events and nf_conntrack_timestamp of this network namespace to 1, for flows that begin afterwards
     #[arg(long)]
     set_sysctls: bool,
+
+    /// Keep what a started recorder gives up: files other than its own, system calls that it does not make, and root's powers. For
+    /// debugging
+    #[arg(long)]
+    no_sandbox: bool,
 }
 
 /// When to sync, as it is named on the command line.
@@ -194,6 +199,7 @@ mod recorder {
             set_sysctls: arguments.set_sysctls,
             metrics: arguments.metrics,
             limits,
+            sandbox: !arguments.no_sandbox,
             examine: crate::doctor::at_start,
         })
     }

@@ -77,7 +77,7 @@ impl Keeper {
     pub(super) fn new(limits: Limits, pattern: &Pattern) -> Self {
         let work = Work {
             limits,
-            base: pattern.base(),
+            base: pattern.fixed_directory(),
             finder: Finder::new(pattern.glob()),
             stuck: HashSet::new(),
             first: true,

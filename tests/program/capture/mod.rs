@@ -21,6 +21,8 @@ mod refusals;
 mod removed;
 mod retention;
 mod rotation;
+mod sandbox;
+mod service;
 mod settings;
 mod signals;
 mod sync;

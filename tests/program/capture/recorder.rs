@@ -55,14 +55,14 @@ impl Recorder {
         self.process.signal(signal);
     }
 
-    /// Ends it with this signal.
-    pub fn end(&mut self, signal: Signal) -> ExitStatus {
-        self.signal(signal);
+    /// Waits until it has ended by itself.
+    pub fn wait(&mut self) -> ExitStatus {
         self.process.wait()
     }
 
-    /// Waits until it ends.
-    pub fn wait(&mut self) -> ExitStatus {
+    /// Ends it with this signal.
+    pub fn end(&mut self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
         self.process.wait()
     }
 
