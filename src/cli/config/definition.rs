@@ -17,7 +17,7 @@ pub const FILE_OPTION: &str = "config";
 #[derive(clap::Args, Debug)]
 pub struct FileOption {
     /// Take options that are not given here, nor by CTRECORDER_COMMAND_OPTION in the environment, from this TOML file (default:
-    /// /etc/ctrecorder/ctrecorder.toml, if it is there); see config
+    /// /etc/ctrecorder/ctrecorder.toml, if it is there); see ctrecorder config
     #[arg(long, value_name = "FILE", global = true, help_heading = "Configuration")]
     config: Option<PathBuf>,
 }

@@ -30,8 +30,8 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FORMAT", default_value = "toml")]
     output: Format,
 
-    /// Of this command alone, and as if it were given these options
-    #[arg(value_name = "COMMAND [OPTION]...", trailing_var_arg = true, allow_hyphen_values = true)]
+    /// A command, and options: show those of this command alone, as if it were given these
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
 }
 
