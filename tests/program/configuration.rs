@@ -305,3 +305,16 @@ fn the_classic_spelling_takes_nothing_from_elsewhere() {
     let plain = answer(ctrecorder().args(["-L", "-f", &golden()]));
     assert_eq!(settings.run(&variables, &["-L", "-f", &golden()]), plain);
 }
+
+#[test]
+fn the_configuration_that_packages_bring_changes_nothing_and_all_that_it_proposes_is_understood() {
+    let text = include_str!("../../examples/ctrecorder.toml");
+    let (brought, none) = (Settings::new(text).run(&[], &["config"]), Settings::new("").run(&[], &["config"]));
+    let settings = |answer: &Answer| answer.stdout.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(settings(&brought), settings(&none));
+    let is_option = |line: &&str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
+    let proposed = |line: &str| line.strip_prefix("# ").filter(is_option).unwrap_or(line).to_owned() + "\n";
+    let taken = Settings::new(text.lines().map(proposed).collect::<String>());
+    assert_eq!(taken.in_force(&[], &["capture"], "user"), ("ctrecorder".into(), "file".into()));
+    assert_eq!(taken.in_force(&[], &["who"], "tz"), ("UTC".into(), "file".into()));
+}
