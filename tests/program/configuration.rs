@@ -315,6 +315,6 @@ fn the_configuration_that_packages_bring_changes_nothing_and_all_that_it_propose
     let is_option = |line: &&str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
     let proposed = |line: &str| line.strip_prefix("# ").filter(is_option).unwrap_or(line).to_owned() + "\n";
     let taken = Settings::new(text.lines().map(proposed).collect::<String>());
-    assert_eq!(taken.in_force(&[], &["capture"], "user"), ("ctrecorder".into(), "file".into()));
+    assert_eq!(taken.in_force(&[], &["doctor"], "user"), ("ctrecorder".into(), "file".into()));
     assert_eq!(taken.in_force(&[], &["who"], "tz"), ("UTC".into(), "file".into()));
 }
