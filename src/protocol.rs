@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Names and IANA assigned numbers of the protocols that conntrack knows by more than their number.
-const NAMES: [(&str, u8); 8] =
+pub(crate) const NAMES: [(&str, u8); 8] =
     [("tcp", 6), ("udp", 17), ("udplite", 136), ("sctp", 132), ("dccp", 33), ("icmp", 1), ("icmpv6", 58), ("gre", 47)];
 
 /// The name of the protocol with this number; `None` if it goes by its number only.

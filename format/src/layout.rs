@@ -65,7 +65,7 @@ fn the_tables_are_the_layout() {
     assert_documented("Block header", &fields, size_of::<BlockHeader>());
     let fields = fields!(Counters: original_packets original_bytes reply_packets reply_bytes);
     assert_documented("Counters", &fields, size_of::<Counters>());
-    assert_documented("Note", &fields!(Note: from to lost value cause reserved), size_of::<Note>());
+    assert_documented("Note", &fields!(Note: from to lost value cause reserved segment), size_of::<Note>());
     let fields = fields!(DirectoryEntry: offset first_event last_event least_start greatest_end records blocks kinds
         flags reserved);
     assert_documented("Directory entry", &fields, size_of::<DirectoryEntry>());

@@ -21,6 +21,7 @@ pub mod legacy;
 mod made_from;
 pub mod note;
 pub mod record;
+mod retirement;
 mod segment;
 mod writer;
 
@@ -35,6 +36,7 @@ pub use index::{COLUMNS_MAX, Column, Columns, Index, ReadAt};
 pub use made_from::MadeFrom;
 pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
+pub use retirement::Retirement;
 pub use segment::digest_of;
 pub use segment::{Block, Body, Head, Heads, Place, Records, Segment};
 pub use writer::{BLOCK_BYTES, Unwritten, Writer};

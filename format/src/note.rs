@@ -1,6 +1,6 @@
 //! Notes: what a journal says about itself between its records. docs/format.md, section "Notes".
 
-use zerocopy::little_endian::{I64, U16, U64};
+use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// A cause that is no gap has this bit in its number, but for the first ones.
@@ -51,6 +51,10 @@ pub enum Cause {
     /// In what a segment of flows was made from, nobody tells which flows were alive in this span that had begun before it: the
     /// kernel's table was not read.
     NotRead = NO_GAP | 7,
+    /// The recorder removes segments, as it was told to: see [`Retirement`].
+    Retired = NO_GAP | 8,
+    /// A segment that [`Cause::Retired`] told of, in the same words, is still there.
+    Kept = NO_GAP | 9,
 }
 
 impl Cause {
@@ -75,6 +79,8 @@ impl Cause {
             0x8005 => Self::Quiet,
             0x8006 => Self::LeftOpen,
             0x8007 => Self::NotRead,
+            0x8008 => Self::Retired,
+            0x8009 => Self::Kept,
             _ => return None,
         })
     }
@@ -91,7 +97,9 @@ impl Cause {
             | Self::ReliableDelivery
             | Self::Quiet
             | Self::LeftOpen
-            | Self::NotRead => false,
+            | Self::NotRead
+            | Self::Retired
+            | Self::Kept => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -124,6 +132,8 @@ impl Cause {
             Self::Quiet => "nothing happened",
             Self::LeftOpen => "flows left open",
             Self::NotRead => "table of the kernel not read",
+            Self::Retired => "removed by retention",
+            Self::Kept => "not removed after all",
         }
     }
 }
@@ -143,7 +153,9 @@ pub struct Note {
     /// A [`Cause`] by its number; ask [`Note::cause`].
     pub cause: U16,
     /// Zeros.
-    pub(crate) reserved: [u8; 6],
+    pub(crate) reserved: [u8; 2],
+    /// See [`Retirement::segment`]; else 0.
+    pub(crate) segment: U32,
 }
 const _: () = assert!(size_of::<Note>() == 40);
 
@@ -164,7 +176,8 @@ impl Note {
             lost: U64::new(lost),
             value: I64::ZERO,
             cause: U16::new(cause as u16),
-            reserved: [0; 6],
+            reserved: [0; 2],
+            segment: U32::ZERO,
         }
     }
 

@@ -96,8 +96,9 @@ impl<W: Write> Writer<W> {
         };
         let header = self.blocks.seal(&block, &mut self.waiting);
         self.totals.count_block(&header);
-        let events = if note.is_gap() { note.lost() } else { Some(0) };
-        self.ends.push_back(Waiting { end: self.waiting.len(), since: note.from.get(), events });
+        // What is no gap is news of its end only, however long before its span began.
+        let (since, events) = if note.is_gap() { (note.from.get(), note.lost()) } else { (note.to.get(), Some(0)) };
+        self.ends.push_back(Waiting { end: self.waiting.len(), since, events });
     }
 
     /// Takes what the segment, one of flows, was made from, at its end: `closed` is the time that [`Writer::finish`] is told.

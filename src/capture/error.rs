@@ -1,6 +1,7 @@
 //! Why a recorder does not start.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::netlink::socket::OpenError;
@@ -63,6 +64,30 @@ pub enum StartError {
         /// The user.
         user: String,
     },
+    /// Nobody could ask for metrics there.
+    #[error("--metrics {address}: {error}{}", if error.kind() == io::ErrorKind::AddrInUse { "; choose another port, or stop what listens there" } else { "" })]
+    Metrics {
+        /// Where to listen.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Without root's power over other users' directories, which it gives up, the recorder could not create the segments to come.
+    #[error(
+        "{}: belongs to another user, and root's power over that is given up; name that user by --user, chown the directory, or \
+         keep all of root's powers by --no-sandbox",
+        .0.display()
+    )]
+    Powerless(PathBuf),
+    /// The kernel has what the sandbox is made of, and refuses it.
+    #[error("cannot enter the sandbox: {0}; --no-sandbox goes without")]
+    Sandbox(String),
+    /// The recorder is shut out of a directory that took the place of its own.
+    #[error(
+        "{}: is another directory than at the start, and out of the sandbox's reach; all that was received is written: start again",
+        .0.display()
+    )]
+    LeftBehind(PathBuf),
     /// Something of the system's failed.
     #[error("{what}: {error}")]
     System {

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use nix::sys::statvfs::Statvfs;
+
 /// Owner may read and write, group may read.
 const MODE: u32 = 0o640;
 
@@ -33,4 +35,10 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
     let named = path.symlink_metadata().map(identity);
     named.is_ok_and(|named| file.metadata().is_ok_and(|metadata| identity(metadata) == named))
+}
+
+/// The bytes that a file system has free for others than root.
+pub(crate) fn free_bytes(found: &Statvfs) -> u64 {
+    #[allow(clippy::unnecessary_cast, reason = "of 32 bits on some targets")]
+    (found.blocks_available() as u64).saturating_mul(found.fragment_size() as u64)
 }

@@ -14,7 +14,7 @@ use super::convert::Captured;
 use super::delivery::Delivery;
 use super::error::StartError;
 use super::queue::{Command, Queue};
-use super::statistics::Statistics;
+use super::statistics::{Statistics, Tally};
 use crate::netlink::parse::{Message, messages};
 use crate::netlink::socket::{EventSocket, Received};
 use crate::protocol::Protocols;
@@ -72,6 +72,8 @@ pub(super) struct Listener<'a> {
     delivery: Delivery,
     /// What is on the way from the socket to the queue.
     batch: Vec<Captured>,
+    /// What was counted of it.
+    tally: Tally,
     /// The kernel had no room for events, and its queue has not been empty since.
     overrun: bool,
     /// It said so since the last account.
@@ -108,6 +110,7 @@ impl<'a> Listener<'a> {
             statistics,
             delivery,
             batch,
+            tally: Tally::default(),
             overrun: false,
             told: false,
             taken: 0,
@@ -210,6 +213,7 @@ impl<'a> Listener<'a> {
 
     /// Gives what was received to the writing side.
     fn hand_over(&mut self) {
+        self.tally.hand_over(self.statistics);
         if !self.batch.is_empty() {
             self.statistics.lost_in_queue.add(self.queue.push(&mut self.batch));
         }
@@ -217,17 +221,17 @@ impl<'a> Listener<'a> {
 
     /// One system call's worth of events.
     fn receive(&mut self, malformed: &mut u64) -> Result<Received, StartError> {
-        let (wanted, statistics, batch) = (&self.wanted, self.statistics, &mut self.batch);
+        let (wanted, tally, batch) = (&self.wanted, &mut self.tally, &mut self.batch);
         let take = |datagram: &[u8]| {
             let arrived = clock::now();
             for message in messages(datagram) {
                 match message {
                     Ok(Message::Event(event)) => match Captured::new(&event, arrived) {
                         Some(captured) if wanted.holds(&captured, event.protocol) => {
-                            statistics.count(event.change);
+                            tally.count(event.change, event.protocol, arrived);
                             batch.push(captured);
                         }
-                        Some(_) => statistics.passed_over.add(1),
+                        Some(_) => tally.pass_over(),
                         None => {}
                     },
                     Ok(_) => {}

@@ -3,10 +3,16 @@
 //! Two threads: one drains the socket and never touches the disk (`listen`), one writes (`write`); a bounded queue
 //! stands between them (`queue`), and what does not fit becomes a gap in the journal, with its count. On its way to the
 //! segment each event passes a `mirror` of the kernel's table, which the writing thread holds against the table itself
-//! at the head of each segment and after gaps (`table`); a third thread waits for the disk (`sync`).
+//! at the head of each segment and after gaps (`table`); a third thread waits for the disk (`sync`), a fourth removes old
+//! segments (`retention`), and a fifth answers who asks what was counted (`metrics`).
 //!
 //! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, look around, set what is to be set,
-//! create the first segment, give up privileges, and only then start threads, since capabilities belong to a thread.
+//! create the first segment, become another user, enter the `sandbox`, and only then start threads: privileges belong to a thread.
+//!
+//! What is opened after that, by whichever thread: below [`Pattern::fixed_directory`] new segments, directories to sync or to look through
+//! and, to be read and unlinked, old segments (`retention`; it calls statvfs there, as `metrics` does, which opens nothing and accepts
+//! connections); the settings of the kernel's table, to be
+//! read (`settings`, at each segment and when the table is watched).
 
 mod account;
 pub(crate) mod clock;
@@ -14,11 +20,13 @@ mod convert;
 mod daemon;
 pub(crate) mod delivery;
 mod error;
-mod files;
+pub(crate) mod files;
 mod flows;
 mod header;
 mod listen;
 mod logging;
+mod manager;
+mod metrics;
 mod mirror;
 pub(crate) mod neighbours;
 mod pattern;
@@ -28,7 +36,9 @@ pub(crate) mod privileges;
 mod queue;
 mod quiet;
 mod recent;
+mod retention;
 mod run;
+pub(crate) mod sandbox;
 mod segments;
 pub(crate) mod settings;
 mod silence;
@@ -39,5 +49,6 @@ mod write;
 
 pub use error::StartError;
 pub use pattern::{Pattern, PatternError};
+pub use retention::Limits;
 pub use run::{Options, Remark, run};
 pub use sync::Sync;

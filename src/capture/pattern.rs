@@ -82,6 +82,23 @@ impl Pattern {
         self.name(moment).parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
     }
 
+    /// Whether new segments begin by the clock.
+    pub(super) const fn rotates(&self) -> bool {
+        self.rotate_minutes > 0
+    }
+
+    /// The directory that all segments are in, or beneath: that in front of the first conversion.
+    pub(crate) fn fixed_directory(&self) -> PathBuf {
+        let mut fixed = String::new();
+        for item in StrftimeItems::new(&self.text) {
+            let (Item::Literal(text) | Item::Space(text)) = item else { break };
+            fixed.push_str(text);
+        }
+        // The text begins with a slash, see `absolute`.
+        fixed.truncate(fixed.rfind('/').unwrap_or_default());
+        if fixed.is_empty() { PathBuf::from("/") } else { PathBuf::from(fixed) }
+    }
+
     /// A glob that fits every name the pattern can give: a conversion stands for anything within a part of the path, one of a
     /// number for what begins with a digit.
     pub(crate) fn glob(&self) -> String {
@@ -206,6 +223,22 @@ mod tests {
             let matcher = glob::Pattern::new(glob).unwrap();
             assert!(matcher.matches_with(&pattern.name_in(&Utc, at(13, 5)), options), "{text}");
             assert!(!matcher.matches_with("/var/2026/11/20/ct.20-1305/more", options), "{text}");
+        }
+    }
+
+    #[test]
+    fn all_names_are_beneath_the_fixed_directory() {
+        for (text, directory) in [
+            ("/var/log/ct/ct", "/var/log/ct"),
+            ("/var/log/ct/%Y/%m/ct.%d", "/var/log/ct"),
+            ("/var/log/ct.%Y/ct", "/var/log"),
+            ("/50%%/my logs/ct.%H", "/50%/my logs"),
+            ("/ct.%H", "/"),
+            ("/%Y/%m/ct", "/"),
+        ] {
+            let pattern = Pattern { text: text.into(), rotate_minutes: 0 };
+            assert_eq!(pattern.fixed_directory(), Path::new(directory));
+            assert!(pattern.name_in(&Utc, at(13, 5)).starts_with(directory), "{text}");
         }
     }
 

@@ -51,6 +51,8 @@ pub(super) enum Found {
 pub(super) struct Past {
     /// When it was begun.
     pub(super) created: u64,
+    /// Its number in its run; `None` of a file of version 2, which has none.
+    pub(super) number: Option<u64>,
     /// Until when it tells.
     pub(super) end: u64,
     /// Whether it has no footer.
@@ -127,10 +129,10 @@ fn examine_segment(segment: &Segment<'_>, bytes: &[u8], own: &Origin) -> Result<
     if header.content != Content::Events || !own.has(header) {
         return Ok(Found::Foreign);
     }
-    let created = header.created;
+    let (created, number) = (header.created, Some(header.segment_number));
     Ok(Found::Ours(match segment.footer() {
-        Some(footer) => Past { created, end: footer.totals.closed, cut_off: false },
-        None => Past { created, end: end_of_cut_off(segment, bytes).unwrap_or(created), cut_off: true },
+        Some(footer) => Past { created, number, end: footer.totals.closed, cut_off: false },
+        None => Past { created, number, end: end_of_cut_off(segment, bytes).unwrap_or(created), cut_off: true },
     }))
 }
 
@@ -173,7 +175,7 @@ fn examine_legacy(file: &legacy::File<'_>, own: &Origin) -> Found {
     });
     let end = records.last().map_or(created, |record| record.start.get().max(record.end.get()));
     // Its writer left no footer, whether it was stopped or cut off.
-    Found::Ours(Past { created, end, cut_off: false })
+    Found::Ours(Past { created, number: None, end, cut_off: false })
 }
 
 #[cfg(test)]
@@ -231,16 +233,19 @@ mod tests {
         let mut writer = segment(&header(), 200..300);
         writer.finish(Closing::Stopped, 400).unwrap();
         writer.write_out().unwrap();
-        assert_eq!(past(writer.output()), Past { created: 100, end: 400, cut_off: false });
+        assert_eq!(past(writer.output()), Past { created: 100, number: Some(0), end: 400, cut_off: false });
     }
 
     #[test]
     fn one_cut_off_ends_with_its_last_whole_block_however_long_it_is() {
-        assert_eq!(past(segment(&header(), 0..0).output()), Past { created: 100, end: 100, cut_off: true });
+        assert_eq!(
+            past(segment(&header(), 0..0).output()),
+            Past { created: 100, number: Some(0), end: 100, cut_off: true }
+        );
         for count in [10, 40_000] {
             let writer = segment(&header(), 200..200 + count);
             let mut bytes = writer.output().clone();
-            assert_eq!(past(&bytes), Past { created: 100, end: 199 + count, cut_off: true });
+            assert_eq!(past(&bytes), Past { created: 100, number: Some(0), end: 199 + count, cut_off: true });
             let length = bytes.len();
             // A cut within the last block, and a payload that never reached the disk.
             assert_eq!(past(&bytes[..length - 1]).end, 198 + count);
@@ -295,7 +300,7 @@ mod tests {
         let found = |host: &str| examine(file.path(), &Origin { host: host.into(), ..own() });
         match found("vm") {
             // The last time of tests/data/v2/tcp.list.utc.txt, and the header's begin.
-            Ok(Found::Ours(Past { created, end, cut_off })) => {
+            Ok(Found::Ours(Past { created, number: None, end, cut_off })) => {
                 assert_eq!((created / NS_PER_SECOND, end, cut_off), (LEGACY_BEGUN, LEGACY_END, false));
             }
             other => panic!("{other:?}"),

@@ -1,9 +1,8 @@
-//! Gives up root, keeping the one capability that a recorder needs.
+//! Becomes another user, keeping the one capability that a recorder needs.
 
 use std::ffi::CString;
 use std::path::Path;
 
-use caps::{CapSet, Capability, CapsHashSet};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{
     AccessFlags, Gid, Group, Uid, User, faccessat, getegid, geteuid, initgroups, setegid, seteuid, setgroups,
@@ -11,6 +10,7 @@ use nix::unistd::{
 };
 
 use super::error::StartError;
+use super::sandbox::capabilities;
 
 /// Whom to become.
 #[derive(Clone, Debug)]
@@ -60,12 +60,12 @@ impl Identity {
             setresgid(group, group, group).map_err(text)?;
         }
         if let Some(user) = self.user {
-            let net_admin = CapsHashSet::from([Capability::CAP_NET_ADMIN]);
-            keep_only(&net_admin).map_err(|error| error.to_string())?;
+            // Whoever is not root any more may not do that.
+            capabilities::empty_bounding_set().map_err(|error| error.to_string())?;
             nix::sys::prctl::set_keepcaps(true).map_err(text)?;
             setresuid(user, user, user).map_err(text)?;
             nix::sys::prctl::set_keepcaps(false).map_err(text)?;
-            limit_to(&net_admin).map_err(|error| error.to_string())?;
+            capabilities::keep_net_admin_alone().map_err(|error| error.to_string())?;
         }
         nix::sys::prctl::set_no_new_privs().map_err(text)
     }
@@ -106,23 +106,25 @@ impl Identity {
 }
 
 /// Whether this process may create files in `directory`, and if not, why.
-pub(crate) fn may_create_in(directory: &Path) -> nix::Result<()> {
+fn may_create_in(directory: &Path) -> nix::Result<()> {
     faccessat(AT_FDCWD, directory, AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::AT_EACCESS)
 }
 
-/// Takes everything else out of the bounding set, so that no program started later could have it.
-fn keep_only(wanted: &CapsHashSet) -> Result<(), caps::errors::CapsError> {
-    for capability in caps::read(None, CapSet::Bounding)?.difference(wanted) {
-        caps::drop(None, CapSet::Bounding, *capability)?;
-    }
-    Ok(())
+/// The same without those of root's powers that a sandboxed recorder gives up, over other users' directories for one.
+pub(crate) fn may_create_in_when_sandboxed(directory: &Path) -> nix::Result<()> {
+    // Whoever may not have less has no more.
+    capabilities::with_what_is_left(|| may_create_in(directory)).unwrap_or_else(|_| may_create_in(directory))
 }
 
-/// Reduces the sets of this thread. The effective set first: it may not hold what the permitted one does not.
-fn limit_to(wanted: &CapsHashSet) -> Result<(), caps::errors::CapsError> {
-    caps::clear(None, CapSet::Inheritable)?;
-    caps::set(None, CapSet::Effective, wanted)?;
-    caps::set(None, CapSet::Permitted, wanted)
+/// Fails if a sandboxed recorder that stays the user it is could not create the segments to come.
+pub(super) fn check_directory_when_sandboxed(directory: &Path) -> Result<(), StartError> {
+    match may_create_in_when_sandboxed(directory) {
+        Err(nix::Error::EACCES) if may_create_in(directory).is_ok() => {
+            Err(StartError::Powerless(directory.to_path_buf()))
+        }
+        // Whatever else ails it, the first segment will tell.
+        _ => Ok(()),
+    }
 }
 
 fn find_user(name: &str) -> Result<User, StartError> {

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -73,7 +73,11 @@ pub(super) struct Queue {
     bell: EventFd,
     /// The last ticket handed out.
     asked: AtomicU64,
+    /// How often the draining side has come round.
+    rounds: AtomicU64,
     closed: AtomicBool,
+    /// How many events wait, for whoever must not wait for the lock.
+    depth: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -100,8 +104,20 @@ impl Queue {
             wake: Condvar::new(),
             bell: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
             asked: AtomicU64::new(0),
+            rounds: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            depth: AtomicUsize::new(0),
         })
+    }
+
+    /// How many events wait.
+    pub(super) fn depth(&self) -> usize {
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    /// How many events may wait.
+    pub(super) const fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Adds the events, and empties their vector for the next ones; returns how many of them, the last ones, found no
@@ -122,6 +138,7 @@ impl Queue {
         }
         events.clear();
         let wake = state.events >= self.wake_at && state.stalled.is_none();
+        self.depth.store(state.events, Ordering::Relaxed);
         drop(state);
         if wake {
             self.wake.notify_one();
@@ -174,10 +191,16 @@ impl Queue {
         self.bell.as_fd()
     }
 
-    /// Takes notice of the bell.
+    /// Takes notice of the bell. The draining side does so whenever it comes round, about once a second at least.
     pub(super) fn hush(&self) {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
         // It says EAGAIN if it was not rung.
         let _ = self.bell.read();
+    }
+
+    /// How often the draining side has come round: it is alive as long as this changes.
+    pub(super) fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
     }
 
     fn ring(&self) {
@@ -232,6 +255,7 @@ impl Queue {
             return Taken { commands, ..Taken::default() };
         }
         state.events = 0;
+        self.depth.store(0, Ordering::Relaxed);
         Taken { elements: std::mem::take(&mut state.elements), commands, standing: state.standing }
     }
 
@@ -239,6 +263,7 @@ impl Queue {
     pub(super) fn take_all(&self) -> VecDeque<Element> {
         let mut state = self.state();
         state.events = 0;
+        self.depth.store(0, Ordering::Relaxed);
         std::mem::take(&mut state.elements)
     }
 

@@ -1,5 +1,6 @@
 //! The start and the end of a recorder, in their order.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::fchown;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,10 +12,13 @@ use super::daemon::{self, Report, Side};
 use super::delivery::Delivery;
 use super::error::StartError;
 use super::listen::{self, Listener, Wanted};
+use super::metrics::{Metrics, Sources};
 use super::pattern::Pattern;
 use super::pidfile::PidFile;
-use super::privileges::Identity;
+use super::privileges::{self, Identity};
 use super::queue::{Command, Queue};
+use super::retention::{Limits, Retention};
+use super::sandbox::{Reach, Sandbox};
 use super::segments::Segments;
 use super::statistics::Statistics;
 use super::sync::Sync;
@@ -55,10 +59,16 @@ pub struct Options {
     pub foreground: bool,
     /// When what was written is synced to the medium.
     pub sync: Sync,
+    /// Where metrics can be asked for; nowhere if `None`.
+    pub metrics: Option<SocketAddr>,
+    /// What is kept of the journal.
+    pub limits: Limits,
     /// Whether packets and bytes shall be counted, as far as the kernel's settings are concerned.
     pub accounting: bool,
     /// Set the kernel's settings as recommended.
     pub set_sysctls: bool,
+    /// Give up, once started, whatever a recorder does not need: files, system calls, and of root's powers all but CAP_NET_ADMIN.
+    pub sandbox: bool,
     /// Looks at the start for what would cost records, after settings were set: [`doctor::at_start`](crate::doctor::at_start),
     /// which stands above the recorder and so is handed in.
     pub examine: fn(&Options) -> Vec<Remark>,
@@ -110,6 +120,11 @@ struct Recorder {
     prior_audible: bool,
     queue: usize,
     silence: Option<Duration>,
+    retention: Option<Retention>,
+    metrics: Option<Metrics>,
+    pattern: Pattern,
+    started: u64,
+    sandbox: Option<Sandbox>,
 }
 
 impl Recorder {
@@ -123,11 +138,17 @@ impl Recorder {
             .map_err(StartError::system("cannot make the kernel's delivery reliable"))?;
         let mut warnings = Vec::new();
         let now = clock::now();
-        if let Some(identity) = &identity {
-            identity.check_directory(&options.pattern.directory(now))?;
+        let directory = options.pattern.directory(now);
+        match &identity {
+            Some(identity) => identity.check_directory(&directory)?,
+            None if options.sandbox => privileges::check_directory_when_sandboxed(&directory)?,
+            None => {}
         }
         let neighbours = neighbours::look(&options.pattern, now)?;
         warnings.extend(neighbours.warnings);
+        warnings.extend(options.limits.warnings(&options.pattern));
+        // A port below 1024 takes privileges.
+        let metrics = options.metrics.map(Metrics::bind).transpose()?;
         // As it was when the flows began that are there already.
         let prior_audible = settings::reports_all();
         if options.set_sysctls {
@@ -148,6 +169,8 @@ impl Recorder {
         let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
+        let sandbox = options.sandbox.then(|| Sandbox::enter(&reach(options))).transpose();
+        let sandbox = sandbox.inspect_err(|_| segments.abandon())?;
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
         let (poll, queue, silence) = (options.poll, options.queue, options.silence);
         let not_running = neighbours.not_running;
@@ -164,6 +187,11 @@ impl Recorder {
             prior_audible,
             queue,
             silence,
+            retention: Retention::new(options.limits, &options.pattern),
+            metrics,
+            pattern: options.pattern.clone(),
+            started: now,
+            sandbox,
         })
     }
 
@@ -173,8 +201,13 @@ impl Recorder {
         let statistics = Statistics::default();
         let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);
         let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
-        let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence);
+        let (metrics, pattern, started) = (self.metrics, self.pattern, self.started);
+        let sources = Sources { statistics: &statistics, queue: &queue, pattern: &pattern, started };
+        let recording =
+            Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence, self.retention)
+                .within(self.sandbox);
         let result = std::thread::scope(|scope| {
+            let _guard = StopAnswering(metrics.as_ref());
             let writing = std::thread::Builder::new()
                 .name("write".into())
                 .spawn_scoped(scope, || {
@@ -182,6 +215,13 @@ impl Recorder {
                     recording.run()
                 })
                 .map_err(StartError::system("cannot start a thread"))?;
+            if let Some(metrics) = &metrics {
+                let answering = std::thread::Builder::new().name("metrics".into());
+                let answering = answering.spawn_scoped(scope, || metrics.serve(&sources));
+                answering
+                    .map_err(StartError::system("cannot start a thread"))
+                    .inspect_err(|_| drop(StopWriting(&queue)))?;
+            }
             if let Some(report) = report {
                 report.started(&self.warnings);
             }
@@ -219,11 +259,25 @@ impl Drop for StopWriting<'_> {
     }
 }
 
+/// Ends the thread that answers for metrics.
+struct StopAnswering<'a>(Option<&'a Metrics>);
+
+impl Drop for StopAnswering<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|metrics| metrics.stop());
+    }
+}
+
 /// Gives the first segment and the process to the user that the recorder becomes.
 fn hand_over(identity: &Identity, segments: &Segments) -> Result<(), StartError> {
     fchown(segments.file(), identity.user(), identity.group())
         .map_err(StartError::system("cannot change the owner of the first segment"))?;
     identity.assume()
+}
+
+/// What a recorder has to reach once it has started.
+fn reach(options: &Options) -> Reach {
+    Reach { journal: options.pattern.fixed_directory(), pid_file: options.pid_file.clone() }
 }
 
 fn be_nice(increment: i32) -> Result<(), StartError> {

@@ -32,6 +32,8 @@ pub(super) struct Segments {
     syncing: Syncing,
     /// Bytes written to all of them.
     bytes: u64,
+    /// Blocks of those before the current one, but for their footers.
+    blocks: u64,
 }
 
 /// A closed segment whose footer is not in its file yet.
@@ -74,7 +76,7 @@ impl Segments {
         let mut writer = Writer::new(file, &header).map_err(|error| failed(io::Error::other(error)))?;
         writer.write_out().map_err(failed).inspect_err(|_| files::remove(&path))?;
         let syncing = Syncing::begin(sync, writer.output(), &path, header.created);
-        Ok(Self { pattern, header, path, writer, closing: None, given_up: None, syncing, bytes: 0 })
+        Ok(Self { pattern, header, path, writer, closing: None, given_up: None, syncing, bytes: 0, blocks: 0 })
     }
 
     /// Removes a first segment whose recorder does not start after all.
@@ -92,6 +94,11 @@ impl Segments {
         &self.path
     }
 
+    /// The directory that all segments are in, or beneath.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.pattern.fixed_directory()
+    }
+
     /// The file of the current segment.
     pub(super) const fn file(&self) -> &File {
         self.writer.output()
@@ -105,6 +112,11 @@ impl Segments {
     /// Bytes written to all segments.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Blocks of all segments, those that wait to be written among them.
+    pub(super) const fn blocks(&self) -> u64 {
+        self.blocks + self.writer.totals().blocks
     }
 
     /// Whether something sealed is not in the files yet.
@@ -233,6 +245,7 @@ impl Segments {
         let now = clock::now();
         let lost = self.is_removed().then(|| Note::gap(self.header.created.min(now), now, events, Cause::Removed));
         let digest = self.writer.finish(Closing::WentOn, now)?;
+        self.blocks += self.writer.totals().blocks;
         self.header = header::next(&self.header, digest, now);
         let writer = std::mem::replace(&mut self.writer, Writer::new(file, &self.header)?);
         let path = std::mem::replace(&mut self.path, path);

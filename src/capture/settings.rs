@@ -3,10 +3,16 @@
 //! The one list of them: `--set-sysctls` sets them by it, and `doctor` holds the kernel against it. All of them hold for the
 //! flows that begin afterwards (kernel documentation, networking/nf_conntrack-sysctl.rst).
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::{fs, io};
 
 /// Where they stand.
 const DIRECTORY: &str = "/proc/sys/net/netfilter";
+
+/// How many flows the table holds, and may hold.
+const COUNT: &str = "nf_conntrack_count";
+const MAX: &str = "nf_conntrack_max";
 
 /// A setting, and what it should be.
 #[derive(Clone, Copy, Debug)]
@@ -103,12 +109,43 @@ pub(super) fn set(accounting: bool) -> Vec<String> {
 
 /// How many flows the table of this namespace holds.
 pub(crate) fn table_count() -> Option<u64> {
-    read("nf_conntrack_count")
+    read(COUNT)
 }
 
 /// How many flows it may hold; 0: any number.
 pub(crate) fn table_max() -> Option<u64> {
-    read("nf_conntrack_max")
+    read(MAX)
+}
+
+/// The fill of this namespace's table, read from files that are opened once: what may be opened later is little.
+#[derive(Debug)]
+pub(super) struct TableFill {
+    count: Option<File>,
+    max: Option<File>,
+}
+
+impl TableFill {
+    pub(super) fn open() -> Self {
+        let open = |name| File::open(format!("{DIRECTORY}/{name}")).ok();
+        Self { count: open(COUNT), max: open(MAX) }
+    }
+
+    /// How many flows the table holds; `None` if the kernel does not tell.
+    pub(super) fn count(&self) -> Option<u64> {
+        self.count.as_ref().and_then(read_again)
+    }
+
+    /// How many flows it may hold; 0: any number.
+    pub(super) fn max(&self) -> Option<u64> {
+        self.max.as_ref().and_then(read_again)
+    }
+}
+
+/// The number in an open file of settings: each reading from its begin is one of the present value.
+fn read_again(file: &File) -> Option<u64> {
+    let mut text = [0; 32];
+    let length = file.read_at(&mut text, 0).ok()?;
+    std::str::from_utf8(text.get(..length)?).ok()?.trim().parse().ok()
 }
 
 /// The value of a setting; `None` where the kernel has none, or none of numbers.

@@ -160,6 +160,12 @@ impl<'a> Table<'a> {
     /// Adds what only the table knows to the statistics.
     pub(super) fn count(&mut self) {
         self.statistics.repeated.add(self.mirror.take_repeated());
+        self.statistics.alive.set(self.mirror.len() as u64);
+    }
+
+    /// Whether the kernel's table was read whole once.
+    pub(super) const fn is_known(&self) -> bool {
+        self.mirror.is_known()
     }
 
     /// Whether it is known what was lost.
@@ -271,6 +277,7 @@ impl<'a> Table<'a> {
             self.mirror.end_reading(false);
             return self.try_later();
         }
+        self.statistics.readings.add(1);
         let was_known = self.mirror.is_known();
         self.bury(&reading, to);
         // While the kernel holds ends back, it is not known of which flows the start was lost, too.

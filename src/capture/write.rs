@@ -12,8 +12,11 @@ use ctrecorder_format::{Cause, Note};
 
 use super::clock::{self, StepWatch};
 use super::error::StartError;
+use super::manager::Manager;
 use super::queue::{Command, Element, Queue};
 use super::quiet::Quiet;
+use super::retention::Retention;
+use super::sandbox::Sandbox;
 use super::segments::{Segments, is_full};
 use super::silence::Silence;
 use super::statistics::Statistics;
@@ -45,6 +48,9 @@ pub(super) struct Recording<'a> {
     clock: StepWatch,
     quiet: Quiet<(u64, u64)>,
     silence: Option<Silence>,
+    retention: Option<Retention>,
+    manager: Manager,
+    sandbox: Option<Sandbox>,
     losses: Losses,
     /// When to end at the latest, once told to; before that it is found out what was lost.
     ending: Option<Instant>,
@@ -59,10 +65,12 @@ impl<'a> Recording<'a> {
         queue: &'a Queue,
         statistics: &'a Statistics,
         silence: Option<Duration>,
+        retention: Option<Retention>,
     ) -> Self {
         let now = clock::now();
         let next_rotation = segments.next_rotation(now);
         statistics.segments.add(1);
+        statistics.segment_begun.set(segments.pushed().0);
         segments.writer().note(&Note::at(now, Cause::Started));
         if let Some(gap) = not_running {
             // It lasts until this very moment.
@@ -83,9 +91,17 @@ impl<'a> Recording<'a> {
             clock,
             quiet,
             silence: silence.map(Silence::begin),
+            retention,
+            manager: Manager::find(),
+            sandbox: None,
             losses,
             ending: None,
         }
+    }
+
+    /// The same in a sandbox.
+    pub(super) fn within(self, sandbox: Option<Sandbox>) -> Self {
+        Self { sandbox, ..self }
     }
 
     /// Writes until told to stop.
@@ -98,6 +114,7 @@ impl<'a> Recording<'a> {
                 self.table.work(taken.standing, self.segments.writer());
                 self.log_account();
             }
+            self.manager.started(self.table.is_known());
             let ticked = Instant::now() >= tick;
             if ticked {
                 tick = Instant::now() + TICK;
@@ -106,14 +123,14 @@ impl<'a> Recording<'a> {
             for command in taken.commands {
                 match command {
                     Command::Stop if self.ending.is_none() => {
+                        self.manager.stopping();
                         self.ending = Some(Instant::now() + SETTLING);
                         self.table.hurry();
                     }
                     Command::Stop => {}
                     Command::StopNow => return self.stop(),
                     Command::Flush => self.flush(),
-                    Command::NewSegment if self.segments.has_just_begun(clock::now()) => {}
-                    Command::NewSegment => self.rotate(clock::now()),
+                    Command::NewSegment => self.new_segment(),
                 }
             }
             if let Some(latest) = self.ending
@@ -122,6 +139,9 @@ impl<'a> Recording<'a> {
                 return self.stop();
             }
             self.rotate_if_due(ticked);
+            if ticked && self.overdue && self.sandbox.as_ref().is_some_and(Sandbox::is_left_behind) {
+                return self.leave();
+            }
             if self.refusal.is_none() || ticked {
                 self.write_out();
             }
@@ -151,10 +171,15 @@ impl<'a> Recording<'a> {
         if let Some(silence) = &mut self.silence {
             silence.watch(self.statistics.heard());
         }
+        self.retain();
+        self.table.count();
+        self.statistics.blocks.reach(self.segments.blocks());
+        self.statistics.refused.set(self.refusal.is_some().into());
         self.segments.writer().seal();
         self.segments.sync_if_due();
         self.look_for_file();
         self.losses.log();
+        self.manager.tick(self.queue.rounds(), || status(&self.segments, &self.table, self.statistics));
     }
 
     /// Notes that nothing happened, if it did not for long. While the disk refuses, what happens waits in the queue.
@@ -163,6 +188,14 @@ impl<'a> Recording<'a> {
             && let Some(note) = self.quiet.note(self.segments.pushed(), clock::now())
         {
             self.segments.writer().note(&note);
+        }
+    }
+
+    /// Has old segments removed.
+    fn retain(&mut self) {
+        let disk_full = self.cause() == Some(Cause::DiskFull);
+        if let Some(retention) = &mut self.retention {
+            retention.tick(&mut self.segments, disk_full, self.statistics);
         }
     }
 
@@ -181,6 +214,7 @@ impl<'a> Recording<'a> {
                 Element::Events(events) => events.iter().for_each(|event| table.event(event, writer)),
                 Element::Note(note) => {
                     self.losses.count(&note);
+                    self.statistics.gap(&note);
                     writer.note(&note);
                     if note.is_gap() {
                         table.gap(&note);
@@ -234,6 +268,7 @@ impl<'a> Recording<'a> {
     fn note_given_up(&mut self) {
         while let Some(note) = self.segments.take_given_up() {
             self.losses.count(&note);
+            self.statistics.gap(&note);
             self.statistics.lost_on_disk.add(note.lost().unwrap_or(0));
             self.segments.writer().note(&note);
         }
@@ -255,6 +290,16 @@ impl<'a> Recording<'a> {
         self.next_rotation = self.next_rotation.min(next);
     }
 
+    /// Begins a new segment because someone wants one now.
+    fn new_segment(&mut self) {
+        self.manager.reloading();
+        let now = clock::now();
+        if !self.segments.has_just_begun(now) {
+            self.rotate(now);
+        }
+        self.manager.reloaded();
+    }
+
     fn rotate(&mut self, moment: u64) {
         // The old segment gets its rest first, so that it can be closed at once.
         self.segments.writer().seal();
@@ -266,6 +311,8 @@ impl<'a> Recording<'a> {
                 (self.overdue, self.warned, self.removed) = (false, false, false);
                 self.table.begin_segment();
                 self.statistics.segments.add(1);
+                self.statistics.segment_begun.set(self.segments.pushed().0);
+                self.retention.iter_mut().for_each(Retention::rotated);
                 tracing::info!("{}: new segment", self.segments.path().display());
             }
             Err(error) => {
@@ -300,6 +347,12 @@ impl<'a> Recording<'a> {
         tracing::info!("{}", self.statistics);
     }
 
+    /// Ends, since no new segment can ever be had: whoever starts the recorder again has a sandbox around the new directory.
+    fn leave(self) -> Result<(), StartError> {
+        let place = self.segments.directory();
+        self.stop().and(Err(StartError::LeftBehind(place)))
+    }
+
     /// Writes everything that was received, and the footer.
     fn stop(mut self) -> Result<(), StartError> {
         // The rest of the segment before may take its time; what happens meanwhile is heard, too.
@@ -315,6 +368,9 @@ impl<'a> Recording<'a> {
         // Before the footer: nothing may stand behind it.
         self.note_given_up();
         self.losses.log_now();
+        if let Some(retention) = self.retention.take() {
+            retention.finish(&mut self.segments, self.statistics);
+        }
         let open = self.table.len() as u64;
         self.segments.writer().note(&Note::at(until, Cause::Stopped).with_value(open));
         let before = self.segments.bytes();
@@ -332,6 +388,13 @@ impl<'a> Recording<'a> {
         let path = self.segments.path().to_path_buf();
         lost.map_or(Ok(()), |(events, error)| Err(StartError::Unwritten { path, events, error }))
     }
+}
+
+/// How it goes, in a line for the service manager.
+fn status(segments: &Segments, table: &Table<'_>, statistics: &Statistics) -> String {
+    let (path, alive) = (segments.path().display(), table.len());
+    let (starts, ends, lost) = (statistics.starts.sum(), statistics.ends.sum(), statistics.lost());
+    format!("recording into {path}: {alive} flows alive; {starts} starts, {ends} ends received, {lost} events lost")
 }
 
 fn removed() -> io::Error {

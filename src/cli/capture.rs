@@ -1,11 +1,14 @@
 //! `ctrecorder capture` (`-C`): records.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::size::Size;
 use super::status::Status;
 use crate::protocol::Protocols;
+use crate::query::time::parse_duration;
 
 /// The size of the socket's receive buffer in KiB, if nothing else is wanted: room for some 50,000 events.
 pub const SOCKET_BUFFER_KIB: u32 = 65_536;
@@ -82,9 +85,31 @@ pub struct Arguments {
     #[arg(long)]
     accounting: bool,
 
+    /// Answer at this address and port, such as 127.0.0.1:9100 or [::1]:9100, with metrics for Prometheus (GET /metrics)
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
+
+    /// Remove the oldest files so that nothing is older than this, such as 180d; never the one being written, nor anything while
+    /// there is a file named HOLD beside them
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    max_age: Option<u64>,
+
+    /// Remove the oldest files so that all together have no more than this, such as 50G
+    #[arg(long, value_name = "SIZE")]
+    max_size: Option<Size>,
+
+    /// Remove the oldest files so that so much of the file system stays free, such as 2G
+    #[arg(long, value_name = "SIZE")]
+    min_free: Option<Size>,
+
     /// Set nf_conntrack_events and nf_conntrack_timestamp of this network namespace to 1, for flows that begin afterwards
     #[arg(long)]
     set_sysctls: bool,
+
+    /// Keep what a started recorder gives up: files other than its own, system calls that it does not make, and root's powers. For
+    /// debugging
+    #[arg(long)]
+    no_sandbox: bool,
 }
 
 /// When to sync, as it is named on the command line.
@@ -133,7 +158,7 @@ mod recorder {
 
     use super::super::status::Misuse;
     use super::{Arguments, Status};
-    use crate::capture::{self, Options, Pattern};
+    use crate::capture::{self, Limits, Options, Pattern};
 
     /// Records until told to stop; in the background, returns when the recorder runs.
     pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
@@ -145,6 +170,7 @@ mod recorder {
         let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
         let pattern =
             Pattern::new(&arguments.file, arguments.rotate, now).map_err(|error| Misuse(error.to_string()))?;
+        let limits = limits(&arguments)?;
         Ok(Options {
             pattern,
             protocols: arguments.protocol,
@@ -171,8 +197,32 @@ mod recorder {
             },
             accounting: arguments.accounting,
             set_sysctls: arguments.set_sysctls,
+            metrics: arguments.metrics,
+            limits,
+            sandbox: !arguments.no_sandbox,
             examine: crate::doctor::at_start,
         })
+    }
+
+    /// No segment is smaller than this once there is traffic: a journal that may not have so much has none.
+    const SIZE_LEAST: u64 = 1 << 20;
+
+    /// What is kept, if that makes sense.
+    fn limits(arguments: &Arguments) -> Result<Limits, Misuse> {
+        let refuse = |text: String| Err(Misuse(text));
+        let rotate = Duration::from_secs(60 * u64::from(arguments.rotate));
+        let max_age = arguments.max_age.map(Duration::from_nanos);
+        let max_size = arguments.max_size.map(|size| size.0);
+        if max_size.is_some_and(|size| size < SIZE_LEAST) {
+            return refuse("--max-size: less than 1 MiB is smaller than one file: nothing would be kept".into());
+        }
+        if max_age.is_some_and(|age| age.is_zero() || age <= rotate) {
+            let minutes = arguments.rotate;
+            return refuse(format!(
+                "--max-age must be longer than --rotate ({minutes} min): each file would be removed as soon as it is closed"
+            ));
+        }
+        Ok(Limits { max_age, max_size, min_free: arguments.min_free.map(|size| size.0) })
     }
 }
 

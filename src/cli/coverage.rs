@@ -9,11 +9,12 @@ use clap::ValueEnum;
 use ctrecorder_format::{Damage, Fault};
 
 use super::selection::moment;
-use super::{InZone, Misuse, Report, Status};
+use super::{InZone, Misuse, Report, Status, retention};
 use crate::journal::{Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
 use crate::query::coverage::{Filtered, GapCause, Look, Reading};
+use crate::query::time::parse_duration;
 
 /// Show which spans were recorded without gap
 ///
@@ -36,6 +37,10 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 
+    /// Instead of that, say whether any file tells of what is older than this, such as 180d; the exit status is then 1 if one does
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration, conflicts_with_all = ["since", "until"])]
+    retention: Option<u64>,
+
     #[command(flatten)]
     zone: InZone,
 
@@ -46,7 +51,7 @@ pub struct Arguments {
 
 /// A form of the answer.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// Lines
     Text,
     /// One object, times in UTC
@@ -55,6 +60,10 @@ enum Format {
 
 /// Shows what the files the arguments name cover.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    if let Some(age_ns) = arguments.retention {
+        let (zone, mut out) = (arguments.zone.zone(), io::stdout().lock());
+        return retention::run(&arguments.paths, age_ns, arguments.output, &zone, &mut out);
+    }
     let clock = arguments.zone.clock();
     let mut remarks = Vec::new();
     let since = moment(&clock, "--since", arguments.since.as_deref(), &mut remarks)?;
@@ -115,7 +124,7 @@ fn within(covered: Coverage, since: Option<u64>, until: Option<u64>) -> Result<C
 }
 
 /// Now, in ns since the epoch.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     UNIX_EPOCH.elapsed().map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 

@@ -63,8 +63,12 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Selected { filter, mut remarks } = arguments.selection.selected(&arguments.lines.zone.clock())?;
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
+    let mut journal = Journal::find(&arguments.paths, |error| failures.push(error))
         .told_once(|repeats| remarks.push(repeats.to_string()));
+    // Starts and ends are put together file after file, in the order that was given, as `squeeze` does.
+    if !arguments.squeezed {
+        journal = journal.by_time(|error| failures.push(error));
+    }
     let stdout = io::stdout();
     let mut list = List {
         // A bar and lines on one terminal would be in each other's way, and what is followed has no end.
@@ -109,7 +113,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if arguments.follow {
         return Err(list.follow(Follow::new(scan, &arguments.paths, &journal))).context("standard output");
     }
-    match scan.run(&journal, &mut list) {
+    let done = if arguments.squeezed { scan.run(&journal, &mut list) } else { scan.run_merged(&journal, &mut list) };
+    match done {
         ControlFlow::Continue(()) => list.finish(),
         ControlFlow::Break(error) => Err(error),
     }

@@ -1,14 +1,17 @@
 //! `ctrecorder test`: are files as they were written?
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use ctrecorder_format::Retirement;
 
 use super::{Report, Status};
 use crate::journal::{Condition, Examined, Examiner, Journal, Member, Shown};
 use crate::output::header;
+use crate::query::coverage::{Look, Reading};
 
 /// Test whether files are as they were written
 ///
@@ -31,7 +34,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut test = Test {
         report: Report::new(journal.length(), with_progress),
         out: BufWriter::new(stdout.lock()),
-        examiner: Examiner::default(),
+        examiner: Examiner::with(retired(&journal)),
         failed: false,
     };
     for failure in failures {
@@ -45,6 +48,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Status::Done if test.failed => Status::No,
         status => status,
     })
+}
+
+/// What the recorders say to have removed: the segments behind those that are gone tell of it, so they are asked first.
+fn retired(journal: &Journal) -> HashMap<String, Vec<Retirement>> {
+    let mut reading = Reading::default();
+    for file in journal.files().iter().filter(|file| file.path().is_file()) {
+        let added = file.open().and_then(|source| {
+            reading.add(&source, &source.parse()?, Look::Directory, &mut |_| {});
+            Ok(())
+        });
+        // What cannot be read is told when it is tested.
+        drop(added);
+    }
+    reading.retirements()
 }
 
 /// Tests one file after the other.

@@ -6,6 +6,7 @@
 //! | `tracking` | connection tracking in this network namespace, and whether this process may hear of it |
 //! | `settings` | its settings, its table, the socket's buffer |
 //! | `clock` | whether the clock is synchronised |
+//! | `sandbox` | what keeps a recorder to its own |
 //! | `place` | the directory of the files, and what is in it |
 //! | `space` | its room, and how long that lasts |
 //! | [`show`] | what was found, as text and as JSON |
@@ -16,6 +17,7 @@ mod clock;
 mod finding;
 mod modules;
 mod place;
+mod sandbox;
 mod settings;
 pub mod show;
 mod space;
@@ -72,6 +74,7 @@ fn examine_but_files(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(settings::buffer(subject.socket_buffer));
     }
     findings.push(clock::examine());
+    findings.push(sandbox::examine());
     if let Some(pattern) = subject.pattern {
         findings.push(place::directory(pattern, subject.user, now()));
         findings.extend(space::examine(pattern, now()));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::finding::{Finding, quoted};
 use crate::capture::neighbours;
-use crate::capture::privileges::{Identity, may_create_in};
+use crate::capture::privileges::{Identity, may_create_in_when_sandboxed};
 use crate::capture::{Pattern, StartError};
 
 /// Of a directory's permissions: everybody may write there; only what is one's own, though, may be taken away.
@@ -36,7 +36,7 @@ fn permissions(path: &Path, metadata: &Metadata, user: Option<&str>, word: &str)
     let (name, shown) = ("directory", path.display());
     let who = user.map_or_else(|| "this user".to_owned(), |user| format!("user {user}"));
     let allowed = match Identity::find(user, None) {
-        Ok(None) => may_create_in(path),
+        Ok(None) => may_create_in_when_sandboxed(path),
         Ok(Some(identity)) => match identity.may_create_in(path) {
             Ok(allowed) => allowed,
             Err(error) => return Finding::warning(name, format!("{shown}: cannot be asked for: {error}")),

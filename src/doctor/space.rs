@@ -7,6 +7,7 @@ use nix::sys::statvfs::{Statvfs, statvfs};
 
 use super::finding::{Finding, Verdict};
 use crate::capture::clock::ns_of;
+use crate::capture::files::free_bytes;
 use crate::capture::{Pattern, neighbours};
 use crate::journal::Source;
 
@@ -41,9 +42,7 @@ struct Room {
 
 impl Room {
     fn of(found: &Statvfs) -> Self {
-        #[allow(clippy::unnecessary_cast, reason = "of 32 bits on some targets")]
-        let bytes = (found.blocks_available() as u64).saturating_mul(found.fragment_size() as u64);
-        Self { bytes, no_more_files: found.files() > 0 && found.files_available() == 0 }
+        Self { bytes: free_bytes(found), no_more_files: found.files() > 0 && found.files_available() == 0 }
     }
 }
 

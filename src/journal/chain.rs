@@ -1,9 +1,10 @@
 //! The chain of digests between the segments of a recorder.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Closing, Content, Digest, Header, MadeFrom, Segment, header};
+use ctrecorder_format::{Closing, Content, Digest, Header, MadeFrom, Retirement, Segment, header};
 
 use super::Shown;
 
@@ -42,6 +43,14 @@ fn segments(first: u64, last: u64) -> String {
     if first == last { format!("segment {first} is") } else { format!("segments {first} to {last} are") }
 }
 
+fn of_these(missing: u64, retired: u64) -> String {
+    match retired {
+        0 => String::new(),
+        _ if retired >= missing => ": removed by retention".into(),
+        _ => format!("; {retired} of them: removed by retention"),
+    }
+}
+
 /// What makes segments those of one run of a recorder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recorder {
@@ -63,6 +72,8 @@ struct Last {
     number: u64,
     /// `None` if it has no footer: then nobody can name its digest.
     digest: Option<Digest>,
+    /// Up to when it tells, ns since the epoch; 0 if it has no footer.
+    closed: u64,
     /// By its footer the recorder went on in another segment.
     went_on: bool,
     /// It is not itself given, but a segment of flows that was made from it.
@@ -81,12 +92,26 @@ struct LastOfFlows {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LooseEnd {
     /// The first segment given is not the recorder's first.
-    #[error("{}: {} not among those given", Shown(path), count(*missing))]
+    #[error("{}: {} not among those given{}", Shown(path), count(*missing), of_these(*missing, *retired))]
     Begin {
         /// The first segment given.
         path: PathBuf,
         /// How many the recorder had written before it.
         missing: u64,
+        /// How many of these it removed, as it was told to.
+        retired: u64,
+    },
+    /// Segments between two that are given were removed by the recorder, as it was told to.
+    #[error("{}: {} between {} and this one: removed by retention", Shown(path), segments(*first, *last), Shown(before))]
+    Retired {
+        /// The segment given behind them.
+        path: PathBuf,
+        /// Number of the first segment that is not there.
+        first: u64,
+        /// Number of the last segment that is not there.
+        last: u64,
+        /// The segment given before them.
+        before: PathBuf,
     },
     /// After the last segment given, the recorder went on.
     #[error("{}: the recorder went on in a segment that is not among those given", Shown(path))]
@@ -109,11 +134,19 @@ pub struct Chain {
     last: HashMap<Recorder, Last>,
     last_of_flows: HashMap<Recorder, LastOfFlows>,
     begins: Vec<LooseEnd>,
+    between: Vec<LooseEnd>,
+    /// What the recorders of each host say to have removed.
+    retired: HashMap<String, Vec<Retirement>>,
     /// The digests of segments whose headers are damaged: which of a recorder they are, only the one behind them tells.
     headless: HashSet<Digest>,
 }
 
 impl Chain {
+    /// Where recorders removed segments as these say, host by host, nothing is missing.
+    pub fn with(retired: HashMap<String, Vec<Retirement>>) -> Self {
+        Self { retired, ..Self::default() }
+    }
+
     /// Says how a segment does not follow the last one given of the same recorder. The first one given need not be the
     /// first there was.
     pub fn follow(&mut self, path: &Path, segment: &Segment<'_>) -> Option<Broken> {
@@ -130,6 +163,7 @@ impl Chain {
             path: path.to_path_buf(),
             number,
             digest: segment.footer().map(|footer| footer.digest),
+            closed: segment.footer().map_or(0, |footer| footer.totals.closed),
             went_on: segment.footer().is_some_and(|footer| footer.totals.closing == Closing::WentOn),
             is_squeezed: false,
         };
@@ -142,19 +176,40 @@ impl Chain {
         let given = if is_behind_headless { number.saturating_sub(1) } else { number };
         let Some(last) = self.last.insert(recorder, this) else {
             if given > 0 {
-                self.begins.push(LooseEnd::Begin { path: path.to_path_buf(), missing: given });
+                let retired = self.retired_in(0..given, header, header.recorder_started);
+                self.begins.push(LooseEnd::Begin { path: path.to_path_buf(), missing: given, retired });
             }
             return None;
         };
         if number <= last.number {
             Some(Broken::OutOfOrder { number, before_number: last.number, before: last.path })
         } else if given > last.number + 1 {
-            Some(missing(last.number, given, last.path))
+            let absent = last.number + 1..given;
+            if self.retired_in(absent.clone(), header, last.closed) < given - absent.start {
+                return Some(missing(last.number, given, last.path));
+            }
+            let (path, before) = (path.to_path_buf(), last.path);
+            self.between.push(LooseEnd::Retired { path, first: absent.start, last: given - 1, before });
+            None
         } else if number == last.number + 1 && last.digest.is_some() && header.previous != last.digest {
             Some(Broken::Digest { before: last.path })
         } else {
             None
         }
+    }
+
+    /// How many of the segments with these numbers the run of the segment with this header is told to have removed, all of which
+    /// come before that one. What a removal goes back to is told by time: one that goes back to `begin`, when the first of them
+    /// was begun at the earliest, is one of all up to its own number.
+    fn retired_in(&self, numbers: Range<u64>, header: &Header, begin: u64) -> u64 {
+        let all = self.retired.get(&header.host).map_or(&[][..], Vec::as_slice);
+        let of_run = |told: &&Retirement| header.recorder_started < told.to && told.to <= header.created;
+        let of_these = || all.iter().filter(of_run).filter(|told| numbers.contains(&told.segment.into()));
+        let reaching = of_these().filter(|told| told.from <= begin).map(|told| u64::from(told.segment) + 1);
+        let whole_until = reaching.max().unwrap_or(numbers.start);
+        let single: HashSet<u64> =
+            of_these().map(|told| told.segment.into()).filter(|number| *number >= whole_until).collect();
+        whole_until - numbers.start + single.len() as u64
     }
 
     /// The same of a segment of flows: what it was made from has a place in the chain of its recorder, if that is told. Nothing is
@@ -173,7 +228,8 @@ impl Chain {
         let digest = segment.footer().map(|footer| footer.digest);
         if self.last.get(&recorder).is_none_or(|known| known.number < number) {
             let (digest, went_on) = (last.digest(), last.closing() == Some(Closing::WentOn));
-            self.last.insert(recorder.clone(), Last { path: path.clone(), number, digest, went_on, is_squeezed: true });
+            let known = Last { path: path.clone(), number, digest, closed: 0, went_on, is_squeezed: true };
+            self.last.insert(recorder.clone(), known);
         }
         let gap = sources.iter().zip(sources.iter().skip(1)).find(|(before, after)| !after.follows(before));
         let within =
@@ -195,7 +251,7 @@ impl Chain {
     /// The ends at which there was more, by path.
     pub fn loose_ends(self) -> Vec<LooseEnd> {
         let ends = self.last.into_values().filter(|last| last.went_on).map(|last| LooseEnd::End { path: last.path });
-        let mut all: Vec<_> = self.begins.into_iter().chain(ends).collect();
+        let mut all: Vec<_> = self.begins.into_iter().chain(self.between).chain(ends).collect();
         all.sort_by(|a, b| a.path().cmp(b.path()));
         all
     }
@@ -209,7 +265,7 @@ fn missing(before: u64, after: u64, path: PathBuf) -> Broken {
 impl LooseEnd {
     fn path(&self) -> &Path {
         match self {
-            Self::Begin { path, .. } | Self::End { path } => path,
+            Self::Begin { path, .. } | Self::Retired { path, .. } | Self::End { path } => path,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Says of a file whether it is as it was written: `ctrecorder test`.
 
+use std::collections::HashMap;
+
 use ctrecorder_format::legacy::{self, Piece};
-use ctrecorder_format::{BlockKind, Body, Closing, Damage, Digest, Fault, Segment, header};
+use ctrecorder_format::{BlockKind, Body, Closing, Damage, Digest, Fault, Retirement, Segment, header};
 
 use super::chain::{Broken, Chain, LooseEnd};
 use super::count::Count;
@@ -119,6 +121,11 @@ pub struct Examiner {
 }
 
 impl Examiner {
+    /// Where recorders removed segments as these say, host by host, nothing is missing.
+    pub fn with(retired: HashMap<String, Vec<Retirement>>) -> Self {
+        Self { chain: Chain::with(retired) }
+    }
+
     /// Examines a file: header, blocks and their sequence, indexes, footer, totals, directory, digest, and that it follows the
     /// segment of the same recorder that was examined before. Each finding is told to `found`, and to `passed` how many
     /// further bytes are done.

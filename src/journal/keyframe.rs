@@ -13,13 +13,12 @@ pub enum OpenRecords {
     All,
 }
 
-/// Follows the segments of a journal, and knows of each open record whether it repeats what was said.
+/// Follows the segments of a journal, and knows which of them repeat what others said.
 #[derive(Debug)]
 pub(super) struct Keyframes {
     which: OpenRecords,
     /// The last segment of each chain by its digest, and whether something in it is still waiting for its open records.
     chains: HashMap<Digest, bool>,
-    present: State,
 }
 
 /// What is known of open records at a place of a segment.
@@ -37,22 +36,20 @@ pub(super) struct State {
 
 impl Keyframes {
     pub(super) fn new(which: OpenRecords) -> Self {
-        let present = State { shown: true, waiting: false, damaged: false, is_of_flows: false };
-        Self { which, chains: HashMap::new(), present }
+        Self { which, chains: HashMap::new() }
     }
 
     /// A segment begins. What it leaves open, if it is one of flows, a later one tells of, or not.
-    pub(super) fn begin(&mut self, header: Option<&Header>, is_gone_on_with: bool) {
+    pub(super) fn begin(&mut self, header: Option<&Header>, is_gone_on_with: bool) -> State {
         if header.is_some_and(|header| header.content == Content::Flows) {
             let shown = !is_gone_on_with || self.which == OpenRecords::All;
-            self.present = State { shown, waiting: false, damaged: false, is_of_flows: true };
-            return;
+            return State { shown, is_of_flows: true, ..State::default() };
         }
         let previous = header.and_then(|header| header.previous);
         let follows = previous.and_then(|digest| self.chains.remove(&digest));
         let waiting = follows.unwrap_or(false);
         let shown = follows.is_none() || waiting || self.which == OpenRecords::All;
-        self.present = State { shown, waiting, damaged: false, is_of_flows: false };
+        State { shown, waiting, ..State::default() }
     }
 
     /// Which open records are handed on.
@@ -60,50 +57,49 @@ impl Keyframes {
         self.which
     }
 
-    /// What is known at this place of the present segment.
-    pub(super) const fn state(&self) -> State {
-        self.present
+    /// A segment is at its end, where this is known.
+    pub(super) fn end(&mut self, segment: &Segment<'_>, state: &State) {
+        let waiting = state.waiting || state.damaged;
+        // What goes on with what it was made from goes on with a segment of flows, too: that has told of what was open.
+        let told_open = state.is_of_flows && segment.header().is_ok_and(|header| header.closing_keyframe);
+        let last = told_open.then(|| segment.made_from().last().and_then(|last| last.digest()));
+        let own = segment.footer().map(|footer| footer.digest);
+        self.chains.extend(last.flatten().into_iter().chain(own).map(|digest| (digest, waiting)));
     }
+}
 
-    /// A segment goes on at a place where this was known.
-    pub(super) const fn resume(&mut self, state: State) {
-        self.present = state;
+impl Default for State {
+    /// Before anything is known, everything is news.
+    fn default() -> Self {
+        Self { shown: true, waiting: false, damaged: false, is_of_flows: false }
     }
+}
 
+impl State {
     /// A note: behind a gap the flows that are open are news, until the segment has told of all flows in the kernel's table.
     pub(super) fn note(&mut self, note: &Note) {
-        if self.present.is_of_flows {
+        if self.is_of_flows {
             return;
         }
         if note.is_gap() {
-            (self.present.shown, self.present.waiting) = (true, true);
+            (self.shown, self.waiting) = (true, true);
         } else if note.cause() == Some(Cause::TableRead) {
-            self.present.waiting = false;
+            self.waiting = false;
         }
     }
 
     /// Records were lost to damage: the flows that are open behind it may be news.
     pub(super) const fn damage(&mut self) {
-        (self.present.shown, self.present.damaged) = (self.present.shown || !self.present.is_of_flows, true);
+        (self.shown, self.damaged) = (self.shown || !self.is_of_flows, true);
     }
 
     /// Whether an open record at this place is to be handed on.
     pub(super) const fn shows(&self) -> bool {
-        self.present.shown
+        self.shown
     }
 
     /// There are open records at this place.
     pub(super) const fn open(&mut self) {
-        self.present.waiting = false;
-    }
-
-    /// The segment is at its end.
-    pub(super) fn end(&mut self, segment: &Segment<'_>) {
-        let waiting = self.present.waiting || self.present.damaged;
-        // What goes on with what it was made from goes on with a segment of flows, too: that has told of what was open.
-        let told_open = self.present.is_of_flows && segment.header().is_ok_and(|header| header.closing_keyframe);
-        let last = told_open.then(|| segment.made_from().last().and_then(|last| last.digest()));
-        let own = segment.footer().map(|footer| footer.digest);
-        self.chains.extend(last.flatten().into_iter().chain(own).map(|digest| (digest, waiting)));
+        self.waiting = false;
     }
 }

@@ -12,6 +12,7 @@ mod examine;
 mod follow;
 mod indexed;
 mod keyframe;
+mod lanes;
 mod listing;
 mod once;
 mod opened;

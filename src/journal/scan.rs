@@ -9,7 +9,8 @@
 //! | `parcel`, `entries`, `reading`, `merge`, `group` | reads one: on any thread, of nothing but itself |
 //! | `found` | what was found in it |
 //! | `crew` | the threads |
-//! | `deliver` | takes what was found in order, and does what depends on what came before |
+//! | `lane`, `present`, `held` | files that follow each other: what was found in order, and what depends on what came before |
+//! | `deliver` | merges lanes by time |
 
 mod crew;
 mod deliver;
@@ -17,10 +18,13 @@ mod divide;
 mod entries;
 mod found;
 mod group;
+mod held;
+mod lane;
 mod leg;
 mod merge;
 mod parcel;
 mod plan;
+mod present;
 mod reading;
 mod ruled_out;
 #[cfg(test)]
@@ -39,7 +43,7 @@ use crate::archive::Sought;
 use deliver::Delivery;
 pub(super) use leg::{Follower, Leg, Standing, Stopped};
 use parcel::Parcel;
-use plan::{Planner, Way};
+use plan::Way;
 
 /// With more threads nothing is read any faster, and each of them has its part of a journal in memory.
 pub const THREADS_MAX: usize = 1024;
@@ -130,7 +134,7 @@ pub trait Sink {
     /// So many further bytes of the journal are done.
     fn passed(&mut self, bytes: u64);
 
-    /// What follows is of a file that began earlier and has grown: another one may have been read since.
+    /// What follows is of a file that began earlier: another one was read since, or it has grown.
     fn resume(&mut self, _path: &Path, _file: &Version<'_>) -> ControlFlow<Self::Stop> {
         ControlFlow::Continue(())
     }
@@ -155,27 +159,43 @@ impl<F: Select> Scan<F> {
         Self { threads: threads.get().min(THREADS_MAX), ..self }
     }
 
-    /// Hands everything in a journal to `sink`, until that wants no more.
+    /// Hands everything in a journal to `sink`, file after file, until that wants no more.
     pub fn run<S: Sink>(&mut self, journal: &Journal, sink: &mut S) -> ControlFlow<S::Stop> {
-        let Self { select, keyframes, threads } = self;
-        let planner = Planner::new(Way::Journal(journal), select, keyframes.which());
-        deliver(Delivery::new(planner, select, keyframes, sink), select, *threads)
+        self.deliver(&[Way::Journal(journal)], None, sink)
     }
 
-    /// Hands everything in these files to `sink`, until that wants no more, and says where those stopped that may grow.
+    /// Hands everything in a journal whose files are in the order of time to `sink`, until that wants no more. What is of files
+    /// that were written at the same time is merged by when it happened; of each, it stays in its order.
+    pub fn run_merged<S: Sink>(&mut self, journal: &Journal, sink: &mut S) -> ControlFlow<S::Stop> {
+        let lanes = journal.lanes();
+        let ways: Vec<_> = lanes.iter().map(Way::Journal).collect();
+        self.deliver(&ways, None, sink)
+    }
+
+    /// Hands everything in these files to `sink`, until that wants no more, and says where those stopped that may grow. What is
+    /// of different lanes is merged by when it happened.
     pub(super) fn run_legs<S: Sink>(
         &mut self,
-        legs: &[Leg],
+        lanes: &[Vec<Leg>],
         follower: &mut dyn Follower,
         sink: &mut S,
     ) -> ControlFlow<S::Stop> {
-        let Self { select, keyframes, threads } = self;
-        let planner = Planner::new(Way::Legs(legs), select, keyframes.which());
-        deliver(Delivery::new(planner, select, keyframes, sink).followed_by(follower), select, *threads)
+        let ways: Vec<_> = lanes.iter().map(|legs| Way::Legs(legs)).collect();
+        self.deliver(&ways, Some(follower), sink)
     }
-}
 
-/// Makes a delivery with so many threads.
-fn deliver<F: Select, S: Sink>(mut delivery: Delivery<'_, F, S>, select: &F, threads: usize) -> ControlFlow<S::Stop> {
-    crew::with_crew(threads, |parcel: &Parcel| parcel.read(select), |crew| delivery.run(crew, threads))
+    fn deliver<S: Sink>(
+        &mut self,
+        ways: &[Way<'_>],
+        follower: Option<&mut dyn Follower>,
+        sink: &mut S,
+    ) -> ControlFlow<S::Stop> {
+        let Self { select, keyframes, threads } = self;
+        let select = &*select;
+        let mut delivery = Delivery::new(ways.iter().copied(), select, keyframes, sink, *threads);
+        if let Some(follower) = follower {
+            delivery = delivery.followed_by(follower);
+        }
+        crew::with_crew(*threads, |parcel: &Parcel| parcel.read(select), |crew| delivery.run(crew))
+    }
 }

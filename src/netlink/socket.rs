@@ -28,7 +28,9 @@ pub enum OpenError {
     NoConntrackNetlink,
     /// The process lacks CAP_NET_ADMIN in its network namespace.
     #[error(
-        "not permitted to use connection tracking: run as root, or give CAP_NET_ADMIN: setcap cap_net_admin+ep PROGRAM"
+        "not permitted to use connection tracking: CAP_NET_ADMIN is missing; run as root, or grant it to the program: setcap \
+         cap_net_admin+ep {}",
+        own_program()
     )]
     NotPermitted,
     /// Anything else.
@@ -59,6 +61,11 @@ impl OpenError {
             _ => Self::of_socket(source, "probe"),
         }
     }
+}
+
+/// The path of this program, for a command.
+fn own_program() -> String {
+    std::env::current_exe().map_or_else(|_| "PROGRAM".into(), |path| path.display().to_string())
 }
 
 fn errno(error: &io::Error) -> Errno {

@@ -16,3 +16,6 @@ mod program;
 mod readers;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 mod small_disk;
+/// The units of systemd.
+#[cfg(all(target_os = "linux", feature = "capture"))]
+mod systemd;

@@ -47,14 +47,14 @@ impl Out {
     }
 
     /// A note, which tells of flows where it is one of a reading of the kernel's table. That nothing happened says nothing
-    /// here.
+    /// here, nor what the recorder removed.
     fn note(&mut self, note: &Note) {
         match note.cause() {
             Some(Cause::TableRead) => {
                 let (from, to) = (note.from.get(), note.to.get());
                 self.readings.entry(to).and_modify(|known| *known = from.min(*known)).or_insert(from);
             }
-            Some(Cause::Quiet) => {}
+            Some(Cause::Quiet | Cause::Retired | Cause::Kept) => {}
             _ => self.step(Step::Note(*note)),
         }
     }

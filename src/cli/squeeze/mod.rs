@@ -3,7 +3,6 @@
 mod behind;
 mod directory;
 mod long;
-mod memory;
 mod output;
 mod plan;
 mod stream;
@@ -18,6 +17,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Address, Columns, DirectoryEntry, Family, Head, Index, Record};
 
+use super::size::Size;
 use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::file::directory_of;
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
@@ -53,7 +53,7 @@ pub struct Arguments {
     /// How much memory what is known of open flows may take (KiB, MiB, GiB): 64 bytes for one of IPv4, 128 for IPv6. The rest goes
     /// to a file without a name beside the output
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
-    memory: memory::Size,
+    memory: Size,
 
     /// Write a file of the C program (version 2); it holds IPv4 flows of one protocol. Flows of which neither start nor end is
     /// known are left out and told, and the exit status is 5

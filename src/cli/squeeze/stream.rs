@@ -305,8 +305,8 @@ impl Sink for Stream<'_> {
         let told = self.pairs.note(note, &mut self.out);
         match note.cause() {
             Some(Cause::TableRead) => self.reading(note, &told),
-            // What this output leaves open it says itself.
-            Some(Cause::LeftOpen) => {}
+            // What this output leaves open it says itself, and what the recorder removed is no matter of what was made of the rest.
+            Some(Cause::LeftOpen | Cause::Retired | Cause::Kept) => {}
             _ => self.out.keep(|output| output.note(&told)),
         }
         if !self.out.has_notes {

@@ -26,11 +26,12 @@ use tail::Tails;
 use watch::Watches;
 
 /// Goes on reading a journal as it grows. Each record is handed on once, in the order of its file; the segments of a run of a
-/// recorder follow each other, and what several recorders write at the same time is handed on as it comes.
+/// recorder follow each other, and what several recorders wrote at the same time is merged by when it happened, as far as it is
+/// there.
 pub struct Follow<F> {
     scan: Scan<F>,
     /// What was there from the beginning, until it has been read.
-    first: Option<Vec<Leg>>,
+    first: Option<Vec<Vec<Leg>>>,
     followed: Followed,
     /// New files, in order, that were not begun yet.
     coming: Vec<Opened>,
@@ -54,10 +55,11 @@ impl Follower for Followed {
 }
 
 impl<F: Select> Follow<F> {
-    /// Goes on with this journal, which was found at these paths. Of a directory all new segments are read; of a file those
+    /// Goes on with this journal, which was found at these paths, its files in the order of time. Of a directory all new segments are read; of a file those
     /// beside it with which its recorder goes on, those of later runs of it, and what comes to have the file's name.
     pub fn new(scan: Scan<F>, paths: &[PathBuf], journal: &Journal) -> Self {
-        let first = journal.files().iter().cloned().map(Leg::Member).collect();
+        let legs = |lane: Journal| lane.files().iter().cloned().map(Leg::Member).collect();
+        let first = journal.lanes().into_iter().map(legs).collect();
         let followed = Followed { tails: Tails::default(), watches: Watches::of(paths) };
         Self { scan, first: Some(first), followed, coming: Vec::new() }
     }
@@ -70,7 +72,8 @@ impl<F: Select> Follow<F> {
         // What is in a file when another one is there that goes on with it comes before that: so new files are looked for first.
         let mut failures = Vec::new();
         self.coming.extend(self.followed.watches.look(&mut failures));
-        let grown = self.followed.tails.grown(&self.coming, &mut failures);
+        let grown: Vec<_> =
+            self.followed.tails.grown(&self.coming, &mut failures).into_iter().map(|leg| vec![leg]).collect();
         failures.into_iter().try_for_each(|error| sink.error(error))?;
         self.scan.run_legs(&grown, &mut self.followed, sink)?;
         self.begin(sink)
@@ -87,7 +90,7 @@ impl<F: Select> Follow<F> {
                 continue;
             }
             match file.source().again().map(|source| source.map_err(|error| (error, 0)).and_then(Opened::new)) {
-                Some(Ok(file)) => self.scan.run_legs(&[Leg::Begin(file)], &mut self.followed, sink)?,
+                Some(Ok(file)) => self.scan.run_legs(&[vec![Leg::Begin(file)]], &mut self.followed, sink)?,
                 Some(Err((error, _))) => sink.error(error)?,
                 // What was found in a directory was kept open.
                 None => {}

@@ -103,8 +103,8 @@ impl<T, R> Queue<T, R> {
         locked(&self.jobs).waiting.pop_front()
     }
 
-    /// Forgets a job that was begun. If it still waits it is the first to do so: whatever was handed out before it is done, or
-    /// being done.
+    /// Forgets a job that was taken, if it is the first that waits, as it mostly is. Elsewhere whoever comes to it will find it
+    /// taken.
     fn forget_first(&self, job: &Arc<Job<T, R>>) {
         let mut jobs = locked(&self.jobs);
         if jobs.waiting.front().is_some_and(|first| Arc::ptr_eq(first, job)) {
@@ -162,7 +162,7 @@ where
         job
     }
 
-    /// The result of a task, which is asked for once, and in the order in which tasks were handed out. While another thread
+    /// The result of a task, which is asked for once, mostly in the order in which tasks were handed out. While another thread
     /// is still at it, this one does what comes after.
     pub(super) fn result(&self, job: &Arc<Job<T, R>>) -> R {
         if !job.take() {
@@ -177,9 +177,11 @@ where
         (self.work)(&job.task)
     }
 
-    /// Forgets the tasks that nobody has begun: their results will not be asked for.
-    pub(super) fn forget(&self) {
-        locked(&self.queue.jobs).waiting.clear();
+    /// Forgets a task if nobody has begun it: its result will not be asked for.
+    pub(super) fn forget(&self, job: &Arc<Job<T, R>>) {
+        if job.take() {
+            self.queue.forget_first(job);
+        }
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) struct Part {
     pub(super) to: u64,
     pub(super) end: End,
     pub(super) extent: Extent,
-    /// Its gaps and accounts, and the readings of the kernel's table, in order.
+    /// Its gaps and accounts, the readings of the kernel's table, and what was removed, in order.
     pub(super) notes: Vec<Note>,
     /// What could not be read in the middle of it.
     pub(super) damaged: Vec<Gap>,
@@ -201,9 +201,10 @@ impl Part {
     }
 }
 
-/// Whether a note tells of a gap, or of what was known of flows then.
+/// Whether a note tells of a gap, of what was known of flows then, or of what was removed.
 fn tells(note: &Note) -> bool {
-    note.is_gap() || matches!(note.cause(), Some(Cause::Account | Cause::TableRead | Cause::NotRead))
+    const TELLING: [Cause; 5] = [Cause::Account, Cause::TableRead, Cause::NotRead, Cause::Retired, Cause::Kept];
+    note.is_gap() || note.cause().is_some_and(|cause| TELLING.contains(&cause))
 }
 
 /// A loss with a further one. One of nothing is none: then only bytes were put in.

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use ctrecorder_format::{Cause, Content, Damage, Note};
+use ctrecorder_format::{Cause, Content, Damage, Note, Retirement};
 
 use super::part::{End, Extent, Look, Part};
-use super::{Coverage, Gap, GapCause, Span, account, complement};
+use super::{Coverage, Gap, GapCause, Span, account, complement, joined};
 use crate::journal::{Recorder, Source, Version};
 
 const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
+const RETIRED: GapCause = GapCause::Noted(Cause::Retired as u16);
 
 /// Segments of several recorders: each covers what it covers, and nothing can be said of both together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,11 +98,16 @@ impl Reading {
         gaps.sort_unstable();
         // A file and its squeezed form tell of the same gaps.
         gaps.dedup();
+        let retired = retired(&runs, &gaps);
+        let reaches_begin = retired.iter().any(|gap| gap.to == first.span.from);
+        gaps.extend(retired);
         gaps.extend(derived(&runs, &gaps));
         // A file that was removed is one of this journal.
         let removed = gaps.iter().filter(|gap| gap.cause == REMOVED).map(|gap| gap.from).min();
         let from = first.span.from.min(removed.unwrap_or(first.span.from));
-        Ok(Some(Coverage::new(from, last.span.to, gaps, (before(first), behind(last)))))
+        // What the recorder removed goes back to the begin of all that is known.
+        let before = if reaches_begin { GapCause::NotRunning } else { before(first) };
+        Ok(Some(Coverage::new(from, last.span.to, gaps, (before, behind(last)))))
     }
 
     /// The gaps that no note tells of, host by host: what could not be read in files, and what is missing between them. A
@@ -160,6 +166,17 @@ impl Reading {
     fn events(&self) -> impl Iterator<Item = Span> {
         let events = self.parts.iter().filter(|part| part.content == Content::Events && part.end != End::Version2);
         events.map(|part| Span { from: part.from, to: part.to })
+    }
+
+    /// What the recorders say to have removed, host by host.
+    pub fn retirements(&self) -> HashMap<String, Vec<Retirement>> {
+        let mut notes: HashMap<String, Vec<&Note>> = HashMap::new();
+        for part in &self.parts {
+            if let Some(host) = &part.host {
+                notes.entry(host.clone()).or_default().extend(&part.notes);
+            }
+        }
+        notes.into_iter().map(|(host, notes)| (host, Retirement::standing(notes))).collect()
     }
 
     /// Whether files reach into a span, all of them of runs whose segments are numbered, so that one that is not there is
@@ -265,9 +282,18 @@ fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
     gaps
 }
 
+/// What was removed as the recorder was told to, and is not told of by a file that is there all the same, or by a note.
+fn retired(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
+    let known = known(runs, noted);
+    let notes = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.notes);
+    let left = |told: Retirement| complement(known.iter().copied(), told.from, told.to);
+    let spans = Retirement::standing(notes).into_iter().flat_map(left);
+    joined(spans.map(|span| Gap::unknown(span.from, span.to, RETIRED)).collect())
+}
+
 /// What is no gap between files: what a file tells of, and gaps that are told already. By their begin.
 fn known(runs: &[Run], noted: &[Gap]) -> Vec<Span> {
-    const ABSENCES: [GapCause; 3] = [GapCause::NotRunning, REMOVED, GapCause::Noted(Cause::Damaged as u16)];
+    const ABSENCES: [GapCause; 4] = [GapCause::NotRunning, REMOVED, RETIRED, GapCause::Noted(Cause::Damaged as u16)];
     let told = noted.iter().filter(|gap| ABSENCES.contains(&gap.cause)).map(|gap| Span { from: gap.from, to: gap.to });
     let parts = runs.iter().flat_map(|run| &run.parts).map(|part| Span { from: part.from, to: part.to });
     let mut known: Vec<_> = told.chain(parts).collect();

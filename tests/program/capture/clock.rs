@@ -34,7 +34,8 @@ impl Clocked {
             .env("LD_PRELOAD", libfaketime())
             .env("FAKETIME_TIMESTAMP_FILE", clock.path().join("offset"))
             .envs([("FAKETIME_NO_CACHE", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1"), ("NO_FAKE_STAT", "1")])
-            .args(["capture", "--foreground", "--file"])
+            // The library reads its file at each question: none of a sandboxed recorder's.
+            .args(["capture", "--no-sandbox", "--foreground", "--file"])
             .arg(segments.path().join("ct.%Y%m%d-%H%M%S"))
             .args(arguments);
         let mut process = Process::start(namespace, &mut command);

@@ -304,8 +304,8 @@ fn every_name_of_a_finding_is_documented() {
     let (namespace, directory) = (Namespace::new("names"), TempDir::new().unwrap());
     let found = Examined::of(&namespace, &["-f", &pattern_in(directory.path())]);
     let names: Vec<_> = found.findings.iter().map(|finding| finding["name"].as_str().unwrap()).collect();
-    let expected = "conntrack ctnetlink capability tracking events timestamp accounting table buffer clock directory space \
-                    recorder files";
+    let expected = "conntrack ctnetlink capability tracking events timestamp accounting table buffer clock sandbox directory \
+                    space recorder files";
     assert_eq!(names.join(" "), expected);
     let manual = fs::read_to_string("docs/operations.md").unwrap();
     for finding in &found.findings {

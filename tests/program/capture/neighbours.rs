@@ -69,7 +69,7 @@ fn causes(segment: &Path) -> Vec<Cause> {
 }
 
 /// A pattern of seconds gives a new name in the next one.
-fn wait_for_another_second(segment: &Path) {
+pub fn wait_for_another_second(segment: &Path) {
     let second = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     wait_until("another second", || !segment.to_str().unwrap().ends_with(&second().to_string()));
 }

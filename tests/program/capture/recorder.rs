@@ -55,6 +55,11 @@ impl Recorder {
         self.process.signal(signal);
     }
 
+    /// Waits until it has ended by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.wait()
+    }
+
     /// Ends it with this signal.
     pub fn end(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);

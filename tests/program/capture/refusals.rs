@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use nix::libc;
+use nix::sys::signal::Signal;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 use tempfile::TempDir;
 
-use crate::lab::Namespace;
+use crate::lab::{Namespace, Process, wait_until};
 use crate::program::{self, Answer, answer, ctrecorder};
 
 /// Runs `ctrecorder -C -F -f SEGMENT` with these arguments in a namespace of its own; nothing may be left behind.
@@ -35,6 +36,10 @@ fn arguments_that_make_no_sense_are_usage_errors_that_name_them() {
         (&["-b", "0"], "0"),
         (&["-B", "0"], "0"),
         (&["-t", "60"], "come to the same name"),
+        (&["--max-size", "100K"], "smaller than one file"),
+        (&["--max-size", "1.5G"], "not a size"),
+        (&["--max-age", "180"], "180"),
+        (&["--max-age", "0s"], "longer than --rotate"),
     ] {
         let answer = refused(arguments);
         assert_eq!(answer.status, 2, "{arguments:?}: {}", answer.stderr);
@@ -85,9 +90,19 @@ fn without_permission_it_says_what_to_do() {
     let output = namespace.enter(|| command.output().unwrap());
     assert_eq!(output.status.code(), Some(5));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("CAP_NET_ADMIN") && stderr.contains("root"), "{stderr}");
+    assert!(stderr.contains("CAP_NET_ADMIN is missing; run as root"), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(!directory.path().join("ct").exists());
+
+    // What it says helps.
+    let (_, grant) = stderr.trim().split_once("grant it to the program: ").unwrap();
+    assert_eq!(grant, format!("setcap cap_net_admin+ep {}", directory.path().join("ctrecorder").display()));
+    assert!(Command::new("sh").args(["-c", grant]).status().unwrap().success());
+    let mut recorder = Process::start(&namespace, &mut command);
+    wait_until("the recorder to run", || recorder.stderr().contains("flows are alive"));
+    assert!(recorder.stderr().contains("system calls are left"), "{}", recorder.stderr());
+    recorder.signal(Signal::SIGTERM);
+    assert!(recorder.wait().success());
 }
 
 /// A kernel without netfilter's netlink refuses the socket with EPROTONOSUPPORT; a seccomp filter makes this one do so to the

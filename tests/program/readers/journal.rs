@@ -328,3 +328,26 @@ fn runs_of_two_recorders_are_merged_by_time() {
     let times: Vec<_> = listed.stdout.lines().map(|line| &line[17..19]).collect();
     assert_eq!(times, ["10", "20", "30", "40"]);
 }
+
+/// What several recorders wrote at the same time is one stream, and each line tells whose it is. Paths may stand in any order.
+#[test]
+fn recorders_that_wrote_at_the_same_time_are_listed_as_one_stream() {
+    let directory = TempDir::new().unwrap();
+    let segment = |host: &str, seconds: &[u64]| {
+        let mut header = header(0, None);
+        header.host = host.into();
+        let events = seconds.iter().map(|second| v4(Kind::Start, *second as u16, *second));
+        events.fold(Segment::new(&header), |segment, event| segment.push(&event).seal()).stopped()
+    };
+    let [a, b] = [directory.path().join("a"), directory.path().join("b")];
+    fs::write(&a, segment("nat1", &[1, 2, 5, 6])).unwrap();
+    fs::write(&b, segment("nat2", &[3, 4, 7])).unwrap();
+    for paths in [[&a, &b], [&b, &a]] {
+        let listed = run(["list".as_ref(), "-H".as_ref(), paths[0].as_os_str(), paths[1].as_os_str()]);
+        let seconds: Vec<_> = listed.stdout.lines().map(|line| line[18..19].parse::<u64>().unwrap()).collect();
+        assert_eq!((listed.status, seconds), (0, (1..8).collect()));
+    }
+    let listed = run(["list", "-H", "-o", "json"].iter().map(AsRef::as_ref).chain([directory.path().as_os_str()]));
+    let hosts: Vec<_> = listed.stdout.lines().map(|line| if line.contains("nat1") { 1 } else { 2 }).collect();
+    assert_eq!(hosts, [1, 1, 2, 2, 1, 1, 2]);
+}

@@ -10,6 +10,7 @@ mod found;
 mod golden;
 mod journal;
 mod outputs;
+mod retention;
 mod sample;
 mod squeeze;
 mod squeezed_damage;

@@ -10,9 +10,12 @@ use proptest::prelude::*;
 use crate::journal::Journal;
 use crate::sample::record;
 
-/// A moment in the life of all files: 2026-11-20T12:00:00Z.
+/// When the first file was begun: 2026-11-20T12:00:00Z.
 const BEGIN: u64 = 1_795_176_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
+
+/// How long a recorder is at a file at most: then the next one is begun.
+const FILE: u64 = 20_000_000 * SECOND;
 
 /// A file of a journal.
 #[derive(Clone, Debug)]
@@ -127,18 +130,20 @@ impl File {
     }
 
     fn bytes(&self, number: u64, previous: &mut Option<Digest>) -> Vec<u8> {
+        let begun = BEGIN + number * FILE;
         let mut bytes = match self.form {
             Form::Segment { follows, counters, closed } => {
                 let header = Header {
                     counters,
+                    created: begun,
                     segment_number: number,
                     previous: previous.filter(|_| follows),
                     ..Header::blank(Content::Events)
                 };
                 segment(&header, &self.entries, closed)
             }
-            Form::Events => version2(legacy::Content::Events, &self.entries),
-            Form::Combined => version2(legacy::Content::Combined, &self.entries),
+            Form::Events => version2(legacy::Content::Events, begun, &self.entries),
+            Form::Combined => version2(legacy::Content::Combined, begun, &self.entries),
         };
         if matches!(self.form, Form::Segment { .. }) {
             *previous = Segment::open(&bytes).unwrap().footer().map(|footer| footer.digest);
@@ -150,7 +155,7 @@ impl File {
 
 fn segment(header: &Header, entries: &[Entry], closed: bool) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), header).unwrap();
-    let mut now = BEGIN;
+    let mut now = header.created;
     for entry in entries {
         match *entry {
             Entry::Record { kind, ipv6, host, later } => {
@@ -207,11 +212,11 @@ pub(in super::super::super) fn header_of_version2(content: legacy::Content, star
     }
 }
 
-fn version2(content: legacy::Content, entries: &[Entry]) -> Vec<u8> {
-    let header = header_of_version2(content, (BEGIN / SECOND) as u32);
+fn version2(content: legacy::Content, begun: u64, entries: &[Entry]) -> Vec<u8> {
+    let header = header_of_version2(content, (begun / SECOND) as u32);
     let mut bytes = Vec::new();
     let mut writer = legacy::Writer::new(&mut bytes, &header).unwrap();
-    let mut now = BEGIN;
+    let mut now = begun;
     for entry in entries {
         if let Entry::Record { kind, host, later, .. } = *entry {
             now += later * SECOND;

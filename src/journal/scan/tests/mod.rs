@@ -1,6 +1,7 @@
 //! A scan hands on what the plain walk does, whatever the files are and however many threads read them.
 
 pub(in super::super) mod made;
+mod merged;
 mod plain;
 
 use std::num::NonZeroUsize;

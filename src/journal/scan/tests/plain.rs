@@ -8,7 +8,7 @@ use ctrecorder_format::{BlockKind, Body, Damage, Fault, Head, Kind, Segment};
 
 use super::super::merge::{Batch, Either};
 use super::super::{Select, Sink};
-use crate::journal::keyframe::Keyframes;
+use crate::journal::keyframe::{Keyframes, State};
 use crate::journal::{Journal, OpenRecords, Source, Version};
 
 /// Hands everything in a journal that `select` wants to `sink`; every block is read, whatever may be ruled out.
@@ -36,9 +36,9 @@ pub(super) fn walk<F: Select, S: Sink>(
                         }
                     }
                     Version::Three(segment) => {
-                        keyframes.begin(segment.header().ok(), false);
-                        Walk { keyframes: &mut keyframes, select, source: &source, sink }.segment(segment)?;
-                        keyframes.end(segment);
+                        let mut open = keyframes.begin(segment.header().ok(), false);
+                        Walk { open: &mut open, select, source: &source, sink }.segment(segment)?;
+                        keyframes.end(segment, &open);
                     }
                     Version::Archive(_) => unreachable!("these journals have none"),
                 }
@@ -50,7 +50,7 @@ pub(super) fn walk<F: Select, S: Sink>(
 }
 
 struct Walk<'w, F, S> {
-    keyframes: &'w mut Keyframes,
+    open: &'w mut State,
     select: &'w F,
     source: &'w Source,
     sink: &'w mut S,
@@ -97,7 +97,7 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
             Ok(Body::Notes(notes)) => {
                 self.hand_on(batch)?;
                 for note in notes {
-                    self.keyframes.note(note);
+                    self.open.note(note);
                     self.sink.note(self.source.path(), note)?;
                 }
             }
@@ -113,9 +113,9 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
                 Either::Ipv4(record, _) => record.kind(),
                 Either::Ipv6(record, _) => record.kind(),
             };
-            let is_shown = kind != Some(Kind::Open) || self.keyframes.shows();
+            let is_shown = kind != Some(Kind::Open) || self.open.shows();
             if kind == Some(Kind::Open) {
-                self.keyframes.open();
+                self.open.open();
             }
             match record {
                 Either::Ipv4(record, counters) if is_shown && kind.is_some() && self.select.matches(record) => {
@@ -135,7 +135,7 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
             return ControlFlow::Continue(());
         }
         if damage.records_lost != Some(0) {
-            self.keyframes.damage();
+            self.open.damage();
         }
         self.sink.damage(self.source.path(), damage)
     }

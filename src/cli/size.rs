@@ -1,14 +1,14 @@
-//! How much memory may be used, as it is typed.
+//! How many bytes, as it is typed: of memory, of a disk.
 
 use std::str::FromStr;
 
-/// So many bytes: a number with KiB, MiB or GiB, or one alone.
+/// So many bytes: a number with KiB, MiB, GiB or TiB, or one alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size(pub(super) u64);
 
 /// What is no size.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a size: a number with KiB, MiB or GiB is wanted, such as 512MiB")]
+#[error("not a size: a number with KiB, MiB, GiB or TiB is wanted, such as 512MiB")]
 pub(super) struct NoSize;
 
 impl FromStr for Size {
@@ -22,6 +22,7 @@ impl FromStr for Size {
             "KiB" | "K" => 1 << 10,
             "MiB" | "M" => 1 << 20,
             "GiB" | "G" => 1 << 30,
+            "TiB" | "T" => 1 << 40,
             _ => return Err(NoSize),
         };
         let number: u64 = number.parse().map_err(|_| NoSize)?;
@@ -35,7 +36,9 @@ mod tests {
 
     #[test]
     fn a_size_is_a_number_with_its_unit() {
-        for (text, bytes) in [("0", 0), ("4096", 4096), ("12 KiB", 12_288), ("256MiB", 256 << 20), ("1G", 1 << 30)] {
+        for (text, bytes) in
+            [("0", 0), ("4096", 4096), ("12 KiB", 12_288), ("256MiB", 256 << 20), ("1G", 1 << 30), ("2T", 2 << 40)]
+        {
             assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
         }
         for text in ["", "MiB", "1.5GiB", "-1", "1TB", "17179869184GiB", "1 MiB x"] {

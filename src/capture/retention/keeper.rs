@@ -1,0 +1,301 @@
+//! The thread that looks for what is to be removed, and removes it. It alone opens files of the journal for that.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use ctrecorder_format::Retirement;
+use nix::sys::statvfs::statvfs;
+
+use super::super::pattern::Pattern;
+use super::super::{clock, files};
+use super::Limits;
+use super::due::{Candidate, Room, Why, due};
+use super::hold;
+use super::own::{self, Finder, Own};
+use crate::file::{self, Identity};
+
+/// So many segments go at once at most; the next ones a second later.
+const BATCH: usize = 64;
+
+/// Of a run that was cut off, what it said in so many of its last segments it may not have done: a note and what comes of it are
+/// seconds apart, and new segments may have been asked for meanwhile.
+const UNSETTLED: usize = 4;
+
+/// A segment that is to be removed.
+#[derive(Debug)]
+pub(super) struct Doomed {
+    path: PathBuf,
+    identity: Identity,
+    bytes: u64,
+    /// What the journal says of it.
+    pub(super) told: Retirement,
+    why: Why,
+}
+
+/// The segment that says so, and its length with the notes in it.
+#[derive(Debug)]
+pub(super) struct Announced {
+    pub(super) path: PathBuf,
+    pub(super) identity: Identity,
+    pub(super) length: u64,
+}
+
+/// What the thread is asked to do.
+enum Task {
+    /// Look what is to be removed; the segment being written is not.
+    Look { path: PathBuf, current: Option<Identity> },
+    /// Remove these, once the notes of it are on the medium; `None`: they cannot get there for want of room.
+    Remove { announced: Option<Announced>, doomed: Vec<Doomed> },
+}
+
+/// What came of it.
+pub(super) enum Report {
+    /// These are to be removed; of `kept` a run that was cut off said so, and they are there.
+    Looked { doomed: Vec<Doomed>, kept: Vec<Retirement> },
+    /// So many were removed, of so many bytes in all; these could not be.
+    Removed { removed: u64, bytes: u64, kept: Vec<Retirement> },
+}
+
+/// The thread, from outside: it has one task at a time.
+pub(super) struct Keeper {
+    worker: Option<Worker>,
+    /// What the thread will work with, until it starts.
+    work: Option<Work>,
+}
+
+struct Worker {
+    to: Sender<Task>,
+    from: Receiver<Report>,
+    thread: JoinHandle<()>,
+}
+
+impl Keeper {
+    pub(super) fn new(limits: Limits, pattern: &Pattern) -> Self {
+        let work = Work {
+            limits,
+            base: pattern.fixed_directory(),
+            finder: Finder::new(pattern.glob()),
+            stuck: HashSet::new(),
+            first: true,
+            said: None,
+            current: PathBuf::new(),
+            said_too_large: false,
+        };
+        Self { worker: None, work: Some(work) }
+    }
+
+    /// Has the thread look; returns whether it will report.
+    pub(super) fn look(&mut self, path: PathBuf, current: Option<Identity>) -> bool {
+        self.give(Task::Look { path, current })
+    }
+
+    /// Has the thread remove; returns whether it will report.
+    pub(super) fn remove(&mut self, announced: Option<Announced>, doomed: Vec<Doomed>) -> bool {
+        self.give(Task::Remove { announced, doomed })
+    }
+
+    /// What came of the last task, if it is done.
+    pub(super) fn report(&self) -> Option<Report> {
+        self.worker.as_ref()?.from.try_recv().ok()
+    }
+
+    /// Waits for what was begun.
+    pub(super) fn end(self) -> Vec<Report> {
+        let Some(Worker { to, from, thread }) = self.worker else { return Vec::new() };
+        drop(to);
+        let reports = from.iter().collect();
+        // If it panicked its report is missing, and what it was to remove stays announced.
+        let _ = thread.join();
+        reports
+    }
+
+    fn give(&mut self, task: Task) -> bool {
+        if let Some(work) = self.work.take() {
+            self.worker = start(work);
+        }
+        self.worker.as_ref().is_some_and(|worker| worker.to.send(task).is_ok())
+    }
+}
+
+fn start(mut work: Work) -> Option<Worker> {
+    let (to, tasks) = channel();
+    let (reports, from) = channel();
+    let run = move || {
+        for task in tasks {
+            if reports.send(work.carry_out(task)).is_err() {
+                return;
+            }
+        }
+    };
+    match std::thread::Builder::new().name("keep".into()).spawn(run) {
+        Ok(thread) => Some(Worker { to, from, thread }),
+        Err(error) => {
+            tracing::error!("nothing will be removed: cannot start a thread: {error}");
+            None
+        }
+    }
+}
+
+/// What the thread works with.
+struct Work {
+    limits: Limits,
+    /// The directory below which all segments are.
+    base: PathBuf,
+    finder: Finder,
+    /// What could not be removed; tried again in the next segment.
+    stuck: HashSet<PathBuf>,
+    /// No look was taken yet.
+    first: bool,
+    /// Why nothing is removed, as it was said last.
+    said: Option<String>,
+    /// The segment that was being written at the last look.
+    current: PathBuf,
+    /// That it alone is larger than all together may be was said.
+    said_too_large: bool,
+}
+
+impl Work {
+    fn carry_out(&mut self, task: Task) -> Report {
+        match task {
+            Task::Look { path, current } => self.look(&path, current),
+            Task::Remove { announced, doomed } => self.remove(announced, doomed),
+        }
+    }
+
+    fn look(&mut self, current: &Path, identity: Option<Identity>) -> Report {
+        if self.current != current {
+            (self.current, self.said_too_large) = (current.to_path_buf(), false);
+            self.stuck.clear();
+        }
+        let segments = self.finder.find((current, identity));
+        let held = hold::look(&self.base, segments.iter().map(|own| own.path.as_path())).err();
+        let is_held = self.say(held.map(|held| held.to_string()));
+        let doomed = if is_held { Vec::new() } else { self.doomed(&segments, current) };
+        let survivors = if std::mem::take(&mut self.first) { survivors(&segments) } else { Vec::new() };
+        let goes = |told: &Retirement| doomed.iter().any(|doomed| same(&doomed.told, told));
+        let kept = survivors.into_iter().filter(|told| !goes(told)).collect();
+        Report::Looked { doomed, kept }
+    }
+
+    /// Says once what keeps segments from being removed, and that it does so no more. Returns whether something does.
+    fn say(&mut self, why: Option<String>) -> bool {
+        if self.said != why {
+            match &why {
+                Some(why) => tracing::warn!("{why}"),
+                None => tracing::info!("segments are removed again"),
+            }
+            self.said.clone_from(&why);
+        }
+        why.is_some()
+    }
+
+    /// What is to go, the oldest first.
+    fn doomed(&mut self, segments: &[Own], current: &Path) -> Vec<Doomed> {
+        let current_bytes = current.metadata().map_or(0, |metadata| metadata.len());
+        self.warn_of_size(current, current_bytes);
+        let (stuck, free): (Vec<_>, Vec<_>) = segments.iter().partition(|own| self.stuck.contains(&own.path));
+        let candidates: Vec<_> =
+            free.iter().map(|own| Candidate { created: own.past.created, bytes: own.bytes }).collect();
+        let room = Room {
+            now: clock::now(),
+            fixed_bytes: stuck.iter().fold(current_bytes, |sum, own| sum.saturating_add(own.bytes)),
+            free: free_bytes(current),
+        };
+        let due = due(&self.limits, &candidates, &room);
+        free.into_iter().zip(due).take(BATCH).map(|(own, why)| Doomed::new(own, why)).collect()
+    }
+
+    fn warn_of_size(&mut self, current: &Path, bytes: u64) {
+        let is_too_large = self.limits.max_size.is_some_and(|limit| bytes > limit);
+        if is_too_large && !std::mem::replace(&mut self.said_too_large, true) {
+            tracing::warn!("{}: alone larger than --max-size; rotate more often, or allow more", current.display());
+        }
+    }
+
+    fn remove(&mut self, announced: Option<Announced>, doomed: Vec<Doomed>) -> Report {
+        let (mut removed, mut bytes, mut kept) = (0, 0, Vec::new());
+        let noted = announced.map_or(Ok(()), |announced| announced.settle());
+        if let Err(error) = &noted {
+            tracing::error!("nothing is removed: that it is cannot be noted on the disk: {error}");
+        }
+        for doomed in doomed {
+            // Someone may have put it there since.
+            let held = hold::look(&self.base, [doomed.path.as_path()]).err();
+            if noted.is_err() || self.say(held.map(|held| held.to_string())) {
+                kept.push(doomed.told);
+                continue;
+            }
+            match doomed.unlink() {
+                Ok(()) => {
+                    tracing::info!("{}: removed: {}", doomed.path.display(), doomed.why.text());
+                    (removed, bytes) = (removed + 1, bytes + doomed.bytes);
+                }
+                Err(error) => {
+                    tracing::warn!("{}: cannot be removed: {error}", doomed.path.display());
+                    self.stuck.insert(doomed.path);
+                    kept.push(doomed.told);
+                }
+            }
+        }
+        Report::Removed { removed, bytes, kept }
+    }
+}
+
+impl Doomed {
+    /// What it knew of earlier ones is not to go with it.
+    fn new(own: &Own, why: Why) -> Self {
+        let Own { path, identity, bytes, past, number } = own.clone();
+        let known = Retirement::standing(&own::retirements(&path));
+        let from = known.iter().map(|told| told.from).fold(past.created, u64::min);
+        let told = Retirement { from, to: past.end.max(from), segment: u32::try_from(number).unwrap_or(u32::MAX) };
+        Self { path, identity, bytes, told, why }
+    }
+
+    fn unlink(&self) -> io::Result<()> {
+        if file::identity(&self.path.symlink_metadata()?) != self.identity {
+            return Err(io::Error::other("it is another file now"));
+        }
+        fs::remove_file(&self.path)
+    }
+}
+
+impl Announced {
+    /// Sees to it that the notes, and the name of the file that holds them, outlive the machine. The file is opened anew: an error
+    /// of the disk is told once to everyone who has it open, and the recorder's own sync is to hear of it, too.
+    fn settle(&self) -> io::Result<()> {
+        let file = File::open(&self.path)?;
+        let metadata = file.metadata()?;
+        if file::identity(&metadata) != self.identity || metadata.len() < self.length {
+            return Err(io::Error::other(format!("{} was removed or is not whole", self.path.display())));
+        }
+        file.sync_data()?;
+        file::sync_directory(file::directory_of(&self.path))
+    }
+}
+
+/// Whether both are about one segment.
+fn same(one: &Retirement, other: &Retirement) -> bool {
+    (one.to, one.segment) == (other.to, other.segment)
+}
+
+/// What the last run said to be removed and did not come to, because it was cut off.
+fn survivors(segments: &[Own]) -> Vec<Retirement> {
+    if !segments.last().is_some_and(|own| own.past.cut_off) {
+        return Vec::new();
+    }
+    let is_there = |told: &Retirement| {
+        let number = |own: &Own| u32::try_from(own.number).unwrap_or(u32::MAX);
+        segments.iter().any(|own| (own.past.end, number(own)) == (told.to, told.segment))
+    };
+    let notes: Vec<_> = segments.iter().rev().take(UNSETTLED).flat_map(|own| own::retirements(&own.path)).collect();
+    Retirement::standing(&notes).into_iter().filter(is_there).collect()
+}
+
+/// What the file system of this file has free for others than root.
+fn free_bytes(path: &Path) -> Option<u64> {
+    statvfs(file::directory_of(path)).ok().as_ref().map(files::free_bytes)
+}

@@ -1,0 +1,118 @@
+//! What was found in a part of a file, on its way to the sink.
+
+use std::ops::ControlFlow;
+
+use ctrecorder_format::{Address, Counters, Kind, Record};
+
+use super::super::opened::Opened;
+use super::Sink;
+use super::found::{Family, Found, Step};
+use super::lane::Outlet;
+use super::present::Present;
+
+/// What was found, and was not handed on yet.
+pub(super) struct Held {
+    file: Opened,
+    ipv4: Rest<ctrecorder_format::V4>,
+    ipv6: Rest<ctrecorder_format::V6>,
+    steps: std::iter::Peekable<std::vec::IntoIter<Step>>,
+    /// Where in the file that part ends, in bytes.
+    end: u64,
+}
+
+/// A family's records, of which so many, with so many counters, were handed on.
+struct Rest<A: Address> {
+    family: Family<A>,
+    records: usize,
+    counters: usize,
+}
+
+impl Held {
+    pub(super) fn new(file: Opened, found: Found, end: u64) -> Self {
+        let Found { ipv4, ipv6, steps } = found;
+        Self { file, ipv4: Rest::of(ipv4), ipv6: Rest::of(ipv6), steps: steps.into_iter().peekable(), end }
+    }
+
+    /// Hands it on as far as it happened up to `until` (ns since the epoch), and says when that happened which comes next;
+    /// `None` if that was all. What tells of no moment belongs to what is before it.
+    pub(super) fn hand_on<S: Sink>(
+        &mut self,
+        present: &mut Present,
+        out: &mut Outlet<'_, S>,
+        until: u64,
+    ) -> ControlFlow<S::Stop, Option<u64>> {
+        let Self { file, ipv4, ipv6, steps, end } = self;
+        let source = file.source();
+        while let Some(step) = steps.peek_mut() {
+            let shows_open = present.open.shows();
+            let later = match step {
+                Step::Ipv4 { count, with_counters } => {
+                    let take = |record: &_, counters: Option<&_>| out.sink.ipv4(record, counters);
+                    ipv4.hand_on(count, *with_counters, shows_open, until, take)?
+                }
+                Step::Ipv6 { count, with_counters } => {
+                    let take = |record: &_, counters: Option<&_>| out.sink.ipv6(record, counters);
+                    ipv6.hand_on(count, *with_counters, shows_open, until, take)?
+                }
+                Step::Note(note) if note.to.get() > until => Some(note.to.get()),
+                Step::Note(note) => {
+                    present.open.note(note);
+                    out.sink.note(source.path(), note)?;
+                    None
+                }
+                Step::Open => {
+                    present.open.open();
+                    None
+                }
+                Step::Damage(damage) => {
+                    present.damage(source, damage, out)?;
+                    None
+                }
+            };
+            if later.is_some() {
+                return ControlFlow::Continue(later);
+            }
+            steps.next();
+        }
+        present.pass(source, *end, out);
+        ControlFlow::Continue(None)
+    }
+}
+
+impl<A: Address> Rest<A> {
+    const fn of(family: Family<A>) -> Self {
+        Self { family, records: 0, counters: 0 }
+    }
+
+    /// Hands on the next `count` records as far as they happened up to `until`, open ones if they are to be shown, and says when
+    /// that one happened which is then the next. `count` becomes how many are left.
+    fn hand_on<B>(
+        &mut self,
+        count: &mut usize,
+        with_counters: bool,
+        shows_open: bool,
+        until: u64,
+        mut take: impl FnMut(&Record<A>, Option<&Counters>) -> ControlFlow<B>,
+    ) -> ControlFlow<B, Option<u64>> {
+        let records = self.family.records.iter().skip(self.records).take(*count);
+        let mut counters = self.family.counters.iter().skip(self.counters);
+        for record in records {
+            if let Some(moment) = moment(record).filter(|moment| *moment > until) {
+                return ControlFlow::Continue(Some(moment));
+            }
+            *count -= 1;
+            self.records += 1;
+            self.counters += usize::from(with_counters);
+            let counters = if with_counters { counters.next() } else { None };
+            if shows_open || record.kind() != Some(Kind::Open) {
+                take(record, counters)?;
+            }
+        }
+        ControlFlow::Continue(None)
+    }
+}
+
+/// When that happened which a record tells of, in ns since the epoch. An open one tells of what was before its segment.
+fn moment<A: Address>(record: &Record<A>) -> Option<u64> {
+    Some(record.event_time()).filter(|moment| *moment != 0 && record.kind() != Some(Kind::Open))
+}
