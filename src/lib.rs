@@ -7,6 +7,7 @@ pub mod cli;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub mod doctor;
 mod file;
+mod hint;
 pub mod journal;
 pub mod netlink;
 pub mod output;

@@ -20,7 +20,7 @@ mod kernel;
 mod namespace;
 
 /// Set in the environment of the processes in which this program plays `ctrecorder`.
-const PLAY: &str = "CTRECORDER_DEMO_PLAYS_CTRECORDER";
+const PLAY: &str = "DEMO_PLAYS_CTRECORDER";
 
 fn main() -> ExitCode {
     if std::env::var_os(PLAY).is_some() {

@@ -11,7 +11,7 @@ use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::lines::LineOptions;
 use super::missing::Numbers;
-use super::{Misuse, Report, Selected, Selection, Status, Threads, header};
+use super::{Report, Selected, Selection, Status, Threads, header};
 use crate::journal::{Error, Follow, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
 use crate::output::{Lines, Zone};
 use crate::query::{Filter, FlowSink, Pairs};
@@ -22,10 +22,6 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// How long new records wait at most. A recorder writes once a second: to be told by the system would gain little, and is another
 /// matter on every one of them.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// What is said of flows whose end was not heard depends on when the segments before had ended.
-const SQUEEZED_FOLLOW: &str = "--follow shows starts and ends as they come: when a flow ended that nobody heard the end of \
-                               is known from whole segments only, so it does not go with --squeezed";
 
 /// List records, one line each
 ///
@@ -48,8 +44,9 @@ pub struct Arguments {
     no_header: bool,
 
     /// Go on as the files grow, and with those that come after them, as tail -F does: of a directory with all new segments, of a file
-    /// with those that its recorder writes next beside it. Not with --squeezed
-    #[arg(long)]
+    /// with those that its recorder writes next beside it. Not with --squeezed: when a flow ended that nobody heard the end of is known
+    /// from whole segments only
+    #[arg(long, conflicts_with = "squeezed")]
     follow: bool,
 
     #[command(flatten)]
@@ -64,9 +61,6 @@ pub struct Arguments {
 
 /// Lists what the arguments ask for.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-    if arguments.follow && arguments.squeezed {
-        return Err(Misuse(SQUEEZED_FOLLOW.into()).into());
-    }
     let Selected { filter, mut remarks } = arguments.selection.selected(&arguments.lines.zone.clock())?;
     let mut failures = Vec::new();
     let mut journal = Journal::find(&arguments.paths, |error| failures.push(error))

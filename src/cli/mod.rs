@@ -2,6 +2,7 @@
 
 mod capture;
 mod classic;
+mod config;
 mod contents;
 mod coverage;
 mod doctor;
@@ -25,7 +26,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use report::Report;
 use selection::{Selected, Selection};
@@ -37,6 +38,9 @@ use zone::InZone;
 #[derive(Parser)]
 #[command(name = "ctrecorder", version = version(), after_help = AFTER_HELP)]
 struct Program {
+    #[command(flatten)]
+    file: config::FileOption,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -53,6 +57,7 @@ enum Command {
     Coverage(coverage::Arguments),
     Who(who::Arguments),
     Doctor(doctor::Arguments),
+    Config(config::Arguments),
 }
 
 const AFTER_HELP: &str = "\
@@ -81,13 +86,19 @@ const fn version() -> &'static str {
     }
 }
 
+/// The command line, as pages and completions are made of it.
+pub fn definition() -> clap::Command {
+    Program::command()
+}
+
 /// Runs the program with these arguments, the first of which is its name. Everything it has to say is said when this
 /// returns.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let status = match classic::rewrite(&arguments) {
-        Ok(None) => parse(&arguments, Status::Usage),
-        Ok(Some(words)) => parse(&words, Status::ClassicUsage),
+        Ok(None) => modern(&arguments),
+        // What the C program's letters do is theirs alone: no file and no environment changes it.
+        Ok(Some(words)) => parse(Program::try_parse_from(words), Status::ClassicUsage, &[]),
         Err(error) => {
             say(&format!("ctrecorder: {error}\n{}", classic::USAGE));
             Status::ClassicUsage
@@ -96,20 +107,39 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     status.into()
 }
 
-/// Understands the arguments and does what they say. `usage` is how the program ends if it cannot understand them.
-fn parse(arguments: &[OsString], usage: Status) -> Status {
-    match Program::try_parse_from(arguments) {
-        Ok(program) => run(program.command, usage),
+/// Does what the words say, and what is set elsewhere.
+fn modern(words: &[OsString]) -> Status {
+    match config::complete(Program::command(), words) {
+        Ok(line) => {
+            line.warnings.iter().for_each(|warning| say(&format!("ctrecorder: {warning}\n")));
+            parse(Program::try_parse_from(line.words), Status::Usage, &line.elsewhere)
+        }
+        Err(error) => {
+            say(&format!("ctrecorder: {error}\n"));
+            error.status()
+        }
+    }
+}
+
+/// Does what was understood, or says why nothing was. `usage` is how the program ends if the command line makes no sense; then
+/// the lines are said that tell what else it was made of.
+fn parse(program: Result<Program, clap::Error>, usage: Status, elsewhere: &[String]) -> Status {
+    let status = match program {
+        Ok(program) => run(program, usage),
         Err(error) => {
             // If nobody reads it, nobody needs it.
             let _ = error.print();
             if error.use_stderr() { usage } else { Status::Done }
         }
+    };
+    if status == usage {
+        elsewhere.iter().for_each(|line| say(&format!("ctrecorder: {line}\n")));
     }
+    status
 }
 
-fn run(command: Command, usage: Status) -> Status {
-    let done = match command {
+fn run(program: Program, usage: Status) -> Status {
+    let done = match program.command {
         Command::Capture(arguments) => capture::run(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Header(arguments) => header::run(arguments),
@@ -119,6 +149,7 @@ fn run(command: Command, usage: Status) -> Status {
         Command::Coverage(arguments) => coverage::run(arguments),
         Command::Who(arguments) => who::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Config(arguments) => config::run(arguments, &program.file),
     };
     done.unwrap_or_else(|error| {
         if is_closed_output(&error) {

@@ -6,6 +6,7 @@
 /// The recorder on a real kernel's events.
 #[cfg(all(target_os = "linux", feature = "capture"))]
 mod capture;
+mod configuration;
 /// The network laboratory. The tests that use it need Linux, root and the packages that tests/run installs.
 #[cfg(all(target_os = "linux", feature = "capture"))]
 mod lab;

@@ -1,6 +1,6 @@
 //! What a word that is none of `--where` may have been meant for.
 
-use strsim::osa_distance;
+use crate::hint::{did_you_mean, nearest};
 
 /// What others call it, in filters of tcpdump and conntrack, or in the options of this program.
 const OTHER_NAMES: [(&str, &str); 21] = [
@@ -30,34 +30,17 @@ const OTHER_NAMES: [(&str, &str); 21] = [
 /// Which of these words of the language was meant by one that is none, as the end of a message: `: did you mean "and"?`. Empty if
 /// none is near.
 pub(super) fn hint(typed: &str, known: &[&str]) -> String {
-    let near = near(typed, known);
-    match near.as_slice() {
-        [] => String::new(),
-        near => format!(
-            ": did you mean {}?",
-            near.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
-        ),
-    }
+    did_you_mean(&near(typed, known))
 }
 
-/// The nearest of the words, where any is near: by another name, or with a letter or two wrong, missing, too many or exchanged.
+/// The nearest of the words, where any is near: by another name, or misspelt.
 fn near<'w>(typed: &str, known: &[&'w str]) -> Vec<&'w str> {
-    let typed = typed.to_lowercase();
-    if let Some((_, meant)) = OTHER_NAMES.iter().find(|(other, _)| *other == typed) {
+    let lower = typed.to_lowercase();
+    if let Some((_, meant)) = OTHER_NAMES.iter().find(|(other, _)| *other == lower) {
         let stands_here = meant.split(' ').next().is_some_and(|first| known.contains(&first));
         return if stands_here { vec![meant] } else { Vec::new() };
     }
-    // Long texts are no misspelt words, and would take long to compare. In short words, two letters are most of them.
-    let allowed = match typed.chars().count() {
-        0 | 1 | 16.. => return Vec::new(),
-        2 | 3 => 1,
-        _ => 2,
-    };
-    let distances = known.iter().map(|word| (osa_distance(&typed, word), *word));
-    let distances: Vec<_> =
-        distances.filter(|(distance, word)| *distance <= allowed && *distance < word.len()).collect();
-    let least = distances.iter().map(|(distance, _)| *distance).min();
-    distances.into_iter().filter(|(distance, _)| Some(*distance) == least).map(|(_, word)| word).collect()
+    nearest(typed, known)
 }
 
 #[cfg(test)]
