@@ -1,7 +1,7 @@
 //! The directory of an export: what is in it already, what an interrupted run left behind, and what this one adds.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,8 @@ use anyhow::{Context, bail};
 
 use super::Form;
 use crate::cli::Misuse;
+use crate::cli::flows::temporary::{self, Maker};
 use crate::journal::Shown;
-
-/// The names of files that are not whole begin so.
-pub(super) const TEMPORARY: &str = ".ctrecorder-export-";
 
 /// The directory that is written to.
 pub(super) struct Directory {
@@ -48,6 +46,7 @@ impl Directory {
 
     /// Finds what is there, and removes what a run left that was interrupted.
     fn look(&mut self, path: &Path, name: &str, other: &mut Option<PathBuf>) -> io::Result<()> {
+        temporary::remove_leftovers(path, &[Maker::Export])?;
         for entry in fs::read_dir(path)? {
             let path = entry?.path();
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -55,8 +54,6 @@ impl Directory {
                 if file.starts_with("date=") || file.starts_with("hour=") {
                     self.look(&path, name, other)?;
                 }
-            } else if file.starts_with(TEMPORARY) {
-                remove_if_left(&path);
             } else if file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')) {
                 self.whole.insert(path);
             } else if [Form::Parquet, Form::Ndjson, Form::Csv].iter().any(|form| has_suffix(&path, form.suffix())) {
@@ -88,8 +85,16 @@ impl Directory {
         self.written.push(path);
     }
 
-    /// Removes what this run wrote.
-    pub(super) fn withdraw(self) {
+    /// What this run wrote is to stay.
+    pub(super) fn keep(mut self) {
+        self.written.clear();
+        self.made.clear();
+    }
+}
+
+/// Removes what this run wrote, unless it is to stay.
+impl Drop for Directory {
+    fn drop(&mut self) {
         // What cannot be removed is whole, and harms nobody.
         for file in &self.written {
             let _ = fs::remove_file(file);
@@ -102,11 +107,4 @@ impl Directory {
 
 fn has_suffix(path: &Path, suffix: &str) -> bool {
     path.extension().is_some_and(|own| own == suffix)
-}
-
-/// Removes a temporary file, unless the run that writes it is still alive: that holds its lock.
-fn remove_if_left(path: &Path) {
-    if File::open(path).is_ok_and(|file| file.try_lock().is_ok()) {
-        let _ = fs::remove_file(path);
-    }
 }

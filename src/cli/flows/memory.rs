@@ -4,12 +4,12 @@ use std::str::FromStr;
 
 /// So many bytes: a number with KiB, MiB or GiB, or one alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size(pub(super) u64);
+pub(in crate::cli) struct Size(pub(in crate::cli) u64);
 
 /// What is no size.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a size: a number with KiB, MiB or GiB is wanted, such as 512MiB")]
-pub(super) struct NoSize;
+pub(in crate::cli) struct NoSize;
 
 impl FromStr for Size {
     type Err = NoSize;
