@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use super::Form;
 use crate::cli::Misuse;
 use crate::cli::flows::temporary::{self, Maker};
-use crate::journal::Shown;
+use crate::journal::{Shown, Source, Version};
 
 /// The directory that is written to.
 pub(super) struct Directory {
@@ -21,6 +21,14 @@ pub(super) struct Directory {
     made: Vec<PathBuf>,
     /// Files that got their names in this run.
     written: Vec<PathBuf>,
+}
+
+/// An export all of whose files are there.
+pub(super) struct Complete {
+    /// How many there are.
+    pub(super) files: usize,
+    /// How many stretches of its inputs could not be read.
+    pub(super) damaged: u64,
 }
 
 impl Directory {
@@ -66,6 +74,21 @@ impl Directory {
     /// Whether a file of this name, below the directory, is there already.
     pub(super) fn has(&self, file: &Path) -> bool {
         self.whole.contains(&self.path.join(file))
+    }
+
+    /// What is told of this export by its files, if none of them is missing. Those of text do not tell.
+    pub(super) fn complete(&self) -> Option<Complete> {
+        let mut complete = Complete { files: self.whole.len(), damaged: 0 };
+        let mut has_last = false;
+        for path in &self.whole {
+            let source = Source::open(path).ok()?;
+            let Ok(Version::Archive(archive)) = source.parse() else { return None };
+            let about = archive.about();
+            complete.damaged += about.damaged;
+            // They are numbered, and no two have one number.
+            has_last |= about.is_last && about.part + 1 == complete.files as u64;
+        }
+        has_last.then_some(complete)
     }
 
     /// Makes the directories that a file of this name needs, and says where it will be.

@@ -24,7 +24,7 @@ use super::flows::{Choice, Ending, Plan, Size, Stream};
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Clock, Pairs};
-use directory::Directory;
+use directory::{Complete, Directory};
 use parts::{Parts, Settings};
 use sources::Sources;
 
@@ -118,10 +118,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let sources = Sources::of(&journal, &how);
     sources.check_host()?;
     let directory = Directory::open(&arguments.output, &sources.name(), arguments.add)?;
-    if let Err(error) = export(&journal, &how, &sources, directory, &mut report) {
+    if let Some(complete) = directory.complete() {
+        told(&arguments.output, &complete, &mut report);
+    } else if let Err(error) = export(&journal, &how, &sources, directory, &mut report) {
         report.failure(format_args!("{}: not exported: {error:#}", Shown(&arguments.output)));
     }
     Ok(report.status())
+}
+
+/// Says that there is nothing to do, and what was not read when that was done.
+fn told(directory: &Path, Complete { files, damaged }: &Complete, report: &mut Report) {
+    let directory = Shown(directory);
+    report.line(format_args!("{directory}: all of this export is there already, in {files} files"));
+    if *damaged > 0 {
+        report.failure(format_args!("{directory}: what could not be read of its inputs is missing: {damaged} times"));
+    }
 }
 
 /// The directory, or the one that it will be made in.

@@ -201,6 +201,11 @@ impl Part {
     }
 }
 
+/// Whether the last of what a squeezed segment was made from went on in another one.
+fn went_on(segment: &Segment<'_>) -> bool {
+    segment.made_from().last().is_some_and(|source| source.closing() == Some(Closing::WentOn))
+}
+
 /// Whether a note tells of a gap, or of what was known of flows then.
 fn tells(note: &Note) -> bool {
     note.is_gap() || matches!(note.cause(), Some(Cause::Account | Cause::TableRead | Cause::NotRead))
@@ -253,6 +258,7 @@ impl<'w> Walk<'w> {
             Some(footer) => {
                 self.part.end = match footer.totals.closing {
                     Closing::WentOn => End::WentOn,
+                    Closing::Complete if went_on(segment) => End::WentOn,
                     Closing::Stopped | Closing::Complete => End::Closed,
                 };
                 self.part.to = footer.totals.closed;

@@ -17,6 +17,7 @@ mod open;
 mod remove;
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -60,6 +61,9 @@ pub(super) fn squeeze(
             format!("{}: an input in the directory of the outputs would have its output's name", Shown(input.path()));
         bail!(Misuse(what));
     }
+    if let Some(archive) = archive_in(directory).with_context(|| Shown(directory).to_string())? {
+        bail!(Misuse(format!("{}: the directory holds an archive: {}", Shown(directory), Shown(&archive))));
+    }
     let _lock = begin(directory).with_context(|| Shown(directory).to_string())?;
     let mut work = Work { directory, how, report, counts: Counts::default() };
     for mut line in Line::all(journal, directory, &how.choice, work.report) {
@@ -88,6 +92,19 @@ pub(super) fn squeeze(
 fn is_in(file: &Path, directory: &Path) -> bool {
     let both = [directory_of(file), directory].map(fs::canonicalize);
     matches!(both, [Ok(own), Ok(other)] if own == other)
+}
+
+/// A file of an archive, by its name, if the directory has one: beside it, flows would be there twice.
+fn archive_in(directory: &Path) -> io::Result<Option<PathBuf>> {
+    if !directory.is_dir() {
+        return Ok(None);
+    }
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.ends_with(b".parquet") || name.starts_with(b"date=")
+    };
+    let mut paths = fs::read_dir(directory)?.map(|entry| Ok(entry?.path()));
+    paths.find(|path| path.as_ref().map_or(true, is_one)).transpose()
 }
 
 /// Makes the directory, if it is not there, sees to it that nobody else is at work in it, and cleans up.
