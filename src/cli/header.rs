@@ -73,7 +73,9 @@ fn show(
 pub fn text(file: &Version<'_>, zone: &Zone) -> Option<String> {
     match file {
         Version::Two(file) => Some(header::v2(file.header(), zone)),
-        Version::Three(segment) => Some(header::v3(segment.header().ok()?, segment.footer(), zone)),
+        Version::Three(segment) => {
+            Some(header::v3(segment.header().ok()?, segment.footer(), segment.made_from(), zone))
+        }
         Version::Archive(archive) => Some(header::archive(archive.header(), archive.about(), zone)),
     }
 }

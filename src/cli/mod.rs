@@ -7,6 +7,7 @@ mod contents;
 mod coverage;
 mod doctor;
 mod export;
+mod flows;
 mod header;
 mod lines;
 mod list;

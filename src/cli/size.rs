@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 /// So many bytes: a number with KiB, MiB, GiB or TiB, or one alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size(pub(super) u64);
+pub(in crate::cli) struct Size(pub(in crate::cli) u64);
 
 /// What is no size.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use ctrecorder_format::{Clock, Closing, Content, Family, Footer, Header, NS_PER_SECOND, header, legacy};
+use ctrecorder_format::{Clock, Closing, Content, Family, Footer, Header, MadeFrom, NS_PER_SECOND, header, legacy};
 
 use super::time::Times;
 use super::zone::Zone;
@@ -47,8 +47,14 @@ fn local_start(local: &legacy::LocalTime) -> String {
 
 /// The header of a version 3 segment, and its footer's totals if it has one. Times are in `zone`.
 ///
-/// `-` stands for what is not known; without a footer, `.closed` says that the segment was not closed in order.
-pub fn v3(header: &Header, footer: Option<&Footer<'_>>, zone: &Zone) -> String {
+/// `-` stands for what is not known; without a footer, `.closed` says that the segment was not closed in order. What it was made
+/// from stands last, a line each.
+pub fn v3<'s>(
+    header: &Header,
+    footer: Option<&Footer<'_>>,
+    made_from: impl IntoIterator<Item = &'s MadeFrom>,
+    zone: &Zone,
+) -> String {
     let mut times = Times::new(zone.clone());
     let mut text = Lines::of_version(header::VERSION);
     text.origin(header, &mut times);
@@ -56,6 +62,13 @@ pub fn v3(header: &Header, footer: Option<&Footer<'_>>, zone: &Zone) -> String {
     match footer {
         Some(footer) => text.footer(footer, &mut times),
         None => text.line("closed", UNKNOWN),
+    }
+    for source in made_from {
+        let digest = source.digest().map(|digest| hex(&digest));
+        let number = (source.version.get() == header::VERSION).then_some(source.segment_number.get());
+        let begun = times.text(source.recorder_started.get());
+        let begun = if number.is_some() { format!("recorder_start {begun}") } else { format!("start {begun}") };
+        text.source(&begun, number, source.length.get(), digest.as_deref());
     }
     text.0
 }
@@ -75,6 +88,9 @@ pub fn archive(header: &Header, about: &About, zone: &Zone) -> String {
     text.line("sources", about.sources.len());
     text.line("damaged", about.damaged);
     text.line("records_lost", about.records_lost);
+    for source in &about.sources {
+        text.source(&printable(&source.name).to_string(), source.segment, source.length, source.digest.as_deref());
+    }
     text.0
 }
 
@@ -125,6 +141,13 @@ impl Lines {
         self.line("namespace", namespace(header.namespace));
         self.line("clock", clock);
         self.line("accounting", if header.counters { "yes" } else { "no" });
+    }
+
+    /// A file that it was made from, by a name or what else it is known by.
+    fn source(&mut self, name: &str, number: Option<u64>, length: u64, digest: Option<&str>) {
+        let number = number.map_or_else(|| UNKNOWN.to_owned(), |number| number.to_string());
+        let digest = digest.map_or(UNKNOWN.into(), printable);
+        self.line("source", format_args!("{name}, segment {number}, {length} bytes, digest {digest}"));
     }
 
     /// What was counted when it was closed.
@@ -321,7 +344,7 @@ mod tests {
             "ab".repeat(32),
             "0c".repeat(32)
         );
-        assert_eq!(v3(&header(), Some(&footer), &Zone::of(Tz::Europe__Warsaw)), expected);
+        assert_eq!(v3(&header(), Some(&footer), [], &Zone::of(Tz::Europe__Warsaw)), expected);
     }
 
     #[test]
@@ -335,7 +358,7 @@ mod tests {
             previous: None,
             ..header()
         };
-        let text = v3(&header, None, &Zone::utc());
+        let text = v3(&header, None, [], &Zone::utc());
         for name in ["boot_id", "zone", "families", "filters", "namespace", "previous", "closed"] {
             assert!(text.contains(&format!("\n.{name}: -\n")), "{name} in {text}");
         }
@@ -345,7 +368,7 @@ mod tests {
     #[test]
     fn texts_of_a_file_cannot_forge_lines() {
         let host = "nat1\n.digest: 00\u{202e}\u{1b}[2J \"b\\'".to_owned();
-        let text = v3(&Header { host, ..header() }, None, &Zone::utc());
+        let text = v3(&Header { host, ..header() }, None, [], &Zone::utc());
         assert!(text.contains("\n.hostname: nat1\\n.digest: 00\\u{202e}\\u{1b}[2J \"b\\\\'\n"), "{text}");
     }
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Makes an archive of a synthetic journal, asks three programs of it, and compares what they say."""
+"""Makes an archive of a synthetic journal, asks four programs of it, and compares what they say."""
 
 import argparse
 import csv
 import ipaddress
 import io
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import chdb
 import duckdb
 import pyspark
 from pyspark.sql import SparkSession
@@ -29,7 +31,7 @@ def main() -> int:
         archive = export(arguments.built, Path(scratch), arguments.flows)
         program = Program(arguments.built / "ctrecorder", archive)
         known = choose(program.flows([]), program)
-        engines = [DuckDb(archive, known), Spark(archive, Path(scratch), known)]
+        engines = [DuckDb(archive, known), ClickHouse(archive, known), Spark(archive, Path(scratch), known)]
         wrong = [question.name for question in questions(known) if not compare(question, program, engines, known)]
     for name in wrong:
         print(f"{sys.argv[0]}: answers differ: {name}", file=sys.stderr)
@@ -144,6 +146,24 @@ class DuckDb(Engine):
 
     def rows(self, sql: str) -> list[tuple]:
         return self.connection.sql(sql).fetchall()
+
+
+class ClickHouse(Engine):
+    """As a library. What is null stays null where it is cast, as in the others."""
+
+    SETTINGS = "cast_keep_nullable = 1, output_format_json_quote_64bit_integers = 0"
+
+    def __init__(self, archive: Path, known: dict[str, str]) -> None:
+        super().__init__(known)
+        self.flows = f"file('{archive}/**/*.parquet')"
+
+    def nanoseconds(self, column: str) -> str:
+        return f"toUnixTimestamp64Nano(`{column}`)"
+
+    def rows(self, sql: str) -> list[tuple]:
+        sql = sql.replace(" from flows ", f" from {self.flows} ")
+        answer = chdb.query(f"{sql} settings {self.SETTINGS}", "JSONCompact")
+        return [tuple(row) for row in json.loads(str(answer))["data"]]
 
 
 class Spark(Engine):

@@ -5,7 +5,7 @@
 //! ([`rows`], [`world`]), without the program's code. Held against that are:
 //!
 //! - `list`: exactly the events that were heard and are left, in order, that the filter asks for ([`list`], [`ask`]).
-//! - `list --squeezed`: exactly the flows that these make. Squeezing changes no answer ([`pairs`]).
+//! - `list --squeezed`: exactly the flows that these make. Squeezing and exporting change no answer ([`pairs`]).
 //! - `coverage`: exactly where the recorder heard, each gap with its cause and what it lost. The order of files changes
 //!   nothing ([`coverage`]).
 //! - `who` ([`who`]):
@@ -14,7 +14,7 @@
 //!   3. Each flow named is a true one with that endpoint, whose life meets the window as far as the records tell.
 //!   4. Where its flows were heard from start to end, the answer is exact: flows, times, verdict.
 //!   5. Something is said to be missing only where the window touches a gap or lies outside.
-//!   6. Squeezing changes no verdict and no inside address, and 1 to 3 hold of the squeezed journal, too.
+//!   6. Squeezing and exporting change no verdict and no inside address, and 1 to 3 hold of what comes of it, too.
 //! - All of them: how often the recorder began another file changes nothing ([`rotated`]).
 //!
 //! Not held, because files cannot tell it: where a clock was set back, what is covered, the pairs, 4 and 5, and that the squeezed

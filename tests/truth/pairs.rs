@@ -1,4 +1,4 @@
-//! `list --squeezed` says of each flow what its records say together; squeezing a journal changes no answer.
+//! `list --squeezed` says of each flow what its records say together; squeezing a journal changes no answer, nor does exporting it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,12 +15,12 @@ use crate::list::first_difference;
 use crate::rows::{Row, Says};
 use crate::world::World;
 
-/// Holds the flows that are listed against what was written of them, and `also` those of the squeezed journal.
+/// Holds the flows that are listed against what was written of them, and `also` those of its other forms.
 pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
     let (_, told) = listed(["-s"], kept.paths());
     check_bounds(world, kept, &told);
     if also {
-        check_squeezed(world, kept, &told);
+        forms(kept).iter().for_each(|form| check_form(world, kept, &told, form));
     }
     // Where the clock was set back, flows may begin after they end, and nothing says which time is to be believed.
     if world.has_steps_back() {
@@ -49,28 +49,34 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
     }
 }
 
-/// Squeezing changes no answer.
-fn check_squeezed(world: &World, kept: &Kept, told: &[Says]) {
-    let squeezed = squeezed(kept);
-    let (_, again) = listed(["-s"], [&squeezed]);
+/// What has the flows of a journal in another form changes no answer.
+fn check_form(world: &World, kept: &Kept, told: &[Says], (name, path): &(&str, PathBuf)) {
+    let (_, again) = listed(["-s"], [path]);
     // Where the clock was set back, two readings of the table may have ended at the same time.
     let plain = |flows: &[Says]| if world.has_steps_back() { without_bounds(flows) } else { flows.to_vec() };
-    same("flows of the squeezed journal", &plain(&again), &plain(told));
+    same(&format!("flows of the {name}"), &plain(&again), &plain(told));
     // Coverage reads no records: what is damaged in them, only who squeezes sees. Where the clock was set back, a squeezed file
     // covers what its last time leaves of it.
     if !world.has_steps_back() && !kept.files.iter().any(|file| file.is_damaged) {
-        let (whole, once) = (coverage::ask(&[], kept.paths()), coverage::ask(&[], [&squeezed]));
-        assert_eq!(once.spans, whole.spans, "coverage of the squeezed journal");
+        let (whole, once) = (coverage::ask(&[], kept.paths()), coverage::ask(&[], [path]));
+        assert_eq!(once.spans, whole.spans, "coverage of the {name}");
     }
 }
 
-/// The one file that squeezing makes of the journal.
-pub fn squeezed(kept: &Kept) -> PathBuf {
-    let path = kept.directory.path().join(".squeezed");
+/// The other forms of a journal, by what they are called: the one file that squeezing makes of it, and its archive.
+pub fn forms(kept: &Kept) -> Vec<(&'static str, PathBuf)> {
+    let squeezed = ("squeezed journal", made(kept, "squeeze", ".squeezed"));
+    let archive = cfg!(feature = "archive").then(|| ("archive", made(kept, "export", ".archive")));
+    [squeezed].into_iter().chain(archive).collect()
+}
+
+/// What a command makes of the journal, under this name.
+fn made(kept: &Kept, command: &str, name: &str) -> PathBuf {
+    let path = kept.directory.path().join(name);
     if path.exists() {
         return path;
     }
-    let words = ["squeeze".into(), "-o".into(), path.clone().into_os_string()];
+    let words = [command.into(), "-o".into(), path.clone().into_os_string()];
     let answer = run(words, kept.paths());
     assert!(path.exists(), "{answer:?}");
     path

@@ -1,7 +1,7 @@
 //! The directory of an export: what is in it already, what an interrupted run left behind, and what this one adds.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,8 @@ use anyhow::{Context, bail};
 
 use super::Form;
 use crate::cli::Misuse;
-use crate::journal::Shown;
-
-/// The names of files that are not whole begin so.
-pub(super) const TEMPORARY: &str = ".ctrecorder-export-";
+use crate::cli::flows::temporary::{self, Maker};
+use crate::journal::{Shown, Source, Version};
 
 /// The directory that is written to.
 pub(super) struct Directory {
@@ -23,6 +21,14 @@ pub(super) struct Directory {
     made: Vec<PathBuf>,
     /// Files that got their names in this run.
     written: Vec<PathBuf>,
+}
+
+/// An export all of whose files are there.
+pub(super) struct Complete {
+    /// How many there are.
+    pub(super) files: usize,
+    /// How many stretches of its inputs could not be read.
+    pub(super) damaged: u64,
 }
 
 impl Directory {
@@ -48,6 +54,7 @@ impl Directory {
 
     /// Finds what is there, and removes what a run left that was interrupted.
     fn look(&mut self, path: &Path, name: &str, other: &mut Option<PathBuf>) -> io::Result<()> {
+        temporary::remove_leftovers(path, &[Maker::Export])?;
         for entry in fs::read_dir(path)? {
             let path = entry?.path();
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -55,8 +62,6 @@ impl Directory {
                 if file.starts_with("date=") || file.starts_with("hour=") {
                     self.look(&path, name, other)?;
                 }
-            } else if file.starts_with(TEMPORARY) {
-                remove_if_left(&path);
             } else if file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')) {
                 self.whole.insert(path);
             } else if [Form::Parquet, Form::Ndjson, Form::Csv].iter().any(|form| has_suffix(&path, form.suffix())) {
@@ -69,6 +74,21 @@ impl Directory {
     /// Whether a file of this name, below the directory, is there already.
     pub(super) fn has(&self, file: &Path) -> bool {
         self.whole.contains(&self.path.join(file))
+    }
+
+    /// What is told of this export by its files, if none of them is missing. Those of text do not tell.
+    pub(super) fn complete(&self) -> Option<Complete> {
+        let mut complete = Complete { files: self.whole.len(), damaged: 0 };
+        let mut has_last = false;
+        for path in &self.whole {
+            let source = Source::open(path).ok()?;
+            let Ok(Version::Archive(archive)) = source.parse() else { return None };
+            let about = archive.about();
+            complete.damaged += about.damaged;
+            // They are numbered, and no two have one number.
+            has_last |= about.is_last && about.part + 1 == complete.files as u64;
+        }
+        has_last.then_some(complete)
     }
 
     /// Makes the directories that a file of this name needs, and says where it will be.
@@ -88,8 +108,16 @@ impl Directory {
         self.written.push(path);
     }
 
-    /// Removes what this run wrote.
-    pub(super) fn withdraw(self) {
+    /// What this run wrote is to stay.
+    pub(super) fn keep(mut self) {
+        self.written.clear();
+        self.made.clear();
+    }
+}
+
+/// Removes what this run wrote, unless it is to stay.
+impl Drop for Directory {
+    fn drop(&mut self) {
         // What cannot be removed is whole, and harms nobody.
         for file in &self.written {
             let _ = fs::remove_file(file);
@@ -102,11 +130,4 @@ impl Directory {
 
 fn has_suffix(path: &Path, suffix: &str) -> bool {
     path.extension().is_some_and(|own| own == suffix)
-}
-
-/// Removes a temporary file, unless the run that writes it is still alive: that holds its lock.
-fn remove_if_left(path: &Path) {
-    if File::open(path).is_ok_and(|file| file.try_lock().is_ok()) {
-        let _ = fs::remove_file(path);
-    }
 }

@@ -2,35 +2,32 @@
 //!
 //! | part | what it does |
 //! |---|---|
-//! | `stream` | from the records of a journal to flows |
-//! | `behind` | hands them to a thread |
-//! | `parts` | divides them into files |
-//! | `output` | writes one of these, whole or not at all |
+//! | `parts` | divides flows into files |
+//! | `bounds` | what readings of the kernel's table say of their times |
+//! | `file` | writes one file, whole or not at all |
 //! | `directory` | what is in the directory already |
 //! | `sources` | what is exported, and by what name it goes |
 
-mod behind;
+mod bounds;
 mod directory;
-mod output;
+mod file;
 mod parts;
 mod sources;
-mod stream;
 
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
 
-use super::squeeze::{Choice, Plan};
+use super::flows::{Choice, Ending, Plan, Stream};
+use super::size::Size;
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
-use crate::journal::{Journal, OpenRecords, Scan, Shown};
-use crate::query::{Clock, Filter};
-use directory::Directory;
+use crate::journal::{Journal, Shown};
+use crate::query::{Allowance, Clock, Pairs};
+use directory::{Complete, Directory};
 use parts::{Parts, Settings};
 use sources::Sources;
-use stream::Stream;
 
 /// Export flows: to Parquet for DuckDB, Spark and others, to NDJSON, or to CSV
 ///
@@ -62,6 +59,11 @@ pub struct Arguments {
     /// Leave out the kernel's ids of flows, a quarter of an archive
     #[arg(long)]
     without_ids: bool,
+
+    /// How much memory what is known of open flows may take (KiB, MiB, GiB): 64 bytes for one of IPv4, 128 for IPv6. The rest goes
+    /// to a file without a name in the directory, or in the one it is made in
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    memory: Size,
 
     #[command(flatten)]
     threads: Threads,
@@ -97,9 +99,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if cfg!(not(feature = "archive")) && arguments.to == Form::Parquet {
         bail!(Misuse("this program was built without the feature \"archive\": it has --to ndjson and --to csv".into()));
     }
-    let Selected { filter, remarks } = arguments.selection.selected(&Clock::new(None))?;
+    let Selected { filter, mut remarks } = arguments.selection.selected(&Clock::new(None))?;
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
+        .told_once(|repeats| remarks.push(repeats.to_string()));
     let mut report = Report::new(journal.length(), true);
     remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {
@@ -109,16 +112,34 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         form: arguments.to,
         partition: arguments.partition,
         without_ids: arguments.without_ids,
-        filter,
+        choice: Choice::of_flows(filter),
         threads: arguments.threads.number(),
+        memory: Allowance::of(arguments.memory.0, existing(&arguments.output)),
     };
     let sources = Sources::of(&journal, &how);
     sources.check_host()?;
     let directory = Directory::open(&arguments.output, &sources.name(), arguments.add)?;
-    if let Err(error) = export(&journal, &how, &sources, directory, &mut report) {
+    if let Some(complete) = directory.complete() {
+        told(&arguments.output, &complete, &mut report);
+    } else if let Err(error) = export(&journal, &how, &sources, directory, &mut report) {
         report.failure(format_args!("{}: not exported: {error:#}", Shown(&arguments.output)));
     }
     Ok(report.status())
+}
+
+/// Says that there is nothing to do, and what was not read when that was done.
+fn told(directory: &Path, Complete { files, damaged }: &Complete, report: &mut Report) {
+    let directory = Shown(directory);
+    report.line(format_args!("{directory}: all of this export is there already, in {files} files"));
+    if *damaged > 0 {
+        report.failure(format_args!("{directory}: what could not be read of its inputs is missing: {damaged} times"));
+    }
+}
+
+/// The directory, or the one that it will be made in.
+fn existing(directory: &Path) -> &Path {
+    let own = directory.ancestors().find(|path| path.is_dir());
+    own.unwrap_or(Path::new("."))
 }
 
 /// What is exported of a journal, and how.
@@ -126,8 +147,9 @@ struct How {
     form: Form,
     partition: bool,
     without_ids: bool,
-    filter: Filter,
+    choice: Choice,
     threads: NonZeroUsize,
+    memory: Allowance,
 }
 
 /// Exports a journal. What fails leaves nothing behind.
@@ -138,8 +160,7 @@ fn export(
     directory: Directory,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let choice = Choice::of_flows(how.filter.clone());
-    let Some(plan) = Plan::for_journal(journal, &choice, report)? else {
+    let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
         bail!("there is nothing to export");
     };
     let settings = Settings {
@@ -150,12 +171,8 @@ fn export(
         name: sources.name(),
         header: plan.header(),
         end: plan.end(),
+        sources: sources.told(),
     };
-    let parts = Parts::new(settings, directory);
-    let mut stream = Stream::start(parts, plan, how.filter.clone(), journal, sources, report)?;
-    let mut scan = Scan::new(how.filter.before_pairing(), OpenRecords::All).with_threads(how.threads);
-    if let ControlFlow::Break(error) = scan.run(journal, &mut stream) {
-        return Err(stream.why(error));
-    }
-    stream.finish()
+    let (parts, ending) = (Parts::new(settings, directory), Ending::HalfFlows(Pairs::within(&how.memory)));
+    Stream::start(parts, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)
 }

@@ -7,13 +7,14 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Timelike};
-use ctrecorder_format::{Address, Header, NS_PER_SECOND, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, Counters, Header, NS_PER_SECOND, Note, Record, V4, V6};
 
 use super::Form;
+use super::bounds::Bounds;
 use super::directory::Directory;
-use super::output::Output;
-pub(super) use crate::archive::About;
-use crate::archive::{Flow, NoteText, Recorded, SourceFile};
+use super::file::File;
+use crate::archive::{About, NoteText, Recorded, SourceFile};
+use crate::cli::flows::Output;
 
 /// So many files are written at once at most. A flow may end an hour or two before that is known.
 const OPEN_MAX: usize = 4;
@@ -39,14 +40,17 @@ pub(super) struct Settings {
     pub(super) header: Header,
     /// Until when the journal tells, ns since the epoch.
     pub(super) end: u64,
+    /// The files of the journal, by their numbers; `None` where one could not be read.
+    pub(super) sources: Vec<Option<SourceFile>>,
 }
 
 /// The files of an export, as flows come in.
 pub(super) struct Parts {
     settings: Settings,
-    directory: Directory,
-    /// Those that are written, the one used last behind the others.
+    bounds: Bounds,
+    /// Those that are written, the one used last behind the others. They go before the directories that they are in.
     open: Vec<Part>,
+    directory: Directory,
     /// The number of the next one.
     next: u64,
     /// Up to here the files up to now tell, ns since the epoch.
@@ -75,68 +79,13 @@ struct Part {
     to: Option<u64>,
     flows: u64,
     /// `None`: it is there already.
-    output: Option<Output>,
+    file: Option<File>,
 }
 
 impl Parts {
     pub(super) fn new(settings: Settings, directory: Directory) -> Self {
         let told = settings.header.created;
-        Self { settings, directory, open: Vec::new(), next: 0, told, said: Said::default() }
-    }
-
-    /// The journal tells from here on only, ns since the epoch: nothing has come yet.
-    pub(super) fn begin_at(&mut self, moment: u64) {
-        if self.next == 0 {
-            self.told = self.told.max(moment);
-        }
-    }
-
-    /// Takes a flow; `reached` is the time up to which the journal was read.
-    pub(super) fn ipv4(&mut self, flow: &Flow<V4>, reached: u64) -> anyhow::Result<()> {
-        let part = self.part(&flow.record, reached)?;
-        part.flows += 1;
-        part.output.as_mut().map_or(Ok(()), |output| output.ipv4(flow))
-    }
-
-    /// Takes a flow, likewise.
-    pub(super) fn ipv6(&mut self, flow: &Flow<V6>, reached: u64) -> anyhow::Result<()> {
-        let part = self.part(&flow.record, reached)?;
-        part.flows += 1;
-        part.output.as_mut().map_or(Ok(()), |output| output.ipv6(flow))
-    }
-
-    /// Takes a note.
-    pub(super) fn note(&mut self, note: &Note) {
-        self.said.notes.push(NoteText::of(note));
-    }
-
-    /// A file of the journal begins.
-    pub(super) fn source(&mut self, source: SourceFile) {
-        self.said.sources.push(source);
-    }
-
-    /// Something in the journal could not be read, and so many records, as far as that is known.
-    pub(super) fn damage(&mut self, what: String, records_lost: u64) {
-        self.said.damaged += 1;
-        self.said.records_lost = self.said.records_lost.saturating_add(records_lost);
-        if self.said.damage.len() < DAMAGE_NAMED {
-            self.said.damage.push(what);
-        }
-    }
-
-    /// Ends all files.
-    pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        let done = self.end_all();
-        self.withdraw_unless(done)
-    }
-
-    /// Removes what was written if something failed.
-    pub(super) fn withdraw_unless(mut self, done: anyhow::Result<()>) -> anyhow::Result<()> {
-        if done.is_err() {
-            self.open.clear();
-            self.directory.withdraw();
-        }
-        done
+        Self { settings, bounds: Bounds::default(), open: Vec::new(), directory, next: 0, told, said: Said::default() }
     }
 
     fn end_all(&mut self) -> anyhow::Result<()> {
@@ -193,13 +142,13 @@ impl Parts {
         let Settings { form, name, header, without_ids, .. } = &self.settings;
         let mut file = hour.map(folder).unwrap_or_default();
         file.push(format!("{name}-{number:05}.{}", form.suffix()));
-        let output = if self.directory.has(&file) {
+        let file = if self.directory.has(&file) {
             None
         } else {
             let path = self.directory.prepare(&file)?;
-            Some(Output::create(&path, *form, &header.host, *without_ids)?)
+            Some(File::create(&path, *form, &header.host, *without_ids)?)
         };
-        Ok(Part { number, hour, from, to, flows: 0, output })
+        Ok(Part { number, hour, from, to, flows: 0, file })
     }
 
     /// Ends a file. What was said since the last one is said in it.
@@ -207,7 +156,7 @@ impl Parts {
         let Said { sources, notes, damage, damaged, records_lost } = std::mem::take(&mut self.said);
         // The present source goes on in the next file.
         self.said.sources.extend(sources.last().cloned());
-        let Some(output) = part.output else { return Ok(()) };
+        let Some(file) = part.file else { return Ok(()) };
         let to = if is_last { self.settings.end } else { part.to.unwrap_or(self.told) };
         let about = About {
             software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
@@ -225,8 +174,65 @@ impl Parts {
             notes,
             ..About::default()
         };
-        let path = output.finish(&about)?;
+        let path = file.finish(&about)?;
         self.directory.wrote(path);
+        Ok(())
+    }
+}
+
+impl Output for Parts {
+    type Made = ();
+
+    fn begin_at(&mut self, moment: u64) {
+        if self.next == 0 {
+            self.told = self.told.max(moment);
+        }
+    }
+
+    fn source(&mut self, number: usize) {
+        self.said.sources.extend(self.settings.sources.get(number).cloned().flatten());
+    }
+
+    fn damage(&mut self, what: &str, records_lost: u64) {
+        self.said.damaged += 1;
+        self.said.records_lost = self.said.records_lost.saturating_add(records_lost);
+        if self.said.damage.len() < DAMAGE_NAMED {
+            self.said.damage.push(what.to_owned());
+        }
+    }
+
+    fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
+        let flow = self.bounds.of(flow, counters);
+        let part = self.part(&flow.record, reached)?;
+        part.flows += 1;
+        part.file.as_mut().map_or(Ok(()), |file| file.ipv4(&flow))
+    }
+
+    fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
+        let flow = self.bounds.of(flow, counters);
+        let part = self.part(&flow.record, reached)?;
+        part.flows += 1;
+        part.file.as_mut().map_or(Ok(()), |file| file.ipv6(&flow))
+    }
+
+    fn note(&mut self, note: &Note) -> anyhow::Result<()> {
+        self.bounds.note(note);
+        // What readings tell is in the rows; and that nothing happened says nothing here.
+        if !matches!(note.cause(), Some(Cause::TableRead | Cause::Quiet)) {
+            self.said.notes.push(NoteText::of(note));
+        }
+        Ok(())
+    }
+
+    fn reading(&mut self, note: &Note) -> anyhow::Result<()> {
+        self.bounds.note(note);
+        Ok(())
+    }
+
+    /// Each file tells up to where the next one begins: up to when the journal tells was known before.
+    fn finish(mut self, _closed: u64) -> anyhow::Result<()> {
+        self.end_all()?;
+        self.directory.keep();
         Ok(())
     }
 }

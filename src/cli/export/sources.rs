@@ -5,12 +5,13 @@ use anyhow::bail;
 use ctrecorder_format::digest_of;
 
 use super::How;
+use crate::archive::SourceFile;
 use crate::cli::Misuse;
 use crate::journal::{Journal, Version};
 use crate::output::header::hex;
 
 /// Changes whenever an export of the same inputs would become another one.
-const MAKING: &str = "1";
+const MAKING: &str = "2";
 
 /// So many digits of the name of an export are in the names of its files.
 const DIGITS: usize = 16;
@@ -23,17 +24,11 @@ pub(super) struct Sources {
 
 /// A file that is exported.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
-    /// Its name, without the directory.
-    pub(super) name: String,
-    /// Its length in bytes.
-    pub(super) length: u64,
+struct Source {
     host: String,
     begun: u64,
-    /// Its number in its recorder's run.
-    pub(super) segment: Option<u64>,
-    /// The digest in its footer.
-    pub(super) digest: Option<String>,
+    /// What the export tells of it.
+    file: SourceFile,
 }
 
 impl Sources {
@@ -49,10 +44,13 @@ impl Sources {
                 Some(Source::of(name, source.length(), &version))
             })
             .collect();
-        let made = format!("{MAKING}\n{:?} {} {}\n{}\n", how.form, how.partition, how.without_ids, how.filter);
+        let filter = how.choice.filter_text().unwrap_or_default();
+        let made = format!("{MAKING}\n{:?} {} {}\n{}\n", how.form, how.partition, how.without_ids, filter);
         let text = files.iter().fold(made, |text, file| {
-            let file = file.as_ref().map(|file| (&file.host, file.begun, file.length, file.segment, &file.digest));
-            text + &format!("{file:?}\n")
+            let told = |Source { host, begun, file: SourceFile { length, segment, digest, .. } }: &Source| {
+                format!("{:?}", (host, begun, length, segment, digest))
+            };
+            text + &format!("{:?}\n", file.as_ref().map(told))
         });
         let export = hex(digest_of(text.as_bytes()).get(..16).unwrap_or_default());
         Self { files, export }
@@ -86,9 +84,9 @@ impl Sources {
         if host.is_empty() { format!("flows-{digits}") } else { format!("{host}-{digits}") }
     }
 
-    /// The file with this number in its journal, if it could be read.
-    pub(super) fn get(&self, number: usize) -> Option<&Source> {
-        self.files.get(number)?.as_ref()
+    /// What the export tells of the files of its journal; `None` where one could not be read.
+    pub(super) fn told(&self) -> Vec<Option<SourceFile>> {
+        self.files.iter().map(|file| file.as_ref().map(|file| file.file.clone())).collect()
     }
 }
 
@@ -98,13 +96,8 @@ impl Source {
             Version::Three(segment) => segment.footer().map(|footer| hex(&footer.digest)),
             Version::Two(_) | Version::Archive(_) => None,
         };
-        Self {
-            name,
-            length,
-            host: version.host().to_owned(),
-            begun: version.begun(),
-            segment: version.header().map(|header| header.segment_number),
-            digest,
-        }
+        let segment = version.header().map(|header| header.segment_number);
+        let file = SourceFile { name, length, segment, digest };
+        Self { host: version.host().to_owned(), begun: version.begun(), file }
     }
 }

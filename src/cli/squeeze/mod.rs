@@ -1,31 +1,24 @@
 //! `ctrecorder squeeze`: starts and ends become flows, in a file of their own.
 
-mod behind;
 mod directory;
 mod long;
 mod output;
-mod plan;
-mod stream;
-mod temporary;
 mod timeless;
 
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
-use ctrecorder_format::{Address, Columns, DirectoryEntry, Family, Head, Index, Record};
+use ctrecorder_format::Family;
 
+use super::flows::{Choice, Ending, Plan, Stream};
 use super::size::Size;
 use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::file::directory_of;
-use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
-use crate::protocol::Protocols;
-use crate::query::{Allowance, Filter, Pairs};
+use crate::journal::{Journal, Shown};
+use crate::query::{Allowance, Pairs};
 use output::Output;
-pub(super) use plan::Plan;
-use stream::{Ending, Stream};
 
 /// Merge starts and ends into flows
 ///
@@ -81,19 +74,6 @@ enum FamilyName {
     Ipv6,
 }
 
-/// Which flows go into the output.
-#[derive(Clone, Debug)]
-pub(super) struct Choice {
-    protocols: Protocols,
-    family: Option<Family>,
-    /// Which of these flows, once they are paired.
-    filter: Filter,
-    /// Which records can be of such a flow.
-    before_pairing: Filter,
-    /// Every record can be, so that none need be asked.
-    takes_all: bool,
-}
-
 /// How an output is made.
 struct How {
     choice: Choice,
@@ -108,53 +88,6 @@ impl How {
     /// Pairs with as much memory as they may have, and a place beside this output for the rest.
     fn pairs(&self, output: &Path) -> Pairs {
         Pairs::within(&Allowance::of(self.memory, directory_of(output)))
-    }
-}
-
-impl Choice {
-    fn new(protocols: Protocols, family: Option<Family>, filter: Filter) -> Self {
-        let before_pairing = filter.before_pairing();
-        let takes_all = protocols.numbers().is_empty() && family.is_none() && before_pairing == Filter::default();
-        Self { protocols, family, filter, before_pairing, takes_all }
-    }
-
-    /// The flows of all families and protocols that a filter keeps.
-    pub(super) fn of_flows(filter: Filter) -> Self {
-        Self::new(Protocols::All, None, filter)
-    }
-
-    fn has_family(&self, family: Family) -> bool {
-        self.family.is_none_or(|chosen| chosen == family)
-    }
-
-    /// The filter as text, if there is one.
-    fn filter_text(&self) -> Option<String> {
-        (self.filter != Filter::default()).then(|| self.filter.to_string())
-    }
-}
-
-impl Select for &Choice {
-    fn rules_out(&self, head: &Head<'_>) -> bool {
-        self.before_pairing.rules_out(head)
-    }
-
-    fn rules_out_entry(&self, entry: &DirectoryEntry) -> bool {
-        self.before_pairing.rules_out_entry(entry)
-    }
-
-    fn asks_indexes(&self) -> bool {
-        self.before_pairing.has_keys()
-    }
-
-    fn columns(&self, index: &Index<'_>) -> Columns {
-        self.before_pairing.columns(index)
-    }
-
-    fn matches<A: Address>(&self, record: &Record<A>) -> bool {
-        self.takes_all
-            || (self.has_family(A::FAMILY)
-                && self.protocols.contains(record.protocol)
-                && self.before_pairing.matches(record))
     }
 }
 
@@ -238,13 +171,10 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
         Misuse(format!("{}: not written: {several}; -o DIRECTORY/ keeps them apart", Shown(path)))
     })?;
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let mut stream =
-        Stream::start(output, plan, how.choice.filter.clone(), journal, Ending::HalfFlows(how.pairs(path)), report)?;
-    let mut scan = Scan::new(&how.choice, OpenRecords::All).with_threads(how.threads);
-    if let ControlFlow::Break(error) = scan.run(journal, &mut stream) {
-        return Err(stream.why(error));
-    }
-    stream.finish().map(drop)
+    let ending = Ending::HalfFlows(how.pairs(path));
+    let made = Stream::start(output, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)?;
+    made.timeless.tell(path, report);
+    Ok(())
 }
 
 /// The path of a file's squeezed form unless another one is asked for: beside it, with `.sq` before the suffix.

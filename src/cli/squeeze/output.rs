@@ -13,8 +13,9 @@ use ctrecorder_format::{
 use tempfile::TempPath;
 
 use super::long::Long;
-use super::plan::Plan;
-use super::temporary::{Maker, create, persist};
+use super::timeless::Timeless;
+use crate::cli::flows::temporary::{Maker, create, persist};
+use crate::cli::flows::{self, Plan};
 
 /// Sealed blocks are written when there is this much of them.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -30,6 +31,16 @@ pub(super) struct Output {
     long_ipv4: Long<V4>,
     long_ipv6: Long<V6>,
     made_from: Vec<MadeFrom>,
+    /// What an output of version 2 has no place for.
+    timeless: Timeless,
+}
+
+/// What is known of an output that is whole.
+pub(super) struct Made {
+    /// Its digest, if it has one.
+    pub(super) digest: Option<Digest>,
+    /// What it had no place for.
+    pub(super) timeless: Timeless,
 }
 
 /// So many readings are remembered. The ends that one found stand right behind it.
@@ -45,7 +56,7 @@ impl Output {
     /// An output of version 3.
     pub(super) fn segment(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
         let header = plan.header();
-        let maker = if header.closing_keyframe { Maker::OfDirectory } else { Maker::OfFile };
+        let maker = if header.closing_keyframe { Maker::Segment } else { Maker::Squeeze };
         let (file, temporary) = create(path, maker)?;
         let writer = Writer::new(file, &header)?;
         let made_from = plan.made_from().to_vec();
@@ -55,7 +66,7 @@ impl Output {
     /// An output of version 2, combined.
     pub(super) fn legacy(path: &Path, plan: &Plan) -> anyhow::Result<Self> {
         let header = plan.legacy_header()?;
-        let (file, temporary) = create(path, Maker::OfFile)?;
+        let (file, temporary) = create(path, Maker::Squeeze)?;
         let writer = legacy::Writer::new(BufWriter::new(file), &header)?;
         Ok(Self::new(path, temporary, Format::Legacy(writer)))
     }
@@ -63,38 +74,8 @@ impl Output {
     fn new(path: &Path, temporary: TempPath, format: Format) -> Self {
         let (path, readings, made_from) = (path.to_path_buf(), VecDeque::new(), Vec::new());
         let (long_ipv4, long_ipv6) = (Long::default(), Long::default());
-        Self { path, temporary, format, readings, long_ipv4, long_ipv6, made_from }
-    }
-
-    /// Takes a flow; `reached` is the time up to which the input was read.
-    pub(super) fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
-        self.refer(flow);
-        match &mut self.format {
-            Format::Segment(writer) => {
-                self.long_ipv4.push(writer, flow, counters, arrival(flow, reached));
-                Ok(write_out(writer)?)
-            }
-            Format::Legacy(writer) => match writer.push(flow) {
-                Err(legacy::WriteError::Protocol { .. }) => {
-                    bail!("a file of version 2 holds one protocol, and here are several: choose one with --protocol")
-                }
-                done => Ok(done?),
-            },
-        }
-    }
-
-    /// Takes a flow; `reached` is the time up to which the input was read.
-    pub(super) fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
-        self.refer(flow);
-        match &mut self.format {
-            Format::Segment(writer) => {
-                self.long_ipv6.push(writer, flow, counters, arrival(flow, reached));
-                Ok(write_out(writer)?)
-            }
-            Format::Legacy(_) => {
-                bail!("a file of version 2 holds IPv4 only, and here are IPv6 flows: leave them out with --family ipv4")
-            }
-        }
+        let timeless = Timeless::default();
+        Self { path, temporary, format, readings, long_ipv4, long_ipv6, made_from, timeless }
     }
 
     /// Puts the reading that found the end of a flow before it.
@@ -109,19 +90,49 @@ impl Output {
             writer.note(&reading);
         }
     }
+}
 
-    /// What it will be called.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
+impl flows::Output for Output {
+    type Made = Made;
 
-    /// Whether the output holds what notes tell of flows.
-    pub(super) const fn has_notes(&self) -> bool {
+    fn has_notes(&self) -> bool {
         matches!(self.format, Format::Segment(_))
     }
 
-    /// Takes a note.
-    pub(super) fn note(&mut self, note: &Note) -> anyhow::Result<()> {
+    fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
+        self.refer(flow);
+        match &mut self.format {
+            Format::Segment(writer) => {
+                self.long_ipv4.push(writer, flow, counters, arrival(flow, reached));
+                Ok(write_out(writer)?)
+            }
+            Format::Legacy(_) if Timeless::is(flow) => {
+                self.timeless.leave_out(flow);
+                Ok(())
+            }
+            Format::Legacy(writer) => match writer.push(flow) {
+                Err(legacy::WriteError::Protocol { .. }) => {
+                    bail!("a file of version 2 holds one protocol, and here are several: choose one with --protocol")
+                }
+                done => Ok(done?),
+            },
+        }
+    }
+
+    fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
+        self.refer(flow);
+        match &mut self.format {
+            Format::Segment(writer) => {
+                self.long_ipv6.push(writer, flow, counters, arrival(flow, reached));
+                Ok(write_out(writer)?)
+            }
+            Format::Legacy(_) => {
+                bail!("a file of version 2 holds IPv4 only, and here are IPv6 flows: leave them out with --family ipv4")
+            }
+        }
+    }
+
+    fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         match &mut self.format {
             Format::Segment(_) if note.cause() == Some(Cause::TableRead) => {
                 self.readings.truncate(READINGS - 1);
@@ -138,15 +149,14 @@ impl Output {
         Ok(())
     }
 
-    /// Takes the note of a reading of the kernel's table that flows will refer to, however late they end.
-    pub(super) fn reading(&mut self, note: &Note) {
+    fn reading(&mut self, note: &Note) -> anyhow::Result<()> {
         if let Format::Segment(writer) = &mut self.format {
             writer.note(note);
         }
+        Ok(())
     }
 
-    /// What follows stands behind everything taken up to now: a reader will not merge the two.
-    pub(super) fn part(&mut self) {
+    fn part(&mut self) {
         if let Format::Segment(writer) = &mut self.format {
             self.long_ipv4.flush(writer);
             self.long_ipv6.flush(writer);
@@ -154,9 +164,8 @@ impl Output {
         }
     }
 
-    /// Ends the file and gives it its name; its digest, if it has one, is returned. Whatever fails, there is no half file under
-    /// that name. It tells of its flows up to `closed`, as its inputs did, not up to the present.
-    pub(super) fn finish(mut self, closed: u64) -> anyhow::Result<Option<Digest>> {
+    /// It tells of its flows up to `closed`, as its inputs did, not up to the present.
+    fn finish(mut self, closed: u64) -> anyhow::Result<Made> {
         self.part();
         // The lock goes with the file, after it has its name.
         let (_file, digest) = match self.format {
@@ -174,7 +183,7 @@ impl Output {
             }
         };
         persist(self.temporary, &self.path)?;
-        Ok(digest)
+        Ok(Made { digest, timeless: self.timeless })
     }
 }
 

@@ -201,6 +201,11 @@ impl Part {
     }
 }
 
+/// Whether the last of what a squeezed segment was made from went on in another one.
+fn went_on(segment: &Segment<'_>) -> bool {
+    segment.made_from().last().is_some_and(|source| source.closing() == Some(Closing::WentOn))
+}
+
 /// Whether a note tells of a gap, of what was known of flows then, or of what was removed.
 fn tells(note: &Note) -> bool {
     const TELLING: [Cause; 5] = [Cause::Account, Cause::TableRead, Cause::NotRead, Cause::Retired, Cause::Kept];
@@ -254,6 +259,7 @@ impl<'w> Walk<'w> {
             Some(footer) => {
                 self.part.end = match footer.totals.closing {
                     Closing::WentOn => End::WentOn,
+                    Closing::Complete if went_on(segment) => End::WentOn,
                     Closing::Stopped | Closing::Complete => End::Closed,
                 };
                 self.part.to = footer.totals.closed;

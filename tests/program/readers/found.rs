@@ -18,7 +18,7 @@ fn flagged(mut record: Record<V4>, flags: u8) -> Record<V4> {
 }
 
 /// A segment with a gap, behind which a start and an end were found; it went on in another one.
-fn overrun() -> Vec<[Vec<u8>; 2]> {
+pub fn overrun() -> Vec<[Vec<u8>; 2]> {
     let first = Segment::new(&header(0, None))
         .note(&Note::at(BEGIN, Cause::Started))
         .push(&v4(Kind::Start, 1, 10))

@@ -49,6 +49,43 @@ fn a_directory_covers_what_its_journal_covers() {
     assert_eq!(covered("sq"), covered("journal"));
 }
 
+/// Where an output is missing, its sources tell that it is, as they do of themselves.
+#[test]
+fn an_output_that_is_missing_is_missed() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    place.squeeze("sq", &[], &place.journal());
+    let names: Vec<_> = files(&place.path("sq")).into_keys().collect();
+    let gaps = |name: &str| {
+        let covered = run(["coverage".as_ref(), "-o".as_ref(), "json".as_ref(), place.path(name).as_os_str()]);
+        serde_json::from_str::<serde_json::Value>(&covered.stdout).unwrap()["gaps"].clone()
+    };
+    assert_eq!((gaps("sq"), gaps("journal")), (serde_json::json!([]), serde_json::json!([])));
+    for directory in ["sq", "journal"] {
+        fs::remove_file(place.path(directory).join(&names[names.len() / 2])).unwrap();
+    }
+    let told = gaps("sq");
+    assert_eq!(told, gaps("journal"));
+    assert_eq!((told.as_array().unwrap().len(), &told[0]["cause"]), (1, &"segment missing".into()));
+}
+
+/// Whoever looks at a file is told what it was made from.
+#[test]
+fn the_header_of_an_output_tells_its_sources() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let (output, journal) = (place.path("all.ct"), place.path("journal"));
+    run(["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), journal.as_os_str()]);
+    let told = run(["header".as_ref(), output.as_os_str()]).stdout;
+    let sources: Vec<_> = told.lines().filter(|line| line.starts_with(".source: ")).collect();
+    let inputs = files(&journal);
+    assert_eq!(sources.len(), inputs.len(), "{told}");
+    for (number, (source, bytes)) in sources.iter().zip(inputs.values()).enumerate() {
+        let digest = Read::open(bytes).unwrap().footer().unwrap().digest;
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let end = format!(", segment {number}, {} bytes, digest {digest}", bytes.len());
+        assert!(source.ends_with(&end), "{source}");
+    }
+}
+
 /// However often it was begun anew, and on whatever inputs: the outputs are the same, byte for byte.
 #[test]
 fn a_directory_that_was_made_step_by_step_is_the_same() {

@@ -32,11 +32,11 @@ pub fn check(world: &World, kept: &Kept, seed: u64, also: bool) {
         assert_eq!(again, answers, "a directory and its files in order");
     }
     let window = |question: &Question| (question.at.saturating_sub(slack), question.at + slack);
-    if also {
-        let again = question::ask(&questions, slack, &[pairs::squeezed(kept)]);
+    for (form, path) in also.then(|| pairs::forms(kept)).into_iter().flatten() {
+        let again = question::ask(&questions, slack, &[path]);
         for ((question, answer), again) in questions.iter().zip(&answers).zip(&again) {
-            if let Some(wrong) = truth.wrong_squeezed(question, window(question), answer, again) {
-                panic!("of the squeezed journal: {wrong}\n{question:?} within {slack}\n{again:?}\n{answer:?}");
+            if let Some(wrong) = truth.wrong_form(question, window(question), answer, again) {
+                panic!("of the {form}: {wrong}\n{question:?} within {slack}\n{again:?}\n{answer:?}");
             }
         }
     }
@@ -64,14 +64,8 @@ impl Truth<'_> {
             .or_else(|| self.inexact(question, window, answer))
     }
 
-    /// What is wrong with an answer of the squeezed journal, beside that of the journal itself.
-    fn wrong_squeezed(
-        &self,
-        question: &Question,
-        window: (u64, u64),
-        answer: &Answer,
-        again: &Answer,
-    ) -> Option<String> {
+    /// What is wrong with an answer of another form of the journal, beside that of the journal itself.
+    fn wrong_form(&self, question: &Question, window: (u64, u64), answer: &Answer, again: &Answer) -> Option<String> {
         let (own, insides) = (answer.insides(), again.insides());
         let is_exact = !self.world.has_steps_back();
         let is_same = if is_exact { own == insides } else { own.is_subset(&insides) };
@@ -82,7 +76,7 @@ impl Truth<'_> {
         (!is_same || !is_same_verdict)
             .then(|| "it is another answer".to_owned())
             .or_else(|| self.left_out(question, window, again))
-            // When a flow began, its squeezed form tells by a clock that may have shown that time twice.
+            // When a flow began, another form tells by a clock that may have shown that time twice.
             .or_else(|| if is_exact { self.made_up(question, window, again) } else { None })
     }
 

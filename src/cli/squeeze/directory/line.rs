@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use ctrecorder_format::{Header, MadeFrom};
 
-use super::super::Choice;
-use super::super::plan::Plan;
 use crate::cli::Report;
+use crate::cli::flows::{Choice, Plan};
 use crate::journal::{Journal, Recorder, Shown, Source, Version};
 
 /// Inputs of recorders that recorded the same: in the order of time, each goes on where the one before it ended.

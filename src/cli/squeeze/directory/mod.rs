@@ -17,19 +17,19 @@ mod open;
 mod remove;
 
 use std::fs::{self, File};
-use std::ops::ControlFlow;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use ctrecorder_format::Closing;
 
+use super::How;
 use super::output::Output;
-use super::plan::Plan;
-use super::stream::{Begun, Ending, Stream};
-use super::{How, temporary};
+use crate::cli::flows::temporary::{self, Maker};
+use crate::cli::flows::{Begun, Ending, Plan, Stream};
 use crate::cli::{Misuse, Report};
 use crate::file::{directory_of, sync_directory};
-use crate::journal::{Journal, OpenRecords, Scan, Shown};
+use crate::journal::{Journal, Shown};
 use crate::query::coverage::{Gap, GapCause};
 use line::{Input, Line};
 use made::Made;
@@ -61,6 +61,9 @@ pub(super) fn squeeze(
             format!("{}: an input in the directory of the outputs would have its output's name", Shown(input.path()));
         bail!(Misuse(what));
     }
+    if let Some(archive) = archive_in(directory).with_context(|| Shown(directory).to_string())? {
+        bail!(Misuse(format!("{}: the directory holds an archive: {}", Shown(directory), Shown(&archive))));
+    }
     let _lock = begin(directory).with_context(|| Shown(directory).to_string())?;
     let mut work = Work { directory, how, report, counts: Counts::default() };
     for mut line in Line::all(journal, directory, &how.choice, work.report) {
@@ -91,6 +94,19 @@ fn is_in(file: &Path, directory: &Path) -> bool {
     matches!(both, [Ok(own), Ok(other)] if own == other)
 }
 
+/// A file of an archive, by its name, if the directory has one: beside it, flows would be there twice.
+fn archive_in(directory: &Path) -> io::Result<Option<PathBuf>> {
+    if !directory.is_dir() {
+        return Ok(None);
+    }
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.ends_with(b".parquet") || name.starts_with(b"date=")
+    };
+    let mut paths = fs::read_dir(directory)?.map(|entry| Ok(entry?.path()));
+    paths.find(|path| path.as_ref().map_or(true, is_one)).transpose()
+}
+
 /// Makes the directory, if it is not there, sees to it that nobody else is at work in it, and cleans up.
 fn begin(directory: &Path) -> anyhow::Result<Option<File>> {
     if !directory.is_dir() {
@@ -98,7 +114,8 @@ fn begin(directory: &Path) -> anyhow::Result<Option<File>> {
         sync_directory(directory_of(directory))?;
     }
     let lock = temporary::lock(directory)?;
-    temporary::remove_leftovers(directory).context("cannot remove what was left over")?;
+    temporary::remove_leftovers(directory, &[Maker::Segment, Maker::Squeeze])
+        .context("cannot remove what was left over")?;
     Ok(lock)
 }
 
@@ -153,13 +170,9 @@ impl Work<'_> {
         let gaps = before.map(|before| gaps_between(before, input)).unwrap_or_default();
         let plan = plan.going_on(before.map(|before| before.digest), gaps)?;
         let output = Output::segment(&input.output, &plan)?;
-        let (filter, ending) = (self.how.choice.filter.clone(), Ending::Open(begun));
-        let mut stream = Stream::start(output, plan, filter, &input.journal, ending, self.report)?;
-        let mut scan = Scan::new(&self.how.choice, OpenRecords::All).with_threads(self.how.threads);
-        if let ControlFlow::Break(error) = scan.run(&input.journal, &mut stream) {
-            return Err(stream.why(error));
-        }
-        let digest = stream.finish()?.context("it has no digest")?;
+        let (choice, ending) = (&self.how.choice, Ending::Open(begun));
+        let stream = Stream::start(output, plan, choice, &input.journal, ending, self.report)?;
+        let digest = stream.run(choice, self.how.threads)?.digest.context("it has no digest")?;
         Ok(Made { path: input.output.clone(), digest, made_from: input.made_from })
     }
 }

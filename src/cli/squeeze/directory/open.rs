@@ -11,7 +11,7 @@ use ctrecorder_format::{
     Address, BlockKind, Cause, Counters, Damage, DirectoryEntry, Head, Kind, Note, Record, V4, V6,
 };
 
-use super::Begun;
+use crate::cli::flows::Begun;
 use crate::journal::{Error, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
 use crate::query::FlowSink;
 use crate::query::coverage::Span;

@@ -99,7 +99,7 @@ fn questions(flows: &[Value]) -> String {
 }
 
 /// The answers to questions, a line each.
-fn who(path: &Path, questions: &str) -> Vec<Value> {
+pub fn who(path: &Path, questions: &str) -> Vec<Value> {
     let words = ["who".as_ref(), "-".as_ref(), "--slack".as_ref(), "1s".as_ref(), path.as_os_str()];
     let mut command = crate::program::ctrecorder();
     let said = crate::program::answer(command.args::<_, &OsStr>(words).write_stdin(questions));

@@ -24,19 +24,26 @@ fn replace(file: &Path, from: &[u8], to: &[u8]) {
     fs::write(file, bytes).unwrap();
 }
 
-#[test]
-fn damage_in_a_journal_is_told_and_counted_and_the_rest_is_exported() {
-    let journal = journal(1, 2_000, 2.0);
-    let (_around_whole, whole, _) = export(journal.path(), &[]);
-    let damaged = journal.path().join("001.ct");
-    let mut bytes = fs::read(&damaged).unwrap();
+/// Damages a block of records in the middle of a segment. What is said of it.
+pub fn damage(file: &Path) -> String {
+    let mut bytes = fs::read(file).unwrap();
     let block = {
         let segment = Segment::open(&bytes).unwrap();
         let records = segment.blocks().flatten().filter(|block| matches!(block.body, Body::Ipv4(_)));
         records.map(|block| block.offset as usize).nth(1).unwrap()
     };
     bytes[block + 100] ^= 1;
-    fs::write(&damaged, &bytes).unwrap();
+    fs::write(file, bytes).unwrap();
+    format!("offset {block}")
+}
+
+#[test]
+fn damage_in_a_journal_is_told_and_counted_and_the_rest_is_exported() {
+    let journal = journal(1, 2_000, 2.0);
+    let (_around_whole, whole, _) = export(journal.path(), &[]);
+    let damaged = journal.path().join("001.ct");
+    damage(&damaged);
+    let bytes = fs::read(&damaged).unwrap();
 
     let (_around, archive, exported) = export(journal.path(), &[]);
     assert_eq!(exported.status, 5);
@@ -86,11 +93,20 @@ fn damage_in_an_archive_is_found_and_the_rest_is_read() {
 #[test]
 fn an_archive_of_a_later_version_is_refused() {
     let journal = journal(1, 300, 2.0);
-    let (_around, archive, _) = export(journal.path(), &[]);
+    let (around, archive, _) = export(journal.path(), &[]);
     replace(&only_file(&archive), b"\x031.0", b"\x032.0");
-    for command in ["list", "coverage", "header", "test"] {
-        let refused = run([command.as_ref(), archive.as_os_str()]);
-        assert_eq!((refused.status, refused.stdout.as_str()), (5, ""), "{command}");
+    let output = around.path().join("output");
+    let output = output.to_str().unwrap();
+    for command in ["list", "coverage", "header", "test", "squeeze", "export", "who"] {
+        let further = match command {
+            "squeeze" | "export" => vec!["-o", output],
+            "who" => vec!["192.0.2.1:1", "--at", "@1795183200"],
+            _ => Vec::new(),
+        };
+        let refused = run([command].into_iter().chain(further).map(AsRef::as_ref).chain([archive.as_os_str()]));
+        let said = if command == "who" { "UNKNOWN: " } else { "" };
+        assert!([4, 5].contains(&refused.status) && refused.stdout.starts_with(said), "{command}: {}", refused.stdout);
+        assert!(!Path::new(output).exists(), "{command}");
         assert!(
             refused.stderr.contains("an archive of version 2.0; this program reads versions 1.x"),
             "{}",
@@ -131,6 +147,17 @@ fn a_directory_with_another_export_is_refused_and_stays_as_it_is() {
     assert!(!added.stderr.contains("not exported"), "{}", added.stderr);
     assert_eq!(files(&archive).len(), 2);
     assert!(before.iter().all(|file| files(&archive).contains(file)));
+}
+
+/// Beside an archive of the same flows, segments would have them a second time.
+#[test]
+fn squeeze_refuses_a_directory_with_an_archive_too() {
+    let journal = journal(1, 300, 2.0);
+    let (_around, archive, _) = export(journal.path(), &[]);
+    let before = files(&archive);
+    let refused = run(["squeeze".as_ref(), "-o".as_ref(), archive.as_os_str(), journal.path().as_os_str()]);
+    assert_eq!((refused.status, files(&archive)), (2, before), "{}", refused.stderr);
+    assert!(refused.stderr.contains("the directory holds an archive: "), "{}", refused.stderr);
 }
 
 #[test]
@@ -202,5 +229,23 @@ fn on_a_full_disk_nothing_is_left_behind() {
         );
         assert!(!archive.exists(), "{:?}", files(&archive).into_iter().map(|(path, _)| path).collect::<Vec<_>>());
         assert_eq!(files(journal.path()), before);
+    }
+}
+
+/// What is known of open flows has no room either: `--memory` puts it beside the output.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_full_disk_open_flows_have_no_room_either() {
+    let journal = journal(1, 6_000, 500.0);
+    let disk = SmallDisk::mount(96);
+    for (command, output) in [("export", "archive"), ("squeeze", "flows.ct")] {
+        let output = disk.0.path().join(output);
+        let words = [command.as_ref(), "--memory".as_ref(), "0".as_ref(), "-o".as_ref(), output.as_os_str()];
+        let failed = run(words.into_iter().chain([journal.path().as_os_str()]));
+        assert_eq!((failed.status, failed.stdout.as_str()), (5, ""), "{command}");
+        let why = "what is known of open flows cannot be kept (--memory): No space left";
+        assert!(failed.stderr.contains(why), "{command}: {}", failed.stderr);
+        let left: Vec<_> = files(disk.0.path()).into_iter().map(|(path, _)| path).collect();
+        assert!(left.is_empty(), "{command}: {left:?}");
     }
 }

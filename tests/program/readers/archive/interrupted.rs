@@ -33,6 +33,28 @@ fn a_rerun_adds_what_is_missing_and_removes_what_was_left() {
     }
 }
 
+/// What is there as a whole is not paired again: what was damaged since does not show. What could not be read when it was made is
+/// told by its metadata.
+#[test]
+fn a_rerun_of_what_is_complete_does_not_read_its_inputs_again() {
+    let journal = journal(2, 2_000, 2.0);
+    let (_around, archive, first) = export(journal.path(), &["--partition"]);
+    let before = relative(&archive);
+    let damaged = super::faults::damage(&journal.path().join("001.ct"));
+    let again = export_to(journal.path(), &archive, &["--partition"]);
+    assert_eq!(again.status, first.status, "{}", again.stderr);
+    assert!(again.stderr.contains("all of this export is there already"), "{}", again.stderr);
+    let (_around, of_damaged, first) = export(journal.path(), &[]);
+    let again = export_to(journal.path(), &of_damaged, &[]);
+    assert_eq!((first.status, again.status), (5, 5));
+    assert!(again.stderr.contains("what could not be read of its inputs is missing: "), "{}", again.stderr);
+    // A file that is missing is made of what can be read now.
+    fs::remove_file(archive.join(&before[0].0)).unwrap();
+    let made = export_to(journal.path(), &archive, &["--partition"]);
+    assert!(made.status == 5 && made.stderr.contains(&damaged), "{}", made.stderr);
+    assert!(archive.join(&before[0].0).exists());
+}
+
 #[test]
 fn a_file_that_is_still_being_written_is_not_removed() {
     let journal = journal(1, 300, 2.0);

@@ -3,6 +3,7 @@
 
 mod answers;
 mod faults;
+mod found;
 mod interrupted;
 mod journal;
 mod manual;

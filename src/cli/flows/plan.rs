@@ -8,7 +8,7 @@ use ctrecorder_format::block::flags;
 use ctrecorder_format::header::family_bit;
 use ctrecorder_format::{Cause, Content, Digest, Family, Header, MadeFrom, NS_PER_SECOND, Note, Segment, legacy};
 
-use super::Choice;
+use super::choice::Choice;
 use crate::cli::Report;
 use crate::journal::{Journal, UNEVEN, Version};
 use crate::query::coverage::{Gap, GapCause, Look, Reading, Several, Span, joined};
@@ -67,7 +67,7 @@ impl Plan {
     }
 
     /// What the output of one file, of so many bytes, says of itself.
-    pub(super) fn for_file(version: &Version<'_>, length: u64) -> Self {
+    pub(in crate::cli) fn for_file(version: &Version<'_>, length: u64) -> Self {
         let (header, legacy, made_from) = match version {
             Version::Two(file) => {
                 let header = modern(file.header(), version.begun());
@@ -93,7 +93,7 @@ impl Plan {
     }
 
     /// Refuses inputs of several recorders: one output can tell of only one.
-    pub(super) fn of_one_recorder(self) -> Result<Self, Several> {
+    pub(in crate::cli) fn of_one_recorder(self) -> Result<Self, Several> {
         self.reading.clone().coverage().map(|_| self)
     }
 
@@ -122,7 +122,7 @@ impl Plan {
     }
 
     /// Leaves out what is not chosen.
-    pub(super) fn narrowed(mut self, choice: &Choice) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn narrowed(mut self, choice: &Choice) -> anyhow::Result<Self> {
         let header = &mut self.header;
         let had_protocols = !header.protocols.is_empty();
         for family in [Family::Ipv4, Family::Ipv6] {
@@ -153,7 +153,7 @@ impl Plan {
 
     /// The same of a segment that goes on with another one, which has this digest, and ends with what it leaves open; `gaps` are
     /// those before its first input. Of the same inputs it is always the same segment.
-    pub(super) fn going_on(mut self, previous: Option<Digest>, gaps: Vec<Gap>) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn going_on(mut self, previous: Option<Digest>, gaps: Vec<Gap>) -> anyhow::Result<Self> {
         self.header = Header { closing_keyframe: true, content: Content::Flows, previous: None, ..self.header };
         // The checksum of a header that has the tag of the input is as good as one by chance, and always the same.
         let header = self.header.encode()?;
@@ -164,22 +164,22 @@ impl Plan {
     }
 
     /// What the header of the output is made of.
-    pub(super) const fn kept(&self) -> &Header {
+    pub(in crate::cli) const fn kept(&self) -> &Header {
         &self.header
     }
 
     /// The host that recorded the first input, empty if that is not known.
-    pub(super) fn host(&self) -> &str {
+    pub(in crate::cli) fn host(&self) -> &str {
         &self.header.host
     }
 
     /// What the output is made from.
-    pub(super) fn made_from(&self) -> &[MadeFrom] {
+    pub(in crate::cli) fn made_from(&self) -> &[MadeFrom] {
         self.made_from.as_deref().unwrap_or_default()
     }
 
     /// Whether a segment with this header holds what this output would.
-    pub(super) fn is_of_kind(&self, header: &Header) -> bool {
+    pub(in crate::cli) fn is_of_kind(&self, header: &Header) -> bool {
         let Header { tag, software, content, closing_keyframe, previous, .. } = header.clone();
         *header == Header { tag, software, content, closing_keyframe, previous, ..self.header.clone() }
     }
@@ -191,7 +191,7 @@ impl Plan {
 
     /// The gaps between and in some journals, read as one, that none of their notes tells of. Files that cannot be read are passed
     /// over.
-    pub(super) fn untold(journals: &[&Journal]) -> Vec<Gap> {
+    pub(in crate::cli) fn untold(journals: &[&Journal]) -> Vec<Gap> {
         let mut reading = Reading::default();
         for file in journals.iter().flat_map(|journal| journal.files()) {
             if let Ok(source) = file.open()
@@ -240,7 +240,7 @@ impl Plan {
     }
 
     /// The header of a version 2 output.
-    pub(super) fn legacy_header(&self) -> anyhow::Result<legacy::Header> {
+    pub(in crate::cli) fn legacy_header(&self) -> anyhow::Result<legacy::Header> {
         let [protocol] = self.protocols[..] else {
             bail!("a file of version 2 holds one protocol, and here are several: choose one with --proto");
         };

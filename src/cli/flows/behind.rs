@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
-use ctrecorder_format::{Counters, Digest, Family, Note, Record, V4, V6};
+use ctrecorder_format::{Counters, Family, Note, Record, V4, V6};
 
 use super::output::Output;
 
@@ -19,8 +19,17 @@ const BATCHES_MAX: usize = 3;
 enum Step {
     /// The next flow of this family, with its counters or without.
     Flow(Family, bool),
-    Note,
-    Reading,
+    /// The next of what is not a flow.
+    Rare,
+}
+
+/// What is not a flow, and told as seldom.
+enum Rare {
+    BeginAt(u64),
+    Source(usize),
+    Damage(Box<str>, u64),
+    Note(Note),
+    Reading(Note),
     Part,
 }
 
@@ -31,7 +40,7 @@ struct Steps {
     ipv4: Vec<(Record<V4>, u64)>,
     ipv6: Vec<(Record<V6>, u64)>,
     counters: Vec<Counters>,
-    notes: Vec<Note>,
+    rare: Vec<Rare>,
 }
 
 impl Steps {
@@ -45,9 +54,9 @@ impl Steps {
     }
 
     /// Does them all.
-    fn take(&self, output: &mut Output) -> anyhow::Result<()> {
+    fn take(&self, output: &mut impl Output) -> anyhow::Result<()> {
         let (mut ipv4, mut ipv6) = (self.ipv4.iter(), self.ipv6.iter());
-        let (mut counters, mut notes) = (self.counters.iter(), self.notes.iter());
+        let (mut counters, mut rare) = (self.counters.iter(), self.rare.iter());
         let none = Counters::default();
         for step in &self.steps {
             match step {
@@ -62,24 +71,36 @@ impl Steps {
                         }
                     }
                 }
-                Step::Note => notes.next().map_or(Ok(()), |note| output.note(note))?,
-                Step::Reading => notes.next().into_iter().for_each(|note| output.reading(note)),
-                Step::Part => output.part(),
+                Step::Rare => rare.next().map_or(Ok(()), |rare| rare.take(output))?,
             }
         }
         Ok(())
     }
 }
 
-/// An output that a thread writes. The functions are those of [`Output`]; what fails in one of them is said by a later one.
-pub(super) struct Behind {
-    steps: Steps,
-    to: SyncSender<Steps>,
-    thread: JoinHandle<anyhow::Result<Output>>,
+impl Rare {
+    fn take(&self, output: &mut impl Output) -> anyhow::Result<()> {
+        match self {
+            Self::BeginAt(moment) => output.begin_at(*moment),
+            Self::Source(number) => output.source(*number),
+            Self::Damage(what, records_lost) => output.damage(what, *records_lost),
+            Self::Note(note) => return output.note(note),
+            Self::Reading(note) => return output.reading(note),
+            Self::Part => output.part(),
+        }
+        Ok(())
+    }
 }
 
-impl Behind {
-    pub(super) fn start(output: Output) -> anyhow::Result<Self> {
+/// An output that a thread writes. The functions are those of [`Output`]; what fails in one of them is said by a later one.
+pub(super) struct Behind<O> {
+    steps: Steps,
+    to: SyncSender<Steps>,
+    thread: JoinHandle<anyhow::Result<O>>,
+}
+
+impl<O: Output> Behind<O> {
+    pub(super) fn start(output: O) -> anyhow::Result<Self> {
         let (to, from) = sync_channel(BATCHES_MAX);
         let thread = std::thread::Builder::new().name("write".into()).spawn(move || write(output, &from));
         Ok(Self { steps: Steps::default(), to, thread: thread.context("cannot start a thread")? })
@@ -97,20 +118,33 @@ impl Behind {
         self.step()
     }
 
+    pub(super) fn begin_at(&mut self, moment: u64) -> anyhow::Result<()> {
+        self.rare(Rare::BeginAt(moment))
+    }
+
+    pub(super) fn source(&mut self, number: usize) -> anyhow::Result<()> {
+        self.rare(Rare::Source(number))
+    }
+
+    pub(super) fn damage(&mut self, what: &str, records_lost: u64) -> anyhow::Result<()> {
+        self.rare(Rare::Damage(what.into(), records_lost))
+    }
+
     pub(super) fn note(&mut self, note: &Note) -> anyhow::Result<()> {
-        self.steps.notes.push(*note);
-        self.steps.steps.push(Step::Note);
-        self.step()
+        self.rare(Rare::Note(*note))
     }
 
     pub(super) fn reading(&mut self, note: &Note) -> anyhow::Result<()> {
-        self.steps.notes.push(*note);
-        self.steps.steps.push(Step::Reading);
-        self.step()
+        self.rare(Rare::Reading(*note))
     }
 
     pub(super) fn part(&mut self) -> anyhow::Result<()> {
-        self.steps.steps.push(Step::Part);
+        self.rare(Rare::Part)
+    }
+
+    fn rare(&mut self, rare: Rare) -> anyhow::Result<()> {
+        self.steps.rare.push(rare);
+        self.steps.steps.push(Step::Rare);
         self.step()
     }
 
@@ -124,16 +158,17 @@ impl Behind {
         self.to.send(steps).map_err(|_| anyhow!(Refused))
     }
 
-    /// Waits until all is written, and ends the output; its digest is returned.
-    pub(super) fn finish(self, closed: u64) -> anyhow::Result<Option<Digest>> {
+    /// Waits until all is written, and ends the output.
+    pub(super) fn finish(self, closed: u64) -> anyhow::Result<O::Made> {
         // If nobody takes them, the thread has failed, and says why.
         let _ = self.to.send(self.steps);
         join(self.to, self.thread)?.finish(closed)
     }
 
-    /// Why the thread did not go on, if that is what this error tells.
+    /// Why nothing goes on: what the thread has to say, if that is what this error tells. The output is gone.
     pub(super) fn why(self, error: anyhow::Error) -> anyhow::Error {
-        if error.is::<Refused>() { join(self.to, self.thread).err().unwrap_or(error) } else { error }
+        let failed = join(self.to, self.thread).err();
+        if error.is::<Refused>() { failed.unwrap_or(error) } else { error }
     }
 }
 
@@ -142,13 +177,13 @@ impl Behind {
 #[error("the output is not written any more")]
 struct Refused;
 
-fn join(to: SyncSender<Steps>, thread: JoinHandle<anyhow::Result<Output>>) -> anyhow::Result<Output> {
+fn join<O>(to: SyncSender<Steps>, thread: JoinHandle<anyhow::Result<O>>) -> anyhow::Result<O> {
     drop(to);
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Takes all steps, until one fails or there are no more.
-fn write(mut output: Output, steps: &Receiver<Steps>) -> anyhow::Result<Output> {
+fn write<O: Output>(mut output: O, steps: &Receiver<Steps>) -> anyhow::Result<O> {
     steps.iter().try_for_each(|steps| steps.take(&mut output))?;
     Ok(output)
 }

@@ -1,23 +1,19 @@
 //! One file of an export: whole, or not there.
 
-use std::fs::File;
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
 use ctrecorder_format::{Address, Cause, Note, V4, V6};
 use tempfile::TempPath;
 
 use super::Form;
-use super::directory::TEMPORARY;
-use super::parts::About;
-use crate::archive::Flow;
-use crate::file::{directory_of, set_mode, sync_directory};
-use crate::journal::Shown;
+use crate::archive::{About, Flow};
+use crate::cli::flows::temporary::{Maker, create, persist};
 use crate::output::Lines;
 
 /// A file on its way: under another name until it is whole.
-pub(super) struct Output {
+pub(super) struct File {
     path: PathBuf,
     temporary: TempPath,
     format: Format,
@@ -26,22 +22,22 @@ pub(super) struct Output {
 enum Format {
     #[cfg(feature = "archive")]
     Parquet {
-        writer: Box<crate::archive::Writer<File>>,
+        writer: Box<crate::archive::Writer<fs::File>>,
         group: crate::archive::Group,
         without_ids: bool,
     },
     Text {
-        to: BufWriter<File>,
+        to: BufWriter<fs::File>,
         lines: Box<Lines>,
         line: Vec<u8>,
         without_ids: bool,
     },
 }
 
-impl Output {
+impl File {
     /// A file of this name, for flows that `host` recorded.
     pub(super) fn create(path: &Path, form: Form, host: &str, without_ids: bool) -> anyhow::Result<Self> {
-        let (file, temporary) = create(path)?;
+        let (file, temporary) = create(path, Maker::Export)?;
         let format = match form {
             #[cfg(feature = "archive")]
             Form::Parquet => Format::Parquet {
@@ -101,14 +97,13 @@ impl Output {
             }
         };
         file.sync_all()?;
-        temporary.persist_noclobber(&path).map_err(|error| error.error).context("cannot give it its name")?;
-        sync_directory(directory_of(&path))?;
+        persist(temporary, &path)?;
         Ok(path)
     }
 }
 
 impl Format {
-    fn text(file: File, mut lines: Lines, host: &str, without_ids: bool) -> io::Result<Self> {
+    fn text(file: fs::File, mut lines: Lines, host: &str, without_ids: bool) -> io::Result<Self> {
         let mut to = BufWriter::with_capacity(1 << 20, file);
         to.write_all(lines.head().as_bytes())?;
         lines.host(host);
@@ -119,7 +114,7 @@ impl Format {
 /// Writes a group once it is full.
 #[cfg(feature = "archive")]
 fn write_full(
-    writer: &mut crate::archive::Writer<File>,
+    writer: &mut crate::archive::Writer<fs::File>,
     group: &mut crate::archive::Group,
     without_ids: bool,
 ) -> anyhow::Result<()> {
@@ -133,7 +128,7 @@ fn write_full(
 }
 
 #[cfg(feature = "archive")]
-fn write_at(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+fn write_at(file: &mut fs::File, offset: u64, bytes: &[u8]) -> io::Result<()> {
     use std::io::{Seek, SeekFrom};
     file.seek(SeekFrom::Start(offset))?;
     file.write_all(bytes)
@@ -157,19 +152,4 @@ fn write_line<A: Address>(
     line.clear();
     lines.record(line, &record, flow.counters.as_ref());
     Ok(to.write_all(line)?)
-}
-
-/// The file while it is not whole: in the same directory, locked as long as somebody writes it, readable for the group
-/// whatever the umask says.
-fn create(path: &Path) -> anyhow::Result<(File, TempPath)> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    // The error names a temporary file that nobody asked for.
-    let file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .tempfile_in(directory)
-        .map_err(|error| anyhow!("no file can be created in {}: {}", Shown(directory), error.kind()))?;
-    // Where there are no locks, nobody takes it for left behind either.
-    let _ = file.as_file().try_lock();
-    set_mode(file.as_file())?;
-    Ok(file.into_parts())
 }

@@ -14,19 +14,22 @@ use crate::journal::Shown;
 
 /// Who makes a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Maker {
+pub(in crate::cli) enum Maker {
     /// Somebody who has locked the directory.
-    OfDirectory,
-    /// Anybody.
-    OfFile,
+    Segment,
+    /// Anybody, for a file of flows.
+    Squeeze,
+    /// Anybody, for one of an export.
+    Export,
 }
 
 impl Maker {
     /// What the names begin with.
     const fn prefix(self) -> &'static str {
         match self {
-            Self::OfDirectory => ".ctrecorder-segment-",
-            Self::OfFile => ".ctrecorder-squeeze-",
+            Self::Segment => ".ctrecorder-segment-",
+            Self::Squeeze => ".ctrecorder-squeeze-",
+            Self::Export => ".ctrecorder-export-",
         }
     }
 }
@@ -36,7 +39,7 @@ const LOCKED_AFTER: Duration = Duration::from_secs(600);
 
 /// A file on its way to this path: in the same directory, readable for the group whatever the umask says. It is locked as long as
 /// somebody writes it, and is gone when that does not come to an end.
-pub(super) fn create(path: &Path, maker: Maker) -> anyhow::Result<(File, TempPath)> {
+pub(in crate::cli) fn create(path: &Path, maker: Maker) -> anyhow::Result<(File, TempPath)> {
     if path.symlink_metadata().is_ok() {
         bail!("it exists already, and nothing is overwritten");
     }
@@ -54,19 +57,19 @@ pub(super) fn create(path: &Path, maker: Maker) -> anyhow::Result<(File, TempPat
 }
 
 /// Gives a file that is whole its name, unless something has it, and has the medium keep that.
-pub(super) fn persist(temporary: TempPath, path: &Path) -> anyhow::Result<()> {
+pub(in crate::cli) fn persist(temporary: TempPath, path: &Path) -> anyhow::Result<()> {
     temporary.persist_noclobber(path).map_err(|error| error.error).context("cannot give it its name")?;
     sync_directory(directory_of(path)).context("cannot give it its name for good")
 }
 
-/// Removes what processes that were killed have left in a directory, which this one has locked. Files of those that are at work
-/// are locked.
-pub(super) fn remove_leftovers(directory: &Path) -> io::Result<()> {
+/// Removes what processes of these makers that were killed have left in a directory; where [`Maker::Segment`] is one of them,
+/// this one has locked that. Files of those that are at work are locked.
+pub(in crate::cli) fn remove_leftovers(directory: &Path, makers: &[Maker]) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let maker = [Maker::OfDirectory, Maker::OfFile].into_iter().find(|maker| is_of(*maker, &entry.file_name()));
+        let maker = makers.iter().find(|maker| is_of(**maker, &entry.file_name()));
         if let Some(maker) = maker
-            && is_left_over(&entry.path(), maker)?
+            && is_left_over(&entry.path(), *maker)?
         {
             fs::remove_file(entry.path())?;
         }
@@ -93,14 +96,15 @@ fn is_left_over(path: &Path, maker: Maker) -> io::Result<bool> {
     }
     let age = || metadata.modified().map(|modified| SystemTime::now().duration_since(modified).unwrap_or_default());
     Ok(match maker {
-        Maker::OfDirectory => true,
-        Maker::OfFile => metadata.len() > 0 || age().is_ok_and(|age| age > LOCKED_AFTER),
+        // Of an export that has just begun, it would be told that the file cannot have its name, and nothing were lost.
+        Maker::Segment | Maker::Export => true,
+        Maker::Squeeze => metadata.len() > 0 || age().is_ok_and(|age| age > LOCKED_AFTER),
     })
 }
 
 /// Sees to it that one process alone is at work in a directory, for as long as what is returned is there.
 #[cfg(unix)]
-pub(super) fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
+pub(in crate::cli) fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
     let file = File::open(directory)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
@@ -112,6 +116,6 @@ pub(super) fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
 
 /// Where directories cannot be opened, nobody is told: nothing is overwritten anyway.
 #[cfg(not(unix))]
-pub(super) fn lock(_directory: &Path) -> anyhow::Result<Option<File>> {
+pub(in crate::cli) fn lock(_directory: &Path) -> anyhow::Result<Option<File>> {
     Ok(None)
 }

@@ -1,0 +1,22 @@
+//! From the records of a journal to flows, and to the files that hold these: what `squeeze` and `export` have in common.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `choice` | which flows are wanted |
+//! | `plan` | what the output says of itself |
+//! | `stream` | pairs records, and hands on flows and notes |
+//! | `behind` | hands them to a thread |
+//! | `output` | what that does with them |
+//! | `temporary` | files that are not whole yet |
+
+mod behind;
+mod choice;
+mod output;
+mod plan;
+mod stream;
+pub(super) mod temporary;
+
+pub(super) use choice::Choice;
+pub(super) use output::Output;
+pub(super) use plan::Plan;
+pub(super) use stream::{Begun, Ending, Stream};
