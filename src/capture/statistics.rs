@@ -182,7 +182,7 @@ impl fmt::Display for Statistics {
         write!(
             f,
             "received {} starts, {} ends; {} repeated, {} passed over; lost: {} in the kernel, {} in the queue, {} on disk; {} not understood, {} not \
-             from the kernel; {} bytes in {} segments, {} segments removed",
+             from the kernel; {} bytes in {} segments",
             self.starts.sum(),
             self.ends.sum(),
             self.repeated.get(),
@@ -193,8 +193,11 @@ impl fmt::Display for Statistics {
             self.malformed.get(),
             self.forged.get(),
             self.bytes.get(),
-            self.segments.get(),
-            self.retired.get()
-        )
+            self.segments.get()
+        )?;
+        match self.retired.get() {
+            0 => Ok(()),
+            retired => write!(f, "; {retired} segments removed"),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use ctrecorder_format::{
     Address, Block, BlockKind, Body, Column, Counters, Damage, Footer, Header, Index, MadeFrom, Note, Record, Records,
-    Segment, Tuple,
+    Retirement, Segment, Tuple,
 };
 
 /// A line for each block, record, note, directory entry and damage. Times are nanoseconds since the epoch.
@@ -121,6 +121,9 @@ fn note(text: &mut String, note: &Note) {
     let Note { from, to, value, .. } = note;
     let (cause, gap, lost) = (note.cause(), note.is_gap(), note.lost());
     line(text, format_args!("note {from} {to} cause {cause:?} gap {gap} lost {lost:?} value {value}"));
+    if let Some(Retirement { from, to, segment }) = Retirement::of(note) {
+        line(text, format_args!("told of {from} {to} segment {segment}"));
+    }
 }
 
 fn footer(text: &mut String, footer: &Footer<'_>) {

@@ -3,8 +3,8 @@
 
 use ctrecorder_format::record::flags;
 use ctrecorder_format::{
-    Address, Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, MadeFrom, Note, Record, Segment, Tuple,
-    V4, V6, Writer,
+    Address, Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, MadeFrom, Note, Record, Retirement,
+    Segment, Tuple, V4, V6, Writer,
 };
 
 const NS: u64 = 1_000_000_000;
@@ -33,6 +33,7 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "accounted", bytes: accounted() },
         Sample { name: "every-protocol", bytes: every_protocol() },
         Sample { name: "left-open", bytes: left_open() },
+        Sample { name: "retired", bytes: retired() },
     ]
 }
 
@@ -226,6 +227,22 @@ fn accounted() -> Vec<u8> {
     writer.note(&Note::gap(at(130), at(131), 70, Cause::Removed));
     writer.note(&Note::at(at(132), Cause::Stopped).with_value(3));
     writer.finish(Closing::Stopped, at(132)).expect("a footer");
+    written(writer)
+}
+
+/// Segments are removed, the second of which knew of others before it; and one is not after all.
+fn retired() -> Vec<u8> {
+    let at = |hour: u64| CREATED + hour * 3600 * NS;
+    let mut writer =
+        writer(&Header { tag: 0x0dead, recorder_started: at(0), segment_number: 48, created: at(48), ..header() });
+    let single = Retirement { from: at(0), to: at(1), segment: 0 };
+    let reaching = Retirement { from: at(0) - 24 * 3600 * NS, to: at(2), segment: 1 };
+    let kept = Retirement { from: at(2), to: at(3), segment: 2 };
+    for (moment, told) in [single, reaching, kept].iter().enumerate() {
+        writer.note(&told.note(at(48) + moment as u64 * NS));
+    }
+    writer.note(&kept.kept(at(48) + 5 * NS));
+    writer.finish(Closing::WentOn, at(49)).expect("a footer");
     written(writer)
 }
 
