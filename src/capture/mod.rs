@@ -9,10 +9,10 @@
 //! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, look around, set what is to be set,
 //! create the first segment, become another user, enter the `sandbox`, and only then start threads: privileges belong to a thread.
 //!
-//! What is opened after that, by whichever thread: below [`Pattern::fixed_directory`] new segments, directories to sync or to look through
-//! and, to be read and unlinked, old segments (`retention`; it calls statvfs there, as `metrics` does, which opens nothing and accepts
-//! connections); the settings of the kernel's table, to be
-//! read (`settings`, at each segment and when the table is watched).
+//! What is opened after that, by whichever thread: below the pattern's fixed directory new segments, directories to sync or to look
+//! through, and old segments, to be read and unlinked (`retention`; it asks there how full the disk is, as `metrics` does, which
+//! opens nothing and accepts connections); the settings of the kernel's table, to be read (`settings`, at each segment and when
+//! the table is watched).
 
 mod account;
 pub(crate) mod clock;
