@@ -119,6 +119,11 @@ fn a_service_manager_that_reads_nothing_does_not_stop_the_recorder() {
     while filler.send_to_addr(b"STATUS=filler", &address).is_ok() {}
     make_flows(&service.namespace, 0..10, true);
     service.recorder.wait_for_records(20);
+    service.recorder.outlive_first_second();
+    service.recorder.signal(Signal::SIGHUP);
+    service.recorder.wait_for_segments(2);
+    // Once it reads again it hears what it has to: that the reload is over.
+    service.await_word("READY=1");
     service.recorder.stop();
 }
 
