@@ -51,7 +51,7 @@ pub enum Cause {
     /// In what a segment of flows was made from, nobody tells which flows were alive in this span that had begun before it: the
     /// kernel's table was not read.
     NotRead = NO_GAP | 7,
-    /// The recorder removes segments, as it was told to: see [`Retirement`].
+    /// The recorder removes segments, as it was told to: see [`Retirement`](crate::Retirement).
     Retired = NO_GAP | 8,
     /// A segment that [`Cause::Retired`] told of, in the same words, is still there.
     Kept = NO_GAP | 9,
@@ -154,7 +154,7 @@ pub struct Note {
     pub cause: U16,
     /// Zeros.
     pub(crate) reserved: [u8; 2],
-    /// See [`Retirement::segment`]; else 0.
+    /// See [`Retirement::segment`](crate::Retirement::segment); else 0.
     pub(crate) segment: U32,
 }
 const _: () = assert!(size_of::<Note>() == 40);

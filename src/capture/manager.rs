@@ -47,8 +47,8 @@ impl Manager {
     /// To be called at every turn until the start is over: tells that it is, once the kernel's table `is_known`.
     pub(super) fn started(&mut self, is_known: bool) {
         if !self.ready && (is_known || self.begun.elapsed() >= STARTING_MAX) {
-            self.ready = true;
-            self.tell("READY=1");
+            // Without that word the start is never over: it is said again until it is taken.
+            self.ready = self.tell("READY=1");
         }
     }
 
@@ -73,7 +73,8 @@ impl Manager {
 
     /// Tells that this is done.
     pub(super) fn reloaded(&mut self) {
-        self.tell("READY=1");
+        self.ready = false;
+        self.started(true);
     }
 
     /// Tells that the recorder ends.
@@ -81,15 +82,17 @@ impl Manager {
         self.tell("STOPPING=1");
     }
 
-    /// What cannot be told is not told: the recorder does not depend on it.
-    fn tell(&mut self, state: &str) {
-        let Some((address, socket)) = &mut self.socket else { return };
-        let told = socket.send(state.as_bytes());
-        if told.is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
-            && let Ok(again) = connect(address)
-        {
-            *socket = again;
-            let _ = socket.send(state.as_bytes());
+    /// Returns whether it was taken, or there is nobody to take it.
+    fn tell(&mut self, state: &str) -> bool {
+        let Some((address, socket)) = &mut self.socket else { return true };
+        match socket.send(state.as_bytes()) {
+            Ok(_) => true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            // It may have been made anew.
+            Err(_) => connect(address).is_ok_and(|again| {
+                *socket = again;
+                socket.send(state.as_bytes()).is_ok()
+            }),
         }
     }
 }

@@ -41,8 +41,8 @@ pub(super) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Enters it, and logs what it is. What this kernel does not have is left out; of that, what is told of the start's findings
-    /// warns (`doctor`).
+    /// Enters it, and logs what it is. What this kernel does not have is left out: the findings of a start warn of that
+    /// (`doctor`).
     ///
     /// # Errors
     /// [`StartError::Sandbox`], if the kernel has it and refuses.

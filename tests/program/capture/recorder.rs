@@ -145,6 +145,10 @@ pub fn end_flows(namespace: &Namespace, numbers: Range<u32>) {
 /// The notes of a segment, as far as it can be read.
 pub fn notes(path: &Path) -> Vec<Note> {
     let bytes = fs::read(path).unwrap();
+    if bytes.is_empty() {
+        // It was created just now.
+        return Vec::new();
+    }
     let segment = Segment::open(&bytes).unwrap();
     let blocks = segment.blocks().filter_map(Result::ok);
     blocks.flat_map(|block| if let Body::Notes(notes) = block.body { notes.to_vec() } else { Vec::new() }).collect()

@@ -41,12 +41,7 @@ impl Service {
 
     /// The next thing that it says; `None` if it is silent for longer than it may.
     fn hear(&self) -> Option<String> {
-        let mut message = [0; 4096];
-        match self.manager.recv(&mut message) {
-            Ok(length) => Some(String::from_utf8(message[..length].to_vec()).unwrap()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-            Err(error) => panic!("{error}"),
-        }
+        hear(&self.manager)
     }
 
     /// Waits until it says something that begins like this; returns that.
@@ -63,6 +58,19 @@ impl Service {
         let mut command = Command::new("strace");
         command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:delay_enter=3600000000"), "-p"]);
         Process::start(&self.namespace, command.arg(task.file_name().unwrap()))
+    }
+}
+
+/// The next message; `None` if there is none for as long as the socket waits.
+fn hear(manager: &UnixDatagram) -> Option<String> {
+    let mut message = [0; 4096];
+    loop {
+        match manager.recv(&mut message) {
+            Ok(length) => return Some(String::from_utf8(message[..length].to_vec()).unwrap()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
@@ -119,6 +127,11 @@ fn a_service_manager_that_reads_nothing_does_not_stop_the_recorder() {
     while filler.send_to_addr(b"STATUS=filler", &address).is_ok() {}
     make_flows(&service.namespace, 0..10, true);
     service.recorder.wait_for_records(20);
+    service.recorder.outlive_first_second();
+    service.recorder.signal(Signal::SIGHUP);
+    service.recorder.wait_for_segments(2);
+    // Once it reads again it hears what it has to: that the reload is over.
+    service.await_word("READY=1");
     service.recorder.stop();
 }
 
@@ -131,12 +144,10 @@ fn another_process_that_is_to_be_watched_is_not_this_one() {
     command.env("NOTIFY_SOCKET", directory.path().join("notify"));
     command.env("WATCHDOG_USEC", "5000000").env("WATCHDOG_PID", "1");
     let mut process = Process::start(&namespace, &mut command);
-    let mut message = [0; 4096];
     let mut heard = Vec::new();
     // The figures are told a second after the start, with the first sign of life if there were one, and behind it.
     while !heard.iter().any(|message: &String| message.starts_with("STATUS=")) {
-        let length = manager.recv(&mut message).unwrap();
-        heard.push(String::from_utf8(message[..length].to_vec()).unwrap());
+        heard.extend(hear(&manager));
     }
     assert!(!heard.iter().any(|message| message.starts_with("WATCHDOG")), "{heard:?}");
     process.signal(Signal::SIGTERM);
