@@ -4,10 +4,16 @@ mod lives;
 mod question;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::slice;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use crate::coverage::{self, Gap};
-use crate::kept::Kept;
+use crate::kept::{Kept, pick};
 use crate::pairs;
+use crate::tried::runner;
 use crate::world::World;
 use lives::{Life, lives};
 use question::{Answer, Question, questions};
@@ -27,9 +33,8 @@ pub fn check(world: &World, kept: &Kept, seed: u64, also: bool) {
     let truth = Truth { world, kept, lives: lives(world, kept), gaps, outer };
     let (slack, questions) = questions(world, seed, 12);
     let answers = question::ask(&questions, slack, &kept.paths());
-    if also && kept.is_in_order(world) {
-        let again = question::ask(&questions, slack, &[kept.directory.path().to_path_buf()]);
-        assert_eq!(again, answers, "a directory and its files in order");
+    if also {
+        check_paths(kept, seed, |paths| question::ask(&questions, slack, paths));
     }
     let window = |question: &Question| (question.at.saturating_sub(slack), question.at + slack);
     if also {
@@ -45,6 +50,24 @@ pub fn check(world: &World, kept: &Kept, seed: u64, also: bool) {
             panic!("{wrong}\n{question:?} within {:?}\n{answer:?}", window(question));
         }
     }
+}
+
+/// How the files are given changes nothing: by their directory, in any order, some of them twice, or beside what was squeezed from
+/// them. That is read in place of them if one of them is not there.
+fn check_paths(kept: &Kept, seed: u64, ask: impl Fn(&[PathBuf]) -> Vec<Answer>) {
+    let (files, directory) = (kept.paths(), vec![kept.directory.path().to_path_buf()]);
+    let answers = ask(&files);
+    assert_eq!(ask(&directory), answers, "the directory");
+    let twice = [&files[..], &files[..pick((seed % 1000) as u16, files.len())]].concat();
+    let mixed = Just(twice).prop_shuffle().new_tree(&mut runner(seed)).map(|tree| tree.current()).unwrap();
+    assert_eq!(ask(&mixed), answers, "in the order {mixed:?}");
+    let squeezed = pairs::squeezed(kept);
+    let both = [&mixed[..], slice::from_ref(&squeezed)].concat();
+    assert_eq!(ask(&both), answers, "beside what was squeezed from them: {both:?}");
+    let (left_out, rest): (Vec<_>, Vec<_>) =
+        mixed.into_iter().partition(|path| *path == files[seed as usize % files.len()]);
+    let some = [&rest[..], slice::from_ref(&squeezed)].concat();
+    assert_eq!(ask(&some), ask(&[squeezed]), "what was squeezed, beside its sources but {left_out:?}");
 }
 
 /// What is said of two journals of one world is the same, however they are rotated.
