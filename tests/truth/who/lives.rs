@@ -54,6 +54,12 @@ impl Life {
         meets((least, greatest), window)
     }
 
+    /// Whether one of these may have been alive then, if nobody knows which start belongs to which end.
+    pub fn may_one_have_lived(lives: &[&Self], window: (u64, u64)) -> bool {
+        let all = lives.iter().map(|life| life.possible).reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
+        all.is_some_and(|all| meets(all, window))
+    }
+
     /// Whether some of its life was in one of these spans.
     pub fn is_in(&self, spans: &[Span]) -> bool {
         spans.iter().any(|span| meets(self.truly, (span.from, span.to)))

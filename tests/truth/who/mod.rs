@@ -14,7 +14,7 @@ use crate::coverage::{self, Gap};
 use crate::kept::{Kept, pick};
 use crate::pairs;
 use crate::tried::runner;
-use crate::world::World;
+use crate::world::{Span, World};
 use lives::{Life, lives};
 use question::{Answer, Question, questions};
 
@@ -101,8 +101,12 @@ impl Truth<'_> {
         let is_same = if is_exact { own == insides } else { own.is_subset(&insides) || !self.steps_back_are_told() };
         // Of inputs that recorded one protocol and of others the output has one header, which says that not all of them recorded all.
         let is_mixed = self.kept.has_version_2() && self.kept.files.iter().any(|file| !file.is_version_2);
-        let is_in_doubt = is_mixed && (answer.verdict.as_str(), again.verdict.as_str()) == ("NONE", "UNKNOWN");
-        let is_same_verdict = !is_exact || is_in_doubt || answer.verdict == again.verdict;
+        let is_in_doubt = is_mixed && again.doubts == ["a file holds only what a filter kept (see header)"];
+        // Of a clock that was set back it may name more, and doubt more.
+        let is_doubted = own != insides || !again.doubts.is_empty();
+        let is_unsure = |is_excused| is_excused && (own != insides || again.verdict == "UNKNOWN");
+        let is_same_verdict =
+            answer.verdict == again.verdict || is_unsure(is_in_doubt) || is_unsure(!is_exact && is_doubted);
         (!is_same || !is_same_verdict)
             .then(|| "it is another answer".to_owned())
             .or_else(|| self.left_out(question, window, again))
@@ -138,7 +142,7 @@ impl Truth<'_> {
             let is_named = answer.flows.iter().any(|flow| flow.seen == seen);
             // A file of version 2 names no flows that are alive, and tells of no gap.
             let is_told = !answer.doubts.is_empty()
-                || self.kept.has_version_2()
+                || life.is_in(&self.told_by_version_2())
                 || self.is_untold(life)
                 // The same time may have come twice, and only the second time is one that files tell of.
                 || !self.steps_back_are_told();
@@ -150,6 +154,17 @@ impl Truth<'_> {
             let is_excused = is_turned || (!life.is_recorded && is_told);
             (!is_named && !is_excused).then(|| format!("a flow is left out: {life:?}"))
         })
+    }
+
+    /// The times of which only files of version 2 tell, and the overruns that they do not tell of.
+    fn told_by_version_2(&self) -> Vec<Span> {
+        let files = self.kept.files.iter().filter(|file| file.is_version_2);
+        let spans = files.map(|file| self.world.files[file.index].span);
+        let with_overruns = |span: Span| {
+            let deaf = self.world.deaf.iter().filter(|deaf| span.holds(deaf.to));
+            Span { from: deaf.map(|deaf| deaf.from).fold(span.from, u64::min), ..span }
+        };
+        spans.map(with_overruns).collect()
     }
 
     /// Whether all files are left that tell when the clock was set back.
@@ -177,8 +192,11 @@ impl Truth<'_> {
     /// Each flow that is named is a true one, and may have been alive for all that is known.
     fn made_up(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
         let is_true = |flow: &question::Named| {
-            let mut same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
-            same.any(|life| life.is_recorded && (life.may_have_lived(window) || self.kept.has_version_2()))
+            let same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
+            let same: Vec<_> = same.filter(|life| life.is_recorded).collect();
+            same.iter().any(|life| life.may_have_lived(window))
+                // Of files of version 2 nobody knows which end is of which start, if both have the same tuples.
+                || (self.kept.has_version_2() && Life::may_one_have_lived(&same, window))
         };
         let wrong = answer.flows.iter().find(|flow| !is_true(flow))?;
         Some(format!("{wrong:?} cannot have been alive"))
