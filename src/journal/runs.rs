@@ -86,3 +86,33 @@ fn notes(head: Head<'_>) -> Vec<Note> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of runs that ended at one moment and came behind one that ended at another, 0 where that is not known.
+    fn next(runs: &[(&str, u64, u64)]) -> Vec<Option<usize>> {
+        let known = |moment: u64| Some(moment).filter(|moment| *moment != 0);
+        let place = |(host, ended, before): &(&str, u64, u64)| Place {
+            host: (*host).to_owned(),
+            behind: known(*before),
+            ended: known(*ended),
+        };
+        successors(&runs.iter().map(place).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn runs_are_chained_by_the_moment_at_which_one_ended() {
+        let found = next(&[("a", 30, 20), ("a", 20, 10), ("b", 40, 30), ("a", 10, 0), ("", 50, 10)]);
+        assert_eq!(found, [None, Some(0), None, Some(1), None]);
+        assert_eq!(chain(&found, 3).collect::<Vec<_>>(), [3, 1, 0]);
+    }
+
+    #[test]
+    fn no_two_come_behind_one_and_none_behind_itself() {
+        assert_eq!(next(&[("a", 10, 0), ("a", 20, 10), ("a", 30, 10)]), [Some(1), None, None]);
+        assert_eq!(next(&[("a", 10, 10)]), [None]);
+        assert_eq!(next(&[("a", 10, 30), ("a", 20, 10), ("a", 30, 20)]), [Some(1), None, Some(0)]);
+    }
+}
