@@ -102,11 +102,10 @@ impl Truth<'_> {
         // Of inputs that recorded one protocol and of others the output has one header, which says that not all of them recorded all.
         let is_mixed = self.kept.has_version_2() && self.kept.files.iter().any(|file| !file.is_version_2);
         let is_in_doubt = is_mixed && again.doubts == ["a file holds only what a filter kept (see header)"];
-        // Of a clock that was set back it may name more, and doubt more.
-        let is_doubted = own != insides || !again.doubts.is_empty();
-        let is_unsure = |is_excused| is_excused && (own != insides || again.verdict == "UNKNOWN");
+        // Of a clock that was set back it may name more, and doubt more; it never denies more.
+        let is_unsure = !is_exact && (own != insides || (again.verdict != "NONE" && !again.doubts.is_empty()));
         let is_same_verdict =
-            answer.verdict == again.verdict || is_unsure(is_in_doubt) || is_unsure(!is_exact && is_doubted);
+            answer.verdict == again.verdict || is_unsure || (is_in_doubt && again.verdict == "UNKNOWN");
         (!is_same || !is_same_verdict)
             .then(|| "it is another answer".to_owned())
             .or_else(|| self.left_out(question, window, again))
@@ -195,8 +194,10 @@ impl Truth<'_> {
             let same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
             let same: Vec<_> = same.filter(|life| life.is_recorded).collect();
             same.iter().any(|life| life.may_have_lived(window))
-                // Of files of version 2 nobody knows which end is of which start, if both have the same tuples.
-                || (self.kept.has_version_2() && Life::may_one_have_lived(&same, window))
+                // Of files of version 2 nobody knows which end is of which start, if both have the same tuples; nor, where the clock
+                // was set back, which of them came behind which.
+                || (self.kept.has_version_2()
+                    && (Life::may_one_have_lived(&same, window) || (self.world.has_steps_back() && !same.is_empty())))
         };
         let wrong = answer.flows.iter().find(|flow| !is_true(flow))?;
         Some(format!("{wrong:?} cannot have been alive"))
