@@ -207,6 +207,11 @@ impl Note {
         Cause::from_number(self.cause.get())
     }
 
+    /// Whether it tells that the clock was set back.
+    pub fn sets_back(&self) -> bool {
+        self.cause() == Some(Cause::ClockStep) && self.value.get() < 0
+    }
+
     /// Whether events may be missing in its span. A cause of a later version counts, to be on the safe side, unless its
     /// number says that it is none.
     pub fn is_gap(&self) -> bool {

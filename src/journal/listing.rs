@@ -1,7 +1,7 @@
 //! From paths to the files of a journal, in the order in which they are read.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ctrecorder_format::Content;
 
 use super::chain::Recorder;
+use super::runs::{self, begun_behind};
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
 
@@ -70,7 +71,7 @@ impl Journal {
                 file.open().and_then(|source| Ok(Found::new(file.clone(), file.path(), &source.parse_front()?)));
             found.map_err(&mut failed).ok()
         });
-        Self { files: in_order(found.collect()), passed_over: self.passed_over }
+        Self { files: in_order(found.collect(), Member::told_to), passed_over: self.passed_over }
     }
 
     /// The files behind so many of them, as a journal of its own.
@@ -105,6 +106,12 @@ impl Member {
     /// The path, as it was given or found.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Up to when it tells of everything, in ns since the epoch; `None` if it is no segment with a header.
+    fn told_to(&self) -> Option<u64> {
+        let source = self.open().ok()?;
+        source.parse().ok()?.told_to()
     }
 
     /// Opens it to be looked at again when it has grown.
@@ -153,7 +160,7 @@ impl Journal {
         if found.is_empty() && failures == 0 {
             return Err(Error::at(directory)(Reason::NoSegments));
         }
-        self.files.extend(in_order(found));
+        self.files.extend(in_order(found, Member::told_to));
         Ok(())
     }
 
@@ -221,6 +228,8 @@ pub(crate) struct Found<T> {
     /// Which run of a recorder wrote it, if its header tells, and its number there.
     recorder: Option<Recorder>,
     number: u64,
+    /// When the run before that one had ended, if it is its first file, and tells so; ns since the epoch.
+    behind: Option<u64>,
 }
 
 impl Found<Member> {
@@ -242,43 +251,77 @@ impl<T> Found<T> {
             begun: version.begun(),
             recorder: header.map(Recorder::of),
             number: header.map_or(0, |header| header.segment_number),
+            behind: begun_behind(version),
         }
     }
 }
 
-/// The segments of a run that are still to come, by their number.
-type Run<T> = std::iter::Peekable<std::vec::IntoIter<Found<T>>>;
+/// Segments that come one after the other, as far as they are still to come.
+type Chain<T> = std::iter::Peekable<std::vec::IntoIter<Found<T>>>;
 
-/// The files by time; but those of one run of a recorder by their number, for a clock may be set back.
-pub(crate) fn in_order<T>(mut found: Vec<Found<T>>) -> Vec<T> {
+/// The files by time; but those of one run of a recorder by their number, and those of a run behind those of the one that it says
+/// it came behind, for a clock may be set back. `told_to` says of the last file of a run up to when it tells.
+pub(crate) fn in_order<T>(mut found: Vec<Found<T>>, told_to: impl Fn(&T) -> Option<u64>) -> Vec<T> {
     found.sort_by(|a, b| (a.begun, &a.path).cmp(&(b.begun, &b.path)));
-    let mut places: HashMap<Recorder, usize> = HashMap::new();
-    let mut runs: Vec<Vec<Found<T>>> = Vec::new();
-    for mut segment in found {
-        // What tells of no run is one of its own.
-        let place =
-            segment.recorder.take().map_or(runs.len(), |recorder| *places.entry(recorder).or_insert(runs.len()));
-        match runs.get_mut(place) {
-            Some(run) => run.push(segment),
-            None => runs.push(vec![segment]),
-        }
-    }
-    let mut runs: Vec<_> = runs
-        .into_iter()
-        .map(|mut run| {
-            run.sort_by_key(|segment| segment.number);
-            run.into_iter().peekable()
-        })
-        .collect();
+    let mut chains = chains(runs(found), told_to);
     let mut files = Vec::new();
-    // Of the segments that come next in their runs, the one begun first.
-    let next = |place: usize, run: &mut Run<T>| Some(Reverse((run.peek()?.begun, place)));
-    let mut waiting: BinaryHeap<_> = runs.iter_mut().enumerate().filter_map(|(place, run)| next(place, run)).collect();
+    // Of the segments that come next in their chains, the one begun first.
+    let next = |place: usize, chain: &mut Chain<T>| Some(Reverse((chain.peek()?.begun, place)));
+    let mut waiting: BinaryHeap<_> =
+        chains.iter_mut().enumerate().filter_map(|(place, chain)| next(place, chain)).collect();
     while let Some(Reverse((_, place))) = waiting.pop() {
-        if let Some(run) = runs.get_mut(place) {
-            files.extend(run.next().map(|segment| segment.file));
-            waiting.extend(next(place, run));
+        if let Some(chain) = chains.get_mut(place) {
+            files.extend(chain.next().map(|segment| segment.file));
+            waiting.extend(next(place, chain));
         }
     }
     files
+}
+
+/// The segments of each run, by their number.
+fn runs<T>(found: Vec<Found<T>>) -> Vec<(runs::Place, Vec<Found<T>>)> {
+    let mut places: HashMap<Recorder, usize> = HashMap::new();
+    let mut runs: Vec<(runs::Place, Vec<Found<T>>)> = Vec::new();
+    for mut segment in found {
+        let recorder = segment.recorder.take();
+        let host = recorder.as_ref().map_or("", Recorder::host).to_owned();
+        // What tells of no run is one of its own.
+        let place = recorder.map_or(runs.len(), |recorder| *places.entry(recorder).or_insert(runs.len()));
+        match runs.get_mut(place) {
+            Some((_, run)) => run.push(segment),
+            None => runs.push((runs::Place { host, ..runs::Place::default() }, vec![segment])),
+        }
+    }
+    for (place, run) in &mut runs {
+        run.sort_by_key(|segment| segment.number);
+        place.behind = run.first().and_then(|segment| segment.behind);
+    }
+    runs
+}
+
+/// The segments of runs that came one behind the other, in that order.
+fn chains<T>(runs: Vec<(runs::Place, Vec<Found<T>>)>, told_to: impl Fn(&T) -> Option<u64>) -> Vec<Chain<T>> {
+    let (mut places, runs): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+    // Most often there is no other run, and nobody needs to know.
+    if places.iter().any(|place| place.behind.is_some()) {
+        for (place, run) in places.iter_mut().zip(&runs) {
+            place.ended = run.last().and_then(|segment| told_to(&segment.file));
+        }
+    }
+    let next = runs::successors(&places);
+    let is_behind: HashSet<_> = next.iter().flatten().copied().collect();
+    let mut runs: Vec<_> = runs.into_iter().map(Some).collect();
+    let firsts = (0..runs.len()).filter(|run| !is_behind.contains(run));
+    let chain = |first| {
+        let all = runs::chain(&next, first).filter_map(|run| runs.get_mut(run)?.take());
+        let mut all: Vec<_> = all.flatten().collect();
+        // What comes before a segment that was begun earlier, for the clock was set back, is in front of what came then.
+        let mut least = u64::MAX;
+        for segment in all.iter_mut().rev() {
+            least = least.min(segment.begun);
+            segment.begun = least;
+        }
+        all.into_iter().peekable()
+    };
+    firsts.map(chain).collect()
 }

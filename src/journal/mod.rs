@@ -16,6 +16,7 @@ mod lanes;
 mod listing;
 mod once;
 mod opened;
+mod runs;
 mod scan;
 mod source;
 
@@ -28,5 +29,6 @@ pub use keyframe::OpenRecords;
 pub(crate) use listing::{Found, in_order};
 pub use listing::{Journal, Member};
 pub use once::{Repeats, UNEVEN};
+pub(crate) use runs::{Place, came_behind, chain, successors, told_to};
 pub use scan::{Everything, Scan, Search, Select, Sink, THREADS_MAX};
 pub use source::{Passage, Source, Version};

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Content, Digest, Header, MadeFrom};
+use ctrecorder_format::header::family_bit;
+use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom};
 
 use super::{Journal, Member, Shown, Source, Version};
 
@@ -84,17 +85,30 @@ struct Facts {
     made_from: Vec<MadeFrom>,
     /// The segment of flows before it.
     goes_on_with: Option<Digest>,
-    /// What is in it; `None`: version 2, of one protocol.
-    header: Option<Header>,
+    recorded: Recorded,
+}
+
+/// What is in a file.
+enum Recorded {
+    /// What the header says.
+    As(Box<Header>),
+    /// Version 2: this protocol over IPv4.
+    Version2(u8),
 }
 
 impl Facts {
     /// `None` if nobody can tell.
     fn of(source: &Source) -> Option<Self> {
         let version = source.parse().ok()?;
-        let Version::Three(segment) = &version else {
-            let own = MadeFrom::version_2(version.begun(), source.length());
-            return Some(Self { own, made_from: Vec::new(), goes_on_with: None, header: None });
+        let segment = match &version {
+            Version::Three(segment) => segment,
+            Version::Two(file) => {
+                let own = MadeFrom::version_2(version.begun(), source.length());
+                let recorded = Recorded::Version2(file.header().protocol);
+                return Some(Self { own, made_from: Vec::new(), goes_on_with: None, recorded });
+            }
+            // Nothing is made from it that names it, and it names nothing itself.
+            Version::Archive(_) => return None,
         };
         let header = segment.header().ok()?;
         let is_of_flows = header.content == Content::Flows;
@@ -102,19 +116,22 @@ impl Facts {
             own: MadeFrom::segment(header, segment.footer(), source.length()),
             made_from: segment.made_from().copied().collect(),
             goes_on_with: header.previous.filter(|_| is_of_flows),
-            header: Some(header.clone()),
+            recorded: Recorded::As(Box::new(header.clone())),
         })
     }
 
     /// Whether a segment that was made from this file has all that is in it.
     fn is_wholly_in(&self, made: &Self) -> bool {
-        let Some(made) = &made.header else { return false };
+        let Recorded::As(made) = &made.recorded else { return false };
         // That other files recorded less says nothing of this one.
         let filters = made.filters.strip_suffix(UNEVEN).unwrap_or(&made.filters).trim_end_matches("; ");
-        let Some(own) = &self.header else { return filters.is_empty() && made.protocols.is_empty() };
+        let (families, protocols, own_filters) = match &self.recorded {
+            Recorded::As(own) => (own.families, own.protocols.as_slice(), own.filters.as_str()),
+            Recorded::Version2(protocol) => (family_bit(Family::Ipv4), std::slice::from_ref(protocol), ""),
+        };
         let has = |protocol| made.protocols.contains(protocol);
-        let protocols = !own.protocols.is_empty() && own.protocols.iter().all(has);
-        filters == own.filters && own.families & !made.families == 0 && (made.protocols.is_empty() || protocols)
+        let has_all = made.protocols.is_empty() || (!protocols.is_empty() && protocols.iter().all(has));
+        filters == own_filters && families & !made.families == 0 && has_all
     }
 }
 

@@ -30,6 +30,11 @@ impl Opened {
         self.0.borrow_owner()
     }
 
+    /// Up to when it tells of everything, in ns since the epoch; `None` if it is no segment with a header.
+    pub(super) fn told_to(&self) -> Option<u64> {
+        self.version().told_to()
+    }
+
     pub(super) fn version(&self) -> &Version<'_> {
         self.0.borrow_dependent()
     }

@@ -10,6 +10,7 @@ use ctrecorder_format::{Content, Header, NS_PER_SECOND, ReadAt, Refusal, Segment
 use memmap2::Mmap;
 
 use super::Error;
+use super::runs::told_to;
 use crate::archive::{self, Archive};
 use crate::file::{Identity, identity, is_locked, map};
 
@@ -95,6 +96,14 @@ impl Version<'_> {
             Self::Two(_) => None,
             Self::Three(segment) => segment.header().ok(),
             Self::Archive(archive) => Some(archive.header()),
+        }
+    }
+
+    /// Up to when it tells of everything, in ns since the epoch; `None` if it is no segment with a header.
+    pub fn told_to(&self) -> Option<u64> {
+        match self {
+            Self::Three(segment) => Some(told_to(segment.header().ok()?, segment)),
+            Self::Two(_) | Self::Archive(_) => None,
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Losses {
     before: Vec<(String, Span)>,
     /// What a reading has ended.
     over: Vec<Span>,
+    /// What the clock showed twice, since it was set back.
+    twice: Vec<Span>,
 }
 
 impl Losses {
@@ -50,6 +52,10 @@ impl Losses {
         // A clock that was set back, and another recorder, prove nothing.
         if file.host().is_empty() || file.host() != self.host || file.begun() < self.named_from {
             self.named_from = 0;
+        }
+        // No note tells of what happened to the clock between two runs.
+        if file.host() == self.host && file.begun() < self.begun {
+            self.twice.push(Span { from: file.begun(), to: self.begun });
         }
         file.host().clone_into(&mut self.host);
         self.begun = file.begun();
@@ -102,7 +108,9 @@ impl Losses {
                 self.table_read(note.to.get());
                 true
             }
-            Some(Cause::ClockStep) if note.value.get() < 0 => {
+            _ if note.sets_back() => {
+                let (after, by) = (note.to.get(), note.value.get().unsigned_abs());
+                self.twice.push(Span { from: after, to: after.saturating_add(by) });
                 (self.named_from, self.has_named) = (0, false);
                 false
             }
@@ -127,13 +135,27 @@ impl Losses {
                 self.before.push((host, lost));
             } else if lost.from <= moment {
                 self.over.push(Span { to: lost.to.min(moment), ..lost });
+            } else if self.is_twice(moment) && self.is_twice(lost.from) {
+                self.over.push(Span { from: moment, to: lost.from });
+            } else {
+                // What was lost later, in a file of another recorder of this host.
+                self.before.push((host, lost));
             }
         }
     }
 
-    /// The spans, in no order; up to `u64::MAX` where no reading ended one.
+    fn is_twice(&self, moment: u64) -> bool {
+        self.twice.iter().any(|twice| twice.meets(Span { from: moment, to: moment }))
+    }
+
+    /// The spans, in no order; up to `u64::MAX` where no reading ended one. What meets a time that the clock showed twice is all of
+    /// that: which of the two was meant, and for how long a flow lived meanwhile, nobody can say.
     pub fn finish(self) -> impl Iterator<Item = Span> {
-        self.over.into_iter().chain(self.before.into_iter().map(|(_, lost)| lost)).chain(self.here)
+        let twice = Span::apart(self.twice);
+        let lost = self.over.into_iter().chain(self.before.into_iter().map(|(_, lost)| lost)).chain(self.here);
+        lost.map(move |lost| {
+            twice.iter().filter(|twice| twice.meets(lost)).fold(lost, |lost, twice| lost.joined(*twice))
+        })
     }
 }
 

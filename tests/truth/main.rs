@@ -15,12 +15,18 @@
 //!   4. Where its flows were heard from start to end, the answer is exact: flows, times, verdict.
 //!   5. Something is said to be missing only where the window touches a gap or lies outside.
 //!   6. Squeezing and exporting change no verdict and no inside address, and 1 to 3 hold of what comes of it, too.
+//!   7. The order of paths, one that is given twice, and what was squeezed beside its sources change nothing.
 //! - All of them: how often the recorder began another file changes nothing ([`rotated`]).
 //!
-//! Not held, because files cannot tell it: where a clock was set back, what is covered, the pairs, 4 and 5, and that the squeezed
-//! journal names no more than the journal (it does not say of a time that was shown twice which of the two it was); overruns of
-//! which the file was removed that would have told of them; and what files of version 2 leave out. Of damage, 4 and 5 are not
-//! held. Of inputs of both versions the squeezed journal says only that some recorded less, so that NONE may become UNKNOWN.
+//! Not held, because files cannot tell it (docs/who.md, docs/squeeze.md):
+//!
+//! - Where a clock was set back: what is covered, the pairs, 4 and 5; and that the squeezed journal names and doubts no more than the
+//!   journal, for it does not say of a time that was shown twice which of the two it was. If the file that told of it is not
+//!   there, or is of version 2, a flow may be left out, too.
+//! - Overruns of which the file was removed, or is of version 2, that would have told of them.
+//! - In the time of files of version 2, flows of which no record is left; and which end is of which start.
+//! - Of damage, 4 and 5.
+//! - Of inputs of both versions, the squeezed journal says only that some recorded less, so that NONE may become UNKNOWN.
 //!
 //! `TRUTH_CASES` says how many journals are tried, `TRUTH_FIRST` from which seed on; `TRUTH_SEED` tries that one alone, as a
 //! failure says, and with `TRUTH_KEEP` its files are left in that directory.

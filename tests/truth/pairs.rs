@@ -65,9 +65,14 @@ fn check_form(world: &World, kept: &Kept, told: &[Says], (name, path): &(&str, P
 
 /// The other forms of a journal, by what they are called: the one file that squeezing makes of it, and its archive.
 pub fn forms(kept: &Kept) -> Vec<(&'static str, PathBuf)> {
-    let squeezed = ("squeezed journal", made(kept, "squeeze", ".squeezed"));
+    let squeezed = ("squeezed journal", squeezed(kept));
     let archive = cfg!(feature = "archive").then(|| ("archive", made(kept, "export", ".archive")));
     [squeezed].into_iter().chain(archive).collect()
+}
+
+/// The one file that squeezing makes of a journal.
+pub fn squeezed(kept: &Kept) -> PathBuf {
+    made(kept, "squeeze", ".squeezed")
 }
 
 /// What a command makes of the journal, under this name.
@@ -131,16 +136,19 @@ fn expected(world: &World, kept: &Kept, known: &[usize]) -> Vec<Says> {
     for row in &kept.rows {
         alike.entry((row.says.protocol, row.says.endpoints)).or_default().push(row);
     }
-    alike.values().flat_map(|rows| lives(rows)).map(|rows| flow(world, kept, known, &rows)).collect()
+    let is_gone = |last: &Row, now: &Row| gone(world, kept, known, last).is_some_and(|gone| gone < now.at);
+    alike.values().flat_map(|rows| lives(rows, is_gone)).map(|rows| flow(world, kept, known, &rows)).collect()
 }
 
-/// The records of the same tuples, those of each life together: a start begins one, an end is its last.
-pub fn lives<'k>(rows: &[&'k Row]) -> Vec<Vec<&'k Row>> {
+/// The records of the same tuples, those of each life together: a start begins one, an end is its last. `is_gone`: whether the
+/// flow of a record was known to be gone when another one came.
+fn lives<'k>(rows: &[&'k Row], is_gone: impl Fn(&Row, &Row) -> bool) -> Vec<Vec<&'k Row>> {
     let mut lives: Vec<Vec<&Row>> = Vec::new();
     for row in rows {
         let id = row.says.id;
-        let is_open = |life: &&mut Vec<&Row>| !is_end(life.last());
-        let named = |life: &Vec<&Row>| life.iter().map(|row| row.says.id).find(|id| *id != 0).unwrap_or(0);
+        let is_open = |life: &&mut Vec<&Row>| {
+            !is_end(life.last()) && life.last().is_none_or(|last| named(life) == id || !is_gone(last, row))
+        };
         // Of one that begins, nothing was known before. A file of version 2 knows no id: its records are of whatever is open.
         let open = || row.says.kind != Kind::Start;
         let own = lives.iter_mut().rev().filter(is_open).find(|life| open() && named(life) == id);
@@ -158,6 +166,11 @@ pub fn lives<'k>(rows: &[&'k Row]) -> Vec<Vec<&'k Row>> {
         }
     }
     lives
+}
+
+/// The id that a life has, 0 if none is known.
+fn named(life: &[&Row]) -> u32 {
+    life.iter().map(|row| row.says.id).find(|id| *id != 0).unwrap_or(0)
 }
 
 fn is_end(row: Option<&&Row>) -> bool {
@@ -185,7 +198,9 @@ fn flow(world: &World, kept: &Kept, known: &[usize], rows: &[&Row]) -> Says {
         | teller.map_or(0, |row| row.says.flags & RECOVERED);
     let (until, how) = match (end, rows.last()) {
         (Some(end), _) => (end.says.end, end.says.flags & !START_FROM_KERNEL),
-        (None, Some(last)) => gone(world, kept, known, last).map_or((0, 0), |to| (to, END_AT_LATEST)),
+        (None, Some(last)) => {
+            gone(world, kept, known, last).map_or((0, 0), |at| (world.clock.shows(at), END_AT_LATEST))
+        }
         (None, None) => (0, 0),
     };
     let updated = rows.iter().filter(|row| row.says.kind == Kind::Update).fold(0, |all, row| all | row.says.flags);
@@ -194,7 +209,8 @@ fn flow(world: &World, kept: &Kept, known: &[usize], rows: &[&Row]) -> Says {
     Says { kind: Kind::Flow, start, end: until, flags, id, ended_after: 0, ..rows[0].says.clone() }
 }
 
-/// When the table was read next, after this record, in a later segment that names all flows that are alive.
+/// When the table was read next, after this record, in a later segment that names all flows that are alive: by the clock that
+/// is never set.
 fn gone(world: &World, kept: &Kept, known: &[usize], last: &Row) -> Option<u64> {
     if last.says.id == 0 {
         return None;
@@ -211,5 +227,5 @@ fn gone(world: &World, kept: &Kept, known: &[usize], last: &Row) -> Option<u64> 
         is_known && lost.any(|(row, _)| is_before(row))
     };
     let mut whole = readings.filter(|(file, at)| !hides(*file, *at));
-    whole.next().map(|(_, at)| world.clock.shows(at))
+    whole.next().map(|(_, at)| at)
 }

@@ -207,7 +207,8 @@ impl Plan {
     /// with their number, and when flows may have been alive that only lost records told of. Then when nobody tells of flows
     /// that had begun unheard.
     pub(in crate::cli) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
-        let (begin, end) = (self.header.created, self.end());
+        let created = Span { from: self.header.created, to: self.header.created };
+        let told = self.reading.span().map_or(created, |told| told.joined(created));
         let not_read = self.reading.not_read().into_iter();
         let not_read: Vec<_> = not_read.map(|span| Note::gap(span.from, span.to, 0, Cause::NotRead)).collect();
         let untold = self.before.into_iter().chain(self.reading.untold()).map(|gap| match gap.cause {
@@ -217,7 +218,7 @@ impl Plan {
         let gap = |Span { from, to }, lost| Gap { from, to, cause: GapCause::Damaged, lost };
         let damaged = damaged.into_iter().map(|(arrived, lost)| gap(arrived, lost));
         // Outside the inputs nothing is told anyway. Their number is that of the gap that these are joined with.
-        let within = |moment: u64| moment.max(begin).min(end.max(begin));
+        let within = |moment: u64| moment.clamp(told.from, told.to);
         let lost = lost.map(|alive| gap(Span { from: within(alive.from), to: within(alive.to) }, Some(0)));
         let gaps = joined(untold.chain(damaged).chain(lost).collect());
         gaps.into_iter().map(note).chain(not_read).collect()

@@ -94,6 +94,19 @@ impl Span {
         self.meets(other).then(|| Self { from: self.from.max(other.from), to: self.to.min(other.to) })
     }
 
+    /// Spans by their begin, those that have a moment in common as one.
+    pub fn apart(mut spans: Vec<Self>) -> Vec<Self> {
+        spans.sort_unstable();
+        spans.dedup_by(|next, span| {
+            let meets = span.meets(*next);
+            if meets {
+                *span = span.joined(*next);
+            }
+            meets
+        });
+        spans
+    }
+
     /// The least span that holds both.
     pub fn joined(self, other: Self) -> Self {
         Self { from: self.from.min(other.from), to: self.to.max(other.to) }
@@ -146,17 +159,27 @@ pub struct Coverage {
     told: Vec<Gap>,
     /// Those of them in which something is missing.
     missing: Vec<Gap>,
-    /// Why there is nothing before the first segment and behind the last one.
-    outside: (GapCause, GapCause),
+    /// What there is before the first segment and behind the last one: nothing.
+    outside: (Outside, Outside),
+}
+
+/// That nothing is told beyond one end of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outside {
+    /// Why.
+    cause: GapCause,
+    /// The first moment that is told of, or the last one. It may lie within what is covered: of a clock that was set back the same
+    /// times came twice, and the journal tells of them once.
+    bound: u64,
 }
 
 impl Coverage {
-    fn new(from: u64, to: u64, told: Vec<Gap>, outside: (GapCause, GapCause)) -> Self {
-        Self::between(from, to, told, outside, false)
+    fn new(span: Span, told: Vec<Gap>, outside: (Outside, Outside)) -> Self {
+        Self::between(span, told, outside, false)
     }
 
     /// `is_asked`: it is for these times that somebody asked.
-    fn between(from: u64, to: u64, told: Vec<Gap>, outside: (GapCause, GapCause), is_asked: bool) -> Self {
+    fn between(Span { from, to }: Span, told: Vec<Gap>, outside: (Outside, Outside), is_asked: bool) -> Self {
         let told = joined(told);
         let mut gaps: Vec<_> = told.iter().filter_map(|gap| gap.within(from, to, is_asked)).collect();
         gaps.sort_unstable();
@@ -166,13 +189,14 @@ impl Coverage {
 
     /// The same with further gaps.
     pub fn with(self, gaps: Vec<Gap>) -> Self {
-        Self::new(self.from, self.to, [self.told, gaps].concat(), self.outside)
+        Self::new(Span { from: self.from, to: self.to }, [self.told, gaps].concat(), self.outside)
     }
 
     /// One that is made up.
     #[cfg(test)]
     pub(crate) fn sample(from: u64, to: u64, gaps: Vec<Gap>) -> Self {
-        Self::new(from, to, gaps, (GapCause::NotRunning, GapCause::NotRunning))
+        let outside = |bound| Outside { cause: GapCause::NotRunning, bound };
+        Self::new(Span { from, to }, gaps, (outside(from), outside(to)))
     }
 
     /// The same from one time to another one, where they are given. What lies before the first segment or behind the last
@@ -185,10 +209,12 @@ impl Coverage {
             let (cause, spans) = (outside(cause), complement(told.iter().copied(), from, to));
             spans.into_iter().map(move |span| Gap::unknown(span.from, span.to, cause))
         };
-        let before = left(from, self.from, self.outside.0);
-        let beyond: Vec<_> = before.chain(left(self.to, to, self.outside.1)).collect();
+        let (before, behind) = self.outside;
+        let beyond: Vec<_> = left(from, self.from, before.cause).chain(left(self.to, to, behind.cause)).collect();
         let told = self.told.into_iter().chain(beyond).collect();
-        Self::between(from, to, told, self.outside, since.is_some() || until.is_some())
+        let before = Outside { bound: if before.bound > self.from { before.bound } else { from }, ..before };
+        let behind = Outside { bound: if behind.bound < self.to { behind.bound } else { to }, ..behind };
+        Self::between(Span { from, to }, told, (before, behind), since.is_some() || until.is_some())
     }
 
     /// What keeps a span, its two ends included, from being covered: the gaps that it touches, and what of it lies before
@@ -206,8 +232,10 @@ impl Coverage {
             let left = complement(spans, from, to).into_iter();
             left.map(|left| Gap::unknown(left.from, left.to.min(span.to), cause)).collect()
         };
-        let before = outside(span.from, self.from.min(end), self.outside.0);
-        let behind = if span.to > self.to { outside(span.from.max(self.to), end, self.outside.1) } else { Vec::new() };
+        let (first, last) = self.outside;
+        let before = outside(span.from, first.bound.min(end), first.cause);
+        let behind =
+            if span.to > last.bound { outside(span.from.max(last.bound), end, last.cause) } else { Vec::new() };
         let inside = told().filter(|gap| gap.touches(span)).copied();
         let mut missing: Vec<_> = inside.chain(before).chain(behind).collect();
         missing.sort_unstable();
@@ -222,7 +250,12 @@ impl Coverage {
     /// The spans in which nothing is missing, by their begin: as [`Coverage::missing`] has it, a gap all of whose events are back
     /// does not end one.
     pub fn whole_spans(&self) -> Vec<Span> {
-        complement(self.missing.iter().map(|gap| Span { from: gap.from, to: gap.to }), self.from, self.to)
+        let (first, last) = (self.outside.0.bound, self.outside.1.bound);
+        let outside = [Span { from: self.from, to: first }, Span { from: last, to: self.to }];
+        let mut missing: Vec<_> = self.missing.iter().map(|gap| Span { from: gap.from, to: gap.to }).collect();
+        missing.extend(outside.into_iter().filter(|span| span.from < span.to));
+        missing.sort_unstable();
+        complement(missing, self.from, self.to)
     }
 }
 
@@ -295,7 +328,12 @@ mod tests {
     }
 
     fn coverage(gaps: &[Gap]) -> Coverage {
-        Coverage::new(10, 50, gaps.to_vec(), (GapCause::SegmentMissing, GapCause::NotYetWritten))
+        journal(Span { from: 10, to: 50 }, gaps.to_vec(), (GapCause::SegmentMissing, GapCause::NotYetWritten))
+    }
+
+    fn journal(span: Span, gaps: Vec<Gap>, (before, behind): (GapCause, GapCause)) -> Coverage {
+        let before = Outside { cause: before, bound: span.from };
+        Coverage::new(span, gaps, (before, Outside { cause: behind, bound: span.to }))
     }
 
     /// Whether the unit of time that begins at `moment` is in one of these spans.
@@ -380,10 +418,25 @@ mod tests {
     #[test]
     fn a_journal_of_one_moment_has_no_part_in_the_gap_before_it() {
         let gap = Gap::unknown(20, 30, CAUSES[0]);
-        let moment = Coverage::new(30, 30, vec![gap], (GapCause::NotRunning, GapCause::NotRunning));
+        let span = Span { from: 30, to: 30 };
+        let moment = journal(span, vec![gap], (GapCause::NotRunning, GapCause::NotRunning));
         assert_eq!(moment.gaps, []);
         assert_eq!(moment.missing(Span { from: 30, to: 30 }), [gap]);
         assert_eq!(moment.within(Some(30), Some(30)).gaps, [Gap::unknown(30, 30, CAUSES[0])]);
+    }
+
+    /// It began at 40, the clock was set back to 10, and it ended at 20.
+    #[test]
+    fn what_a_clock_showed_before_a_journal_and_behind_it_is_outside_though_it_showed_the_same_between() {
+        let outside = |bound| Outside { cause: GapCause::NotRunning, bound };
+        let turned = Coverage::new(Span { from: 10, to: 40 }, Vec::new(), (outside(40), outside(20)));
+        let missing = |from, to| {
+            let missing = turned.missing(Span { from, to });
+            missing.iter().map(|gap| (gap.from, gap.to, gap.cause)).collect::<Vec<_>>()
+        };
+        assert_eq!(missing(30, 35), [(30, 35, GapCause::NoFile), (30, 35, GapCause::NoFile)]);
+        assert_eq!(missing(12, 15), [(12, 15, GapCause::NoFile)]);
+        assert_eq!((turned.gaps.clone(), turned.whole_spans()), (Vec::new(), Vec::new()));
     }
 
     #[test]

@@ -83,9 +83,12 @@ pub(super) struct Part {
     pub(super) from: u64,
     /// Until when, not before `from`.
     pub(super) to: u64,
+    /// The first moment that it tells of, and the last one. Where the clock was set back, they are not the least and the greatest.
+    pub(super) began: u64,
+    pub(super) ended: u64,
     pub(super) end: End,
     pub(super) extent: Extent,
-    /// Its gaps and accounts, the readings of the kernel's table, and what was removed, in order.
+    /// Its gaps and accounts, the readings of the kernel's table, what was removed, and when the clock was set back, in order.
     pub(super) notes: Vec<Note>,
     /// What could not be read in the middle of it.
     pub(super) damaged: Vec<Gap>,
@@ -132,6 +135,8 @@ impl Part {
             number: header.map_or(0, |header| header.segment_number),
             from: begun,
             to: begun,
+            began: begun,
+            ended: begun,
             end,
             extent: Extent { least: begun, greatest: begun, has_whole_keyframe: false },
             notes: Vec::new(),
@@ -194,9 +199,16 @@ impl Part {
         self.damaged.push(Gap { from: from.min(to), to: from.max(to), cause: GapCause::Damaged, lost });
     }
 
-    /// A clock that was set back makes no span that ends before it begins.
+    /// A clock that was set back makes no span that ends before it begins: all is in it that it showed since.
     fn in_order(mut self) -> Self {
-        (self.from, self.to) = (self.from.min(self.to), self.from.max(self.to));
+        (self.began, self.ended) = (self.from, self.to);
+        let least = self.notes.iter().filter(|note| note.sets_back()).map(|note| note.to.get()).min();
+        self.from = self.from.min(self.to).min(least.unwrap_or(u64::MAX));
+        self.to = self.began.max(self.to);
+        // Flows were alive up to then, whatever the clock showed at last.
+        if self.content == Content::Flows && least.is_some() {
+            self.to = self.to.max(self.extent.greatest);
+        }
         self
     }
 }
@@ -206,10 +218,10 @@ fn went_on(segment: &Segment<'_>) -> bool {
     segment.made_from().last().is_some_and(|source| source.closing() == Some(Closing::WentOn))
 }
 
-/// Whether a note tells of a gap, of what was known of flows then, or of what was removed.
+/// Whether a note tells of a gap, of what was known of flows then, of what was removed, or that the same times came again.
 fn tells(note: &Note) -> bool {
     const TELLING: [Cause; 5] = [Cause::Account, Cause::TableRead, Cause::NotRead, Cause::Retired, Cause::Kept];
-    note.is_gap() || note.cause().is_some_and(|cause| TELLING.contains(&cause))
+    note.is_gap() || note.sets_back() || note.cause().is_some_and(|cause| TELLING.contains(&cause))
 }
 
 /// A loss with a further one. One of nothing is none: then only bytes were put in.
@@ -279,7 +291,7 @@ impl<'w> Walk<'w> {
             Some(lost) if !self.is_fresh => self.part.damage(self.solid, self.part.to, lost),
             Some(_) => {}
             // The other half of the last batch is not there.
-            None => self.part.to = self.solid.max(self.part.from),
+            None => self.part.to = self.solid,
         }
     }
 
@@ -385,9 +397,10 @@ impl<'w> Walk<'w> {
                 self.unbegun = false;
                 self.part.from = self.part.from.max(note.from.get());
                 self.part.to = self.part.to.max(self.part.from);
+                self.solid = self.part.to;
             }
             // Later times are those of a clock that was wrong.
-            Some(Cause::ClockStep) if note.value.get() < 0 => {
+            _ if note.sets_back() => {
                 self.part.to = note.to.get();
                 self.solid = note.to.get();
             }

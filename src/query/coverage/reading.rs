@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use ctrecorder_format::{Cause, Content, Damage, Note, Retirement};
 
 use super::part::{End, Extent, Look, Part};
-use super::{Coverage, Gap, GapCause, Span, account, complement, joined};
-use crate::journal::{Recorder, Source, Version};
+use super::{Coverage, Gap, GapCause, Outside, Span, account, complement, joined};
+use crate::journal::{Place, Recorder, Source, Version, came_behind, chain, successors};
 
 const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
 const RETIRED: GapCause = GapCause::Noted(Cause::Retired as u16);
@@ -39,6 +39,15 @@ impl Run {
         let to = parts.iter().map(|part| part.to).max()?;
         let namespace = parts.first()?.namespace;
         Some(Self { parts, span: Span { from, to }, namespace })
+    }
+
+    /// What it tells of its place among other runs.
+    fn place(&self) -> Place {
+        let is_run = |part: &&Part| part.run.is_some() && part.content == Content::Events;
+        let first = self.parts.first().filter(is_run);
+        let behind = first.filter(|first| first.number == 0).and_then(|first| first.notes.iter().find_map(came_behind));
+        let ended = self.parts.last().filter(is_run).map(|last| last.ended);
+        Place { host: first.and_then(|first| first.host.clone()).unwrap_or_default(), behind, ended }
     }
 
     /// Where a segment is missing between two that are there, or its end.
@@ -91,23 +100,23 @@ impl Reading {
         }
         let runs = self.runs();
         one_namespace(&runs)?;
-        let (Some(first), Some(last)) = (runs.first(), runs.iter().max_by_key(|run| run.span.to)) else {
-            return Ok(None);
-        };
+        let Some(Outermost { span, first, last }) = outermost(&runs) else { return Ok(None) };
         let mut gaps = noted(&runs);
         gaps.sort_unstable();
         // A file and its squeezed form tell of the same gaps.
         gaps.dedup();
         let retired = retired(&runs, &gaps);
-        let reaches_begin = retired.iter().any(|gap| gap.to == first.span.from);
+        let reaches_begin = retired.iter().any(|gap| gap.to == span.from);
         gaps.extend(retired);
         gaps.extend(derived(&runs, &gaps));
         // A file that was removed is one of this journal.
         let removed = gaps.iter().filter(|gap| gap.cause == REMOVED).map(|gap| gap.from).min();
-        let from = first.span.from.min(removed.unwrap_or(first.span.from));
+        let from = span.from.min(removed.unwrap_or(span.from));
         // What the recorder removed goes back to the begin of all that is known.
-        let before = if reaches_begin { GapCause::NotRunning } else { before(first) };
-        Ok(Some(Coverage::new(from, last.span.to, gaps, (before, behind(last)))))
+        let cause = if reaches_begin { GapCause::NotRunning } else { before(first) };
+        let before = Outside { cause, bound: if from < span.from { from } else { first.began } };
+        let behind = Outside { cause: behind(last), bound: last.ended };
+        Ok(Some(Coverage::new(Span { from, ..span }, gaps, (before, behind))))
     }
 
     /// The gaps that no note tells of, host by host: what could not be read in files, and what is missing between them. A
@@ -128,9 +137,17 @@ impl Reading {
         gaps
     }
 
-    /// Until when the files tell; 0 if there are none.
+    /// Until when the files tell; 0 if there are none. Where the clock was set back, it may have shown later times before.
     pub fn end(&self) -> u64 {
-        self.parts.iter().map(|part| part.to).max().unwrap_or(0)
+        match self.parts.as_slice() {
+            [part] => part.ended,
+            _ => outermost(&self.clone().runs()).map_or(0, |outermost| outermost.last.ended),
+        }
+    }
+
+    /// The least span that holds all times of which the files tell; `None` if there are none.
+    pub fn span(&self) -> Option<Span> {
+        self.parts.iter().map(|part| Span { from: part.from, to: part.to }).reduce(Span::joined)
     }
 
     /// When nobody tells which flows were alive that had begun unheard, before the files or in a gap: in no order. Of files of
@@ -328,24 +345,46 @@ fn between_runs(before: &Part, after: &Part, begin: u64, span: Span) -> GapCause
     }
 }
 
-/// Why nothing is told of the time before the first run.
-fn before(first: &Run) -> GapCause {
-    match first.parts.first() {
-        Some(part) if part.host.is_none() => GapCause::Damaged,
-        Some(part) if part.is_later() => GapCause::SegmentMissing,
+/// The first and the last file of some runs, and the least span that holds what all of them tell.
+struct Outermost<'r> {
+    span: Span,
+    first: &'r Part,
+    last: &'r Part,
+}
+
+/// `None` if there are no runs; these are by their begin. Where the clock was set back, the first one is not the one with the least
+/// time, nor the last one that with the greatest: what a run came behind tells.
+fn outermost(runs: &[Run]) -> Option<Outermost<'_>> {
+    let (least, _) = runs.iter().enumerate().next()?;
+    let (greatest, _) = runs.iter().enumerate().max_by_key(|(_, run)| run.span.to)?;
+    let next = successors(&runs.iter().map(Run::place).collect::<Vec<_>>());
+    let mut previous = vec![None; runs.len()];
+    for (run, next) in next.iter().enumerate() {
+        next.and_then(|next| previous.get_mut(next)).into_iter().for_each(|previous| *previous = Some(run));
+    }
+    let first = runs.get(chain(&previous, least).last()?)?.parts.first()?;
+    let last = runs.get(chain(&next, greatest).last()?)?.parts.last()?;
+    Some(Outermost { span: runs.iter().map(|run| run.span).reduce(Span::joined)?, first, last })
+}
+
+/// Why nothing is told of the time before the first file.
+fn before(first: &Part) -> GapCause {
+    match first {
+        part if part.host.is_none() => GapCause::Damaged,
+        part if part.is_later() => GapCause::SegmentMissing,
         _ => GapCause::NotRunning,
     }
 }
 
-/// Why nothing is told of the time behind the last run.
-fn behind(last: &Run) -> GapCause {
-    match last.parts.iter().max_by_key(|part| part.to).map(|part| part.end) {
-        Some(End::WentOn) => GapCause::SegmentMissing,
-        Some(End::BeingWritten) => GapCause::NotYetWritten,
-        Some(End::Version2) => GapCause::Version2,
-        Some(End::Damaged) => GapCause::Damaged,
-        Some(End::CutOff) => GapCause::CutOff,
-        Some(End::Closed) | None => GapCause::NotRunning,
+/// Why nothing is told of the time behind the last file.
+const fn behind(last: &Part) -> GapCause {
+    match last.end {
+        End::WentOn => GapCause::SegmentMissing,
+        End::BeingWritten => GapCause::NotYetWritten,
+        End::Version2 => GapCause::Version2,
+        End::Damaged => GapCause::Damaged,
+        End::CutOff => GapCause::CutOff,
+        End::Closed => GapCause::NotRunning,
     }
 }
 

@@ -1,9 +1,8 @@
 //! Lines of recording: whose files are read, one after the other, and what their notes tell of flows that ended unheard.
 
-use ctrecorder_format::block::flags;
 use ctrecorder_format::{Cause, Content, Damage, Fault, Header, Note, Segment};
 
-use crate::journal::{Recorder, Version};
+use crate::journal::{Recorder, Version, told_to};
 
 /// No line of recording: what is read tells nothing of flows that it does not name.
 const NO_LINE: u8 = u8::MAX;
@@ -178,24 +177,4 @@ impl Line {
     fn miss(&mut self, since: u64) {
         self.unheard = Some(self.unheard.map_or(since, |before| before.min(since)));
     }
-}
-
-/// Up to when a segment tells of everything, in ns since the epoch.
-pub(in crate::query) fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
-    if let Some(footer) = segment.footer() {
-        return footer.totals.closed;
-    }
-    // The two blocks of a batch cover the same span: what one of them tells is so once both are there.
-    let (mut told_to, mut half) = (header.created, None);
-    for head in segment.heads().filter_map(Result::ok) {
-        let (sequence, last) = (head.header.sequence.get(), head.header.last_event.get());
-        let before = half.take().filter(|(next, _)| *next == sequence).map_or(0, |(_, last)| last);
-        let last = last.max(before);
-        if head.header.has(flags::CONTINUES) {
-            half = Some((sequence.wrapping_add(1), last));
-        } else {
-            told_to = told_to.max(last);
-        }
-    }
-    told_to
 }

@@ -27,7 +27,6 @@ use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Note, Record, 
 
 use crate::journal::Version;
 use line::Lines;
-pub(super) use line::told_to;
 pub use memory::Allowance;
 pub use pairing::Pairing;
 use pairing::{Judged, Reading};

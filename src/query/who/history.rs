@@ -10,9 +10,8 @@ use super::Wanted;
 use super::flow::{Identity, Known};
 use super::readings::Readings;
 use super::steps::Steps;
-use crate::journal::{Recorder, Version};
+use crate::journal::{Recorder, Version, told_to};
 use crate::query::coverage::Span;
-use crate::query::pair::told_to;
 
 /// What a journal has told so far. It follows the pairing of the same records, and has to be in step with it.
 #[derive(Debug, Default)]
@@ -208,7 +207,7 @@ impl History {
     /// The note that the clock was set.
     pub(super) fn clock_set(&mut self, note: &Note) {
         self.steps.add(note);
-        if note.value.get() < 0 {
+        if note.sets_back() {
             self.readings.turn();
         }
     }

@@ -4,17 +4,9 @@ use crate::query::coverage::{Extent, Span};
 
 /// The parts of a journal to be read for questions about these spans of time, in the order of time: each with its plan, and with
 /// the span that its flows are for. Two may need the same files.
-pub(super) fn parts(files: &[Extent], mut asked: Vec<Span>, has_version_2: bool) -> Vec<(Plan, Span)> {
-    asked.sort_unstable();
+pub(super) fn parts(files: &[Extent], asked: Vec<Span>, has_version_2: bool) -> Vec<(Plan, Span)> {
     // Thousands of questions are about few spans.
-    asked.dedup_by(|next, span| {
-        let meets = span.meets(*next);
-        if meets {
-            *span = span.joined(*next);
-        }
-        meets
-    });
-    asked.into_iter().map(|span| (Plan::new(files, span, has_version_2), span)).collect()
+    Span::apart(asked).into_iter().map(|span| (Plan::new(files, span, has_version_2), span)).collect()
 }
 
 /// From which file on a journal is read, and where that may end.

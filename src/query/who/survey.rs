@@ -79,7 +79,9 @@ fn survey(journal: &Journal, asked: &mut Asked) -> Vec<Surveyed> {
         asked.failures.extend(looked.err());
     }
     let repeated = copies.repeated();
-    let files = in_order(found).into_iter().filter(|file| !repeated.contains(&file.place));
+    let files = in_order(found, |file: &Surveyed| Some(file.reading.end()))
+        .into_iter()
+        .filter(|file| !repeated.contains(&file.place));
     files.enumerate().map(|(order, file)| Surveyed { order, ..file }).collect()
 }
 

@@ -322,6 +322,24 @@ fn what_is_left_of_several_is_passed_over_beside_what_was_made_of_all() {
     assert!(!listed.stderr.contains("passed over"), "{}", listed.stderr);
 }
 
+/// The protocols of files of version 2 stand in its header.
+#[test]
+fn what_is_left_of_several_of_version_2_is_passed_over_likewise() {
+    let directory = TempDir::new().unwrap();
+    let output = directory.path().join("all.ct");
+    let inputs = ["tcp.ct", "udp.ct"].map(|name| (golden(name), directory.path().join(name)));
+    for (golden, input) in &inputs {
+        fs::copy(golden, input).unwrap();
+    }
+    let words = ["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), directory.path().as_os_str()];
+    assert_eq!(run(words).status, 0);
+    let [(_, gone), (_, left)] = inputs;
+    fs::remove_file(gone).unwrap();
+    let told = format!("{} passed over: a squeezed file that was made from it is there\n", left.display());
+    let listed = run(["list".as_ref(), "-sH".as_ref(), directory.path().as_os_str()]);
+    assert!(listed.stderr.contains(&told), "{}", listed.stderr);
+}
+
 #[test]
 fn what_is_missing_in_a_journal_is_missing_in_its_squeezed_form() {
     let directory = TempDir::new().unwrap();

@@ -6,7 +6,7 @@ use ctrecorder_format::Kind;
 use ctrecorder_format::record::flags::{RECOVERED, START_FROM_KERNEL};
 
 use super::question::Seen;
-use crate::kept::Kept;
+use crate::kept::{Kept, Why};
 use crate::rows::{Row, Says, endpoints};
 use crate::world::{Span, World};
 
@@ -54,6 +54,12 @@ impl Life {
         meets((least, greatest), window)
     }
 
+    /// Whether one of these may have been alive then, if nobody knows which start belongs to which end.
+    pub fn may_one_have_lived(lives: &[&Self], window: (u64, u64)) -> bool {
+        let all = lives.iter().map(|life| life.possible).reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
+        all.is_some_and(|all| meets(all, window))
+    }
+
     /// Whether some of its life was in one of these spans.
     pub fn is_in(&self, spans: &[Span]) -> bool {
         spans.iter().any(|span| meets(self.truly, (span.from, span.to)))
@@ -88,7 +94,7 @@ pub fn lives(world: &World, kept: &Kept) -> Vec<Life> {
 
 fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
     let flow = &world.flows[number];
-    let start = start(world, rows);
+    let start = start(world, kept, rows);
     let end = rows.iter().find(|row| row.says.kind == Kind::End);
     let was_heard = |kind| rows.iter().any(|row| row.says.kind == kind && row.says.is_heard());
     let lives_on = flow.end > world.last && !kept.lost.iter().any(|(row, _)| row.flow == number);
@@ -114,7 +120,7 @@ const fn last(says: &Says, time: u64) -> u64 {
 }
 
 /// The earliest start that the records leave possible, and the one that they tell; `None` if they tell none.
-fn start(world: &World, rows: &[&Row]) -> Option<(u64, u64)> {
+fn start(world: &World, kept: &Kept, rows: &[&Row]) -> Option<(u64, u64)> {
     // Of several, that of the end is better where it is the kernel's: in version 2 it is cut off.
     let knows = |row: &&&Row| row.says.begin() != 0;
     let best = |row: &&&Row| row.says.kind == Kind::End && row.says.flags & START_FROM_KERNEL != 0;
@@ -123,8 +129,10 @@ fn start(world: &World, rows: &[&Row]) -> Option<(u64, u64)> {
     if row.says.flags & RECOVERED == 0 || row.says.flags & START_FROM_KERNEL != 0 {
         return Some((told, told));
     }
-    // Who only repeats it does not say how the table was read.
-    if row.says.kind != Kind::Start {
+    // Who only repeats it does not say how the table was read; nor does anybody if something is lost between it and the end of
+    // the reading, which may have been another one's end.
+    let mut lost = kept.lost.iter().filter(|(_, why)| matches!(why, Why::Damaged(_)));
+    if row.says.kind != Kind::Start || lost.any(|(lost, _)| (lost.file, lost.at) == (row.file, row.at)) {
         return Some((0, told));
     }
     // It began after the table was read before.

@@ -47,7 +47,22 @@ fn left(history: &[(u64, Vec<(u64, Fate)>)]) -> (Vec<Part>, Vec<Span>) {
             let (notes, damaged) = (Vec::new(), Vec::new());
             let (host, number) = (Some(header.host), number as u64);
             let (content, extent) = (Content::Events, Extent::UNKNOWN);
-            parts.push(Part { host, namespace: 0, content, run, number, from, to, end, extent, notes, damaged });
+            let (began, ended, namespace) = (from, to, 0);
+            parts.push(Part {
+                host,
+                namespace,
+                content,
+                run,
+                number,
+                from,
+                to,
+                began,
+                ended,
+                end,
+                extent,
+                notes,
+                damaged,
+            });
             spans.push(Span { from, to });
         }
     }

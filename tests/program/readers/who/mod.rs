@@ -11,3 +11,4 @@ mod manual;
 mod paths;
 mod recorders;
 mod truth;
+mod turned;

@@ -1,0 +1,118 @@
+//! Which run of a recorder came behind which: as they tell it, since a clock may have been set back meanwhile.
+
+use std::collections::HashMap;
+
+use ctrecorder_format::block::flags;
+use ctrecorder_format::{BlockKind, Body, Cause, Content, Head, Header, Note, Segment};
+
+use super::Version;
+
+/// What a run of a recorder tells of its place among others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// The host that recorded, empty if that is not known.
+    pub(crate) host: String,
+    /// When the run ended that it came behind, ns since the epoch; `None` if it does not tell.
+    pub(crate) behind: Option<u64>,
+    /// When it ended itself; `None` if nobody can say.
+    pub(crate) ended: Option<u64>,
+}
+
+/// Of each of some runs the number of the one that came behind it: that which tells so, by the very moment at which this one
+/// ended. No two come behind one, and none comes behind itself.
+pub(crate) fn successors(runs: &[Place]) -> Vec<Option<usize>> {
+    let ended = runs.iter().enumerate().filter_map(|(number, run)| Some(((run.host.as_str(), run.ended?), number)));
+    let ended: HashMap<_, _> = ended.collect();
+    let mut next = vec![None; runs.len()];
+    for (number, run) in runs.iter().enumerate().filter(|(_, run)| !run.host.is_empty()) {
+        let before = run.behind.and_then(|behind| ended.get(&(run.host.as_str(), behind)).copied());
+        if let Some(before) = before.filter(|before| chain(&next, number).all(|later| later != *before))
+            && let Some(free @ None) = next.get_mut(before)
+        {
+            *free = Some(number);
+        }
+    }
+    next
+}
+
+/// A run, and those that come behind it, one after the other.
+pub(crate) fn chain(next: &[Option<usize>], run: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(run), |run| next.get(*run).copied().flatten())
+}
+
+/// When the run ended that the one came behind which this file is the first of, ns since the epoch, as its first notes tell.
+pub(super) fn begun_behind(version: &Version<'_>) -> Option<u64> {
+    let Version::Three(segment) = version else { return None };
+    segment.header().ok().filter(|header| header.content == Content::Events && header.segment_number == 0)?;
+    let heads = segment.heads().map_while(Result::ok);
+    heads
+        .take_while(|head| head.header.kind() == Some(BlockKind::Notes))
+        .flat_map(notes)
+        .find_map(|note| came_behind(&note))
+}
+
+/// When the run before ended, if this note tells so: one that says that it ended only now may say no more than that its end is a
+/// later time than this one, of a clock that was set back.
+pub(crate) fn came_behind(note: &Note) -> Option<u64> {
+    (note.cause() == Some(Cause::NotRunning) && note.from < note.to).then(|| note.from.get())
+}
+
+/// Up to when a segment tells of everything, in ns since the epoch.
+pub(crate) fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
+    if let Some(footer) = segment.footer() {
+        return footer.totals.closed;
+    }
+    // The two blocks of a batch cover the same span: what one of them tells is so once both are there.
+    let (mut told_to, mut half) = (header.created, None);
+    for head in segment.heads().filter_map(Result::ok) {
+        let (sequence, last) = (head.header.sequence.get(), head.header.last_event.get());
+        let before = half.take().filter(|(next, _)| *next == sequence).map_or(0, |(_, last)| last);
+        let last = last.max(before);
+        if head.header.has(flags::CONTINUES) {
+            half = Some((sequence.wrapping_add(1), last));
+        } else {
+            // Later times are those of a clock that was wrong.
+            let set_back = notes(head).into_iter().rfind(Note::sets_back);
+            told_to = set_back.map_or(told_to.max(last), |note| note.to.get());
+        }
+    }
+    told_to
+}
+
+/// The notes of a block, if it is one of notes that are whole.
+fn notes(head: Head<'_>) -> Vec<Note> {
+    match head.verify().map(|block| block.body) {
+        Ok(Body::Notes(notes)) => notes.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of runs that ended at one moment and came behind one that ended at another, 0 where that is not known.
+    fn next(runs: &[(&str, u64, u64)]) -> Vec<Option<usize>> {
+        let known = |moment: u64| Some(moment).filter(|moment| *moment != 0);
+        let place = |(host, ended, before): &(&str, u64, u64)| Place {
+            host: (*host).to_owned(),
+            behind: known(*before),
+            ended: known(*ended),
+        };
+        successors(&runs.iter().map(place).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn runs_are_chained_by_the_moment_at_which_one_ended() {
+        let found = next(&[("a", 30, 20), ("a", 20, 10), ("b", 40, 30), ("a", 10, 0), ("", 50, 10)]);
+        assert_eq!(found, [None, Some(0), None, Some(1), None]);
+        assert_eq!(chain(&found, 3).collect::<Vec<_>>(), [3, 1, 0]);
+    }
+
+    #[test]
+    fn no_two_come_behind_one_and_none_behind_itself() {
+        assert_eq!(next(&[("a", 10, 0), ("a", 20, 10), ("a", 30, 10)]), [Some(1), None, None]);
+        assert_eq!(next(&[("a", 10, 10)]), [None]);
+        assert_eq!(next(&[("a", 10, 30), ("a", 20, 10), ("a", 30, 20)]), [Some(1), None, Some(0)]);
+    }
+}

@@ -1,0 +1,144 @@
+//! A clock that was set back: it showed the same times twice, and nothing is said of one of them that holds of the other.
+
+use ctrecorder_format::{Cause, Closing, Header, Kind, Note, Record, V4};
+use serde_json::Value;
+
+use super::answers::{is, verdict};
+use super::journal::{TCP, directory, event, every_protocol};
+use crate::readers::sample::{BEGIN, NS, Segment, blocks, run};
+
+const PUBLIC: &str = "203.0.113.6:1000";
+const FLOW: [&str; 4] = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", PUBLIC];
+const ELSEWHERE: [&str; 4] = ["10.0.0.9:9000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:9000"];
+
+fn at(second: u64) -> u64 {
+    BEGIN + second * NS
+}
+
+/// The begin of a segment, so many seconds after [`BEGIN`], of a run that was started at another one.
+fn begun(started: u64, number: u64, created: u64) -> Segment {
+    let header = Header { recorder_started: at(started), created: at(created), ..every_protocol(number) };
+    Segment::new(&header).note(&Note::at(at(created), Cause::Started))
+}
+
+/// The note of a reading of the kernel's table.
+fn reading(second: u64) -> Note {
+    Note::at(at(second), Cause::TableRead)
+}
+
+fn set_back(before: u64, after: u64) -> Note {
+    Note::clock_step(at(after), (at(after) as i64) - (at(before) as i64))
+}
+
+fn not_running(from: u64, to: u64) -> Note {
+    Note::gap(at(from), at(to), Note::LOST_UNKNOWN, Cause::NotRunning)
+}
+
+fn flow(kind: Kind, second: u64, endpoints: [&str; 4], id: u32) -> Record<V4> {
+    Record { id: id.into(), ..event(kind, TCP, second, endpoints) }
+}
+
+/// Who had [`PUBLIC`] then, within a second?
+fn who(files: &[(&str, Vec<u8>)], second: u64) -> (String, Vec<String>, i32) {
+    verdict(files, &[PUBLIC, "--at", &format!("@{}", at(second) / NS), "--slack", "1s"])
+}
+
+/// A run from 1000 on, whose clock was set back to 100, until 200; and one that came behind it and heard of a flow. Its table was
+/// read at 210, before that flow began, and the reading of the first one is not of it.
+fn two_runs() -> [(&'static str, Vec<u8>); 2] {
+    let first = begun(1000, 0, 1000).note(&reading(1000)).note(&set_back(1010, 100));
+    let second = begun(210, 0, 210).note(&not_running(200, 210)).note(&reading(210));
+    let second = second.push(&flow(Kind::Start, 220, FLOW, 7));
+    [("1", first.closed_at(Closing::Stopped, 200).0), ("2", second.closed_at(Closing::Stopped, 2000).0)]
+}
+
+#[test]
+fn a_run_comes_behind_the_one_that_it_tells_of_though_that_was_begun_later() {
+    // In the order of their begins, the reading at 1000 would not have found the flow.
+    assert_eq!(who(&two_runs(), 1500), is("UNIQUE", &["10.0.0.1"], 0));
+    let files = directory(&two_runs());
+    let listed = run(["list", "-s", "-H", "-o", "csv", files.path().to_str().unwrap()]).stdout;
+    let ends: Vec<_> = listed.lines().skip(1).map(|line| line.split(',').nth(4).unwrap()).collect();
+    assert_eq!(ends, [""], "{listed}");
+    // Not in the names, nor in the order of the paths.
+    let [(_, first), (_, second)] = two_runs();
+    assert_eq!(who(&[("2", first), ("1", second)], 1500), is("UNIQUE", &["10.0.0.1"], 0));
+}
+
+#[test]
+fn a_segment_before_one_begun_earlier_comes_before_what_came_later_though_no_link_is_told() {
+    // The first run was set back to 100 and went on there; the second one began at 150, when the clock had been set back again.
+    let one = begun(1000, 0, 1000).note(&reading(1000)).push(&flow(Kind::Start, 1001, FLOW, 7));
+    let other = begun(1000, 1, 100).push(&flow(Kind::Open, 1001, FLOW, 7)).note(&reading(100));
+    let last = begun(150, 0, 150).note(&not_running(150, 150)).push(&flow(Kind::Open, 0, FLOW, 7)).note(&reading(150));
+    let last = last.push(&flow(Kind::End, 160, FLOW, 7));
+    let files = [
+        ("1", one.note(&set_back(1010, 100)).closed_at(Closing::WentOn, 100).0),
+        ("2", other.closed_at(Closing::Stopped, 170).0),
+        ("3", last.closed_at(Closing::Stopped, 3600).0),
+    ];
+    let files = directory(&files);
+    let listed = run(["list", "-s", "-H", "-o", "csv", files.path().to_str().unwrap()]).stdout;
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(listed.lines().nth(1).unwrap().contains(",2027-01-15T08:02:40"), "{listed}");
+}
+
+#[test]
+fn what_was_lost_behind_a_reading_that_is_later_than_what_came_is_a_doubt() {
+    // The clock was set back at 1010, and the second segment begun by the earlier time; its reading says that of the one before.
+    let first = begun(1000, 0, 1000).note(&reading(1000)).note(&set_back(1010, 100));
+    let header = Header { recorder_started: at(1000), created: at(200), ..every_protocol(1) };
+    let second = Segment::new(&header).note(&reading(1000)).seal();
+    let second = second.push(&flow(Kind::Start, 300, FLOW, 7)).push(&flow(Kind::End, 400, FLOW, 7)).seal();
+    let mut second = second.note(&Note::at(at(500), Cause::Quiet)).closed_at(Closing::WentOn, 600).0;
+    let place = blocks(&second)[1];
+    second[place] ^= 1;
+    let third = begun(1000, 2, 600).note(&reading(600)).push(&flow(Kind::Start, 700, ELSEWHERE, 8));
+    let files = [
+        ("1", first.closed_at(Closing::WentOn, 200).0),
+        ("2", second),
+        ("3", third.closed_at(Closing::Stopped, 3600).0),
+    ];
+    assert_eq!(who(&files, 350), is("UNKNOWN", &[], 4));
+}
+
+#[test]
+fn a_time_that_came_again_behind_the_end_of_the_journal_is_not_denied() {
+    let files = |closed| {
+        let first = begun(100, 0, 100).note(&reading(100)).push(&flow(Kind::Start, 110, ELSEWHERE, 8));
+        let (first, digest) = first.closed_at(Closing::WentOn, 800);
+        let header = Header { recorder_started: at(100), created: at(800), ..every_protocol(1) };
+        let last = Segment::new(&Header { previous: Some(digest), ..header });
+        let last = last.push(&flow(Kind::Open, 110, ELSEWHERE, 8)).note(&reading(800));
+        [("1", first), ("2", last.note(&set_back(900, 300)).closed_at(Closing::Stopped, closed).0)]
+    };
+    // It ended before the clock showed this again, or behind that.
+    assert_eq!(who(&files(400), 700), is("UNKNOWN", &[], 4));
+    assert_eq!(who(&files(400), 350), is("NONE", &[], 1));
+    assert_eq!(who(&files(1000), 700), is("NONE", &[], 1));
+    for (closed, expected) in [(400, "UNKNOWN"), (1000, "NONE")] {
+        let journal = directory(&files(closed));
+        let output = journal.path().join("squeezed");
+        run(["squeeze", "-o", output.to_str().unwrap(), journal.path().to_str().unwrap()]);
+        let at = format!("@{}", at(700) / NS);
+        let told = run(["who", PUBLIC, "--at", &at, "--slack", "1s", "-o", "json", output.to_str().unwrap()]).stdout;
+        assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["verdict"], expected, "{told}");
+    }
+}
+
+#[test]
+fn damage_at_a_time_before_the_begin_of_the_journal_is_a_gap() {
+    let only = begun(1000, 0, 1000).note(&reading(1000)).note(&set_back(1010, 100)).seal();
+    let only = only.push(&flow(Kind::Start, 150, FLOW, 7)).seal();
+    let only = only.note(&Note::at(at(160), Cause::Quiet));
+    let mut only = only.closed_at(Closing::WentOn, 900).0;
+    let count = blocks(&only).len();
+    // Behind it the note, the footer, and the end of the file.
+    let place = blocks(&only)[count - 4];
+    only[place] ^= 1;
+    let files = directory(&[("1", only)]);
+    let told = run(["coverage", "-o", "json", files.path().to_str().unwrap()]);
+    let gaps = serde_json::from_str::<Value>(&told.stdout).unwrap()["gaps"].clone();
+    let causes: Vec<_> = gaps.as_array().unwrap().iter().map(|gap| gap["cause"].clone()).collect();
+    assert_eq!(causes, ["damaged"], "{}", told.stdout);
+}
