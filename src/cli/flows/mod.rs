@@ -5,6 +5,7 @@
 //! | `choice` | which flows are wanted |
 //! | `plan` | what the output says of itself |
 //! | `stream` | pairs records, and hands on flows and notes |
+//! | `out` | which of these flows are wanted, and which wait for a note |
 //! | `behind` | hands them to a thread |
 //! | `output` | what that does with them |
 //! | `temporary` | files that are not whole yet |
@@ -13,6 +14,7 @@
 mod behind;
 mod choice;
 mod memory;
+mod out;
 mod output;
 mod plan;
 mod stream;
