@@ -5,12 +5,14 @@
 //! | `choice` | which flows are wanted |
 //! | `plan` | what the output says of itself |
 //! | `stream` | pairs records, and hands on flows and notes |
+//! | `out` | which of these flows are wanted, and which wait for a note |
 //! | `behind` | hands them to a thread |
 //! | `output` | what that does with them |
 //! | `temporary` | files that are not whole yet |
 
 mod behind;
 mod choice;
+mod out;
 mod output;
 mod plan;
 mod stream;

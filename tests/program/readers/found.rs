@@ -17,6 +17,18 @@ fn flagged(mut record: Record<V4>, flags: u8) -> Record<V4> {
     record
 }
 
+/// A segment with a gap, behind which a flow was found that had ended before the table was read.
+pub fn ended_at_once() -> Vec<u8> {
+    Segment::new(&header(0, None))
+        .note(&Note::at(BEGIN, Cause::Started))
+        .note(&note(0, 12, 0, Cause::TableRead))
+        .note(&note(20, 25, 1, Cause::KernelOverrun))
+        .push(&flagged(v4(Kind::Start, 1, 27), RECOVERED))
+        .push(&v4(Kind::End, 1, 28))
+        .note(&note(26, 30, 0, Cause::TableRead))
+        .stopped()
+}
+
 /// A segment with a gap, behind which a start and an end were found; it went on in another one.
 pub fn overrun() -> Vec<[Vec<u8>; 2]> {
     let first = Segment::new(&header(0, None))

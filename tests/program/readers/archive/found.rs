@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::answers::who;
 use super::journal::{export, files, journal, lines};
 use crate::readers::coverage;
-use crate::readers::found::overrun;
+use crate::readers::found::{ended_at_once, overrun};
 use crate::readers::sample::{BEGIN, NS, run};
 
 /// Questions about the flows that were found: when they were, and before that.
@@ -37,24 +37,27 @@ fn answers(path: &Path, questions: &str) -> String {
     questions.lines().zip(answers).map(|(question, answer)| format!("{question} {answer}")).collect()
 }
 
-/// Before which moment none of them began, the reading tells that comes behind them.
+/// Before which moment none of them began, the reading tells that comes behind them, and may come behind their ends.
 #[test]
 fn after_an_overrun_an_archive_answers_as_its_journal() {
     let [first, second] = &overrun()[0];
-    let recorded = coverage::journal(&[("0", first), ("1", second)]);
-    let questions: String = [1, 2, 7]
-        .iter()
-        .flat_map(|port| (0..40).map(move |second| format!("203.0.113.1:{port} @{}\n", BEGIN / NS + second)))
-        .collect();
-    let known = answers(recorded.path(), &questions);
-    let (_around, archive, _) = export(recorded.path(), &[]);
-    assert_eq!(answers(&archive, &questions), known);
-    let squeezed = TempDir::new().unwrap();
-    let into = squeezed.path().join("squeezed/");
-    run(["squeeze".as_ref(), "-o".as_ref(), into.as_os_str(), recorded.path().as_os_str()]);
-    assert_eq!(answers(&into, &questions), known);
-    let (_around, archive, _) = export(&into, &[]);
-    assert_eq!(answers(&archive, &questions), known);
+    for segments in [vec![("0", &first[..]), ("1", &second[..])], vec![("0", &ended_at_once()[..])]] {
+        let recorded = coverage::journal(&segments);
+        let questions: String = [1, 2, 7]
+            .iter()
+            .flat_map(|port| (0..40).map(move |second| format!("203.0.113.1:{port} @{}\n", BEGIN / NS + second)))
+            .collect();
+        let known = answers(recorded.path(), &questions);
+        assert!(known.contains("\"began_after\":\""), "{known}");
+        let (_around, archive, _) = export(recorded.path(), &[]);
+        assert_eq!(answers(&archive, &questions), known);
+        let squeezed = TempDir::new().unwrap();
+        let into = squeezed.path().join("squeezed/");
+        run(["squeeze".as_ref(), "-o".as_ref(), into.as_os_str(), recorded.path().as_os_str()]);
+        assert_eq!(answers(&into, &questions), known);
+        let (_around, archive, _) = export(&into, &[]);
+        assert_eq!(answers(&archive, &questions), known);
+    }
 }
 
 #[test]
