@@ -8,25 +8,15 @@ use ctrecorder_format::{Cause, Closing, Kind, Note, Record, V4};
 use super::coverage::{coverage, journal};
 use super::sample::{BEGIN, NS, Segment, header, line4, run, v4};
 
-fn note(from: u64, to: u64, lost: u64, cause: Cause) -> Note {
+/// A note of a span of seconds since the begin.
+pub fn note(from: u64, to: u64, lost: u64, cause: Cause) -> Note {
     Note::gap(BEGIN + from * NS, BEGIN + to * NS, lost, cause)
 }
 
-fn flagged(mut record: Record<V4>, flags: u8) -> Record<V4> {
+/// A record with these flags.
+pub fn flagged(mut record: Record<V4>, flags: u8) -> Record<V4> {
     record.flags = flags;
     record
-}
-
-/// A segment with a gap, behind which a flow was found that had ended before the table was read.
-pub fn ended_at_once() -> Vec<u8> {
-    Segment::new(&header(0, None))
-        .note(&Note::at(BEGIN, Cause::Started))
-        .note(&note(0, 12, 0, Cause::TableRead))
-        .note(&note(20, 25, 1, Cause::KernelOverrun))
-        .push(&flagged(v4(Kind::Start, 1, 27), RECOVERED))
-        .push(&v4(Kind::End, 1, 28))
-        .note(&note(26, 30, 0, Cause::TableRead))
-        .stopped()
 }
 
 /// A segment with a gap, behind which a start and an end were found; it went on in another one.

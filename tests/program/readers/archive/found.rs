@@ -4,15 +4,28 @@ use std::fs;
 use std::path::Path;
 
 use chrono::DateTime;
-use ctrecorder_format::Cause;
+use ctrecorder_format::record::flags::RECOVERED;
+use ctrecorder_format::{Cause, Kind, Note};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::answers::who;
 use super::journal::{export, files, journal, lines};
 use crate::readers::coverage;
-use crate::readers::found::{ended_at_once, overrun};
-use crate::readers::sample::{BEGIN, NS, run};
+use crate::readers::found::{flagged, note, overrun};
+use crate::readers::sample::{BEGIN, NS, Segment, header, run, v4};
+
+/// A segment with a gap, behind which a flow was found that had ended before the table was read.
+fn ended_at_once() -> Vec<u8> {
+    Segment::new(&header(0, None))
+        .note(&Note::at(BEGIN, Cause::Started))
+        .note(&note(0, 12, 0, Cause::TableRead))
+        .note(&note(20, 25, 1, Cause::KernelOverrun))
+        .push(&flagged(v4(Kind::Start, 1, 27), RECOVERED))
+        .push(&v4(Kind::End, 1, 28))
+        .note(&note(26, 30, 0, Cause::TableRead))
+        .stopped()
+}
 
 /// Questions about the flows that were found: when they were, and before that.
 fn questions(journal: &Path) -> String {
