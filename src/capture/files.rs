@@ -42,3 +42,9 @@ pub(crate) fn free_bytes(found: &Statvfs) -> u64 {
     #[allow(clippy::unnecessary_cast, reason = "of 32 bits on some targets")]
     (found.blocks_available() as u64).saturating_mul(found.fragment_size() as u64)
 }
+
+/// The bytes that a file system has in all.
+pub(super) fn all_bytes(found: &Statvfs) -> u64 {
+    #[allow(clippy::unnecessary_cast, reason = "of 32 bits on some targets")]
+    (found.blocks() as u64).saturating_mul(found.fragment_size() as u64)
+}

@@ -23,12 +23,15 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The user and group of these names (or numbers); without a group, the user's own. `None` if neither is given.
+    /// The user and group of these names (or numbers); without a group, the user's own. `None` if neither is given, or who is
+    /// not root is both already.
     pub(crate) fn find(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>, StartError> {
         let account = user.map(find_user).transpose()?;
         let own_group = account.as_ref().map(|account| account.gid);
         let group_id = group.map(find_group).transpose()?.or(own_group);
-        let name = user.or(group).map(str::to_owned);
+        let is_own = account.as_ref().is_none_or(|account| account.uid == geteuid())
+            && group_id.is_none_or(|group| group == getegid());
+        let name = user.or(group).filter(|_| geteuid().is_root() || !is_own).map(str::to_owned);
         Ok(name.map(|name| Self {
             user: account.as_ref().map(|account| account.uid),
             account: account.and_then(|account| CString::new(account.name).ok()),

@@ -169,6 +169,9 @@ impl Recorder {
         let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
+        if !options.sandbox {
+            tracing::warn!("no sandbox (--no-sandbox): whoever came to rule this recorder would have all that it has");
+        }
         let sandbox = options.sandbox.then(|| Sandbox::enter(&reach(options))).transpose();
         let sandbox = sandbox.inspect_err(|_| segments.abandon())?;
         let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };

@@ -13,6 +13,12 @@ use crate::query::time::parse_duration;
 /// The size of the socket's receive buffer in KiB, if nothing else is wanted: room for some 50,000 events.
 pub const SOCKET_BUFFER_KIB: u32 = 65_536;
 
+/// An address to listen at.
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let wanted = "an address and a port are wanted, such as 127.0.0.1:9100 or [::1]:9100; names are not looked up";
+    text.parse().map_err(|_| wanted.to_owned())
+}
+
 /// Record connection-tracking events into files, until a signal ends it.
 ///
 /// SIGHUP begins a new file, SIGUSR1 flushes and logs statistics; SIGTERM, SIGINT and SIGQUIT write everything and end.
@@ -86,7 +92,7 @@ pub struct Arguments {
     accounting: bool,
 
     /// Answer at this address and port, such as 127.0.0.1:9100 or [::1]:9100, with metrics for Prometheus (GET /metrics)
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
     metrics: Option<SocketAddr>,
 
     /// Remove the oldest files so that nothing is older than this, such as 180d; never the one being written, nor anything while
@@ -170,7 +176,7 @@ mod recorder {
         let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
         let pattern =
             Pattern::new(&arguments.file, arguments.rotate, now).map_err(|error| Misuse(error.to_string()))?;
-        let limits = limits(&arguments)?;
+        let limits = limits(&arguments, &pattern)?;
         Ok(Options {
             pattern,
             protocols: arguments.protocol,
@@ -208,7 +214,7 @@ mod recorder {
     const SIZE_LEAST: u64 = 1 << 20;
 
     /// What is kept, if that makes sense.
-    fn limits(arguments: &Arguments) -> Result<Limits, Misuse> {
+    fn limits(arguments: &Arguments, pattern: &Pattern) -> Result<Limits, Misuse> {
         let refuse = |text: String| Err(Misuse(text));
         let rotate = Duration::from_secs(60 * u64::from(arguments.rotate));
         let max_age = arguments.max_age.map(Duration::from_nanos);
@@ -222,7 +228,13 @@ mod recorder {
                 "--max-age must be longer than --rotate ({minutes} min): each file would be removed as soon as it is closed"
             ));
         }
-        Ok(Limits { max_age, max_size, min_free: arguments.min_free.map(|size| size.0) })
+        let limits = Limits { max_age, max_size, min_free: arguments.min_free.map(|size| size.0) };
+        if let Some(all) = limits.beyond_the_disk(pattern) {
+            return refuse(format!(
+                "--min-free is no less than the {all} bytes that the whole file system has: every closed file would be removed"
+            ));
+        }
+        Ok(limits)
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) fn run(
             let version = source.parse()?;
             let extent = Reading::default().add(&source, &version, Look::Directory, &mut |_| {});
             report.passed(source.length());
-            Ok(extent.map_or(0, |extent| extent.least))
+            // A flow that nobody saw begin is as old as what first told of it.
+            Ok(extent.map(|extent| extent.least).filter(|least| *least > 0).unwrap_or(version.begun()))
         });
         match begin {
             Ok(from) if from < before => older.push(Older { path: file.path(), from }),

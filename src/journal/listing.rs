@@ -12,6 +12,7 @@ use super::chain::Recorder;
 use super::runs::{self, begun_behind};
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
+use crate::file::HOLD;
 
 /// The files named by some paths, in the order in which they are read: that of the paths, and within a directory that of
 /// time.
@@ -215,8 +216,9 @@ fn is_partition(path: &Path) -> bool {
     name.is_some_and(|name| name.starts_with(b"date=") || name.starts_with(b"hour="))
 }
 
+/// Whether a file is none of the journal's, by its name.
 pub(super) fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".") || name == HOLD)
 }
 
 /// A segment found in a directory, and what its place among the others depends on.

@@ -241,7 +241,7 @@ impl Source {
     }
 
     /// The same without a look at the end of a segment, as if it had no footer.
-    pub(super) fn parse_front(&self) -> Result<Version<'_>, Error> {
+    pub(crate) fn parse_front(&self) -> Result<Version<'_>, Error> {
         self.version(Segment::open_front(self.bytes()))
     }
 

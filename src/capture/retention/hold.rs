@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// Its name, in whichever directory of the journal.
-const NAME: &str = "HOLD";
+use crate::file::HOLD;
 
 /// Why nothing may be removed.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +13,7 @@ pub(super) enum Held {
     #[error("{}: nothing is removed while this file is there", .0.display())]
     File(PathBuf),
     /// Whether it is there cannot be told.
-    #[error("{}: cannot be read, so there may be a file {NAME} in it: nothing is removed: {error}", directory.display())]
+    #[error("{}: cannot be read, so there may be a file {HOLD} in it: nothing is removed: {error}", directory.display())]
     Unreadable { directory: PathBuf, error: io::Error },
 }
 
@@ -35,7 +34,7 @@ fn look_in(directory: &Path) -> Result<(), Held> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(unreadable(error)),
     }
-    let path = directory.join(NAME);
+    let path = directory.join(HOLD);
     match path.symlink_metadata() {
         Ok(_) => Err(Held::File(path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -84,6 +84,7 @@ impl Keeper {
             said: None,
             current: PathBuf::new(),
             said_too_large: false,
+            said_beyond: false,
         };
         Self { worker: None, work: Some(work) }
     }
@@ -156,6 +157,8 @@ struct Work {
     current: PathBuf,
     /// That it alone is larger than all together may be was said.
     said_too_large: bool,
+    /// That `--min-free` cannot be met was said.
+    said_beyond: bool,
 }
 
 impl Work {
@@ -205,6 +208,7 @@ impl Work {
             fixed_bytes: stuck.iter().fold(current_bytes, |sum, own| sum.saturating_add(own.bytes)),
             free: free_bytes(current),
         };
+        self.warn_of_room(&candidates, room.free);
         let due = due(&self.limits, &candidates, &room);
         free.into_iter().zip(due).take(BATCH).map(|(own, why)| Doomed::new(own, why)).collect()
     }
@@ -214,6 +218,18 @@ impl Work {
         if is_too_large && !std::mem::replace(&mut self.said_too_large, true) {
             tracing::warn!("{}: alone larger than --max-size; rotate more often, or allow more", current.display());
         }
+    }
+
+    fn warn_of_room(&mut self, candidates: &[Candidate], free: Option<u64>) {
+        let Some((limit, free)) = self.limits.min_free.zip(free) else { return };
+        let most = candidates.iter().fold(free, |sum, candidate| sum.saturating_add(candidate.bytes));
+        let is_beyond = most < limit;
+        if is_beyond && !self.said_beyond {
+            tracing::warn!(
+                "--min-free cannot be met: without any of the older files there would be {most} bytes free; others take the disk"
+            );
+        }
+        self.said_beyond = is_beyond;
     }
 
     fn remove(&mut self, announced: Option<Announced>, doomed: Vec<Doomed>) -> Report {

@@ -15,8 +15,10 @@ mod own;
 use std::time::{Duration, Instant};
 
 use ctrecorder_format::Retirement;
+use nix::sys::statvfs::statvfs;
 
 use super::clock;
+use super::files;
 use super::neighbours;
 use super::pattern::Pattern;
 use super::segments::Segments;
@@ -45,6 +47,13 @@ impl Limits {
     /// Whether anything is ever removed.
     pub const fn are_none(&self) -> bool {
         self.max_age.is_none() && self.max_size.is_none() && self.min_free.is_none()
+    }
+
+    /// How many bytes the file system has where segments of this pattern are, if that is no more than is to be free of them: then
+    /// every segment would be removed, to no end.
+    pub fn beyond_the_disk(&self, pattern: &Pattern) -> Option<u64> {
+        let all = files::all_bytes(&statvfs(&pattern.fixed_directory()).ok()?);
+        self.min_free.is_some_and(|limit| limit >= all).then_some(all)
     }
 
     /// What the operator should know of these limits at the start, a line each.

@@ -43,6 +43,10 @@ impl Directory {
         if !path.is_dir() {
             bail!(Misuse(format!("{}: it exists already, and is no directory", Shown(path))));
         }
+        if let Some(segment) = segment_in(path).with_context(|| Shown(path).to_string())? {
+            let what = "the directory holds segments, of which whoever reads it would be told twice";
+            bail!(Misuse(format!("{}: {what}: {}", Shown(path), Shown(&segment))));
+        }
         let mut other = None;
         directory.look(path, name, &mut other).with_context(|| Shown(path).to_string())?;
         if let Some(other) = other.filter(|_| !add) {
@@ -130,4 +134,16 @@ impl Drop for Directory {
 
 fn has_suffix(path: &Path, suffix: &str) -> bool {
     path.extension().is_some_and(|own| own == suffix)
+}
+
+/// A segment in a directory, or a file of the C program, if there is one.
+fn segment_in(directory: &Path) -> io::Result<Option<PathBuf>> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let is_segment = |source: Source| matches!(source.parse_front(), Ok(Version::Two(_) | Version::Three(_)));
+        if path.is_file() && Source::open(&path).is_ok_and(is_segment) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }

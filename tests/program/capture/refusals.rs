@@ -38,6 +38,8 @@ fn arguments_that_make_no_sense_are_usage_errors_that_name_them() {
         (&["-t", "60"], "come to the same name"),
         (&["--max-size", "100K"], "smaller than one file"),
         (&["--max-size", "1.5G"], "not a size"),
+        (&["--min-free", "900000T"], "every closed file would be removed"),
+        (&["--metrics", "localhost:9100"], "such as 127.0.0.1:9100"),
         (&["--max-age", "180"], "180"),
         (&["--max-age", "0s"], "longer than --rotate"),
     ] {

@@ -183,7 +183,31 @@ fn retention_names_what_is_older_and_says_so_by_its_status() {
     assert!(answer.stdout.starts_with("nothing in 2 files is from before "), "{}", answer.stdout);
     // What the C program recorded years ago, and what cannot be read.
     assert_eq!(coverage(&golden("tcp.ct"), &["--retention", "180d"]).status, 0, "recorded after today, as it says");
-    assert_eq!(coverage(&golden("udp.combined.ct"), &["--retention", "180d"]).status, 1, "it tells no begin");
+    assert_eq!(
+        coverage(&golden("udp.combined.ct"), &["--retention", "180d"]).status,
+        0,
+        "and so are its flows without a start"
+    );
     assert_eq!(coverage(&directory.path().join("none"), &["--retention", "180d"]).status, 5);
     assert_eq!(coverage(directory.path(), &["--retention", "180"]).status, 2, "of what?");
+}
+
+/// A flow that nobody saw begin is in the squeezed file with a time that is not known: that makes nothing older than its begin.
+#[test]
+fn what_was_squeezed_is_as_old_as_what_it_was_made_from() {
+    let segment = Segment::new(&header(0, None)).push(&v4(Kind::End, 1, 10)).push(&v4(Kind::Start, 2, 20));
+    let directory = journal(&[("0", &segment.stopped())]);
+    let squeezed = directory.path().join("squeezed");
+    assert_eq!(run(["squeeze".as_ref(), "-o".as_ref(), squeezed.as_os_str(), directory.path().as_os_str()]).status, 0);
+    let answer = coverage(&squeezed, &["--retention", "180d"]);
+    assert_eq!(answer.status, 0, "{}", answer.stdout);
+}
+
+/// What holds a journal's segments back is none of its files, and not told of.
+#[test]
+fn a_hold_is_no_part_of_the_journal() {
+    let directory = left(&chain(&[], &[]), &[0, 1]);
+    std::fs::write(directory.path().join("HOLD"), "").unwrap();
+    let listed = run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
+    assert_eq!((listed.status, listed.stderr.as_str()), (0, ""));
 }

@@ -37,6 +37,16 @@ pub fn damage(file: &Path) -> String {
     format!("offset {block}")
 }
 
+/// Segments beside an archive of them are the same flows twice.
+#[test]
+fn an_archive_is_not_put_among_segments() {
+    let directory = crate::readers::coverage::journal(&[("0", &crate::readers::found::overrun()[0][0])]);
+    let path = directory.path().as_os_str();
+    let answer = run(["export".as_ref(), "-o".as_ref(), path, path]);
+    assert_eq!((answer.status, fs::read_dir(path).unwrap().count()), (2, 1), "{}", answer.stderr);
+    assert!(answer.stderr.contains("the directory holds segments"), "{}", answer.stderr);
+}
+
 #[test]
 fn damage_in_a_journal_is_told_and_counted_and_the_rest_is_exported() {
     let journal = journal(1, 2_000, 2.0);
