@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use ctrecorder_format::{Damage, Fault};
 
+use super::of_netns::OfNetns;
 use super::selection::moment;
 use super::{InZone, Misuse, Report, Status};
 use crate::journal::{Journal, Member, Shown};
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// Up to this time, rather than to the end of the last segment; a date is its first moment
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+
+    #[command(flatten)]
+    of_netns: OfNetns,
 
     #[command(flatten)]
     zone: InZone,
@@ -65,8 +69,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse("--since is later than --until".into()));
     }
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
-        .told_once(|repeats| remarks.push(repeats.to_string()));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let zone = arguments.zone.zone();
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
     arguments.zone.tell(&report);

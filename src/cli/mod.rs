@@ -10,6 +10,7 @@ mod header;
 mod lines;
 mod list;
 mod missing;
+mod of_netns;
 mod report;
 mod selection;
 mod squeeze;

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::ValueEnum;
 
+use super::of_netns::OfNetns;
 use super::squeeze::{Choice, Plan};
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, OpenRecords, Scan, Shown};
@@ -64,6 +65,9 @@ pub struct Arguments {
     without_ids: bool,
 
     #[command(flatten)]
+    of_netns: OfNetns,
+
+    #[command(flatten)]
     threads: Threads,
 
     #[command(flatten)]
@@ -100,6 +104,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Selected { filter, remarks } = arguments.selection.selected(&Clock::new(None))?;
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
     let mut report = Report::new(journal.length(), true);
     remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {

@@ -197,7 +197,7 @@ impl Parts {
             None
         } else {
             let path = self.directory.prepare(&file)?;
-            Some(Output::create(&path, *form, &header.host, *without_ids)?)
+            Some(Output::create(&path, *form, header, *without_ids)?)
         };
         Ok(Part { number, hour, from, to, flows: 0, output })
     }

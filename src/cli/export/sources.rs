@@ -29,6 +29,7 @@ pub(super) struct Source {
     /// Its length in bytes.
     pub(super) length: u64,
     host: String,
+    netns: Option<u32>,
     begun: u64,
     /// Its number in its recorder's run.
     pub(super) segment: Option<u64>,
@@ -68,8 +69,17 @@ impl Sources {
                 let (first, second) = (first.escape_debug(), second.escape_debug());
                 bail!(Misuse(format!("files of several hosts, \"{first}\" and \"{second}\": export each by itself")))
             }
+            _ if self.are_of_several_netns() => {
+                bail!(Misuse("files of several network namespaces: export each by itself, with --netns".into()))
+            }
             _ => Ok(()),
         }
+    }
+
+    fn are_of_several_netns(&self) -> bool {
+        let mut ids = self.files.iter().flatten().map(|file| file.netns);
+        let first = ids.next();
+        ids.any(|id| Some(id) != first)
     }
 
     /// The export, by 32 hexadecimal digits.
@@ -102,6 +112,7 @@ impl Source {
             name,
             length,
             host: version.host().to_owned(),
+            netns: version.netns(),
             begun: version.begun(),
             segment: version.header().map(|header| header.segment_number),
             digest,

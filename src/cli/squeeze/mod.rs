@@ -18,6 +18,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Address, Columns, DirectoryEntry, Family, Head, Index, Record};
 
+use super::of_netns::OfNetns;
 use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::file::directory_of;
 use crate::journal::{Journal, OpenRecords, Scan, Select, Shown};
@@ -63,6 +64,9 @@ pub struct Arguments {
     /// Only flows of this family
     #[arg(long)]
     family: Option<FamilyName>,
+
+    #[command(flatten)]
+    of_netns: OfNetns,
 
     #[command(flatten)]
     zone: InZone,
@@ -179,8 +183,9 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
         let what = format!("{}: the segments of a directory become one file: say which with -o", Shown(directory));
         bail!(Misuse(what));
     }
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
-        .told_once(|repeats| remarks.push(repeats.to_string()));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let mut report = Report::new(journal.length(), true).in_zone(arguments.zone.zone());
     arguments.zone.tell(&report);
     remarks.iter().for_each(|remark| report.line(remark));
