@@ -5,6 +5,9 @@
 //! segment each event passes a `mirror` of the kernel's table, which the writing thread holds against the table itself
 //! at the head of each segment and after gaps (`table`); a third thread waits for the disk (`sync`).
 //!
+//! Of other network namespaces (`others`) each has a queue, a writing thread and a journal of its own (`elsewhere`); what has to be
+//! asked there is asked through a `door`.
+//!
 //! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, look around, set what is to be set,
 //! create the first segment, give up privileges, and only then start threads, since capabilities belong to a thread.
 
@@ -13,6 +16,8 @@ pub(crate) mod clock;
 mod convert;
 mod daemon;
 pub(crate) mod delivery;
+pub(crate) mod door;
+mod elsewhere;
 mod error;
 mod files;
 mod flows;
@@ -21,6 +26,7 @@ mod listen;
 mod logging;
 mod mirror;
 pub(crate) mod neighbours;
+mod others;
 mod pattern;
 mod pidfile;
 mod predecessor;

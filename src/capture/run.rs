@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::fchown;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ctrecorder_format::{Family, Note};
@@ -11,6 +12,7 @@ use super::daemon::{self, Report, Side};
 use super::delivery::Delivery;
 use super::error::StartError;
 use super::listen::{self, Listener, Wanted};
+use super::others::{Ids, Others};
 use super::pattern::Pattern;
 use super::pidfile::PidFile;
 use super::privileges::Identity;
@@ -59,9 +61,18 @@ pub struct Options {
     pub accounting: bool,
     /// Set the kernel's settings as recommended.
     pub set_sysctls: bool,
+    /// Record every network namespace that has an id in the recorder's own, each in a journal of its own.
+    pub all_netns: bool,
     /// Looks at the start for what would cost records, after settings were set: [`doctor::at_start`](crate::doctor::at_start),
     /// which stands above the recorder and so is handed in.
     pub examine: fn(&Options) -> Vec<Remark>,
+}
+
+impl Options {
+    /// What is recorded.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted { protocols: self.protocols.clone(), families: self.families.clone() }
+    }
 }
 
 /// Something to tell the operator at the start.
@@ -102,9 +113,11 @@ struct Recorder {
     warnings: Vec<String>,
     signals: SignalFd,
     socket: EventSocket,
+    ids: Option<Ids>,
     delivery: Delivery,
     segments: Segments,
     not_running: Option<Note>,
+    options: Options,
     wanted: Wanted,
     poll: Option<Duration>,
     prior_audible: bool,
@@ -118,7 +131,11 @@ impl Recorder {
         let signals = listen::signals()?;
         let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
         be_nice(options.nice)?;
-        let socket = EventSocket::open(options.socket_buffer)?;
+        let mut socket = EventSocket::open(options.socket_buffer)?;
+        let ids = options.all_netns.then(Ids::open).transpose()?;
+        if ids.is_some() {
+            socket.hear_all_netns()?;
+        }
         let delivery = Delivery::begin(&socket, options.reliable)
             .map_err(StartError::system("cannot make the kernel's delivery reliable"))?;
         let mut warnings = Vec::new();
@@ -148,7 +165,7 @@ impl Recorder {
         let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
-        let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
+        let (wanted, options) = (options.wanted(), options.clone());
         let (poll, queue, silence) = (options.poll, options.queue, options.silence);
         let not_running = neighbours.not_running;
         Ok(Self {
@@ -156,9 +173,11 @@ impl Recorder {
             warnings,
             signals,
             socket,
+            ids,
             delivery,
             segments,
             not_running,
+            options,
             wanted,
             poll,
             prior_audible,
@@ -170,9 +189,11 @@ impl Recorder {
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.
     fn record(self, report: Option<Report>) -> Result<(), StartError> {
         let queue = Queue::new(self.queue).map_err(StartError::system("cannot make an event file"))?;
-        let statistics = Statistics::default();
+        let statistics = Arc::new(Statistics::default());
         let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);
-        let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
+        let others = self.ids.map(|ids| Others::new(ids, self.options, Arc::clone(&statistics)));
+        let mut listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
+        listener.hear(others);
         let recording = Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence);
         let result = std::thread::scope(|scope| {
             let writing = std::thread::Builder::new()
@@ -201,7 +222,7 @@ impl Recorder {
 }
 
 /// Ends the draining thread when the writing one ends, however it does: nobody would write what is received.
-struct EndTogether<'a>(&'a Queue);
+pub(super) struct EndTogether<'a>(pub(super) &'a Queue);
 
 impl Drop for EndTogether<'_> {
     fn drop(&mut self) {

@@ -90,7 +90,7 @@ pub(super) fn stamps() -> bool {
 }
 
 /// Whether the kernel reports the ends of flows that began while nobody listened.
-pub(super) fn reports_all() -> bool {
+pub(crate) fn reports_all() -> bool {
     EVENTS.value() == Some(1)
 }
 

@@ -82,7 +82,13 @@ pub struct Arguments {
     #[arg(long)]
     accounting: bool,
 
-    /// Set nf_conntrack_events and nf_conntrack_timestamp of this network namespace to 1, for flows that begin afterwards
+    /// Record every network namespace, too, that has an id (nsid) in this one: each in files of its own, ct.netns-3.log beside
+    /// ct.log for the one with the id 3. Its nf_conntrack_events has to be 1
+    #[arg(long)]
+    all_netns: bool,
+
+    /// Set nf_conntrack_events and nf_conntrack_timestamp of each network namespace that is recorded to 1, for flows that begin
+    /// afterwards
     #[arg(long)]
     set_sysctls: bool,
 }
@@ -171,6 +177,7 @@ mod recorder {
             },
             accounting: arguments.accounting,
             set_sysctls: arguments.set_sysctls,
+            all_netns: arguments.all_netns,
             examine: crate::doctor::at_start,
         })
     }

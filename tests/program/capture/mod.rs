@@ -11,6 +11,7 @@ mod follow;
 mod keyframe;
 mod killed;
 mod neighbours;
+mod netns;
 mod outputs;
 mod overrun;
 mod privileges;
