@@ -5,6 +5,7 @@
 //! | `modules` | what is in the kernel, without having it load anything |
 //! | `tracking` | connection tracking in this network namespace, and whether this process may hear of it |
 //! | `settings` | its settings, its table, the socket's buffer |
+//! | `netns` | the other network namespaces, if they are to be recorded |
 //! | `clock` | whether the clock is synchronised |
 //! | `place` | the directory of the files, and what is in it |
 //! | `space` | its room, and how long that lasts |
@@ -15,6 +16,7 @@
 mod clock;
 mod finding;
 mod modules;
+mod netns;
 mod place;
 mod settings;
 pub mod show;
@@ -32,6 +34,8 @@ use modules::{CTNETLINK, Modules, Presence};
 pub struct Subject<'a> {
     /// Whether packets and bytes are to be counted.
     pub accounting: bool,
+    /// Whether the other network namespaces are to be recorded.
+    pub all_netns: bool,
     /// The receive buffer that a recorder would ask for, in bytes.
     pub socket_buffer: usize,
     /// Where it would write, if that is to be looked at.
@@ -53,6 +57,8 @@ pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
 pub fn at_start(options: &Options) -> Vec<Remark> {
     let subject = Subject {
         accounting: options.accounting,
+        // Its recorder looks at each by itself, and says what is not right there.
+        all_netns: false,
         socket_buffer: options.socket_buffer,
         pattern: Some(&options.pattern),
         user: options.user.as_deref(),
@@ -70,6 +76,9 @@ fn examine_but_files(subject: &Subject<'_>) -> Vec<Finding> {
     // Where that is missing, to open a socket of netfilter might have the kernel load something.
     if ctnetlink == Presence::Present {
         findings.extend(settings::buffer(subject.socket_buffer));
+    }
+    if subject.all_netns {
+        findings.push(netns::examine());
     }
     findings.push(clock::examine());
     if let Some(pattern) = subject.pattern {
