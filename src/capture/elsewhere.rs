@@ -24,9 +24,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// So many files of one name, numbered, are passed over at most: an id is given again to another namespace.
 const NUMBERED_MAX: u32 = 1000;
 
-/// What `filters` of a header says where it is not sure that the namespace reports all of its flows. It makes who say UNKNOWN
+/// What `filters` of a header says where it is not sure that the namespace reports the flows that begin. It makes who say UNKNOWN
 /// rather than NONE.
-const NOT_ALL: &str = "what the namespace reported, whose nf_conntrack_events was not known to be 1";
+const NOT_ALL: &str = "what the namespace reported, whose nf_conntrack_events was not known to be on";
 
 /// How a recording ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,10 @@ pub(super) struct Elsewhere {
 
 /// What was found there.
 struct Found {
-    /// `nf_conntrack_events` is 1.
-    reports_all: bool,
+    /// `nf_conntrack_events` was 1 when it was found: the ends of the flows that were there are heard, too.
+    reported_all: bool,
+    /// What begins from now on is reported.
+    reports: bool,
     /// Packets and bytes are counted.
     counts: bool,
 }
@@ -65,8 +67,8 @@ impl Elsewhere {
         let _span = tracing::info_span!("netns", id = self.id).entered();
         let mut door = Door::of(self.id);
         let found = self.look(&mut door);
-        let reports_all = found.as_ref().is_some_and(|found| found.reports_all);
-        if !reports_all && !self.is_heard {
+        let reports = found.as_ref().is_some_and(|found| found.reports);
+        if !reports && !self.is_heard {
             if found.is_some() {
                 tracing::warn!(
                     "not recorded, for it does not report its flows: {} there, or start with --set-sysctls",
@@ -80,7 +82,8 @@ impl Elsewhere {
         let segments = self.create(first)?;
         tracing::info!("{}: recording", segments.path().display());
         let wanted = self.options.wanted();
-        let table = Table::new(wanted, self.options.poll, reports_all, &self.queue, &self.statistics).behind(door);
+        let prior_audible = found.is_some_and(|found| found.reported_all);
+        let table = Table::new(wanted, self.options.poll, prior_audible, &self.queue, &self.statistics).behind(door);
         Recording::new(segments, not_running, table, &self.queue, &self.statistics, None).run()?;
         Ok(End::Recorded)
     }
@@ -89,9 +92,10 @@ impl Elsewhere {
     fn look(&self, door: &mut Door) -> Option<Found> {
         let options = &self.options;
         let within = door.within(|| {
+            let reported_all = settings::reports_all();
             let failed = if options.set_sysctls { settings::set(options.accounting) } else { Vec::new() };
             failed.iter().for_each(|failure| tracing::warn!("{failure}"));
-            Found { reports_all: settings::reports_all(), counts: settings::counts() }
+            Found { reported_all, reports: settings::reports_elsewhere(), counts: settings::counts() }
         });
         within
             .inspect_err(|error| {
@@ -102,7 +106,7 @@ impl Elsewhere {
 
     fn header(&self, door: &Door, found: Option<&Found>) -> Header {
         let inode = door.inode().and_then(|inode| u32::try_from(inode).ok()).unwrap_or(0);
-        let is_sure = found.is_some_and(|found| found.reports_all);
+        let is_sure = found.is_some_and(|found| found.reports);
         Header {
             namespace: namespace(inode, Some(self.id)),
             // Where that is not known there may be something to keep.

@@ -24,18 +24,21 @@ use crate::netlink::socket::{NetnsSocket, RequestSocket};
 pub(super) struct Ids {
     news: NetnsSocket,
     all: RequestSocket,
+    /// The id that the recorder's own namespace has in itself, if somebody gave it one, when that was last asked.
+    own: Option<u32>,
 }
 
 impl Ids {
     /// Hears of every id that is given from here on.
     pub(super) fn open() -> Result<Self, StartError> {
-        Ok(Self { news: NetnsSocket::open()?, all: RequestSocket::open_for_netns_ids()? })
+        Ok(Self { news: NetnsSocket::open()?, all: RequestSocket::open_for_netns_ids()?, own: None })
     }
 
-    /// The id that the recorder's own namespace has in itself, if somebody gave it one.
-    fn own(&mut self) -> Option<u32> {
-        let own = File::open("/proc/thread-self/ns/net").ok()?;
-        self.all.netns_id(own.as_fd()).ok().flatten()
+    /// Whether this is the id that the recorder's own namespace has now.
+    fn is_own(&mut self, id: u32) -> bool {
+        let own = File::open("/proc/thread-self/ns/net").and_then(|own| self.all.netns_id(own.as_fd()));
+        self.own = own.ok().flatten();
+        self.own == Some(id)
     }
 }
 
@@ -89,7 +92,7 @@ impl Others {
 
     /// Where the events of the namespace with this id go; `None`: it is the recorder's own.
     pub(super) fn batch(&mut self, id: u32, own: &Queue) -> Option<&mut Vec<Captured>> {
-        if !self.recordings.contains_key(&id) {
+        if !self.recordings.contains_key(&id) && self.ids.own != Some(id) {
             self.begin_heard(id, own, Vec::new(), true);
         }
         self.recordings.get_mut(&id).map(|recording| &mut recording.batch)
@@ -102,7 +105,7 @@ impl Others {
 
     /// Begins a recording, unless there is one, or the namespace is the recorder's own.
     fn begin_heard(&mut self, id: u32, own: &Queue, mut events: Vec<Captured>, is_heard: bool) {
-        if self.recordings.contains_key(&id) || self.ids.own() == Some(id) {
+        if self.recordings.contains_key(&id) || self.ids.is_own(id) {
             return;
         }
         self.begun = clock::now().max(self.begun + 1);
@@ -135,6 +138,7 @@ impl Others {
             match message {
                 Message::NetnsId(Some(id)) => self.begin(id, own, Vec::new()),
                 Message::NetnsGone(id) => {
+                    self.ids.own = self.ids.own.filter(|own| *own != id);
                     if let Some(recording) = self.recordings.remove(&id) {
                         recording.queue.command(Command::StopNow);
                         self.ending.push((id, recording));

@@ -83,7 +83,7 @@ pub struct Arguments {
     accounting: bool,
 
     /// Record every network namespace, too, that has an id (nsid) in this one: each in files of its own, ct.netns-3.log beside
-    /// ct.log for the one with the id 3. Its nf_conntrack_events has to be 1
+    /// ct.log for the one with the id 3. Its nf_conntrack_events must not be 0; before Linux 6.3 it has to be 1
     #[arg(long)]
     all_netns: bool,
 

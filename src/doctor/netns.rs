@@ -18,7 +18,7 @@ pub(super) fn examine() -> Finding {
     };
     let (mut silent, mut closed) = (Vec::new(), Vec::new());
     for id in &ids {
-        match Door::of(*id).within(settings::reports_all) {
+        match Door::of(*id).within(settings::reports_elsewhere) {
             Ok(true) => {}
             Ok(false) => silent.push(*id),
             Err(_) => closed.push(*id),
@@ -27,13 +27,14 @@ pub(super) fn examine() -> Finding {
     of_ids(&ids, silent, closed)
 }
 
-/// What comes of these namespaces, of which some do not report all of their flows, and to some there is no way.
+/// What comes of these namespaces, of which some do not report their flows, and to some there is no way.
 fn of_ids(ids: &[u32], silent: Vec<u32>, closed: Vec<u32>) -> Finding {
     let name = "netns";
     let found = format!("other network namespaces that have an id here: {}", ids.len());
     let list = |ids: &[u32]| ids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
     let finding = if !silent.is_empty() {
-        let what = "have another nf_conntrack_events than 1, and are not recorded unless --set-sysctls sets it";
+        let what =
+            "do not report their flows, and are not recorded unless --set-sysctls sets nf_conntrack_events there";
         Finding::warning(name, format!("{found}; those with these {what}: {}", list(&silent)))
     } else if !closed.is_empty() {
         let what = "what was alive there before is not known to a recorder";

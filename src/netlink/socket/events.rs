@@ -100,8 +100,8 @@ impl EventSocket {
 
     /// From here on hears, too, of every other network namespace that has an id (nsid) in its own; [`Self::receive`] tells which.
     ///
-    /// Such a namespace reports what its own `nf_conntrack_events` says: with 2, the default, nothing as long as nobody listens
-    /// there, in that very namespace.
+    /// Such a namespace reports what its own `nf_conntrack_events` says. Before Linux 6.3, with 2, the default since 5.19, that is
+    /// nothing as long as nobody listens in that very namespace.
     ///
     /// # Errors
     /// [`OpenError::NotPermittedNetns`] without CAP_NET_BROADCAST; [`OpenError::NoNetns`] before Linux 4.2.

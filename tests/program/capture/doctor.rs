@@ -74,6 +74,7 @@ fn of_all_network_namespaces_those_that_report_nothing_are_named() {
     let (own, other) = (Namespace::new("own"), Namespace::new("other"));
     own.name_netns(&other, 6);
     make_flows(&other, 0..1, true);
+    set_events(&other, 0);
     let all = Examined::of(&own, &["--all-netns"]);
     all.expect("netns", "warning", "not recorded");
     assert_eq!(all.find("netns")["values"], serde_json::json!({"count": 1, "silent": [6], "closed": []}));

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::capture::recorder::{Recorder, make_flows, text};
+use crate::capture::recorder::{Recorder, end_flows, make_flows, text};
 use crate::lab::{Namespace, wait_for, wait_until};
 use crate::program::{self, Answer, answer, ctrecorder};
 
@@ -248,6 +248,7 @@ fn a_namespace_that_reports_nothing_is_not_recorded_until_it_does() {
     let (own, other) = (Namespace::new("own"), Namespace::new("silent"));
     own.name_netns(&other, 4);
     make_flows(&other, 0..5, false);
+    other.sysctl("netfilter/nf_conntrack_events", 0);
     let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns"]);
     wait_until("a warning", || recorder.log().contains("netns{id=4}: not recorded"));
     assert!(recorder.log().contains("sysctl -w net.netfilter.nf_conntrack_events=1"), "{}", recorder.log());
@@ -258,15 +259,48 @@ fn a_namespace_that_reports_nothing_is_not_recorded_until_it_does() {
     recorder.stop();
 }
 
+/// With 2, the default, the kernel reports what begins while somebody listens, since Linux 6.3 in whichever namespace.
+#[test]
+fn a_namespace_as_it_is_made_is_recorded_from_its_first_flow_on() {
+    let (own, other) = (Namespace::new("own"), Namespace::new("new"));
+    own.name_netns(&other, 4);
+    let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns", "--poll", "1"]);
+    wait_until("both tables to be read", || recorder.log().matches("flows are alive").count() == 2);
+    make_flows(&other, 0..5, true);
+    wait_until("all of its flows", || list(&recorder, &["--netns", "4"]).len() == 10);
+    recorder.stop();
+    assert_eq!(list(&recorder, &["-s", "--netns", "4"]).len(), 5);
+    let header = recorder.segments().iter().map(header).find(|header| header.netns() == Some(4)).unwrap();
+    assert_eq!(header.filters, "");
+}
+
 #[test]
 fn set_sysctls_has_each_namespace_report_its_flows() {
     let (own, other) = (Namespace::new("own"), Namespace::new("set"));
     own.name_netns(&other, 4);
     make_flows(&other, 0..5, false);
-    let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns", "--set-sysctls"]);
+    other.sysctl("netfilter/nf_conntrack_events", 0);
+    make_flows(&other, 5..10, false);
+    let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns", "--set-sysctls", "--poll", "1"]);
     wait_until("both tables to be read", || recorder.log().matches("flows are alive").count() == 2);
     make_flows(&other, 10..15, true);
-    wait_until("all of its flows", || list(&recorder, &["--netns", "4"]).len() == 15);
+    wait_until("all of its flows", || list(&recorder, &["--netns", "4"]).len() == 20);
+    // Those that began with 0 end in silence, and are looked for.
+    end_flows(&other, 5..10);
+    wait_until("ends that nobody heard", || list(&recorder, &["--netns", "4"]).len() == 25);
+    let ends = list(&recorder, &["--netns", "4"]);
+    assert_eq!(ends.iter().filter(|line| line.contains("[ended after")).count(), 5, "{ends:#?}");
+    recorder.stop();
+}
+
+#[test]
+fn the_recorders_own_namespace_stays_its_own_if_it_has_an_id_in_itself() {
+    let own = Namespace::new("own");
+    own.name_netns(&own, 9);
+    let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns"]);
+    make_flows(&own, 0..10, true);
+    wait_until("its flows", || list(&recorder, &["--netns", "own"]).len() == 20);
+    assert_eq!(recorder.segments().len(), 1);
     recorder.stop();
 }
 
