@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn releases_of_kernels_are_told_apart() {
-        assert_eq!(["6.18.44-amd64\n", "6.4-rc1", "5.10.0"].map(version), [Some((6, 18)), Some((6, 3)), Some((5, 10))]);
+        assert_eq!(["6.18.44-amd64\n", "6.3-rc1", "5.10.0"].map(version), [Some((6, 18)), Some((6, 3)), Some((5, 10))]);
         assert_eq!(["", "next-6.4", "6"].map(version), [None; 3]);
     }
 }

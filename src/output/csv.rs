@@ -174,7 +174,7 @@ mod tests {
 
     /// The fields of one line, as the `csv` crate reads them.
     fn fields<A: Address>(csv: &mut Csv, record: &Record<A>, counters: Option<&Counters>) -> Vec<String> {
-        let mut out = NAMES.as_bytes().to_vec();
+        let mut out = csv.head().into_bytes();
         csv.record(&mut out, record, counters);
         assert!(out.ends_with(b"\r\n"));
         // The reader refuses lines of another length than the first.
@@ -258,5 +258,19 @@ mod tests {
         let mut csv = Csv::new();
         csv.note(&Note::gap(AT - 1, AT, 0, Cause::TableRead));
         assert_eq!(fields(&mut csv, &record, None)[7..11], ["true", "false", "true", "2026-11-20T14:00:02.999999999Z"]);
+    }
+
+    #[test]
+    fn the_network_namespace_has_a_column_where_it_is_wanted() {
+        let record = crate::sample::record(Kind::Start, 7, 0, [([0_u8; 4], 0); 4]);
+        let mut csv = Csv::new();
+        csv.host("a,b");
+        csv.netns(Some(3));
+        assert_eq!(fields(&mut csv, &record, None).last().unwrap(), "a,b");
+        csv.tell_netns();
+        for (netns, field) in [(Some(3), "3"), (None, "")] {
+            csv.netns(netns);
+            assert_eq!(fields(&mut csv, &record, None).iter().rev().take(2).collect::<Vec<_>>(), [field, "a,b"]);
+        }
     }
 }
