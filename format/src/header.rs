@@ -110,7 +110,8 @@ pub struct Header {
     pub families: u8,
     /// Layer-4 protocols recorded, by their numbers; empty: all.
     pub protocols: Vec<u8>,
-    /// Inode number of the network namespace recorded, 0 if not known.
+    /// The network namespace recorded, as [`namespace`] makes a number of it: that of its inode, 0 if not known, and, of
+    /// another namespace than the recorder's own, its id there.
     pub namespace: u64,
     /// Further filters in force, as text; empty: none.
     pub filters: String,
@@ -203,6 +204,11 @@ impl Header {
         if self.counters { record + size_of::<Counters>() } else { record }
     }
 
+    /// The id (nsid) that the network namespace recorded had in the recorder's own; `None` if it was that one.
+    pub const fn netns(&self) -> Option<u32> {
+        split(self.namespace).1
+    }
+
     /// Whether records of this family were recorded.
     pub const fn has_family(&self, family: Family) -> bool {
         self.families & family_bit(family) != 0
@@ -285,6 +291,22 @@ impl Header {
         }
         Ok(header)
     }
+}
+
+/// [`Header::namespace`] of the namespace with this inode number (0: not known), and, if it is not the recorder's own, the id
+/// that it has there.
+pub const fn namespace(inode: u32, netns: Option<u32>) -> u64 {
+    // The kernel's ids are below 2^31.
+    let id = match netns {
+        Some(id) => id as u64 + 1,
+        None => 0,
+    };
+    id << 32 | inode as u64
+}
+
+/// The inode number and the id that [`namespace`] made a number of.
+pub const fn split(namespace: u64) -> (u32, Option<u32>) {
+    (namespace as u32, ((namespace >> 32) as u32).checked_sub(1))
 }
 
 /// The bit of a family in [`Header::families`].

@@ -51,7 +51,7 @@ pub struct Recorded {
     pub families: u8,
     /// Layer-4 protocols, by their numbers; empty: all.
     pub protocols: Vec<u8>,
-    /// Inode number of the network namespace, 0 if not known.
+    /// The network namespace, as the header of a segment has it: docs/format.md, "Body".
     pub namespace: u64,
     /// Further filters, as text; empty: none.
     pub filters: String,

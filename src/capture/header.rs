@@ -37,12 +37,14 @@ pub(super) fn first(families: &[Family], protocols: &Protocols, now: u64) -> Hea
 
 /// The header of the segment that follows the one with this header and digest.
 pub(super) fn next(last: &Header, previous: Digest, now: u64) -> Header {
+    // The settings at hand are those of the recorder's own network namespace.
+    let is_own = last.netns().is_none();
     Header {
         tag: random(),
         segment_number: last.segment_number + 1,
         created: now,
-        counters: settings::counts(),
-        clock: clock(),
+        counters: if is_own { settings::counts() } else { last.counters },
+        clock: if is_own { clock() } else { last.clock },
         utc_offset_seconds: utc_offset_seconds(),
         previous: Some(previous),
         ..last.clone()

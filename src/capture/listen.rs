@@ -13,6 +13,7 @@ use super::clock;
 use super::convert::Captured;
 use super::delivery::Delivery;
 use super::error::StartError;
+use super::others::Others;
 use super::queue::{Command, Queue};
 use super::statistics::{Statistics, Tally};
 use crate::netlink::parse::{Message, messages};
@@ -74,6 +75,8 @@ pub(super) struct Listener<'a> {
     batch: Vec<Captured>,
     /// What was counted of it.
     tally: Tally,
+    /// Other network namespaces, if they are heard, too.
+    others: Option<Others>,
     /// The kernel had no room for events, and its queue has not been empty since.
     overrun: bool,
     /// It said so since the last account.
@@ -111,6 +114,7 @@ impl<'a> Listener<'a> {
             delivery,
             batch,
             tally: Tally::default(),
+            others: None,
             overrun: false,
             told: false,
             taken: 0,
@@ -123,16 +127,22 @@ impl<'a> Listener<'a> {
         }
     }
 
+    /// Hears the other network namespaces, too.
+    pub(super) fn hear(&mut self, others: Option<Others>) {
+        self.others = others;
+    }
+
     /// Drains until the writing side says that it is for the last time. When a signal says to stop, what the kernel has
     /// delivered by that moment is drained before the writing side is told.
     pub(super) fn run(mut self) -> Result<(), StartError> {
         let mut stopping = false;
+        if let Some(others) = &mut self.others {
+            others.begin_all(self.queue);
+        }
         while !self.queue.is_closed() {
-            let mut ready = [
-                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.queue.bell(), PollFlags::POLLIN),
-            ];
+            let watched = [self.socket.as_fd(), self.signals.as_fd(), self.queue.bell()].into_iter();
+            let watched = watched.chain(self.others.as_ref().map(Others::news));
+            let mut ready: Vec<_> = watched.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
             match poll(&mut ready, PollTimeout::from(QUIET_MS)) {
                 // Nothing came, so nothing is missing up to now.
                 Ok(0) => self.whole_until = clock::now(),
@@ -140,17 +150,23 @@ impl<'a> Listener<'a> {
                 Err(error) => return Err(StartError::system("cannot wait for events")(error)),
             }
             self.queue.hush();
-            self.drain()?;
+            let heard = self.others.as_mut().map_or(Ok(()), Others::hear);
+            heard.map_err(StartError::system("cannot hear which network namespaces there are"))?;
+            if self.drain()?
+                && let Some(others) = &mut self.others
+            {
+                others.act(self.whole_until, self.queue);
+            }
             self.lull();
             while let Ok(Some(signal)) = self.signals.read_signal() {
                 match Signal::try_from(signal.ssi_signo as i32) {
-                    Ok(Signal::SIGHUP) => self.queue.command(Command::NewSegment),
-                    Ok(Signal::SIGUSR1) => self.queue.command(Command::Flush),
+                    Ok(Signal::SIGHUP) => self.command(Command::NewSegment),
+                    Ok(Signal::SIGUSR1) => self.command(Command::Flush),
                     _ => {
                         self.drain()?;
                         self.hand_over_gap(true);
                         // Whoever says it twice means it.
-                        self.queue.command(if stopping { Command::StopNow } else { Command::Stop });
+                        self.command(if stopping { Command::StopNow } else { Command::Stop });
                         stopping = true;
                     }
                 }
@@ -164,18 +180,40 @@ impl<'a> Listener<'a> {
         }
         self.hand_over_gap(true);
         self.queue.drained(until);
-        Ok(())
+        self.others.map_or(Ok(()), |others| others.finish(until))
+    }
+
+    /// Tells every writing side to do something.
+    fn command(&self, command: Command) {
+        self.queue.command(command);
+        if let Some(others) = &self.others {
+            others.command(command);
+        }
+    }
+
+    /// Tells every writing side something.
+    fn note(&self, note: Note) {
+        self.queue.note(note);
+        if let Some(others) = &self.others {
+            others.note(note);
+        }
     }
 
     /// Takes all that the socket holds, or, under a load that never ends, enough to look at the signals again; returns
     /// whether it was all.
     fn drain(&mut self) -> Result<bool, StartError> {
         let ticket = self.queue.asked();
+        if let Some(others) = &mut self.others {
+            others.note_tickets();
+        }
         let mut malformed = 0;
         let mut emptied = false;
         for _ in 0..ROUNDS {
             let received = self.receive(&mut malformed)?;
-            if self.batch.len() >= BATCH || received == Received::Nothing {
+            if self.batch.len() >= BATCH
+                || self.others.as_ref().is_some_and(|others| others.waiting() >= BATCH)
+                || received == Received::Nothing
+            {
                 self.hand_over();
             }
             match received {
@@ -198,6 +236,9 @@ impl<'a> Listener<'a> {
         }
         if emptied {
             self.queue.answer(ticket);
+            if let Some(others) = &self.others {
+                others.answer();
+            }
         }
         Ok(emptied)
     }
@@ -217,13 +258,21 @@ impl<'a> Listener<'a> {
         if !self.batch.is_empty() {
             self.statistics.lost_in_queue.add(self.queue.push(&mut self.batch));
         }
+        if let Some(others) = &mut self.others {
+            self.statistics.lost_in_queue.add(others.hand_over());
+        }
     }
 
     /// One system call's worth of events.
     fn receive(&mut self, malformed: &mut u64) -> Result<Received, StartError> {
-        let (wanted, tally, batch) = (&self.wanted, &mut self.tally, &mut self.batch);
-        let take = |datagram: &[u8]| {
+        let (wanted, tally, queue) = (&self.wanted, &mut self.tally, self.queue);
+        let (own, others) = (&mut self.batch, &mut self.others);
+        let take = |datagram: &[u8], netns: Option<u32>| {
             let arrived = clock::now();
+            let batch = match (netns, others.as_mut()) {
+                (Some(id), Some(others)) => others.batch(id, queue).unwrap_or(own),
+                _ => &mut *own,
+            };
             for message in messages(datagram) {
                 match message {
                     Ok(Message::Event(event)) => match Captured::new(&event, arrived) {
@@ -252,14 +301,14 @@ impl<'a> Listener<'a> {
         if let Some(note) = delivery.map_err(StartError::system("cannot change the kernel's delivery"))? {
             // What was dropped up to here is told as it was delivered.
             self.hand_over_gap(true);
-            self.queue.note(note);
+            self.note(note);
         }
         let truncated = self.socket.truncated();
         let malformed = malformed + (truncated - self.truncated);
         self.truncated = truncated;
         if malformed > 0 {
             self.statistics.malformed.add(malformed);
-            self.queue.note(Note::gap(self.whole_until.min(now), now, malformed, Cause::Malformed));
+            self.note(Note::gap(self.whole_until.min(now), now, malformed, Cause::Malformed));
         }
         let foreign = self.socket.foreign();
         self.statistics.forged.add(foreign - self.foreign);
@@ -294,7 +343,7 @@ impl<'a> Listener<'a> {
     fn hand_over_gap(&mut self, urgent: bool) {
         let Some(gap) = self.gap else { return };
         if urgent || self.gap_told.is_none_or(|told| told.elapsed() >= GAP_INTERVAL) {
-            self.queue.note(gap);
+            self.note(gap);
             (self.gap, self.gap_told) = (None, Some(Instant::now()));
         }
     }

@@ -6,6 +6,9 @@
 //! at the head of each segment and after gaps (`table`); a third thread waits for the disk (`sync`), a fourth removes old
 //! segments (`retention`), and a fifth answers who asks what was counted (`metrics`).
 //!
+//! Of other network namespaces (`others`) each has a queue, a writing thread and a journal of its own (`elsewhere`); what has to be
+//! asked there is asked through a `door`.
+//!
 //! The order of a start is a contract ([`run`]): fork, lock the pid file, open the socket, look around, set what is to be set,
 //! create the first segment, become another user, enter the `sandbox`, and only then start threads: privileges belong to a thread.
 //!
@@ -19,6 +22,8 @@ pub(crate) mod clock;
 mod convert;
 mod daemon;
 pub(crate) mod delivery;
+pub(crate) mod door;
+mod elsewhere;
 mod error;
 pub(crate) mod files;
 mod flows;
@@ -29,6 +34,7 @@ mod manager;
 mod metrics;
 mod mirror;
 pub(crate) mod neighbours;
+mod others;
 mod pattern;
 mod pidfile;
 mod predecessor;

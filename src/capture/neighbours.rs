@@ -50,7 +50,7 @@ pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
     let directory = pattern.directory(now);
     let lock = lock(&directory);
     let (own, glob) = (Origin::own(), pattern.glob());
-    let Fitting { newest, foreign, mut warnings } = examine(newest(&glob), &own)?;
+    let Fitting { newest, foreign, mut warnings } = examine(newest(&glob, is_of_own_netns), &own)?;
     let not_running = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
     let other_name = || Some((other_file(&directory, &glob)?, "has another name than the pattern gives"));
     let foreign = foreign.map(|path| (path, "is of another recorder, or squeezed"));
@@ -62,6 +62,15 @@ pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
         ));
     }
     Ok(Neighbours { lock, not_running, warnings })
+}
+
+/// Since when nothing was recorded of another network namespace of which these are the pattern and the origin, if something was
+/// recorded of it before `now` (ns since the epoch).
+pub(super) fn not_running_before(pattern: &Pattern, own: &Origin, now: u64) -> Option<Note> {
+    let Fitting { newest, mut warnings, .. } = examine(newest(&pattern.glob(), |_| true), own).ok()?;
+    let gap = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    gap
 }
 
 /// Locks the directory, so that of two recorders that start at once the second one finds the first one's segment. Where
@@ -87,10 +96,15 @@ pub(crate) fn fitting(glob: &str) -> impl Iterator<Item = (SystemTime, PathBuf)>
     })
 }
 
-/// The newest of them, by when they were written to last, the newest first.
-fn newest(glob: &str) -> Vec<PathBuf> {
+/// Whether a file is none of another network namespace's, which a recorder of all of them writes beside its own.
+fn is_of_own_netns(path: &Path) -> bool {
+    !Pattern::is_name_of_netns(path)
+}
+
+/// The newest of them that count, by when they were written to last, the newest first.
+fn newest(glob: &str, counts: fn(&Path) -> bool) -> Vec<PathBuf> {
     let mut newest = BinaryHeap::new();
-    for file in fitting(glob) {
+    for file in fitting(glob).filter(|(_, path)| counts(path)) {
         newest.push(Reverse(file));
         if newest.len() > OPENED_MAX {
             newest.pop();
@@ -155,7 +169,8 @@ fn other_file(directory: &Path, glob: &str) -> Option<PathBuf> {
     let glob = glob::Pattern::new(glob).ok()?;
     let files = fs::read_dir(directory).ok()?.filter_map(Result::ok);
     let files = files.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-    let others = files.map(|entry| entry.path()).filter(|path| !glob.matches_path_with(path, OPTIONS));
+    let is_other = |path: &PathBuf| !glob.matches_path_with(path, OPTIONS) && is_of_own_netns(path);
+    let others = files.map(|entry| entry.path()).filter(is_other);
     others.take(OTHERS_MAX).find(|path| predecessor::is_ours_by_magic(path))
 }
 
@@ -175,7 +190,7 @@ mod tests {
             file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + number)).unwrap();
         }
         fs::create_dir(directory.path().join("0/ct.directory")).unwrap();
-        let found = newest(&format!("{}/*/ct.*", directory.path().display()));
+        let found = newest(&format!("{}/*/ct.*", directory.path().display()), is_of_own_netns);
         assert_eq!(found, (34..50).rev().map(path).collect::<Vec<_>>());
     }
 

@@ -12,6 +12,9 @@ use super::clock::SECOND;
 const STEPS_MAX: u64 = 3000;
 const LOOK_AHEAD_SECONDS: u64 = 48 * 3600;
 
+/// Stands in names of files before the id of a network namespace.
+const OF_NETNS: &str = ".netns-";
+
 /// Where segments go: a path with strftime conversions, and how often a new one begins.
 #[derive(Clone, Debug)]
 pub struct Pattern {
@@ -57,6 +60,26 @@ impl Pattern {
         let pattern = Self { text, rotate_minutes };
         pattern.names_differ(now)?;
         Ok(pattern)
+    }
+
+    /// The pattern of what is recorded of another network namespace, by the id that it has in the recorder's own:
+    /// `ct.netns-3.log` for `ct.log`, and `ct.netns-3-2.log` if one file of that name is to be `passed_over`.
+    pub(super) fn of_netns(&self, id: u32, passed_over: u32) -> Self {
+        let is_whole = |text: &str| !StrftimeItems::new(text).any(|item| matches!(item, Item::Error));
+        let name = self.text.rfind('/').map_or(0, |slash| slash + 1);
+        // A point may belong to a conversion, as in %.3f.
+        let dot = self.text.rfind('.').filter(|dot| *dot > name && self.text.get(..*dot).is_some_and(is_whole));
+        let (stem, suffix) = self.text.split_at(dot.unwrap_or(self.text.len()));
+        let number = if passed_over > 0 { format!("-{}", passed_over + 1) } else { String::new() };
+        Self { text: format!("{stem}{OF_NETNS}{id}{number}{suffix}"), ..self.clone() }
+    }
+
+    /// Whether a file has a name as [`Pattern::of_netns`] gives it.
+    pub(super) fn is_name_of_netns(path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.match_indices(OF_NETNS).any(|(at, before)| {
+            name.get(at + before.len()..).is_some_and(|id| id.starts_with(|digit: char| digit.is_ascii_digit()))
+        })
     }
 
     /// The file name at a moment, in local time.
@@ -169,6 +192,25 @@ mod tests {
         assert_eq!(pattern.name_in(&FixedOffset::east_opt(19800).unwrap(), at(13, 5)), "/var/ct.20261120-1835");
         assert_eq!(pattern.next_rotation(at(13, 5)), Some(at(18, 0) - 7 * SECOND));
         assert_eq!(pattern.next_rotation(at(18, 0) - 7 * SECOND), Some(at(23, 0) + 3593 * SECOND));
+    }
+
+    #[test]
+    fn files_of_another_network_namespace_have_its_id_before_the_suffix() {
+        for (text, name) in [
+            ("/var/%H.ct", "/var/13.netns-3.ct"),
+            ("/var/ct.%H", "/var/ct.netns-3.13"),
+            ("/var.d/ct", "/var.d/ct.netns-3"),
+            ("/var/.ct", "/var/.ct.netns-3"),
+            ("/var/ct%.3f", "/var/ct.000.netns-3"),
+        ] {
+            let pattern = Pattern::new(text, 0, at(13, 5)).unwrap();
+            let other = pattern.of_netns(3, 0);
+            assert_eq!(other.name_in(&Utc, at(13, 5)), name);
+            assert!(Pattern::is_name_of_netns(Path::new(name)) && !Pattern::is_name_of_netns(Path::new(text)));
+        }
+        let again = Pattern::new("/ct.log", 0, 0).unwrap().of_netns(12, 1);
+        assert_eq!(again.name_in(&Utc, 0), "/ct.netns-12-2.log");
+        assert!(!Pattern::is_name_of_netns(Path::new("/x.netns-3/ct.netns-")));
     }
 
     #[test]

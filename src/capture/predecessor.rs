@@ -78,6 +78,11 @@ impl Origin {
         Self { host: header::host(), boot_id: header::boot_id(), namespace: header::namespace() }
     }
 
+    /// That of a recording with this header.
+    pub(super) fn of(header: &Header) -> Self {
+        Self { host: header.host.clone(), boot_id: header.boot_id, namespace: header.namespace }
+    }
+
     /// Whether a segment with this header was recorded here.
     fn has(&self, header: &Header) -> bool {
         // After a boot, a namespace has another number; and some headers do not know theirs.

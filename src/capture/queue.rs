@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ctrecorder_format::{Cause, Note};
@@ -70,7 +70,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     wake: Condvar,
     /// Wakes the draining side, which waits for its socket.
-    bell: EventFd,
+    bell: Arc<EventFd>,
     /// The last ticket handed out.
     asked: AtomicU64,
     /// How often the draining side has come round.
@@ -97,17 +97,27 @@ struct State {
 impl Queue {
     /// A queue for at most `limit` events.
     pub(super) fn new(limit: usize) -> io::Result<Self> {
-        Ok(Self {
+        let bell = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+        Ok(Self::with_bell(limit, Arc::new(bell)))
+    }
+
+    /// A queue for at most `limit` events that is filled from the same socket: its bell wakes the same draining side.
+    pub(super) fn beside(&self, limit: usize) -> Self {
+        Self::with_bell(limit, Arc::clone(&self.bell))
+    }
+
+    fn with_bell(limit: usize, bell: Arc<EventFd>) -> Self {
+        Self {
             limit: limit.max(1),
             wake_at: WAKE_AT.min(limit / 2).max(1),
             state: Mutex::default(),
             wake: Condvar::new(),
-            bell: EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?,
+            bell,
             asked: AtomicU64::new(0),
             rounds: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             depth: AtomicUsize::new(0),
-        })
+        }
     }
 
     /// How many events wait.

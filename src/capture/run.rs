@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::fchown;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ctrecorder_format::{Family, Note};
@@ -13,6 +14,7 @@ use super::delivery::Delivery;
 use super::error::StartError;
 use super::listen::{self, Listener, Wanted};
 use super::metrics::{Metrics, Sources};
+use super::others::{Ids, Others};
 use super::pattern::Pattern;
 use super::pidfile::PidFile;
 use super::privileges::{self, Identity};
@@ -69,9 +71,23 @@ pub struct Options {
     pub set_sysctls: bool,
     /// Give up, once started, whatever a recorder does not need: files, system calls, and of root's powers all but CAP_NET_ADMIN.
     pub sandbox: bool,
+    /// Record every network namespace that has an id in the recorder's own, each in a journal of its own.
+    pub all_netns: bool,
     /// Looks at the start for what would cost records, after settings were set: [`doctor::at_start`](crate::doctor::at_start),
     /// which stands above the recorder and so is handed in.
     pub examine: fn(&Options) -> Vec<Remark>,
+}
+
+impl Options {
+    /// What is recorded.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted { protocols: self.protocols.clone(), families: self.families.clone() }
+    }
+
+    /// Whether it gives up what it does not need. To look into other network namespaces takes what a sandbox is there to take away.
+    const fn is_sandboxed(&self) -> bool {
+        self.sandbox && !self.all_netns
+    }
 }
 
 /// Something to tell the operator at the start.
@@ -112,9 +128,11 @@ struct Recorder {
     warnings: Vec<String>,
     signals: SignalFd,
     socket: EventSocket,
+    ids: Option<Ids>,
     delivery: Delivery,
     segments: Segments,
     not_running: Option<Note>,
+    options: Options,
     wanted: Wanted,
     poll: Option<Duration>,
     prior_audible: bool,
@@ -133,7 +151,11 @@ impl Recorder {
         let signals = listen::signals()?;
         let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
         be_nice(options.nice)?;
-        let socket = EventSocket::open(options.socket_buffer)?;
+        let mut socket = EventSocket::open(options.socket_buffer)?;
+        let ids = options.all_netns.then(Ids::open).transpose()?;
+        if ids.is_some() {
+            socket.hear_all_netns()?;
+        }
         let delivery = Delivery::begin(&socket, options.reliable)
             .map_err(StartError::system("cannot make the kernel's delivery reliable"))?;
         let mut warnings = Vec::new();
@@ -141,7 +163,7 @@ impl Recorder {
         let directory = options.pattern.directory(now);
         match &identity {
             Some(identity) => identity.check_directory(&directory)?,
-            None if options.sandbox => privileges::check_directory_when_sandboxed(&directory)?,
+            None if options.is_sandboxed() => privileges::check_directory_when_sandboxed(&directory)?,
             None => {}
         }
         let neighbours = neighbours::look(&options.pattern, now)?;
@@ -169,12 +191,14 @@ impl Recorder {
         let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
-        if !options.sandbox {
-            tracing::warn!("no sandbox (--no-sandbox): whoever came to rule this recorder would have all that it has");
+        if !options.is_sandboxed() {
+            let why = if options.sandbox { "--all-netns" } else { "--no-sandbox" };
+            tracing::warn!("no sandbox ({why}): whoever came to rule this recorder would have all that it has");
         }
-        let sandbox = options.sandbox.then(|| Sandbox::enter(&reach(options))).transpose();
+        let sandbox = options.is_sandboxed().then(|| Sandbox::enter(&reach(options))).transpose();
         let sandbox = sandbox.inspect_err(|_| segments.abandon())?;
-        let wanted = Wanted { protocols: options.protocols.clone(), families: options.families.clone() };
+        let retention = Retention::new(options.limits, &options.pattern);
+        let (wanted, pattern, options) = (options.wanted(), options.pattern.clone(), options.clone());
         let (poll, queue, silence) = (options.poll, options.queue, options.silence);
         let not_running = neighbours.not_running;
         Ok(Self {
@@ -182,17 +206,19 @@ impl Recorder {
             warnings,
             signals,
             socket,
+            ids,
             delivery,
             segments,
             not_running,
+            options,
             wanted,
             poll,
             prior_audible,
             queue,
             silence,
-            retention: Retention::new(options.limits, &options.pattern),
+            retention,
             metrics,
-            pattern: options.pattern.clone(),
+            pattern,
             started: now,
             sandbox,
         })
@@ -201,9 +227,11 @@ impl Recorder {
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.
     fn record(self, report: Option<Report>) -> Result<(), StartError> {
         let queue = Queue::new(self.queue).map_err(StartError::system("cannot make an event file"))?;
-        let statistics = Statistics::default();
+        let statistics = Arc::new(Statistics::default());
         let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);
-        let listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
+        let others = self.ids.map(|ids| Others::new(ids, self.options, Arc::clone(&statistics)));
+        let mut listener = Listener::new(self.socket, self.delivery, self.signals, self.wanted, &queue, &statistics);
+        listener.hear(others);
         let (metrics, pattern, started) = (self.metrics, self.pattern, self.started);
         let sources = Sources { statistics: &statistics, queue: &queue, pattern: &pattern, started };
         let recording =
@@ -244,7 +272,7 @@ impl Recorder {
 }
 
 /// Ends the draining thread when the writing one ends, however it does: nobody would write what is received.
-struct EndTogether<'a>(&'a Queue);
+pub(super) struct EndTogether<'a>(pub(super) &'a Queue);
 
 impl Drop for EndTogether<'_> {
     fn drop(&mut self) {

@@ -89,6 +89,11 @@ impl Segments {
         &mut self.writer
     }
 
+    /// Whether they are of the recorder's own network namespace.
+    pub(super) const fn are_of_own_netns(&self) -> bool {
+        self.header.netns().is_none()
+    }
+
     /// The current segment's path.
     pub(super) fn path(&self) -> &Path {
         &self.path

@@ -96,8 +96,29 @@ pub(super) fn stamps() -> bool {
 }
 
 /// Whether the kernel reports the ends of flows that began while nobody listened.
-pub(super) fn reports_all() -> bool {
+pub(crate) fn reports_all() -> bool {
     EVENTS.value() == Some(1)
+}
+
+/// Whether the kernel reports the flows that begin here from now on to a recorder in another network namespace; where that is not
+/// sure, no.
+///
+/// With 2 a flow is reported if somebody listened when it began: since Linux 6.3 in any namespace, before that in this very one
+/// ("netfilter: ctnetlink: make event listener tracking global", fdf6491193e4, which some stable kernels before have, too).
+pub(crate) fn reports_elsewhere() -> bool {
+    match EVENTS.value() {
+        Some(1) => true,
+        Some(2) => {
+            fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| version(&release) >= Some((6, 3)))
+        }
+        _ => false,
+    }
+}
+
+/// The first two numbers of a kernel's release, as in `6.18.44-amd64`.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// Sets what is not as recommended. With `accounting`, packets and bytes shall be counted, too. Returns what could not be
@@ -151,4 +172,15 @@ fn read_again(file: &File) -> Option<u64> {
 /// The value of a setting; `None` where the kernel has none, or none of numbers.
 fn read(name: &str) -> Option<u64> {
     fs::read_to_string(format!("{DIRECTORY}/{name}")).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_of_kernels_are_told_apart() {
+        assert_eq!(["6.18.44-amd64\n", "6.3-rc1", "5.10.0"].map(version), [Some((6, 18)), Some((6, 3)), Some((5, 10))]);
+        assert_eq!(["", "next-6.4", "6"].map(version), [None; 3]);
+    }
 }

@@ -12,6 +12,7 @@ use ctrecorder_format::{Cause, Family, Note, Totals, Writer};
 use super::account::Account;
 use super::clock;
 use super::convert::Captured;
+use super::door::Door;
 use super::listen::Wanted;
 use super::mirror::Mirror;
 use super::queue::{Queue, Standing};
@@ -40,6 +41,8 @@ pub(super) struct Table<'a> {
     mirror: Mirror,
     account: Account,
     wanted: Wanted,
+    /// The way to another network namespace's table.
+    door: Option<Door>,
     queue: &'a Queue,
     statistics: &'a Statistics,
     reading: Option<Reading>,
@@ -102,6 +105,7 @@ impl<'a> Table<'a> {
             mirror: Mirror::new(prior_audible),
             account: Account::default(),
             wanted,
+            door: None,
             queue,
             statistics,
             reading: None,
@@ -114,6 +118,11 @@ impl<'a> Table<'a> {
             accounted_in_segment: 0,
             settled: None,
         }
+    }
+
+    /// The same of the network namespace behind this door.
+    pub(super) fn behind(self, door: Door) -> Self {
+        Self { door: Some(door), ..self }
     }
 
     /// How many flows are alive, as far as the journal tells.
@@ -249,7 +258,11 @@ impl<'a> Table<'a> {
     /// Begins by taking the events up to now: what is heard of later has begun since.
     fn begin(&mut self) -> io::Result<()> {
         self.due = None;
-        let socket = RequestSocket::open().map_err(io::Error::other)?;
+        let socket = match &mut self.door {
+            None => RequestSocket::open(),
+            Some(door) => door.within(RequestSocket::open)?,
+        };
+        let socket = socket.map_err(io::Error::other)?;
         let ticket = Some(self.queue.ask());
         self.reading =
             Some(Reading { socket, phase: Phase::Opening, began: 0, read: 0, gaps: 0, ticket, rest: None, held: 0 });

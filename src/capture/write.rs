@@ -343,8 +343,15 @@ impl<'a> Recording<'a> {
             self.segments.writer().seal();
             self.write_out();
         }
+        self.log_statistics();
+    }
+
+    /// Logs what was counted: once, if several network namespaces are recorded, for it is that of all.
+    fn log_statistics(&mut self) {
         self.table.count();
-        tracing::info!("{}", self.statistics);
+        if self.segments.are_of_own_netns() {
+            tracing::info!("{}", self.statistics);
+        }
     }
 
     /// Ends, since no new segment can ever be had: whoever starts the recorder again has a sandbox around the new directory.
@@ -383,8 +390,7 @@ impl<'a> Recording<'a> {
             Ok(()) => self.segments.sync_at_end().err().map(|error| (None, error)),
         };
         self.statistics.lost_on_disk.add(lost.as_ref().and_then(|(events, _)| *events).unwrap_or(0));
-        self.table.count();
-        tracing::info!("{}", self.statistics);
+        self.log_statistics();
         let path = self.segments.path().to_path_buf();
         lost.map_or(Ok(()), |(events, error)| Err(StartError::Unwritten { path, events, error }))
     }

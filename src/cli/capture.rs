@@ -108,7 +108,13 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE")]
     min_free: Option<Size>,
 
-    /// Set nf_conntrack_events and nf_conntrack_timestamp of this network namespace to 1, for flows that begin afterwards
+    /// Record every network namespace, too, that has an id (nsid) in this one: each in files of its own, ct.netns-3.log beside
+    /// ct.log for the one with the id 3. Its nf_conntrack_events must not be 0; before Linux 6.3 it has to be 1
+    #[arg(long)]
+    all_netns: bool,
+
+    /// Set nf_conntrack_events and nf_conntrack_timestamp of each network namespace that is recorded to 1, for flows that begin
+    /// afterwards
     #[arg(long)]
     set_sysctls: bool,
 
@@ -206,6 +212,7 @@ mod recorder {
             metrics: arguments.metrics,
             limits,
             sandbox: !arguments.no_sandbox,
+            all_netns: arguments.all_netns,
             examine: crate::doctor::at_start,
         })
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use ctrecorder_format::{Damage, Fault};
 
+use super::of_netns::OfNetns;
 use super::selection::moment;
 use super::{InZone, Misuse, Report, Status, retention};
 use crate::journal::{Journal, Member, Shown};
@@ -42,6 +43,9 @@ pub struct Arguments {
     retention: Option<u64>,
 
     #[command(flatten)]
+    of_netns: OfNetns,
+
+    #[command(flatten)]
     zone: InZone,
 
     /// How it is written
@@ -74,8 +78,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse("--since is later than --until".into()));
     }
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
-        .told_once(|repeats| remarks.push(repeats.to_string()));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let zone = arguments.zone.zone();
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
     arguments.zone.tell(&report);

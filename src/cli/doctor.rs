@@ -23,6 +23,10 @@ pub struct Arguments {
     #[arg(long)]
     accounting: bool,
 
+    /// The other network namespaces are to be recorded, too, as with capture
+    #[arg(long)]
+    all_netns: bool,
+
     /// How it is written
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
@@ -58,6 +62,7 @@ mod examination {
         let pattern = pattern.map_err(|error| Misuse(error.to_string()))?;
         let subject = Subject {
             accounting: arguments.accounting,
+            all_netns: arguments.all_netns,
             socket_buffer: SOCKET_BUFFER_KIB as usize * 1024,
             pattern: pattern.as_ref(),
             user: arguments.user.as_deref(),

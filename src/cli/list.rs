@@ -11,6 +11,7 @@ use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::lines::LineOptions;
 use super::missing::Numbers;
+use super::of_netns::OfNetns;
 use super::{Report, Selected, Selection, Status, Threads, header};
 use crate::journal::{Error, Follow, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
 use crate::output::{Lines, Zone};
@@ -50,6 +51,9 @@ pub struct Arguments {
     follow: bool,
 
     #[command(flatten)]
+    of_netns: OfNetns,
+
+    #[command(flatten)]
     lines: LineOptions,
 
     #[command(flatten)]
@@ -63,8 +67,9 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Selected { filter, mut remarks } = arguments.selection.selected(&arguments.lines.zone.clock())?;
     let mut failures = Vec::new();
-    let mut journal = Journal::find(&arguments.paths, |error| failures.push(error))
-        .told_once(|repeats| remarks.push(repeats.to_string()));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let mut journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     // Starts and ends are put together file after file, in the order that was given, as `squeeze` does.
     if !arguments.squeezed {
         journal = journal.by_time(|error| failures.push(error));
@@ -82,11 +87,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         },
         zone: arguments.lines.zone.zone(),
         host: None,
+        of_netns: arguments.of_netns,
+        is_passed_over: false,
         numbers: Numbers::default(),
         pairs: arguments.squeezed.then(Pairs::new),
         with_header: !arguments.no_header,
         with_names: arguments.follow || journal.files().len() > 1,
     };
+    if journal.has_netns() {
+        list.text.lines.tell_netns();
+    }
     list.text.text.extend_from_slice(list.text.lines.head().as_bytes());
     arguments.lines.zone.tell(&list.report);
     for remark in remarks {
@@ -113,12 +123,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if arguments.follow {
         return Err(list.follow(Follow::new(scan, &arguments.paths, &journal))).context("standard output");
     }
-    let done = if arguments.squeezed { scan.run(&journal, &mut list) } else { scan.run_merged(&journal, &mut list) };
-    match done {
-        ControlFlow::Continue(()) => list.finish(),
-        ControlFlow::Break(error) => Err(error),
+    // Flows of two namespaces are never one, whatever their tuples.
+    let journals = if arguments.squeezed { journal.by_netns() } else { vec![journal] };
+    for journal in &journals {
+        let scanned =
+            if arguments.squeezed { scan.run(journal, &mut list) } else { scan.run_merged(journal, &mut list) };
+        let done = match scanned {
+            ControlFlow::Continue(()) => list.settle(),
+            stop => stop,
+        };
+        if let ControlFlow::Break(error) = done {
+            return Err(error).context("standard output");
+        }
     }
-    .context("standard output")
+    Ok(list.report.status())
 }
 
 /// Lines on their way out.
@@ -152,6 +170,9 @@ struct List<W> {
     zone: Zone,
     /// The host that recorded what was read last.
     host: Option<String>,
+    /// Which files are wanted, and whether the one that is read is none of them: what is followed may become one.
+    of_netns: OfNetns,
+    is_passed_over: bool,
     /// Which segments there were.
     numbers: Numbers,
     /// If flows are wanted rather than events: starts and ends on the way to them.
@@ -203,15 +224,20 @@ impl<W: Write> List<W> {
         }
     }
 
-    /// Lists the flows that have no end, and writes the rest.
-    fn finish(mut self) -> io::Result<Status> {
-        if let Some(pairs) = self.pairs.take() {
+    /// Lists the flows that have no end, and writes the rest. What comes then is of others.
+    fn settle(&mut self) -> ControlFlow<io::Error> {
+        if let Some(pairs) = self.pairs.as_mut().map(std::mem::take) {
             pairs.finish(&mut self.text);
+            self.host = None;
         }
-        match self.write_out() {
-            ControlFlow::Continue(()) => Ok(self.report.status()),
-            ControlFlow::Break(error) => Err(error),
-        }
+        self.write_out()
+    }
+
+    /// What follows was recorded there.
+    fn recorded(&mut self, file: &Version<'_>) {
+        self.host(file.host());
+        self.text.lines.netns(file.netns());
+        self.is_passed_over = !self.of_netns.wants(file.netns());
     }
 }
 
@@ -219,11 +245,14 @@ impl<W: Write> Sink for List<W> {
     type Stop = io::Error;
 
     fn begin(&mut self, path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
+        self.recorded(file);
+        if self.is_passed_over {
+            return ControlFlow::Continue(());
+        }
         self.report.file(file);
         if let Some(pairs) = &mut self.pairs {
             pairs.begin(file, &mut self.text);
         }
-        self.host(file.host());
         if let Some(missing) = self.numbers.follow(file) {
             self.write_out()?;
             self.report.missing(path, missing);
@@ -242,6 +271,9 @@ impl<W: Write> Sink for List<W> {
     }
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
+        if self.is_passed_over {
+            return ControlFlow::Continue(());
+        }
         match &mut self.pairs {
             None => self.text.lines.record(&mut self.text.text, record, counters),
             Some(pairs) => pairs.ipv4(record, counters, &mut self.text),
@@ -250,6 +282,9 @@ impl<W: Write> Sink for List<W> {
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<io::Error> {
+        if self.is_passed_over {
+            return ControlFlow::Continue(());
+        }
         match &mut self.pairs {
             None => self.text.lines.record(&mut self.text.text, record, counters),
             Some(pairs) => pairs.ipv6(record, counters, &mut self.text),
@@ -258,11 +293,14 @@ impl<W: Write> Sink for List<W> {
     }
 
     fn resume(&mut self, _path: &Path, file: &Version<'_>) -> ControlFlow<io::Error> {
-        self.host(file.host());
+        self.recorded(file);
         ControlFlow::Continue(())
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<io::Error> {
+        if self.is_passed_over {
+            return ControlFlow::Continue(());
+        }
         let told = self.pairs.as_mut().map_or(*note, |pairs| pairs.note(note, &mut self.text));
         self.text.lines.note(&told);
         if note.is_gap() || note.cause() == Some(Cause::Account) {

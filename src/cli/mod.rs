@@ -12,6 +12,7 @@ mod header;
 mod lines;
 mod list;
 mod missing;
+mod of_netns;
 mod report;
 mod retention;
 mod selection;

@@ -5,6 +5,7 @@
 //! | `modules` | what is in the kernel, without having it load anything |
 //! | `tracking` | connection tracking in this network namespace, and whether this process may hear of it |
 //! | `settings` | its settings, its table, the socket's buffer |
+//! | `netns` | the other network namespaces, if they are to be recorded |
 //! | `clock` | whether the clock is synchronised |
 //! | `sandbox` | what keeps a recorder to its own |
 //! | `place` | the directory of the files, and what is in it |
@@ -16,6 +17,7 @@
 mod clock;
 mod finding;
 mod modules;
+mod netns;
 mod place;
 mod sandbox;
 mod settings;
@@ -34,6 +36,8 @@ use modules::{CTNETLINK, Modules, Presence};
 pub struct Subject<'a> {
     /// Whether packets and bytes are to be counted.
     pub accounting: bool,
+    /// Whether the other network namespaces are to be recorded.
+    pub all_netns: bool,
     /// The receive buffer that a recorder would ask for, in bytes.
     pub socket_buffer: usize,
     /// Where it would write, if that is to be looked at.
@@ -55,6 +59,8 @@ pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
 pub fn at_start(options: &Options) -> Vec<Remark> {
     let subject = Subject {
         accounting: options.accounting,
+        // Its recorder looks at each by itself, and says what is not right there.
+        all_netns: false,
         socket_buffer: options.socket_buffer,
         pattern: Some(&options.pattern),
         user: options.user.as_deref(),
@@ -72,6 +78,9 @@ fn examine_but_files(subject: &Subject<'_>) -> Vec<Finding> {
     // Where that is missing, to open a socket of netfilter might have the kernel load something.
     if ctnetlink == Presence::Present {
         findings.extend(settings::buffer(subject.socket_buffer));
+    }
+    if subject.all_netns {
+        findings.push(netns::examine());
     }
     findings.push(clock::examine());
     findings.push(sandbox::examine());

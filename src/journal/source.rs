@@ -90,6 +90,16 @@ impl Version<'_> {
         }
     }
 
+    /// Whether no file of its version has such a header: one of version 2.
+    pub const fn is_headerless(&self) -> bool {
+        matches!(self, Self::Two(_))
+    }
+
+    /// The id of the network namespace that was recorded, if that was another one than the recorder's own.
+    pub fn netns(&self) -> Option<u32> {
+        self.header().and_then(Header::netns)
+    }
+
     /// The header, if it has one of version 3, or what says the same, and it is whole.
     pub fn header(&self) -> Option<&Header> {
         match self {

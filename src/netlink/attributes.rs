@@ -104,6 +104,11 @@ impl<'a> Attribute<'a> {
         self.bytes().map(u32::from_be_bytes)
     }
 
+    /// The payload as a signed integer of 32 bits in the machine's byte order.
+    pub fn native_i32(self) -> Result<i32, Malformed> {
+        self.bytes().map(i32::from_ne_bytes)
+    }
+
     /// The payload as a big-endian integer of 64 bits.
     pub fn be64(self) -> Result<u64, Malformed> {
         self.bytes().map(u64::from_be_bytes)

@@ -62,6 +62,23 @@ pub mod nfnl {
     pub const NFPROTO_IPV6: u8 = 10;
 }
 
+/// Network namespaces and their ids, over rtnetlink. linux/rtnetlink.h, linux/net_namespace.h
+pub mod nsid {
+    /// An id was given to a namespace; or the answer to who asks for one. Its fixed part is `struct rtgenmsg`, padded to four bytes.
+    pub const RTM_NEWNSID: u16 = 88;
+    /// A namespace lost its id, mostly since it is gone.
+    pub const RTM_DELNSID: u16 = 89;
+    /// Asks for the id of a namespace, or for all ids.
+    pub const RTM_GETNSID: u16 = 90;
+    /// Multicast group: ids that are given and lost.
+    pub const RTNLGRP_NSID: u32 = 28;
+    /// The id, signed; -1 (`NETNSA_NSID_NOT_ASSIGNED`) of a namespace that has none. Of this group alone, attributes are in the
+    /// machine's byte order.
+    pub const NETNSA_NSID: u16 = 1;
+    /// A file descriptor of the namespace that is asked for.
+    pub const NETNSA_FD: u16 = 3;
+}
+
 /// Connection tracking over netlink. linux/netfilter/nfnetlink_conntrack.h
 pub mod ct {
     #![expect(missing_docs, reason = "the header documents them; the parser says what is made of each")]

@@ -7,6 +7,7 @@ use super::event::{Change, Counters, Event, Tuple};
 use super::kernel::ct::*;
 use super::kernel::nfnl::{NFGENMSG_LEN, NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_NFTABLES};
 use super::kernel::nlmsg::{NLM_F_CREATE, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSG_OVERRUN};
+use super::kernel::nsid::{NETNSA_NSID, RTM_DELNSID, RTM_NEWNSID};
 use super::kernel::rule::NFT_MSG_NEWRULE;
 use super::rule::{self, Rule};
 
@@ -21,6 +22,10 @@ pub enum Message {
     Overrun,
     /// A rule of nf_tables, of a dump.
     Rule(Rule),
+    /// What id a network namespace has: it was given, or is the answer to who asked; `None`: it has none.
+    NetnsId(Option<u32>),
+    /// The namespace with this id has none any more.
+    NetnsGone(u32),
     /// A request failed with this errno (positive); 0 acknowledges one that succeeded.
     Error(i32),
     /// Something else: expectations, statistics, other subsystems.
@@ -125,6 +130,8 @@ fn message(header: &Header, payload: &[u8], offset: usize) -> Result<Message, Ma
             Some(errno) => Message::Error(errno),
         }),
         NLMSG_OVERRUN => Ok(Message::Overrun),
+        RTM_NEWNSID => netns_id(payload, offset).map(Message::NetnsId),
+        RTM_DELNSID => netns_id(payload, offset).map(|id| id.map_or(Message::Other, Message::NetnsGone)),
         RULE => rule::read(payload, offset).map(Message::Rule),
         _ => Ok(Message::Other),
     }
@@ -143,6 +150,22 @@ pub(super) const fn subsystem(subsystem: u8, message: u8) -> u16 {
 /// The number that `struct nlmsgerr` and the end of a dump begin with: a negated errno.
 fn errno(payload: &[u8]) -> Option<i32> {
     payload.first_chunk().map(|&number| i32::from_ne_bytes(number).saturating_neg())
+}
+
+/// The id in a message of rtnetlink about a network namespace.
+fn netns_id(payload: &[u8], offset: usize) -> Result<Option<u32>, Malformed> {
+    // `struct rtgenmsg` is a byte, padded to as many as `struct nfgenmsg` has.
+    let Some(attributes) = payload.get(NFGENMSG_LEN..) else {
+        return Err(Reason::Cut.at(offset));
+    };
+    let mut id = None;
+    for attribute in Attributes::new(attributes, offset + NFGENMSG_LEN) {
+        let attribute = attribute?;
+        if attribute.kind == NETNSA_NSID {
+            id = u32::try_from(attribute.native_i32()?).ok();
+        }
+    }
+    Ok(id)
 }
 
 fn event(change: Change, payload: &[u8], offset: usize) -> Result<Message, Malformed> {

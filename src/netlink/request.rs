@@ -12,6 +12,7 @@ use super::kernel::nfnl::{NFNETLINK_V0, NFNL_SUBSYS_NFTABLES, NFPROTO_IPV4, NFPR
 use super::kernel::nlmsg::{
     NLA_F_NESTED, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NLMSG_HDRLEN,
 };
+use super::kernel::nsid::{NETNSA_FD, RTM_GETNSID};
 use super::kernel::protocol::*;
 use super::kernel::rule::NFT_MSG_GETRULE;
 use super::kernel::status::IPS_CONFIRMED;
@@ -62,6 +63,18 @@ pub fn dump_dying(to: &mut Vec<u8>) {
 /// Asks for every rule of nf_tables in the namespace, of all families: 20 bytes.
 pub fn dump_rules(to: &mut Vec<u8>) {
     Request::begin_of(to, subsystem(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE), NLM_F_DUMP, NFPROTO_UNSPEC).end();
+}
+
+/// Asks for the ids of all network namespaces that have one here: 20 bytes.
+pub fn dump_netns_ids(to: &mut Vec<u8>) {
+    Request::begin_of(to, RTM_GETNSID, NLM_F_DUMP, NFPROTO_UNSPEC).end();
+}
+
+/// Asks for the id that the network namespace of a file descriptor has here: 28 bytes.
+pub fn netns_id(to: &mut Vec<u8>, namespace: i32) {
+    let mut request = Request::begin_of(to, RTM_GETNSID, 0, NFPROTO_UNSPEC);
+    request.put(NETNSA_FD, &namespace.to_ne_bytes());
+    request.end();
 }
 
 /// Puts a flow into the table; it fails with EEXIST if one of its tuples is there already. At most 260 bytes.

@@ -3,6 +3,7 @@
 //! Both heed the kernel alone: what another program sent (its netlink port id is not 0) is dropped.
 
 mod events;
+mod netns;
 mod requests;
 
 use std::io;
@@ -12,7 +13,8 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 use nix::errno::Errno;
 use thiserror::Error;
 
-pub use events::{EventSocket, Received, receive_buffer_for};
+pub use events::{EventSocket, Received, may_hear_all_netns, receive_buffer_for};
+pub use netns::NetnsSocket;
 pub use requests::RequestSocket;
 
 /// Why connection tracking cannot be heard or asked, and what to do about it.
@@ -33,6 +35,14 @@ pub enum OpenError {
         own_program()
     )]
     NotPermitted,
+    /// The process lacks CAP_NET_BROADCAST, without which no other namespace is heard.
+    #[error(
+        "not permitted to hear of other network namespaces: run as root, or give CAP_NET_BROADCAST, too: setcap cap_net_admin,cap_net_broadcast+ep PROGRAM"
+    )]
+    NotPermittedNetns,
+    /// The kernel tells each socket of one namespace alone.
+    #[error("this kernel does not tell of other network namespaces: Linux 4.2 and later does")]
+    NoNetns,
     /// Anything else.
     #[error("cannot {what} a netlink socket: {source}")]
     Io {
@@ -50,6 +60,15 @@ impl OpenError {
             Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT => Self::NoNetfilterNetlink,
             Errno::EPERM | Errno::EACCES => Self::NotPermitted,
             _ => Self::Io { source, what },
+        }
+    }
+
+    /// For a failure to hear of all network namespaces.
+    fn of_netns(source: io::Error) -> Self {
+        match errno(&source) {
+            Errno::EPERM | Errno::EACCES => Self::NotPermittedNetns,
+            Errno::ENOPROTOOPT => Self::NoNetns,
+            _ => Self::of_socket(source, "hear all network namespaces with"),
         }
     }
 
@@ -74,7 +93,12 @@ fn errno(error: &io::Error) -> Errno {
 
 /// A socket of the netfilter family with a port id of its own.
 fn open() -> Result<Socket, OpenError> {
-    let mut socket = Socket::new(NETLINK_NETFILTER).map_err(|source| OpenError::of_socket(source, "open"))?;
+    open_of(NETLINK_NETFILTER)
+}
+
+/// The same of any family.
+fn open_of(family: isize) -> Result<Socket, OpenError> {
+    let mut socket = Socket::new(family).map_err(|source| OpenError::of_socket(source, "open"))?;
     socket.bind_auto().map_err(|source| OpenError::of_socket(source, "bind"))?;
     Ok(socket)
 }
@@ -92,6 +116,8 @@ mod tests {
             (OpenError::of_probe(of(Errno::EINVAL)), "modprobe nf_conntrack_netlink"),
             (OpenError::of_probe(of(Errno::EOPNOTSUPP)), "modprobe nf_conntrack_netlink"),
             (OpenError::of_probe(of(Errno::EPERM)), "setcap cap_net_admin+ep"),
+            (OpenError::of_netns(of(Errno::EPERM)), "setcap cap_net_admin,cap_net_broadcast+ep"),
+            (OpenError::of_netns(of(Errno::ENOPROTOOPT)), "Linux 4.2 and later"),
             (OpenError::of_socket(of(Errno::EMFILE), "open"), "cannot open a netlink socket: Too many open files"),
         ];
         for (error, advice) in cases {

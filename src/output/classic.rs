@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A line of what was found in the kernel's table, and not heard, says so at its end: ` [recovered]`, ` [ended after
-//! 2026.11.20 12:10:03.000412]`.
+//! 2026.11.20 12:10:03.000412]`. So does one of another network namespace than the recorder's own: ` [netns 3]`.
 
 use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
 use ctrecorder_format::{Address, Kind, Note, Record};
@@ -27,12 +27,24 @@ pub struct Classic {
     first: Times,
     second: Times,
     readings: Readings,
+    /// ` [netns 3]`, or nothing of the recorder's own namespace.
+    netns: String,
 }
 
 impl Classic {
     /// Times are written in this zone.
     pub fn new(zone: Zone) -> Self {
-        Self { first: Times::new(zone.clone()), second: Times::new(zone), readings: Readings::default() }
+        Self {
+            first: Times::new(zone.clone()),
+            second: Times::new(zone),
+            readings: Readings::default(),
+            netns: String::new(),
+        }
+    }
+
+    /// What follows was recorded in the network namespace of this id; `None`: in the recorder's own.
+    pub fn netns(&mut self, netns: Option<u32>) {
+        self.netns = netns.map_or_else(String::new, |netns| format!(" [netns {netns}]"));
     }
 
     /// Takes a note of the journal: one that the kernel's table was read tells of ends that were not heard.
@@ -72,6 +84,7 @@ impl Classic {
         if record.flags & (RECOVERED | END_AT_LATEST) != 0 {
             self.marks(out, record);
         }
+        out.extend_from_slice(self.netns.as_bytes());
         out.push(b'\n');
     }
 

@@ -18,9 +18,15 @@ use crate::protocol;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Conntrack {
     readings: Readings,
+    netns: Option<u32>,
 }
 
 impl Conntrack {
+    /// What follows was recorded in the network namespace of this id; `None`: in the recorder's own.
+    pub(super) const fn netns(&mut self, netns: Option<u32>) {
+        self.netns = netns;
+    }
+
     /// Takes a note of the journal.
     pub(super) fn note(&mut self, note: &Note) {
         self.readings.note(note);
@@ -50,8 +56,11 @@ impl Conntrack {
         out.push(b'\n');
     }
 
-    /// What conntrack(8) does not know: that a record was found, not heard.
+    /// What conntrack(8) does not know: of which namespace a record is, and that it was found, not heard.
     fn marks<A: Address>(&self, out: &mut Vec<u8>, record: &Record<A>) {
+        if let Some(netns) = self.netns {
+            number(out, b"netns=", netns);
+        }
         if record.flags & RECOVERED != 0 {
             out.extend_from_slice(b"[RECOVERED] ");
         }

@@ -9,12 +9,12 @@ use super::time::Rfc3339;
 use super::told;
 use crate::protocol;
 
-/// The line of names, its end included.
-pub(super) const NAMES: &str = concat!(
+/// The names of the columns.
+const NAMES: &str = concat!(
     "time,kind,start,start_clock,end,end_clock,duration_ns,reply_seen,recovered,end_at_latest,ended_after,",
     "family,protocol,protocol_number,",
     "original_src,original_sport,original_dst,original_dport,reply_src,reply_sport,reply_dst,reply_dport,",
-    "original_packets,original_bytes,reply_packets,reply_bytes,zone,mark,id,status,tcp_state,host\r\n"
+    "original_packets,original_bytes,reply_packets,reply_bytes,zone,mark,id,status,tcp_state,host"
 );
 
 /// Writes records as CSV.
@@ -25,18 +25,50 @@ pub(super) struct Csv {
     /// Of starts long before it, which have more in common with each other.
     start: Rfc3339,
     readings: Readings,
-    /// The last field, and the end of the line.
-    host: Vec<u8>,
+    host: String,
+    netns: Option<u32>,
+    /// There is a last column for that.
+    tells_netns: bool,
+    /// The last fields, and the end of the line.
+    end: Vec<u8>,
 }
 
 impl Csv {
     pub(super) fn new() -> Self {
-        Self { time: Rfc3339::new(), start: Rfc3339::new(), readings: Readings::default(), host: b"\r\n".to_vec() }
+        let (host, end) = (String::new(), b"\r\n".to_vec());
+        let readings = Readings::default();
+        Self { time: Rfc3339::new(), start: Rfc3339::new(), readings, host, netns: None, tells_netns: false, end }
+    }
+
+    /// The line of names, its end included.
+    pub(super) fn head(&self) -> String {
+        format!("{NAMES}{}\r\n", if self.tells_netns { ",netns" } else { "" })
+    }
+
+    /// There is a last column for the network namespace.
+    pub(super) const fn tell_netns(&mut self) {
+        self.tells_netns = true;
+    }
+
+    /// What follows was recorded in the network namespace of this id; `None`: in the recorder's own.
+    pub(super) fn netns(&mut self, netns: Option<u32>) {
+        self.netns = netns;
+        self.set_end();
+    }
+
+    fn set_end(&mut self) {
+        let netns = match self.netns {
+            Some(netns) if self.tells_netns => format!(",{netns}"),
+            None if self.tells_netns => ",".into(),
+            _ => String::new(),
+        };
+        self.end = format!("{}{netns}\r\n", self.host).into_bytes();
     }
 
     /// What follows was recorded by this host; empty if that is not known.
     pub(super) fn host(&mut self, host: &str) {
-        self.host = format!("{}\r\n", quoted(host)).into_bytes();
+        self.host = quoted(host);
+        self.set_end();
     }
 
     /// Takes a note of the journal.
@@ -73,7 +105,7 @@ impl Csv {
         }
         number(out, record.status.get());
         word(out, told::tcp_state(record).unwrap_or_default());
-        out.extend_from_slice(&self.host);
+        out.extend_from_slice(&self.end);
     }
 
     /// Appends the times, and what is known about them.
@@ -142,7 +174,7 @@ mod tests {
 
     /// The fields of one line, as the `csv` crate reads them.
     fn fields<A: Address>(csv: &mut Csv, record: &Record<A>, counters: Option<&Counters>) -> Vec<String> {
-        let mut out = NAMES.as_bytes().to_vec();
+        let mut out = csv.head().into_bytes();
         csv.record(&mut out, record, counters);
         assert!(out.ends_with(b"\r\n"));
         // The reader refuses lines of another length than the first.
@@ -226,5 +258,19 @@ mod tests {
         let mut csv = Csv::new();
         csv.note(&Note::gap(AT - 1, AT, 0, Cause::TableRead));
         assert_eq!(fields(&mut csv, &record, None)[7..11], ["true", "false", "true", "2026-11-20T14:00:02.999999999Z"]);
+    }
+
+    #[test]
+    fn the_network_namespace_has_a_column_where_it_is_wanted() {
+        let record = crate::sample::record(Kind::Start, 7, 0, [([0_u8; 4], 0); 4]);
+        let mut csv = Csv::new();
+        csv.host("a,b");
+        csv.netns(Some(3));
+        assert_eq!(fields(&mut csv, &record, None).last().unwrap(), "a,b");
+        csv.tell_netns();
+        for (netns, field) in [(Some(3), "3"), (None, "")] {
+            csv.netns(netns);
+            assert_eq!(fields(&mut csv, &record, None).iter().rev().take(2).collect::<Vec<_>>(), [field, "a,b"]);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write};
 
+use ctrecorder_format::header::split;
 use ctrecorder_format::{Clock, Closing, Content, Family, Footer, Header, MadeFrom, NS_PER_SECOND, header, legacy};
 
 use super::time::Times;
@@ -138,7 +139,11 @@ impl Lines {
         self.line("families", families(header));
         self.line("protocols", Protocols::from_numbers(&header.protocols));
         self.line("filters", known(&header.filters));
-        self.line("namespace", namespace(header.namespace));
+        let (inode, netns) = split(header.namespace);
+        self.line("namespace", namespace(inode));
+        if let Some(netns) = netns {
+            self.line("netns", netns);
+        }
         self.line("clock", clock);
         self.line("accounting", if header.counters { "yes" } else { "no" });
     }
@@ -171,7 +176,7 @@ impl Lines {
     }
 }
 
-fn namespace(inode: u64) -> String {
+fn namespace(inode: u32) -> String {
     if inode == 0 { UNKNOWN.to_owned() } else { inode.to_string() }
 }
 

@@ -23,11 +23,18 @@ pub(super) struct Json {
     readings: Readings,
     /// `"observer":{...},`, or nothing if the host is not known.
     observer: Vec<u8>,
+    netns: Option<u32>,
 }
 
 impl Json {
     pub(super) fn new() -> Self {
-        Self { time: Rfc3339::new(), start: Rfc3339::new(), readings: Readings::default(), observer: Vec::new() }
+        Self {
+            time: Rfc3339::new(),
+            start: Rfc3339::new(),
+            readings: Readings::default(),
+            observer: Vec::new(),
+            netns: None,
+        }
     }
 
     /// What follows was recorded by this host; empty if that is not known.
@@ -37,6 +44,11 @@ impl Json {
             let name = serde_json::Value::from(host);
             self.observer.extend_from_slice(format!(r#""observer":{{"hostname":{name}}},"#).as_bytes());
         }
+    }
+
+    /// What follows was recorded in the network namespace of this id; `None`: in the recorder's own.
+    pub(super) const fn netns(&mut self, netns: Option<u32>) {
+        self.netns = netns;
     }
 
     /// Takes a note of the journal.
@@ -96,6 +108,9 @@ impl Json {
     fn own<A: Address>(&mut self, out: &mut Vec<u8>, record: &Record<A>, layer4: Layer4) {
         // The zone is always there, so that no other name needs to ask whether it is the first.
         number(out, br#""ctrecorder":{"zone":"#, record.zone.get());
+        if let Some(netns) = self.netns {
+            number(out, br#","netns":"#, netns);
+        }
         for (name, value) in [
             (&br#","id":"#[..], record.id.get()),
             (br#","mark":"#, record.mark.get()),

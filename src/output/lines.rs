@@ -4,7 +4,7 @@ use ctrecorder_format::{Address, Counters, Note, Record};
 
 use super::classic::Classic;
 use super::conntrack::Conntrack;
-use super::csv::{self, Csv};
+use super::csv::Csv;
 use super::json::Json;
 use super::zone::Zone;
 
@@ -41,11 +41,18 @@ impl Lines {
         Self(Format::Csv(Box::new(Csv::new())))
     }
 
+    /// Records of several network namespaces follow: CSV has a column for that then. To be told before [`Lines::head`].
+    pub const fn tell_netns(&mut self) {
+        if let Format::Csv(csv) = &mut self.0 {
+            csv.tell_netns();
+        }
+    }
+
     /// What stands before all records, if anything.
-    pub const fn head(&self) -> &'static str {
-        match self.0 {
-            Format::Csv(_) => csv::NAMES,
-            Format::Classic(_) | Format::Conntrack(_) | Format::Json(_) => "",
+    pub fn head(&self) -> String {
+        match &self.0 {
+            Format::Csv(csv) => csv.head(),
+            Format::Classic(_) | Format::Conntrack(_) | Format::Json(_) => String::new(),
         }
     }
 
@@ -55,6 +62,16 @@ impl Lines {
             Format::Classic(_) | Format::Conntrack(_) => {}
             Format::Json(json) => json.host(host),
             Format::Csv(csv) => csv.host(host),
+        }
+    }
+
+    /// What follows was recorded in the network namespace of this id; `None`: in the recorder's own.
+    pub fn netns(&mut self, netns: Option<u32>) {
+        match &mut self.0 {
+            Format::Classic(classic) => classic.netns(netns),
+            Format::Conntrack(conntrack) => conntrack.netns(netns),
+            Format::Json(json) => json.netns(netns),
+            Format::Csv(csv) => csv.netns(netns),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use ctrecorder::netlink::kernel::ct::*;
 use ctrecorder::netlink::kernel::nlmsg::{NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN};
+use ctrecorder::netlink::kernel::nsid::{NETNSA_NSID, RTM_DELNSID, RTM_NEWNSID};
 use ctrecorder::netlink::kernel::protocol::{IPPROTO_TCP, IPPROTO_UDP};
 use ctrecorder::netlink::{Change, Counters, Event, Malformed, Message, Reason, Tuple};
 
@@ -49,6 +50,17 @@ fn reply() -> Vec<u8> {
 
 fn read_tuple(last: u8, sport: u16) -> Tuple {
     Tuple { src: [10, 0, 0, last].into(), dst: [192, 0, 2, 1].into(), sport, dport: 53 }
+}
+
+#[test]
+fn ids_of_network_namespaces_are_read() {
+    let id = |kind, id: i32| flow(kind, 0, &[attribute(NETNSA_NSID, &id.to_ne_bytes())]);
+    assert_eq!(only(&id(RTM_NEWNSID, 3)), Ok(Message::NetnsId(Some(3))));
+    assert_eq!(only(&id(RTM_NEWNSID, -1)), Ok(Message::NetnsId(None)));
+    assert_eq!(only(&id(RTM_DELNSID, 3)), Ok(Message::NetnsGone(3)));
+    assert_eq!(only(&id(RTM_DELNSID, -1)), Ok(Message::Other));
+    assert_eq!(reason(&flow(RTM_NEWNSID, 0, &[attribute(NETNSA_NSID, &[0; 8])])), Reason::PayloadSize(8));
+    assert_eq!(reason(&message(RTM_DELNSID, 0, &[0; 3])), Reason::Cut);
 }
 
 #[test]

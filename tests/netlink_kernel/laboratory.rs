@@ -75,7 +75,7 @@ pub fn dying(requests: &mut RequestSocket) -> usize {
 pub fn drain(events: &mut EventSocket) -> (Vec<Event>, usize) {
     let (mut found, mut overruns) = (Vec::new(), 0);
     loop {
-        let received = events.receive(|datagram| {
+        let received = events.receive(|datagram, _| {
             for message in messages(datagram) {
                 match message {
                     Ok(Message::Event(event)) => found.push(event),

@@ -18,7 +18,7 @@ pub fn drain(receive_buffer_bytes: usize) -> Result<()> {
     let mut datagrams = 0;
     while signals.read_signal()?.is_none() {
         wait(&socket, &signals)?;
-        while socket.receive(|_| datagrams += 1)? != Received::Nothing {}
+        while socket.receive(|_, _| datagrams += 1)? != Received::Nothing {}
     }
     println!("{datagrams} {}", socket.drops()?);
     Ok(())

@@ -1,6 +1,7 @@
 //! Segments of tests/data/v3, as they were made: once, by `cargo run -p ctrecorder-format --example golden`. Those that
 //! the writer of today would make otherwise (`big`, `protocols`) are only read.
 
+use ctrecorder_format::header::namespace;
 use ctrecorder_format::record::flags;
 use ctrecorder_format::{
     Address, Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, MadeFrom, Note, Record, Retirement,
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "every-protocol", bytes: every_protocol() },
         Sample { name: "left-open", bytes: left_open() },
         Sample { name: "retired", bytes: retired() },
+        Sample { name: "other-netns", bytes: other_netns() },
     ]
 }
 
@@ -49,6 +51,18 @@ pub fn example() -> (Vec<u8>, Digest) {
     writer.push(&dns(), None, CREATED + NS / 4 * 3 + 1000);
     let digest = writer.finish(Closing::WentOn, CREATED + 360 * 60 * NS).expect("a footer");
     (written(writer), digest)
+}
+
+/// What the recorder of the example heard in the network namespace that has the id 3 in its own: a flow of the same tuples.
+fn other_netns() -> Vec<u8> {
+    let namespace = namespace(4_026_532_177, Some(3));
+    let mut writer = writer(&Header { tag: 0x0003_0003, namespace, recorder_started: CREATED, ..header() });
+    writer.note(&Note::at(CREATED, Cause::Started));
+    let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
+    let start = Record { start: (CREATED + NS / 2).into(), ..translated(Kind::Start, TCP, web, 36782) };
+    writer.push(&start, None, CREATED + NS / 2);
+    writer.finish(Closing::Stopped, CREATED + NS).expect("a footer");
+    written(writer)
 }
 
 /// The next segment of the same recorder, cut off in the middle of its third block.

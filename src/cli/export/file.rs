@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use ctrecorder_format::{Address, Cause, Note, V4, V6};
+use ctrecorder_format::{Address, Cause, Header, Note, V4, V6};
 use tempfile::TempPath;
 
 use super::Form;
@@ -35,20 +35,20 @@ enum Format {
 }
 
 impl File {
-    /// A file of this name, for flows that `host` recorded.
-    pub(super) fn create(path: &Path, form: Form, host: &str, without_ids: bool) -> anyhow::Result<Self> {
+    /// A file of this name, for flows that were recorded as this header says.
+    pub(super) fn create(path: &Path, form: Form, header: &Header, without_ids: bool) -> anyhow::Result<Self> {
         let (file, temporary) = create(path, Maker::Export)?;
         let format = match form {
             #[cfg(feature = "archive")]
             Form::Parquet => Format::Parquet {
-                writer: Box::new(crate::archive::Writer::new(file, host)?),
+                writer: Box::new(crate::archive::Writer::new(file, &header.host)?),
                 group: crate::archive::Group::default(),
                 without_ids,
             },
             #[cfg(not(feature = "archive"))]
             Form::Parquet => anyhow::bail!("this program was built without the feature \"archive\""),
-            Form::Ndjson => Format::text(file, Lines::json(), host, without_ids)?,
-            Form::Csv => Format::text(file, Lines::csv(), host, without_ids)?,
+            Form::Ndjson => Format::text(file, Lines::json(), header, without_ids)?,
+            Form::Csv => Format::text(file, Lines::csv(), header, without_ids)?,
         };
         Ok(Self { path: path.to_owned(), temporary, format })
     }
@@ -103,10 +103,14 @@ impl File {
 }
 
 impl Format {
-    fn text(file: fs::File, mut lines: Lines, host: &str, without_ids: bool) -> io::Result<Self> {
+    fn text(file: fs::File, mut lines: Lines, header: &Header, without_ids: bool) -> io::Result<Self> {
         let mut to = BufWriter::with_capacity(1 << 20, file);
+        if header.netns().is_some() {
+            lines.tell_netns();
+        }
         to.write_all(lines.head().as_bytes())?;
-        lines.host(host);
+        lines.host(&header.host);
+        lines.netns(header.netns());
         Ok(Self::Text { to, lines: Box::new(lines), line: Vec::new(), without_ids })
     }
 }

@@ -21,6 +21,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 
 use super::flows::{Choice, Ending, Plan, Stream};
+use super::of_netns::OfNetns;
 use super::size::Size;
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, Shown};
@@ -66,6 +67,9 @@ pub struct Arguments {
     memory: Size,
 
     #[command(flatten)]
+    of_netns: OfNetns,
+
+    #[command(flatten)]
     threads: Threads,
 
     #[command(flatten)]
@@ -101,8 +105,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     }
     let Selected { filter, mut remarks } = arguments.selection.selected(&Clock::new(None))?;
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
-        .told_once(|repeats| remarks.push(repeats.to_string()));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let mut report = Report::new(journal.length(), true);
     remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {

@@ -146,7 +146,7 @@ impl Parts {
             None
         } else {
             let path = self.directory.prepare(&file)?;
-            Some(File::create(&path, *form, &header.host, *without_ids)?)
+            Some(File::create(&path, *form, header, *without_ids)?)
         };
         Ok(Part { number, hour, from, to, flows: 0, file })
     }

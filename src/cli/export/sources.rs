@@ -26,6 +26,7 @@ pub(super) struct Sources {
 #[derive(Clone, Debug)]
 struct Source {
     host: String,
+    netns: Option<u32>,
     begun: u64,
     /// What the export tells of it.
     file: SourceFile,
@@ -47,7 +48,7 @@ impl Sources {
         let filter = how.choice.filter_text().unwrap_or_default();
         let made = format!("{MAKING}\n{:?} {} {}\n{}\n", how.form, how.partition, how.without_ids, filter);
         let text = files.iter().fold(made, |text, file| {
-            let told = |Source { host, begun, file: SourceFile { length, segment, digest, .. } }: &Source| {
+            let told = |Source { host, begun, file: SourceFile { length, segment, digest, .. }, .. }: &Source| {
                 format!("{:?}", (host, begun, length, segment, digest))
             };
             text + &format!("{:?}\n", file.as_ref().map(told))
@@ -66,8 +67,17 @@ impl Sources {
                 let (first, second) = (first.escape_debug(), second.escape_debug());
                 bail!(Misuse(format!("files of several hosts, \"{first}\" and \"{second}\": export each by itself")))
             }
+            _ if self.are_of_several_netns() => {
+                bail!(Misuse("files of several network namespaces: export each by itself, with --netns".into()))
+            }
             _ => Ok(()),
         }
+    }
+
+    fn are_of_several_netns(&self) -> bool {
+        let mut ids = self.files.iter().flatten().map(|file| file.netns);
+        let first = ids.next();
+        ids.any(|id| Some(id) != first)
     }
 
     /// The export, by 32 hexadecimal digits.
@@ -98,6 +108,6 @@ impl Source {
         };
         let segment = version.header().map(|header| header.segment_number);
         let file = SourceFile { name, length, segment, digest };
-        Self { host: version.host().to_owned(), begun: version.begun(), file }
+        Self { host: version.host().to_owned(), netns: version.netns(), begun: version.begun(), file }
     }
 }

@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use ctrecorder_format::Family;
 
 use super::flows::{Choice, Ending, Plan, Stream};
+use super::of_netns::OfNetns;
 use super::size::Size;
 use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::file::directory_of;
@@ -56,6 +57,9 @@ pub struct Arguments {
     /// Only flows of this family
     #[arg(long)]
     family: Option<FamilyName>,
+
+    #[command(flatten)]
+    of_netns: OfNetns,
 
     #[command(flatten)]
     zone: InZone,
@@ -112,8 +116,9 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
         let what = format!("{}: the segments of a directory become one file: say which with -o", Shown(directory));
         bail!(Misuse(what));
     }
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error))
-        .told_once(|repeats| remarks.push(repeats.to_string()));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let mut report = Report::new(journal.length(), true).in_zone(arguments.zone.zone());
     arguments.zone.tell(&report);
     remarks.iter().for_each(|remark| report.line(remark));

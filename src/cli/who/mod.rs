@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use ctrecorder_format::NS_PER_SECOND;
 
+use super::of_netns::OfNetns;
 use super::{Misuse, Report, Status, Threads};
 use crate::journal::{Error, Journal, Shown};
 use crate::output::who;
@@ -67,6 +68,9 @@ pub struct Arguments {
     output: Option<Format>,
 
     #[command(flatten)]
+    of_netns: OfNetns,
+
+    #[command(flatten)]
     threads: Threads,
 }
 
@@ -91,9 +95,9 @@ enum Format {
 
 /// Answers what the arguments ask.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-    let Arguments { endpoint, paths, at, slack, proto, peer, tz, all, output, threads } = arguments;
+    let Arguments { endpoint, paths, at, slack, proto, peer, tz, all, output, of_netns, threads } = arguments;
     let terms = Terms { clock: Clock::new(tz), slack, protocols: proto };
-    let mut desk = Desk::new(paths, threads.number());
+    let mut desk = Desk::new(paths, of_netns, threads.number());
     if slack > DAY {
         desk.report.line(LONG_SLACK);
     }
@@ -147,6 +151,7 @@ fn warn(answer: &Answer, report: &Report) {
 /// Where questions are answered: the files that are asked, and what was said of them.
 struct Desk {
     paths: Vec<PathBuf>,
+    of_netns: OfNetns,
     threads: NonZeroUsize,
     /// The files, and what could not be found, where one of them is a pipe, which can be read only once.
     kept: Option<(Journal, Vec<Error>)>,
@@ -156,8 +161,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(paths: Vec<PathBuf>, threads: NonZeroUsize) -> Self {
-        Self { paths, threads, kept: None, report: Report::new(0, false), said: HashSet::new() }
+    fn new(paths: Vec<PathBuf>, of_netns: OfNetns, threads: NonZeroUsize) -> Self {
+        Self { paths, of_netns, threads, kept: None, report: Report::new(0, false), said: HashSet::new() }
     }
 
     /// Reads what questions need of the files as they are now, for all together.
@@ -183,8 +188,9 @@ impl Desk {
     fn find(&mut self) -> (Journal, Vec<Error>) {
         let mut failures = Vec::new();
         let mut repeats = Vec::new();
-        let journal = Journal::find(&self.paths, |error| failures.push(error))
-            .told_once(|repeat| repeats.push(repeat.to_string()));
+        let journal = Journal::find(&self.paths, |error| failures.push(error));
+        let journal = self.of_netns.of(journal, |error| failures.push(error));
+        let journal = journal.told_once(|repeat| repeats.push(repeat.to_string()));
         for repeat in repeats {
             self.remark(repeat);
         }

@@ -4,9 +4,13 @@ use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use netlink_sys::Socket;
+use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, getsockopt, recvmmsg, setsockopt, sockopt};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, NetlinkAddr, RecvMsg, UnknownCmsg, getsockopt, recvmmsg, setsockopt,
+    sockopt,
+};
 
 use super::super::kernel::nfnl::{NFNLGRP_CONNTRACK_DESTROY, NFNLGRP_CONNTRACK_NEW};
 use super::{OpenError, RequestSocket, open};
@@ -40,12 +44,28 @@ pub struct EventSocket {
     receive_buffer: usize,
     slots: Box<[[u8; SLOT]; BATCH]>,
     headers: Headers,
+    hears_all: bool,
     foreign: u64,
     truncated: u64,
     drops: u64,
 }
 
+/// What a namespace's id comes in, which nix does not know: a C int under SOL_NETLINK. linux/socket.h, linux/netlink.h
+const SOL_NETLINK: libc::c_int = 270;
+const NETLINK_LISTEN_ALL_NSID: libc::c_int = 8;
+
 struct Headers(MultiHeaders<NetlinkAddr>);
+
+impl Headers {
+    fn new() -> Self {
+        Self(MultiHeaders::preallocate(BATCH, None))
+    }
+
+    /// The same with room for the id of a namespace beside each datagram.
+    fn with_netns() -> Self {
+        Self(MultiHeaders::preallocate(BATCH, Some(cmsg_space!(libc::c_int))))
+    }
+}
 
 // SAFETY: the headers point to addresses on the heap that they own, and to slices that each call of `recvmmsg`
 // sets anew before it reads them; nothing in them belongs to a thread.
@@ -70,11 +90,25 @@ impl EventSocket {
             socket,
             receive_buffer,
             slots: Box::new([[0; SLOT]; BATCH]),
-            headers: Headers(MultiHeaders::preallocate(BATCH, None)),
+            headers: Headers::new(),
+            hears_all: false,
             foreign: 0,
             truncated: 0,
             drops: 0,
         })
+    }
+
+    /// From here on hears, too, of every other network namespace that has an id (nsid) in its own; [`Self::receive`] tells which.
+    ///
+    /// Such a namespace reports what its own `nf_conntrack_events` says. Before Linux 6.3, with 2, the default since 5.19, that is
+    /// nothing as long as nobody listens in that very namespace.
+    ///
+    /// # Errors
+    /// [`OpenError::NotPermittedNetns`] without CAP_NET_BROADCAST; [`OpenError::NoNetns`] before Linux 4.2.
+    pub fn hear_all_netns(&mut self) -> Result<(), OpenError> {
+        self.socket.set_listen_all_namespaces(true).map_err(OpenError::of_netns)?;
+        self.hears_all = true;
+        Ok(())
     }
 
     /// Whether the kernel holds back what finds no room in the receive buffer (`NETLINK_BROADCAST_ERROR`): then no end is
@@ -97,7 +131,7 @@ impl EventSocket {
         self.foreign
     }
 
-    /// Datagrams dropped since they were longer than any event is.
+    /// Datagrams dropped since they, or what stood beside them, were longer than that of any event.
     pub const fn truncated(&self) -> u64 {
         self.truncated
     }
@@ -112,10 +146,15 @@ impl EventSocket {
         Ok(self.drops)
     }
 
-    /// Takes up to 64 datagrams, oldest first, and hands each to `take`: see [`messages`](crate::netlink::messages).
+    /// Takes up to 64 datagrams, oldest first, and hands each to `take`, with the id of the network namespace that it tells of, if
+    /// that is another one: see [`messages`](crate::netlink::messages).
     ///
-    /// It does not allocate, and does not block.
-    pub fn receive(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
+    /// It does not block, and does not allocate unless it hears all namespaces.
+    pub fn receive(&mut self, mut take: impl FnMut(&[u8], Option<u32>)) -> io::Result<Received> {
+        if self.hears_all {
+            // The kernel says in them how long the ids were, and would take that for the room there is.
+            self.headers = Headers::with_netns();
+        }
         let mut slices = self.slots.each_mut().map(|slot| [IoSliceMut::new(slot)]);
         let fd = self.socket.as_raw_fd();
         let flags = MsgFlags::MSG_DONTWAIT;
@@ -131,13 +170,30 @@ impl EventSocket {
                 self.foreign += 1;
             } else if message.flags.contains(MsgFlags::MSG_TRUNC) {
                 self.truncated += 1;
-            } else {
-                take(message.iovs().next().unwrap_or_default());
+            } else if let Ok(netns) = if self.hears_all { netns(&message) } else { Ok(None) } {
+                take(message.iovs().next().unwrap_or_default(), netns);
                 taken += 1;
+            } else {
+                self.truncated += 1;
             }
         }
         Ok(Received::Datagrams(taken))
     }
+}
+
+/// The id of the network namespace that a datagram comes from; `None`: the socket's own.
+///
+/// # Errors
+/// If there was no room for it.
+fn netns(message: &RecvMsg<'_, '_, NetlinkAddr>) -> nix::Result<Option<u32>> {
+    Ok(message.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::Unknown(UnknownCmsg { cmsg_header, data_bytes })
+            if (cmsg_header.cmsg_level, cmsg_header.cmsg_type) == (SOL_NETLINK, NETLINK_LISTEN_ALL_NSID) =>
+        {
+            u32::try_from(i32::from_ne_bytes(*data_bytes.first_chunk()?)).ok()
+        }
+        _ => None,
+    }))
 }
 
 impl AsFd for EventSocket {
@@ -149,6 +205,11 @@ impl AsFd for EventSocket {
 /// Which receive buffer a socket for events would be given that asks for so many bytes. It listens to nothing.
 pub fn receive_buffer_for(bytes: usize) -> Result<usize, OpenError> {
     of_buffer(set_receive_buffer(&open()?, bytes))
+}
+
+/// Whether [`EventSocket::hear_all_netns`] is allowed here. The socket that it is tried with listens to nothing.
+pub fn may_hear_all_netns() -> Result<(), OpenError> {
+    open()?.set_listen_all_namespaces(true).map_err(OpenError::of_netns)
 }
 
 fn of_buffer(got: nix::Result<usize>) -> Result<usize, OpenError> {

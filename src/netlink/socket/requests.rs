@@ -2,8 +2,9 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
+use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 use nix::sys::socket::{NetlinkAddr, recvfrom};
@@ -12,7 +13,7 @@ use super::super::event::Event;
 use super::super::parse::{Message, messages};
 use super::super::request;
 use super::super::rule::Rule;
-use super::{OpenError, open};
+use super::{OpenError, open, open_of};
 
 /// Room for an answer. The kernel's datagrams of a dump are of at most 32 KiB.
 const ANSWER: usize = 64 * 1024;
@@ -99,6 +100,41 @@ impl RequestSocket {
                 take(event);
             }
         })
+    }
+
+    /// Opens a socket that asks for the ids of network namespaces, and for nothing else.
+    pub fn open_for_netns_ids() -> Result<Self, OpenError> {
+        let socket = open_of(NETLINK_ROUTE)?;
+        Ok(Self { socket, sequence: 0, datagram: Vec::new(), answer: vec![0; ANSWER].into() })
+    }
+
+    /// The ids of all network namespaces that have one here. Only of [`Self::open_for_netns_ids`].
+    pub fn netns_ids(&mut self) -> io::Result<Vec<u32>> {
+        let (mut request, mut ids) = (Vec::new(), Vec::new());
+        request::dump_netns_ids(&mut request);
+        self.begin_dump(&request)?;
+        let mut take = |message| {
+            if let Message::NetnsId(id) = message {
+                ids.extend(id);
+            }
+        };
+        while !self.continue_any_dump(&mut take)? {}
+        Ok(ids)
+    }
+
+    /// The id that the network namespace of this file has here, if it has one. Only of [`Self::open_for_netns_ids`].
+    pub fn netns_id(&mut self, namespace: BorrowedFd<'_>) -> io::Result<Option<u32>> {
+        let (mut request, mut answer) = (Vec::new(), None);
+        request::netns_id(&mut request, namespace.as_raw_fd());
+        self.begin_dump(&request)?;
+        while answer.is_none() {
+            self.continue_any_dump(|message| {
+                if let Message::NetnsId(id) = message {
+                    answer = Some(id);
+                }
+            })?;
+        }
+        Ok(answer.flatten())
     }
 
     /// Hands each rule of nf_tables in the namespace to `take`.

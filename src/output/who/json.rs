@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ctrecorder_format::header::split;
 use serde::Serialize;
 
 use super::{translation, verdict};
@@ -104,12 +105,16 @@ struct JsonFlow<'a> {
 #[derive(Default, Serialize)]
 struct JsonRecorder<'a> {
     host: Option<&'a str>,
-    namespace: Option<u64>,
+    namespace: Option<u32>,
+    /// The id of that namespace, of one that is not the recorder's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
 }
 
 impl<'a> From<&'a Name> for JsonRecorder<'a> {
     fn from(name: &'a Name) -> Self {
-        Self { host: name.host.as_deref(), namespace: name.namespace }
+        let (namespace, netns) = name.namespace.map(split).unzip();
+        Self { host: name.host.as_deref(), namespace, netns: netns.flatten() }
     }
 }
 

@@ -13,7 +13,7 @@ use ctrecorder_format::{Cause, Note};
 
 pub use filtered::Filtered;
 pub use part::{Extent, Look};
-pub use reading::{Reading, Several};
+pub use reading::{Reading, Several, namespace_text};
 
 /// Why events may be missing in a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

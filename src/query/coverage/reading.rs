@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ctrecorder_format::header::split;
 use ctrecorder_format::{Cause, Content, Damage, Note, Retirement};
 
 use super::part::{End, Extent, Look, Part};
@@ -243,19 +244,31 @@ impl Reading {
     }
 }
 
-/// Refuses runs that recorded several network namespaces at the same time. One after the other, they may be those of a
-/// container that was started again.
+/// Refuses runs that recorded several network namespaces at the same time, or under several ids of a recorder's. One after the
+/// other, they may be those of a container that was started again.
 fn one_namespace(runs: &[Run]) -> Result<(), Several> {
     let mut reached: HashMap<u64, u64> = HashMap::new();
     for run in runs.iter().filter(|run| run.namespace != 0) {
-        let other = reached.iter().find(|(namespace, to)| **namespace != run.namespace && **to > run.span.from);
-        if let Some((other, _)) = other {
-            return Err(Several([*other, run.namespace].map(|inode| format!("network namespace {inode}")).into()));
+        let is_another = |(namespace, to): &(&u64, &u64)| {
+            let has_another_id = split(**namespace).1 != split(run.namespace).1;
+            **namespace != run.namespace && (has_another_id || **to > run.span.from)
+        };
+        if let Some((other, _)) = reached.iter().find(is_another) {
+            return Err(Several([*other, run.namespace].map(namespace_text).into()));
         }
         let to = reached.entry(run.namespace).or_default();
         *to = run.span.to.max(*to);
     }
     Ok(())
+}
+
+/// A network namespace by its number ([`namespace`](ctrecorder_format::header::namespace)), as a person is told of it.
+pub fn namespace_text(number: u64) -> String {
+    match split(number) {
+        (0, None) => "network namespace not known".into(),
+        (inode, None) => format!("network namespace {inode}"),
+        (_, Some(netns)) => format!("network namespace with the id {netns}"),
+    }
 }
 
 /// The gaps that notes tell of, corrected by the accounts of the same run, and what could not be read.

@@ -8,7 +8,7 @@ use super::copies::Copies;
 use super::scope::Scope;
 use crate::journal::{Found, Journal, in_order};
 use crate::query::Coverage;
-use crate::query::coverage::{Extent, Look, Reading};
+use crate::query::coverage::{Extent, Look, Reading, namespace_text};
 
 /// By what a recorder goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,8 +28,7 @@ impl fmt::Display for Name {
             None => write!(f, "a recorder that is not named")?,
         }
         match self.namespace {
-            Some(0) => write!(f, " (network namespace not known)"),
-            Some(number) => write!(f, " (network namespace {number})"),
+            Some(number) => write!(f, " ({})", namespace_text(number)),
             None => Ok(()),
         }
     }

@@ -69,6 +69,23 @@ impl Examined {
     }
 }
 
+#[test]
+fn of_all_network_namespaces_those_that_report_nothing_are_named() {
+    let (own, other) = (Namespace::new("own"), Namespace::new("other"));
+    own.name_netns(&other, 6);
+    make_flows(&other, 0..1, true);
+    set_events(&other, 0);
+    let all = Examined::of(&own, &["--all-netns"]);
+    all.expect("netns", "warning", "not recorded");
+    assert_eq!(all.find("netns")["values"], serde_json::json!({"count": 1, "silent": [6], "closed": []}));
+    set_events(&other, 1);
+    Examined::of(&own, &["--all-netns"]).expect("netns", "ok", ": 1");
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", "-net_broadcast", "--inh-caps", "-net_broadcast", program::PATH]);
+    let refused = Examined::by(&own, command.args(["doctor", "-o", "json", "--all-netns"]));
+    refused.expect("netns", "cost", "cap_net_broadcast");
+}
+
 /// A pattern of segments in this directory.
 fn pattern_in(directory: &Path) -> String {
     directory.join("ct.%s").to_str().unwrap().to_owned()

@@ -12,6 +12,7 @@ mod keyframe;
 mod killed;
 mod metrics;
 mod neighbours;
+mod netns;
 mod outputs;
 mod overrun;
 mod privileges;

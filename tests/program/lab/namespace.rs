@@ -31,6 +31,11 @@ impl Namespace {
         &self.name
     }
 
+    /// Gives another namespace this id (nsid) in this one.
+    pub fn name_netns(&self, other: &Self, id: u32) {
+        self.ip(&format!("netns set {} {id}", other.name));
+    }
+
     /// Does `work` inside. A socket made there stays there wherever it is used, and so does a program started there.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         // A namespace is a property of the thread: that of a test goes back to nobody but the test harness.

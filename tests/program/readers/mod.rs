@@ -9,6 +9,7 @@ mod filter;
 mod found;
 mod golden;
 mod journal;
+mod netns;
 mod outputs;
 mod retention;
 mod sample;

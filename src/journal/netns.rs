@@ -1,0 +1,86 @@
+//! Network namespaces: each segment is of one, and the files of one can be told from those of others.
+
+use std::collections::BTreeMap;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+use ctrecorder_format::Refusal;
+
+use super::{Error, Journal, Member};
+
+/// A network namespace, as a recorder names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Netns {
+    /// The recorder's own.
+    Own,
+    /// The one that has this id (nsid) there.
+    Id(u32),
+}
+
+impl Netns {
+    /// Whether it is the one that a header tells of by this id, or by none: [`Header::netns`](ctrecorder_format::Header::netns).
+    pub fn is(self, id: Option<u32>) -> bool {
+        match self {
+            Self::Own => id.is_none(),
+            Self::Id(own) => id == Some(own),
+        }
+    }
+}
+
+impl FromStr for Netns {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        if text == "own" { Ok(Self::Own) } else { text.parse().map(Self::Id) }
+    }
+}
+
+impl Journal {
+    /// Those of the files that were recorded in this network namespace. A file whose header is damaged does not tell of which it is: it
+    /// is left out, and told to `failed`, as is what cannot be read.
+    pub fn of_netns(self, netns: Netns, mut failed: impl FnMut(Error)) -> Self {
+        let mut kept = Vec::new();
+        for (place, file) in self.files().iter().enumerate() {
+            match number(file) {
+                Ok(Some(number)) if netns.is(ctrecorder_format::header::split(number).1) => kept.push(place),
+                Ok(Some(_)) => {}
+                Ok(None) => failed(Error::at(file.path())(Refusal::Nonsense {
+                    offset: 0,
+                    what: "its header is damaged, so that nobody knows of which network namespace it is: left out"
+                        .into(),
+                })),
+                Err(error) => failed(error),
+            }
+        }
+        self.only(kept)
+    }
+
+    /// The files by network namespace: those of the recorder's own and those that do not tell first, then one journal for each
+    /// other one, in the order of their ids. Where a flow's start and end are put together, none of two such journals belong
+    /// together.
+    pub fn by_netns(self) -> Vec<Self> {
+        let mut places: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (place, file) in self.files().iter().enumerate() {
+            let number =
+                number(file).ok().flatten().filter(|number| ctrecorder_format::header::split(*number).1.is_some());
+            places.entry(number.unwrap_or(0)).or_default().push(place);
+        }
+        if places.len() < 2 {
+            return vec![self];
+        }
+        places.into_values().map(|places| self.only(places)).collect()
+    }
+
+    /// Whether any of the files was recorded in another network namespace than the recorder's own.
+    pub fn has_netns(&self) -> bool {
+        let has_id = |number: u64| ctrecorder_format::header::split(number).1.is_some();
+        self.files().iter().any(|file| number(file).ok().flatten().is_some_and(has_id))
+    }
+}
+
+/// The number of the namespace that a file was recorded in, 0 if it knows of none; `None` if it should tell, and is damaged.
+fn number(file: &Member) -> Result<Option<u64>, Error> {
+    let source = file.open()?;
+    let version = source.parse_front()?;
+    Ok(version.header().map(|header| header.namespace).or_else(|| version.is_headerless().then_some(0)))
+}
