@@ -168,7 +168,7 @@ impl<F: Select> Scan<F> {
     /// that were written at the same time is merged by when it happened; of each, it stays in its order.
     pub fn run_merged<S: Sink>(&mut self, journal: &Journal, sink: &mut S) -> ControlFlow<S::Stop> {
         let lanes = journal.lanes();
-        let ways: Vec<_> = lanes.iter().map(Way::Journal).collect();
+        let ways: Vec<_> = lanes.iter().map(Way::Lane).collect();
         self.deliver(&ways, None, sink)
     }
 

@@ -19,6 +19,7 @@ mod watch;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use super::lanes::Lane;
 use super::opened::Opened;
 use super::scan::{Follower, Leg, Stopped};
 use super::{Journal, Scan, Select, Sink};
@@ -58,7 +59,7 @@ impl<F: Select> Follow<F> {
     /// Goes on with this journal, which was found at these paths, its files in the order of time. Of a directory all new segments are read; of a file those
     /// beside it with which its recorder goes on, those of later runs of it, and what comes to have the file's name.
     pub fn new(scan: Scan<F>, paths: &[PathBuf], journal: &Journal) -> Self {
-        let legs = |lane: Journal| lane.files().iter().cloned().map(Leg::Member).collect();
+        let legs = |lane: Lane| lane.journal.files().iter().cloned().map(Leg::Member).collect();
         let first = journal.lanes().into_iter().map(legs).collect();
         let followed = Followed { tails: Tails::default(), watches: Watches::of(paths) };
         Self { scan, first: Some(first), followed, coming: Vec::new() }

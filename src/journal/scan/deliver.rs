@@ -36,7 +36,8 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     ) -> Self {
         let ahead = threads.saturating_mul(AHEAD) / ways.len().max(1);
         let most = if threads > 1 { ahead.max(AHEAD_OF_A_LANE) } else { 1 };
-        let lanes = ways.map(|way| Lane::new(Planner::new(way, select, keyframes.which()), select, most)).collect();
+        let lanes =
+            ways.map(|way| Lane::new(way, Planner::new(way, select, keyframes.which()), select, most)).collect();
         Self { lanes, out: Outlet { sink, keyframes, follower: None } }
     }
 
@@ -51,7 +52,9 @@ impl<'d, F: Select, S: Sink> Delivery<'d, F, S> {
     where
         W: Fn(&Parcel) -> Content + Sync,
     {
-        let mut waiting: BinaryHeap<_> = (0..self.lanes.len()).map(|number| Reverse((0, number))).collect();
+        // The files of a lane are not opened before they are wanted: there may be more of them than can be open.
+        let begins = self.lanes.iter().enumerate().map(|(number, lane)| Reverse((lane.begun(), number)));
+        let mut waiting: BinaryHeap<_> = begins.collect();
         let mut last = None;
         while let Some(Reverse((_, number))) = waiting.pop() {
             let until = waiting.peek().map_or(u64::MAX, |Reverse((moment, _))| *moment);

@@ -42,19 +42,19 @@ impl Held {
         until: u64,
     ) -> ControlFlow<S::Stop, Option<u64>> {
         let Self { file, ipv4, ipv6, steps, end } = self;
-        let source = file.source();
+        let (source, latest) = (file.source(), present.latest);
         while let Some(step) = steps.peek_mut() {
             let shows_open = present.open.shows();
             let later = match step {
                 Step::Ipv4 { count, with_counters } => {
                     let take = |record: &_, counters: Option<&_>| out.sink.ipv4(record, counters);
-                    ipv4.hand_on(count, *with_counters, shows_open, until, take)?
+                    ipv4.hand_on(count, *with_counters, shows_open, (until, latest), take)?
                 }
                 Step::Ipv6 { count, with_counters } => {
                     let take = |record: &_, counters: Option<&_>| out.sink.ipv6(record, counters);
-                    ipv6.hand_on(count, *with_counters, shows_open, until, take)?
+                    ipv6.hand_on(count, *with_counters, shows_open, (until, latest), take)?
                 }
-                Step::Note(note) if note.to.get() > until => Some(note.to.get()),
+                Step::Note(note) if note.to.get().min(latest) > until => Some(note.to.get().min(latest)),
                 Step::Note(note) => {
                     present.open.note(note);
                     out.sink.note(source.path(), note)?;
@@ -85,19 +85,19 @@ impl<A: Address> Rest<A> {
     }
 
     /// Hands on the next `count` records as far as they happened up to `until`, open ones if they are to be shown, and says when
-    /// that one happened which is then the next. `count` becomes how many are left.
+    /// that one happened which is then the next, but nothing counts as later than `latest`. `count` becomes how many are left.
     fn hand_on<B>(
         &mut self,
         count: &mut usize,
         with_counters: bool,
         shows_open: bool,
-        until: u64,
+        (until, latest): (u64, u64),
         mut take: impl FnMut(&Record<A>, Option<&Counters>) -> ControlFlow<B>,
     ) -> ControlFlow<B, Option<u64>> {
         let records = self.family.records.iter().skip(self.records).take(*count);
         let mut counters = self.family.counters.iter().skip(self.counters);
         for record in records {
-            if let Some(moment) = moment(record).filter(|moment| *moment > until) {
+            if let Some(moment) = moment(record).map(|moment| moment.min(latest)).filter(|moment| *moment > until) {
                 return ControlFlow::Continue(Some(moment));
             }
             *count -= 1;

@@ -14,7 +14,7 @@ use super::found::{Found, Step};
 use super::held::Held;
 use super::leg::Follower;
 use super::parcel::{Content, Parcel, Part};
-use super::plan::{Planner, Task};
+use super::plan::{Planner, Task, Way};
 use super::present::Present;
 use super::{Select, Sink};
 
@@ -28,6 +28,9 @@ pub(super) struct Outlet<'d, S> {
 
 /// Some files of a journal, in order.
 pub(super) struct Lane<'d, F> {
+    way: Way<'d>,
+    /// The number of the file that begins next, from 0.
+    number: usize,
     planner: Planner<'d, F>,
     select: &'d F,
     /// How many tasks are planned ahead.
@@ -41,9 +44,14 @@ pub(super) struct Lane<'d, F> {
 type Planned = Task<Arc<Job<Parcel, Content>>>;
 
 impl<'d, F: Select> Lane<'d, F> {
-    pub(super) fn new(planner: Planner<'d, F>, select: &'d F, most: usize) -> Self {
+    pub(super) fn new(way: Way<'d>, planner: Planner<'d, F>, select: &'d F, most: usize) -> Self {
         let (planned, present) = (VecDeque::new(), Present::default());
-        Self { planner, select, most, planned, present, held: None }
+        Self { way, number: 0, planner, select, most, planned, present, held: None }
+    }
+
+    /// When its first file was begun, ns since the epoch; 0 if nobody has looked.
+    pub(super) const fn begun(&self) -> u64 {
+        self.way.begun()
     }
 
     /// Hands on what comes next, as far as it happened up to `until`, and says when that happened which comes behind it; `None`
@@ -71,12 +79,12 @@ impl<'d, F: Select> Lane<'d, F> {
                 self.planned.push_back(task.map(|parcel| crew.begin(parcel)));
             }
             let Some(task) = self.planned.pop_front() else { return ControlFlow::Continue(None) };
-            if let Task::Begin { file, .. } = &task
-                && file.version().begun() > until
-            {
-                let begun = file.version().begun();
-                self.planned.push_front(task);
-                return ControlFlow::Continue(Some(begun));
+            if let Task::Begin { file, .. } = &task {
+                let begun = file.version().begun().min(self.way.latest(self.number));
+                if begun > until {
+                    self.planned.push_front(task);
+                    return ControlFlow::Continue(Some(begun));
+                }
             }
             self.take(crew, out, task)?;
         }
@@ -103,6 +111,7 @@ impl<'d, F: Select> Lane<'d, F> {
         match task {
             Task::Begin { file, is_gone_on_with } => self.begin(&file, is_gone_on_with, out)?,
             Task::Failed { error, length } => {
+                self.number += 1;
                 out.sink.passed(length);
                 out.sink.error(error)?;
             }
@@ -133,7 +142,8 @@ impl<'d, F: Select> Lane<'d, F> {
         is_gone_on_with: bool,
         out: &mut Outlet<'_, S>,
     ) -> ControlFlow<S::Stop> {
-        self.present = Present::at_begin(file.clone());
+        self.present = Present::at_begin(file.clone(), self.way.latest(self.number));
+        self.number += 1;
         if let Some(follower) = &mut out.follower {
             follower.began(file);
         }

@@ -3,6 +3,7 @@
 use ctrecorder_format::{Damage, legacy};
 
 use super::super::keyframe::{OpenRecords, State};
+use super::super::lanes::Lane;
 use super::super::opened::Opened;
 use super::super::{Error, Journal, Version};
 use super::Select;
@@ -50,14 +51,31 @@ impl<P> Task<P> {
 #[derive(Clone, Copy)]
 pub(super) enum Way<'p> {
     Journal(&'p Journal),
+    Lane(&'p Lane),
     Legs(&'p [Leg]),
 }
 
 impl Way<'_> {
+    /// When the first file was begun, ns since the epoch; 0 if nobody has looked.
+    pub(super) const fn begun(self) -> u64 {
+        match self {
+            Way::Lane(lane) => lane.begun,
+            Way::Journal(_) | Way::Legs(_) => 0,
+        }
+    }
+
+    /// What nothing in the file with this number counts as later than, ns since the epoch.
+    pub(super) fn latest(self, number: usize) -> u64 {
+        match self {
+            Way::Lane(lane) => lane.latest.get(number).copied().unwrap_or(u64::MAX),
+            Way::Journal(_) | Way::Legs(_) => u64::MAX,
+        }
+    }
+
     /// Opens the file with this number. `None` behind the last one.
     fn open(self, number: usize) -> Option<Opening> {
         let opened = match self {
-            Way::Journal(journal) => {
+            Way::Journal(journal) | Way::Lane(Lane { journal, .. }) => {
                 let member = journal.files().get(number)?;
                 let opened = member.open().map_err(|error| (error, 0)).and_then(Opened::new);
                 Some(opened.map(|file| Division::of(file, number).gone_on_with(member.is_gone_on_with)))

@@ -17,6 +17,8 @@ use super::leg::{Standing, Stopped};
 pub(super) struct Present {
     /// `None` between two files.
     pub(super) file: Option<Opened>,
+    /// What nothing in it counts as later than, ns since the epoch.
+    pub(super) latest: u64,
     /// Bytes of it that are done.
     passed: u64,
     passage: Passage,
@@ -28,14 +30,14 @@ pub(super) struct Present {
 
 impl Present {
     /// A file at its beginning.
-    pub(super) fn at_begin(file: Opened) -> Self {
-        Self { file: Some(file), ..Self::default() }
+    pub(super) fn at_begin(file: Opened, latest: u64) -> Self {
+        Self { file: Some(file), latest, ..Self::default() }
     }
 
     /// A file that was read up to its end, and has grown.
     pub(super) fn at_end(file: Opened, open: State) -> Self {
         let passed = file.source().length();
-        Self { file: Some(file), passed, passage: Passage::from(passed), open, before_end: None }
+        Self { file: Some(file), latest: u64::MAX, passed, passage: Passage::from(passed), open, before_end: None }
     }
 
     pub(super) fn end<S: Sink>(&mut self, file: &Opened, place: Option<Standing>, out: &mut Outlet<'_, S>) {

@@ -351,3 +351,23 @@ fn recorders_that_wrote_at_the_same_time_are_listed_as_one_stream() {
     let hosts: Vec<_> = listed.stdout.lines().map(|line| if line.contains("nat1") { 1 } else { 2 }).collect();
     assert_eq!(hosts, [1, 1, 2, 2, 1, 1, 2]);
 }
+
+/// A recorder whose clock was ahead, and was set back, does not have what it wrote then wait for the time that the clock had shown.
+#[test]
+fn a_clock_that_was_ahead_holds_nothing_back() {
+    let directory = TempDir::new().unwrap();
+    let segment = |host: &str, seconds: &[u64], closed: u64| {
+        let mut header = header(0, None);
+        header.host = host.into();
+        let events = seconds.iter().map(|second| v4(Kind::Start, *second as u16 % 7, *second));
+        events
+            .fold(Segment::new(&header), |segment, event| segment.push(&event).seal())
+            .closed_at(Closing::Stopped, closed)
+            .0
+    };
+    fs::write(directory.path().join("a"), segment("nat1", &[1, 3000, 3, 5], 8)).unwrap();
+    fs::write(directory.path().join("b"), segment("nat2", &[2, 4, 6, 9, 20], 30)).unwrap();
+    let listed = run(["list", "-H", "-o", "json"].iter().map(AsRef::as_ref).chain([directory.path().as_os_str()]));
+    let hosts: String = listed.stdout.lines().map(|line| if line.contains("nat1") { 'a' } else { 'b' }).collect();
+    assert_eq!(hosts, "abbbaaabb");
+}
