@@ -57,11 +57,14 @@ fn hand_on(ipv4: &[Flow<V4>], ipv6: &[Flow<V6>], found: &mut Found) {
 /// So many readings are taken for known: those who take notes remember no more.
 const READINGS: usize = 8;
 
-/// Puts the readings of the kernel's table before a flow that tell since when it was there, and up to when.
+/// Puts the readings of the kernel's table before a flow that tell since when it was there, and up to when. Of those that were at
+/// their end at one moment, the one that was told last is taken for it: what found ends of an earlier run goes back further than
+/// what found starts.
 fn refer<A: Address>(flow: &Flow<A>, told: &mut Vec<(u64, u64)>, found: &mut Found) {
     let Record { start, end, .. } = flow.record;
     for reading in [(flow.start_after, start.get()), (flow.end_after, end.get())] {
-        if reading.0 != 0 && !told.contains(&reading) {
+        let last = told.iter().rfind(|known| known.1 == reading.1);
+        if reading.0 != 0 && last != Some(&reading) {
             if told.len() == READINGS {
                 told.remove(0);
             }
