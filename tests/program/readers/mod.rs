@@ -14,6 +14,7 @@ mod outputs;
 mod retention;
 mod sample;
 mod squeeze;
+mod squeezed_beside;
 mod squeezed_damage;
 mod squeezed_directory;
 mod squeezed_faults;
