@@ -8,7 +8,6 @@
 //! nor a crowded directory holds up the recording, and a crash leaves no segment missing without a word.
 
 mod due;
-mod hold;
 mod keeper;
 mod own;
 

@@ -39,7 +39,7 @@ pub struct Arguments {
     output: Option<PathBuf>,
 
     /// Remove each input once its output in the directory is on the medium and was read back, but for the last one. An input that
-    /// is damaged stays
+    /// is damaged stays, and so do those in or below a directory with a file named HOLD
     #[arg(long)]
     remove: bool,
 
