@@ -143,6 +143,18 @@ fn inputs_are_removed_once_their_outputs_were_read_back_and_the_work_goes_on_wit
     assert_eq!(files(&place.path("journal")).len(), 2);
 }
 
+/// Somebody else can put one there, and would wait at its other end for ever.
+#[test]
+fn a_pipe_that_is_called_like_a_leftover_holds_nobody_up() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    fs::create_dir(place.path("sq")).unwrap();
+    let pipe = place.path("sq/.ctrecorder-squeeze-pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let squeezed = place.squeeze("sq", &[], &place.journal());
+    assert_eq!(squeezed.status, 0, "{}", squeezed.stderr);
+    assert!(pipe.symlink_metadata().is_ok());
+}
+
 #[test]
 fn a_file_named_hold_stops_the_removal_of_inputs_until_it_is_gone() {
     let place = synthetic(Version::Three, Vec::new(), false);
