@@ -168,7 +168,10 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
         bail!("there is nothing to squeeze");
     };
     let plan = plan.of_one_recorder().map_err(|several| {
-        Misuse(format!("{}: not written: {several}; -o DIRECTORY/ keeps them apart", Shown(path)))
+        Misuse(format!(
+            "{}: not written: {several}; -o DIRECTORY/, one directory for each, keeps them apart",
+            Shown(path)
+        ))
     })?;
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
     let ending = Ending::HalfFlows(how.pairs(path));
