@@ -8,9 +8,6 @@ use std::time::SystemTime;
 
 use memmap2::Mmap;
 
-/// A file of this name in a recorder's directory stops every removal. It is no part of the journal.
-pub const HOLD: &str = "HOLD";
-
 /// Maps a whole file.
 pub fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: the bytes of a map must not change while they are borrowed. A recorder appends to its segments and never

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod doctor;
 mod file;
 mod hint;
+mod hold;
 pub mod journal;
 pub mod netlink;
 pub mod output;

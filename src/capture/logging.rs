@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io::{IsTerminal, stderr};
+use std::os::unix::net::UnixDatagram;
 
+use nix::libc;
 use nix::sys::stat::fstat;
 use syslog_tracing::{Facility, Options, Syslog};
 use tracing::{Event, Level, Subscriber};
@@ -32,6 +34,16 @@ pub(super) fn to_syslog() {
         let subscriber = tracing_subscriber::fmt().with_target(false).with_ansi(false).without_time().with_level(false);
         let _ = tracing::subscriber::set_global_default(subscriber.with_level(false).with_writer(syslog).finish());
     }
+}
+
+/// Says where messages go if no syslog takes them: nowhere. Only whoever starts the recorder can be told.
+pub(super) fn unheard() -> Option<String> {
+    // Where the C library sends them (syslog(3)).
+    let connected = UnixDatagram::unbound().and_then(|socket| socket.connect("/dev/log"));
+    // Of a syslog that takes streams, this is another kind of socket.
+    connected.err().filter(|error| error.raw_os_error() != Some(libc::EPROTOTYPE)).map(|error| {
+        format!("no syslog takes messages at /dev/log ({error}): they go nowhere; --foreground writes them to standard error")
+    })
 }
 
 fn log_panics() {

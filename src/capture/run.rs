@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ctrecorder_format::{Family, Note};
 use nix::sys::signalfd::SignalFd;
+use nix::unistd::geteuid;
 
 use super::daemon::{self, Report, Side};
 use super::delivery::Delivery;
@@ -111,8 +112,11 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         Side::Caller => Ok(()),
         Side::Background(report) => {
             logging::to_syslog();
+            let unheard = logging::unheard();
             match Recorder::start(options, identity) {
-                Ok(recorder) => recorder.record(Some(report)).inspect_err(|error| tracing::error!("{error}")),
+                Ok(recorder) => {
+                    recorder.warned(unheard).record(Some(report)).inspect_err(|error| tracing::error!("{error}"))
+                }
                 Err(error) => {
                     report.failed(&error);
                     Err(error)
@@ -183,6 +187,7 @@ impl Recorder {
         let segments = Segments::create(options.pattern.clone(), header, options.sync)?;
         // Whoever looks from now on finds the first segment.
         drop(neighbours.lock);
+        let is_root_for_good = identity.is_none() && geteuid().is_root();
         if let Some(identity) = identity {
             hand_over(&identity, &segments).inspect_err(|_| segments.abandon())?;
         }
@@ -191,6 +196,10 @@ impl Recorder {
         let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
         tracing::info!("{}: recording", segments.path().display());
+        tracing::info!("retention: {}", options.limits);
+        if is_root_for_good {
+            tracing::warn!("recording as root: --user leaves whoever came to rule this recorder less");
+        }
         if !options.is_sandboxed() {
             let why = if options.sandbox { "--all-netns" } else { "--no-sandbox" };
             tracing::warn!("no sandbox ({why}): whoever came to rule this recorder would have all that it has");
@@ -222,6 +231,12 @@ impl Recorder {
             started: now,
             sandbox,
         })
+    }
+
+    /// With this among what the caller is told, too.
+    fn warned(mut self, warning: Option<String>) -> Self {
+        self.warnings.extend(warning);
+        self
     }
 
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.

@@ -12,7 +12,7 @@ use super::chain::Recorder;
 use super::runs::{self, begun_behind};
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
-use crate::file::HOLD;
+use crate::hold::HOLD;
 
 /// The files named by some paths, in the order in which they are read: that of the paths, and within a directory that of
 /// time.

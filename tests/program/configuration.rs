@@ -318,3 +318,49 @@ fn the_configuration_that_packages_bring_changes_nothing_and_all_that_it_propose
     assert_eq!(taken.in_force(&[], &["doctor"], "user"), ("ctrecorder".into(), "file".into()));
     assert_eq!(taken.in_force(&[], &["who"], "tz"), ("UTC".into(), "file".into()));
 }
+
+#[test]
+fn root_obeys_no_file_that_somebody_else_may_write() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let settings = Settings::new("[capture]\nrotate = 5\n");
+    let set = |user: u32, mode: u32| {
+        chown(settings.path(), Some(user), None).unwrap();
+        fs::set_permissions(settings.path(), fs::Permissions::from_mode(mode)).unwrap();
+        settings.run(&[], &["config", "capture"])
+    };
+    for (user, mode, told) in [
+        (1, 0o644, "it is user 1's, and root obeys only what is root's own: chown root it"),
+        (0, 0o664, "others than root may write to it (mode 0664), so root does not obey it: chmod go-w it"),
+        (0, 0o602, "others than root may write to it (mode 0602), so root does not obey it: chmod go-w it"),
+    ] {
+        let refused = set(user, mode);
+        let told = format!("ctrecorder: {}: {told}\n", settings.path().display());
+        assert_eq!((refused.status, refused.stderr), (5, told));
+    }
+    assert_eq!(set(0, 0o644).status, 0);
+    assert_eq!(answer(ctrecorder().args(["config", "--config", "/dev/null"])).status, 0);
+}
+
+#[test]
+fn limits_of_the_file_are_warned_of_where_a_pattern_is_typed_and_none_takes_them_back() {
+    let settings = Settings::new("[capture]\nmax-age = \"1d\"\nmax-size = \"none\"\n");
+    let pattern = settings.directory.path().join("no/such/ct");
+    let start = ["capture", "-F", "--file", pattern.to_str().unwrap()];
+    let told = format!(
+        "ctrecorder: --file was typed, and max-age of {}:2:1 holds for it: files that fit it are removed; --max-age none takes \
+         it back\n",
+        settings.path().display()
+    );
+    let started = settings.run(&[], &start);
+    assert!(started.status == 5 && started.stderr.starts_with(&told), "{}", started.stderr);
+    let without = settings.run(&[], &[&start[..], &["--max-age", "none"]].concat());
+    assert!(without.status == 5 && !without.stderr.contains("max-age"), "{}", without.stderr);
+
+    let settings = Settings::new("[capture]\nmax-age = \"0s\"\nmin-free = \"1000000T\"\nmax-size = 1\n");
+    assert_eq!(settings.run(&[], &start).status, 2, "no limit makes sense");
+    let none = ["--max-age", "none", "--max-size", "none", "--min-free", "none"];
+    assert_eq!(settings.run(&[], &[&start[..], &none].concat()).status, 5, "none is left");
+}

@@ -1,12 +1,29 @@
 //! As much of HTTP/1.1 (RFC 9112) as a question for metrics needs: one request a connection, and its answer.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
 
 /// A request's head may have so many bytes.
 const HEAD_MAX: usize = 8192;
 
+/// Behind the answer so many times something is read and passed over. Without that, what is left unread would make the kernel
+/// take back what it has not delivered of the answer; without an end, whoever sends on would be read for ever.
+const PASSED_OVER_MAX: usize = 64;
+
 /// The content type of the text format, see <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What a request comes from, and its answer goes to.
+pub(super) trait Stream: Read + Write {
+    /// Tells the other side that no more comes.
+    fn finish(&self) -> io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn finish(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
 
 /// One request and its answer, as far as they are.
 #[derive(Debug)]
@@ -15,8 +32,8 @@ pub(super) enum Exchange {
     Asked(Vec<u8>),
     /// The answer, and how much of it is sent.
     Answering(Vec<u8>, usize),
-    /// All is sent, and whatever else was asked is passed over until the other side closes.
-    Closing,
+    /// All is sent, and that is told. What else was asked is passed over until the other side closes, or so many times.
+    Closing(usize),
 }
 
 impl Default for Exchange {
@@ -26,6 +43,16 @@ impl Default for Exchange {
 }
 
 impl Exchange {
+    /// Whether there is no whole question yet.
+    pub(super) const fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(_))
+    }
+
+    /// Whether the other side has all that it asked for.
+    pub(super) const fn is_closing(&self) -> bool {
+        matches!(self, Self::Closing(_))
+    }
+
     /// Whether the other side is to take something.
     pub(super) const fn is_answering(&self) -> bool {
         matches!(self, Self::Answering(..))
@@ -33,11 +60,11 @@ impl Exchange {
 
     /// Goes on as far as the stream, which never blocks, lets it; `metrics` makes the answer to a right question. Returns whether it
     /// is to be called again.
-    pub(super) fn go_on(&mut self, stream: &mut (impl Read + Write), metrics: impl Fn() -> String) -> bool {
+    pub(super) fn go_on(&mut self, stream: &mut impl Stream, metrics: impl Fn() -> String) -> bool {
         let mut bytes = [0; 1024];
         loop {
             let done = match self {
-                Self::Asked(_) | Self::Closing => stream.read(&mut bytes),
+                Self::Asked(_) | Self::Closing(_) => stream.read(&mut bytes),
                 Self::Answering(answer, sent) => stream.write(answer.get(*sent..).unwrap_or_default()),
             };
             match (done, &mut *self) {
@@ -53,10 +80,14 @@ impl Exchange {
                 (Ok(count), Self::Answering(answer, sent)) => {
                     *sent += count;
                     if *sent >= answer.len() {
-                        *self = Self::Closing;
+                        *self = Self::Closing(PASSED_OVER_MAX);
+                        if stream.finish().is_err() {
+                            return false;
+                        }
                     }
                 }
-                (Ok(_), Self::Closing) => {}
+                (Ok(_), Self::Closing(0)) => return false,
+                (Ok(_), Self::Closing(left)) => *left -= 1,
                 (Err(error), _) if error.kind() == ErrorKind::Interrupted => {}
                 (Err(error), _) => return error.kind() == ErrorKind::WouldBlock,
             }
@@ -100,8 +131,6 @@ fn response(status: &str, kind: &str, header: &str, body: &str, with_body: bool)
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     /// A stream that gives and takes so many bytes at once, and then would block for once.
@@ -110,9 +139,14 @@ mod tests {
         step: usize,
         answered: Vec<u8>,
         blocks: bool,
+        finished: std::cell::Cell<bool>,
     }
 
     impl Slow {
+        fn new(question: &[u8], step: usize) -> Self {
+            Self { question: question.to_vec(), step, answered: Vec::new(), blocks: false, finished: false.into() }
+        }
+
         fn step(&mut self) -> io::Result<usize> {
             self.blocks = !self.blocks;
             if self.blocks { Err(ErrorKind::WouldBlock.into()) } else { Ok(self.step) }
@@ -140,11 +174,18 @@ mod tests {
         }
     }
 
+    impl Stream for Slow {
+        fn finish(&self) -> io::Result<()> {
+            self.finished.set(true);
+            Ok(())
+        }
+    }
+
     /// What comes of a request, however slowly it is asked.
     fn asked(question: &[u8]) -> String {
         let answers: Vec<_> = [1, 7, 100_000]
             .map(|step| {
-                let mut stream = Slow { question: question.to_vec(), step, answered: Vec::new(), blocks: false };
+                let mut stream = Slow::new(question, step);
                 let mut exchange = Exchange::default();
                 while exchange.go_on(&mut stream, || "a 1\n".into()) {}
                 String::from_utf8(stream.answered).unwrap()
@@ -174,5 +215,46 @@ mod tests {
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         }
         assert_eq!(asked(b"GET /metrics HTTP/1.1\r\nHost"), "", "it was cut off");
+    }
+
+    #[test]
+    fn who_never_stops_asking_is_told_the_end_and_left() {
+        struct Endless {
+            question: &'static [u8],
+            read: usize,
+            finished_after: std::cell::Cell<Option<usize>>,
+        }
+
+        impl Read for Endless {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                assert!(self.read < 1 << 20, "it would be read for ever");
+                let count = self.question.read(to)?;
+                let count = if count > 0 { count } else { to.len() };
+                self.read += count;
+                Ok(count)
+            }
+        }
+
+        impl Write for Endless {
+            fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+                Ok(from.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        impl Stream for Endless {
+            fn finish(&self) -> io::Result<()> {
+                self.finished_after.set(Some(self.read));
+                Ok(())
+            }
+        }
+
+        let question = b"GET /metrics HTTP/1.1\r\n\r\n";
+        let mut stream = Endless { question, read: 0, finished_after: None.into() };
+        assert!(!Exchange::default().go_on(&mut stream, || "a 1\n".into()));
+        assert_eq!(stream.finished_after.get(), Some(question.len()));
     }
 }

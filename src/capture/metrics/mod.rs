@@ -2,7 +2,7 @@
 //!
 //! A thread of its own answers GET /metrics over HTTP/1.1, by what the other threads count in
 //! [`Statistics`](super::statistics::Statistics): they never wait for it. Whoever asks is bounded: so many connections at once, so long
-//! each, so many bytes of a request.
+//! each, so many bytes of a request. Who has asked nothing makes room for who comes next.
 
 mod exposition;
 mod http;
@@ -20,10 +20,13 @@ use super::settings::TableFill;
 pub(super) use exposition::Sources;
 use http::Exchange;
 
-/// So many are answered at once; others wait in the kernel's backlog.
+/// So many are answered at once; while all of them take their answers, others wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 8;
 
-/// So long one may take, from its first moment to the last byte of its answer.
+/// So long a question may take, from the first moment of its connection on.
+const PATIENCE_ASKED: Duration = Duration::from_secs(1);
+
+/// So long its answer may take, and the end of the connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The socket that is asked at, and what has to be opened before privileges are given up.
@@ -38,6 +41,37 @@ struct Connection {
     stream: TcpStream,
     exchange: Exchange,
     until: Instant,
+}
+
+impl Connection {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, exchange: Exchange::default(), until: Instant::now() + PATIENCE_ASKED }
+    }
+
+    /// Returns whether there is more to come.
+    fn go_on(&mut self, answer: impl Fn() -> String) -> bool {
+        if Instant::now() >= self.until {
+            return false;
+        }
+        let was_asked = self.exchange.is_asked();
+        let goes_on = self.exchange.go_on(&mut self.stream, answer);
+        if was_asked && !self.exchange.is_asked() {
+            self.until = Instant::now() + PATIENCE;
+        }
+        goes_on
+    }
+}
+
+/// Which of these connections, the oldest of which is in front, makes room for another one: one that has its answer, or else the
+/// one that has taken longest to ask. None of those that take their answers does.
+fn expendable(connections: &[Connection]) -> Option<usize> {
+    let first = |is: fn(&Exchange) -> bool| connections.iter().position(|connection| is(&connection.exchange));
+    first(Exchange::is_closing).or_else(|| first(Exchange::is_asked))
+}
+
+/// Whether another one can be had.
+fn has_room(connections: &[Connection]) -> bool {
+    connections.len() < CONNECTIONS_MAX || expendable(connections).is_some()
 }
 
 impl Metrics {
@@ -63,12 +97,16 @@ impl Metrics {
     pub(super) fn serve(&self, sources: &Sources<'_>) {
         let mut connections: Vec<Connection> = Vec::new();
         while let Ok(true) = self.wait(&connections) {
-            connections.retain_mut(|connection| {
-                let answer = || exposition::text(sources, &self.table);
-                Instant::now() < connection.until && connection.exchange.go_on(&mut connection.stream, answer)
-            });
-            if connections.len() < CONNECTIONS_MAX {
-                connections.extend(self.accept());
+            connections.retain_mut(|connection| connection.go_on(|| exposition::text(sources, &self.table)));
+            if has_room(&connections)
+                && let Some(connection) = self.accept()
+            {
+                if connections.len() >= CONNECTIONS_MAX
+                    && let Some(place) = expendable(&connections)
+                {
+                    connections.remove(place);
+                }
+                connections.push(connection);
             }
         }
     }
@@ -80,7 +118,7 @@ impl Metrics {
             let wanted = if connection.exchange.is_answering() { PollFlags::POLLOUT } else { PollFlags::POLLIN };
             PollFd::new(connection.stream.as_fd(), wanted)
         }));
-        if connections.len() < CONNECTIONS_MAX {
+        if has_room(connections) {
             ready.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
         }
         let rest =
@@ -102,7 +140,7 @@ impl Metrics {
         match self.listener.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(true).ok()?;
-                Some(Connection { stream, exchange: Exchange::default(), until: Instant::now() + PATIENCE })
+                Some(Connection::new(stream))
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => None,
             Err(_) => {
@@ -111,5 +149,30 @@ impl Metrics {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_the_answer_makes_room_before_who_asks_and_nobody_who_takes_one_does() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connection = |exchange: fn() -> Exchange| {
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            Connection { exchange: exchange(), ..Connection::new(stream) }
+        };
+        let answering = || Exchange::Answering(Vec::new(), 0);
+        let mut connections = vec![connection(answering), connection(Exchange::default), connection(Exchange::default)];
+        assert_eq!(expendable(&connections), Some(1), "the oldest that has not asked");
+        connections.push(connection(|| Exchange::Closing(1)));
+        assert_eq!(expendable(&connections), Some(3));
+        connections.truncate(1);
+        assert!(expendable(&connections).is_none() && has_room(&connections));
+        connections.resize_with(CONNECTIONS_MAX, || connection(answering));
+        assert!(!has_room(&connections));
+        connections.push(connection(Exchange::default));
+        assert!(has_room(&connections));
     }
 }

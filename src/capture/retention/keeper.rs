@@ -14,9 +14,9 @@ use super::super::pattern::Pattern;
 use super::super::{clock, files};
 use super::Limits;
 use super::due::{Candidate, Room, Why, due};
-use super::hold;
 use super::own::{self, Finder, Own};
 use crate::file::{self, Identity};
+use crate::hold;
 
 /// So many segments go at once at most; the next ones a second later.
 const BATCH: usize = 64;

@@ -8,10 +8,10 @@
 //! nor a crowded directory holds up the recording, and a crash leaves no segment missing without a word.
 
 mod due;
-mod hold;
 mod keeper;
 mod own;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use ctrecorder_format::Retirement;
@@ -74,6 +74,28 @@ impl Limits {
             ));
         }
         warnings
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = [
+            self.max_age.map(|age| format!("nothing older than {}", span(age))),
+            self.max_size.map(|size| format!("no more than {size} bytes together")),
+            self.min_free.map(|free| format!("{free} bytes of the file system free")),
+        ];
+        let told: Vec<_> = told.into_iter().flatten().collect();
+        f.write_str(&if told.is_empty() { "no limit, nothing is removed".into() } else { told.join(", ") })
+    }
+}
+
+/// A span in the largest unit that it is a whole number of.
+fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [(86_400, "d"), (3600, "h"), (60, "min")];
+    match units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{} s", span.as_secs_f64()),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Any other one is answered as by a kernel that does not have it (ENOSYS): the C library then takes an older one, where there
 //! is one, and a recorder that is to run for years does not die of a call that a later library makes now and then. There are no
 //! programs, no processes, no code that was not there at the start, no modules, mounts or other processes' memory in the list,
-//! and of sockets those of syslog, the service manager and netfilter alone.
+//! and of sockets the two kinds alone that are made while recording: datagrams within this machine, as syslog and the service manager
+//! take them, and netfilter's. Whom a datagram may go to is for the permissions of that one's socket to say: a filter cannot see it.
 
 use std::collections::BTreeMap;
 
@@ -154,8 +155,10 @@ fn rules() -> Result<Rules, BackendError> {
     rules.insert(libc::SYS_ioctl, vec![rule([is(1, libc::FIONBIO as libc::c_int)?])?]);
     // The end of a process that finds a defect in itself.
     rules.insert(libc::SYS_tgkill, vec![rule([is(0, std::process::id() as libc::c_int)?])?]);
+    let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    let datagrams = [is(0, libc::AF_UNIX)?, is_beside(1, flags, libc::SOCK_DGRAM)?];
     let netfilter = [is(0, libc::AF_NETLINK)?, is(2, libc::NETLINK_NETFILTER)?];
-    rules.insert(libc::SYS_socket, vec![rule([is(0, libc::AF_UNIX)?])?, rule(netfilter)?]);
+    rules.insert(libc::SYS_socket, vec![rule(datagrams)?, rule(netfilter)?]);
     Ok(rules)
 }
 
@@ -166,6 +169,11 @@ fn rule<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRule
 /// An argument is this.
 fn is(argument: u8, value: libc::c_int) -> Result<SeccompCondition, BackendError> {
     condition(argument, SeccompCmpOp::Eq, value)
+}
+
+/// An argument is this, whichever of these flags stand beside it.
+fn is_beside(argument: u8, flags: libc::c_int, value: libc::c_int) -> Result<SeccompCondition, BackendError> {
+    condition(argument, SeccompCmpOp::MaskedEq(u64::from(!flags as u32)), value)
 }
 
 /// An argument has this flag.

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -79,6 +79,9 @@ fn files_are_made_read_and_removed_in_the_journal_and_nowhere_else() {
 fn no_program_is_started_and_nobody_outside_is_spoken_to() {
     in_sandbox("no_program_is_started_and_nobody_outside_is_spoken_to", |directory| {
         let [log, manager] = ["log", "manager"].map(|name| UnixDatagram::bind(directory.join(name)).unwrap());
+        let service = directory.join("service");
+        let _service = UnixListener::bind(&service).unwrap();
+        UnixStream::connect(&service).unwrap();
         let waiting = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = waiting.local_addr().unwrap();
         let caller = TcpStream::connect(address).unwrap();
@@ -88,6 +91,9 @@ fn no_program_is_started_and_nobody_outside_is_spoken_to() {
         refused(Command::new("/bin/true").status(), Errno::ENOSYS);
         refused(TcpStream::connect(address), Errno::ENOSYS);
         refused(UdpSocket::bind("127.0.0.1:0"), Errno::ENOSYS);
+        // As to the system's bus, or to a daemon that runs containers.
+        refused(UnixStream::connect(&service), Errno::ENOSYS);
+        refused(UnixStream::pair(), Errno::ENOSYS);
         // Whoever listened before goes on, as do syslog and the service manager, which may come anew.
         waiting.accept().unwrap();
         drop(caller);

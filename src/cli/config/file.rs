@@ -46,8 +46,15 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("the name of the configuration is empty"));
     }
     let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
         return Err(io::Error::other("a directory, where a file is expected"));
+    }
+    #[cfg(unix)]
+    if rustix::process::geteuid().is_root()
+        && let Some(why) = owner::not_for_root(&metadata)
+    {
+        return Err(io::Error::other(why));
     }
     let mut bytes = Vec::new();
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
@@ -55,6 +62,25 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("larger than 1 MiB, which no configuration is"));
     }
     Ok(bytes)
+}
+
+/// Whom root obeys.
+#[cfg(unix)]
+mod owner {
+    use std::fs::Metadata;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+
+    /// Why root must not do what an opened file says: somebody else can say it there, who would be root by that. Of a device such as
+    /// /dev/null, to which everybody writes, nobody else's words come back.
+    pub(super) fn not_for_root(metadata: &Metadata) -> Option<String> {
+        let (user, mode) = (metadata.uid(), metadata.permissions().mode() & 0o7777);
+        if user != 0 {
+            return Some(format!("it is user {user}'s, and root obeys only what is root's own: chown root it"));
+        }
+        (mode & 0o022 != 0 && !metadata.file_type().is_char_device()).then(|| {
+            format!("others than root may write to it (mode {mode:04o}), so root does not obey it: chmod go-w it")
+        })
+    }
 }
 
 /// The text of a file, and where it is from.

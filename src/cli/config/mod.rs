@@ -5,6 +5,7 @@
 //! | `definition` | what clap knows of the options, so that none is named here |
 //! | `file`, `environment` | from these to entries, each checked by the command that it is for |
 //! | `settle` | which entries hold beside what was typed; they are then read as if they had been typed |
+//! | `meant` | what of the file is not meant for what was typed, and does harm there |
 //! | `show` | `ctrecorder config`: what is in force, and where it was said |
 
 mod definition;
@@ -12,6 +13,7 @@ mod entry;
 mod environment;
 mod error;
 mod file;
+mod meant;
 mod settle;
 mod show;
 
@@ -47,5 +49,7 @@ pub(super) fn complete(program: Command, words: &[OsString]) -> Result<Line, Err
     let settled = settings.settle(&program, &typed)?;
     let words = settled.words(&program, &typed, words);
     let elsewhere = settled.held.iter().map(|entry| format!("--{} is from {}", entry.option, entry.place)).collect();
-    Ok(Line { words, elsewhere, warnings: settings.strangers })
+    let mut warnings = meant::warnings(&program, &typed, &settled);
+    warnings.splice(0..0, settings.strangers.iter().cloned());
+    Ok(Line { words, elsewhere, warnings })
 }

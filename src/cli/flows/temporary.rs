@@ -83,15 +83,18 @@ fn is_of(maker: Maker, name: &OsStr) -> bool {
 
 /// Whether nobody writes this file any more.
 fn is_left_over(path: &Path, maker: Maker) -> io::Result<bool> {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // Whoever opened a pipe of such a name would wait for somebody at its other end.
+    let opened = path.symlink_metadata().and_then(|metadata| metadata.is_file().then(|| File::open(path)).transpose());
+    let file = match opened {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(false),
         // It came to its end meanwhile.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
     let metadata = file.metadata()?;
     // Without locks, nobody knows.
-    if file.try_lock().is_err() || !metadata.is_file() {
+    if file.try_lock().is_err() {
         return Ok(false);
     }
     let age = || metadata.modified().map(|modified| SystemTime::now().duration_since(modified).unwrap_or_default());

@@ -40,7 +40,7 @@ pub struct Arguments {
     output: Option<PathBuf>,
 
     /// Remove each input once its output in the directory is on the medium and was read back, but for the last one. An input that
-    /// is damaged stays
+    /// is damaged stays, and so do those in or below a directory with a file named HOLD
     #[arg(long)]
     remove: bool,
 
@@ -173,7 +173,10 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
         bail!("there is nothing to squeeze");
     };
     let plan = plan.of_one_recorder().map_err(|several| {
-        Misuse(format!("{}: not written: {several}; -o DIRECTORY/ keeps them apart", Shown(path)))
+        Misuse(format!(
+            "{}: not written: {several}; -o DIRECTORY/, one directory for each, keeps them apart",
+            Shown(path)
+        ))
     })?;
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
     let ending = Ending::HalfFlows(how.pairs(path));

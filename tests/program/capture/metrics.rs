@@ -162,13 +162,21 @@ fn those_who_ask_slowly_or_for_nothing_keep_nobody_waiting_for_good() {
     let mut recorder = Recorder::start(&namespace, PATTERN, &["--metrics", "127.0.0.1:0"]);
     let address = address(&recorder);
     // More than are answered at once, none of which ever says what it wants.
-    let silent: Vec<_> = (0..20).map(|_| connect(&namespace, address)).collect();
+    let silent: Vec<_> = (0..40).map(|_| connect(&namespace, address)).collect();
     make_flows(&namespace, 0..100, true);
     recorder.wait_for_records(200);
     let page = page(&namespace, address);
     assert_eq!(samples(&page)["ctrecorder_events_total{kind=\"end\",protocol=\"tcp\"}"], 100.0);
     assert!(ask(&namespace, address, "GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
+    // The first of them made room; the last would have to wait for nobody either.
+    let mut first = &silent[0];
+    let gone = first.read(&mut [0]).map_err(|error| error.kind());
+    assert!(matches!(gone, Ok(0) | Err(std::io::ErrorKind::ConnectionReset)), "{gone:?}");
     drop(silent);
+    // Who goes on sending behind a question is left, too.
+    let mut endless = connect(&namespace, address);
+    endless.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    wait_until("it to be left", || endless.write_all(&[b'x'; 4096]).is_err());
     let _open = connect(&namespace, address);
     recorder.stop();
 }

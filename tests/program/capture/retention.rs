@@ -48,6 +48,7 @@ fn told(path: &Path, cause: Cause) -> Vec<Retirement> {
 fn what_is_too_old_is_removed_and_coverage_and_test_say_so() {
     let namespace = Namespace::new("max-age");
     let mut recorder = Recorder::start(&namespace, PATTERN, SOON);
+    assert!(recorder.log().contains("INFO retention: nothing older than 1 s\n"), "{}", recorder.log());
     let first = recorder.segments()[0].clone();
     make_flows(&namespace, 0..100, true);
     recorder.wait_for_records(200);

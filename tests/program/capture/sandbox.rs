@@ -110,7 +110,10 @@ fn without_a_sandbox_it_can() {
     let mut recorder = Recorder::start(&namespace, "ct", &["--no-sandbox"]);
     let [file, _, socket, memory, ..]: [String; 6] = calls_of_an_intruder().try_into().unwrap();
     assert!(made_to_call(&recorder, &[file, socket, memory]).into_iter().all(|result| result > 2));
-    assert!(!recorder.log().contains("sandbox"), "{}", recorder.log());
+    assert!(recorder.log().contains("WARN no sandbox (--no-sandbox)"), "{}", recorder.log());
+    assert!(!recorder.log().contains(" sandbox: "), "{}", recorder.log());
+    // As what it runs is told, too, whatever it gives up.
+    assert!(recorder.log().contains("WARN recording as root: "), "{}", recorder.log());
     recorder.stop();
 }
 

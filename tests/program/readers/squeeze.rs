@@ -405,7 +405,8 @@ fn files_of_several_recorders_do_not_become_one() {
     let other = Segment::new(&other).push(&v4(Kind::Start, 2, 2)).closed_at(Closing::Stopped, 600).0;
     let (directory, answer) = into_one(&[("a", &first), ("b", &other)]);
     assert_eq!(answer.status, 2);
-    let said = "segments of several recorders: nat1, nat2; ask each by itself; -o DIRECTORY/ keeps them apart\n";
+    let said = "segments of several recorders: nat1, nat2; ask each by itself; \
+                -o DIRECTORY/, one directory for each, keeps them apart\n";
     assert!(answer.stderr.ends_with(said), "{}", answer.stderr);
     assert!(!directory.path().join("all.sq").exists());
 }

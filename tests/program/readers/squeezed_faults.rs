@@ -143,6 +143,37 @@ fn inputs_are_removed_once_their_outputs_were_read_back_and_the_work_goes_on_wit
     assert_eq!(files(&place.path("journal")).len(), 2);
 }
 
+/// Somebody else can put one there, and would wait at its other end for ever.
+#[test]
+fn a_pipe_that_is_called_like_a_leftover_holds_nobody_up() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    fs::create_dir(place.path("sq")).unwrap();
+    let pipe = place.path("sq/.ctrecorder-squeeze-pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let squeezed = place.squeeze("sq", &[], &place.journal());
+    assert_eq!(squeezed.status, 0, "{}", squeezed.stderr);
+    assert!(pipe.symlink_metadata().is_ok());
+}
+
+#[test]
+fn a_file_named_hold_stops_the_removal_of_inputs_until_it_is_gone() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let inputs = files(&place.path("journal"));
+    // Beside them, and above.
+    for hold in [place.path("journal/HOLD"), place.path("HOLD")] {
+        fs::write(&hold, "").unwrap();
+        let squeezed = place.squeeze("sq", &["--remove"], &place.journal());
+        assert_eq!(squeezed.status, 5);
+        let told = format!("/00.ct: not removed: {}: nothing is removed while this file is there\n", hold.display());
+        assert!(squeezed.stderr.contains(&told), "{}", squeezed.stderr);
+        assert!(squeezed.stderr.ends_with(", 0 inputs removed\n"), "{}", squeezed.stderr);
+        fs::remove_file(&hold).unwrap();
+        assert!(files(&place.path("journal")) == inputs, "something is gone");
+    }
+    assert_eq!(place.squeeze("sq", &["--remove"], &place.journal()).status, 0);
+    assert_eq!(files(&place.path("journal")).len(), 1);
+}
+
 /// What a recorder writes, or nobody knows to be complete, is for another time; and with it all that comes after it.
 #[test]
 fn what_may_grow_waits() {

@@ -9,6 +9,7 @@ use super::line::Input;
 use super::made;
 use crate::cli::Report;
 use crate::file::{directory_of, sync_directory};
+use crate::hold;
 use crate::journal::{Condition, Examiner, Finding, Shown, Source};
 
 /// Removes those of the inputs of a line whose outputs hold all that is in them, and says of the others why not; the outputs are
@@ -26,11 +27,14 @@ pub(super) fn inputs<'i>(inputs: impl ExactSizeIterator<Item = &'i Input>, repor
 }
 
 fn try_remove(input: &Input) -> anyhow::Result<()> {
+    hold::look_above(&input.path)?;
     if made::of(input)?.is_none() {
         bail!("its output is gone");
     }
     examine(&input.output, false).map_err(|why| anyhow!("its output is not whole: {why:#}"))?;
     examine(&input.path, true)?;
+    // That may have taken long.
+    hold::look_above(&input.path)?;
     fs::remove_file(&input.path)?;
     sync_directory(directory_of(&input.path))?;
     Ok(())
