@@ -31,6 +31,7 @@ mod mirror;
 pub(crate) mod neighbours;
 mod pattern;
 mod pidfile;
+mod pieces;
 mod predecessor;
 pub(crate) mod privileges;
 mod queue;

@@ -15,6 +15,7 @@ use super::listen::{self, Listener, Wanted};
 use super::metrics::{Metrics, Sources};
 use super::pattern::Pattern;
 use super::pidfile::PidFile;
+use super::predecessor::Origin;
 use super::privileges::{self, Identity};
 use super::queue::{Command, Queue};
 use super::retention::{Limits, Retention};
@@ -144,9 +145,10 @@ impl Recorder {
             None if options.sandbox => privileges::check_directory_when_sandboxed(&directory)?,
             None => {}
         }
+        let own = Origin::own();
         let neighbours = neighbours::look(&options.pattern, now)?;
         warnings.extend(neighbours.warnings);
-        warnings.extend(options.limits.warnings(&options.pattern));
+        warnings.extend(options.limits.warnings(&options.pattern, &own));
         // A port below 1024 takes privileges.
         let metrics = options.metrics.map(Metrics::bind).transpose()?;
         // As it was when the flows began that are there already.
@@ -190,7 +192,7 @@ impl Recorder {
             prior_audible,
             queue,
             silence,
-            retention: Retention::new(options.limits, &options.pattern),
+            retention: Retention::new(options.limits, &options.pattern, own),
             metrics,
             pattern: options.pattern.clone(),
             started: now,

@@ -18,7 +18,7 @@ pub(super) struct Candidate {
 pub(super) struct Room {
     /// Now, ns since the epoch.
     pub(super) now: u64,
-    /// The bytes of segments that cannot be removed, the one being written among them.
+    /// The bytes of the segment that is being written.
     pub(super) fixed_bytes: u64,
     /// What the file system has free; `None` if that cannot be told.
     pub(super) free: Option<u64>,

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -11,11 +13,12 @@ use ctrecorder_format::Retirement;
 use nix::sys::statvfs::statvfs;
 
 use super::super::pattern::Pattern;
+use super::super::predecessor::Origin;
 use super::super::{clock, files};
 use super::Limits;
 use super::due::{Candidate, Room, Why, due};
 use super::hold;
-use super::own::{self, Finder, Own};
+use super::own::{self, Finder, Own, Version};
 use crate::file::{self, Identity};
 
 /// So many segments go at once at most; the next ones a second later.
@@ -29,8 +32,7 @@ const UNSETTLED: usize = 4;
 #[derive(Debug)]
 pub(super) struct Doomed {
     path: PathBuf,
-    identity: Identity,
-    bytes: u64,
+    version: Version,
     /// What the journal says of it.
     pub(super) told: Retirement,
     why: Why,
@@ -65,6 +67,8 @@ pub(super) struct Keeper {
     worker: Option<Worker>,
     /// What the thread will work with, until it starts.
     work: Option<Work>,
+    /// Tells it to leave what it has not done yet.
+    stop: Arc<AtomicBool>,
 }
 
 struct Worker {
@@ -74,11 +78,14 @@ struct Worker {
 }
 
 impl Keeper {
-    pub(super) fn new(limits: Limits, pattern: &Pattern) -> Self {
+    /// Of the recorder that `own` tells of.
+    pub(super) fn new(limits: Limits, pattern: &Pattern, own: Origin) -> Self {
+        let stop = Arc::<AtomicBool>::default();
         let work = Work {
             limits,
             base: pattern.fixed_directory(),
-            finder: Finder::new(pattern.glob()),
+            finder: Finder::new(pattern.clone(), own, stop.clone()),
+            stop: stop.clone(),
             stuck: HashSet::new(),
             first: true,
             said: None,
@@ -86,7 +93,7 @@ impl Keeper {
             said_too_large: false,
             said_beyond: false,
         };
-        Self { worker: None, work: Some(work) }
+        Self { worker: None, work: Some(work), stop }
     }
 
     /// Has the thread look; returns whether it will report.
@@ -104,9 +111,10 @@ impl Keeper {
         self.worker.as_ref()?.from.try_recv().ok()
     }
 
-    /// Waits for what was begun.
+    /// Waits for what cannot be left undone any more.
     pub(super) fn end(self) -> Vec<Report> {
         let Some(Worker { to, from, thread }) = self.worker else { return Vec::new() };
+        self.stop.store(true, Ordering::Relaxed);
         drop(to);
         let reports = from.iter().collect();
         // If it panicked its report is missing, and what it was to remove stays announced.
@@ -147,6 +155,8 @@ struct Work {
     /// The directory below which all segments are.
     base: PathBuf,
     finder: Finder,
+    /// The recorder ends, and waits for this.
+    stop: Arc<AtomicBool>,
     /// What could not be removed; tried again in the next segment.
     stuck: HashSet<PathBuf>,
     /// No look was taken yet.
@@ -200,12 +210,13 @@ impl Work {
     fn doomed(&mut self, segments: &[Own], current: &Path) -> Vec<Doomed> {
         let current_bytes = current.metadata().map_or(0, |metadata| metadata.len());
         self.warn_of_size(current, current_bytes);
-        let (stuck, free): (Vec<_>, Vec<_>) = segments.iter().partition(|own| self.stuck.contains(&own.path));
+        let free: Vec<_> = segments.iter().filter(|own| !self.stuck.contains(&own.path)).collect();
         let candidates: Vec<_> =
-            free.iter().map(|own| Candidate { created: own.past.created, bytes: own.bytes }).collect();
+            free.iter().map(|own| Candidate { created: own.past.created, bytes: own.version.bytes }).collect();
         let room = Room {
             now: clock::now(),
-            fixed_bytes: stuck.iter().fold(current_bytes, |sum, own| sum.saturating_add(own.bytes)),
+            // Were those counted that cannot be removed, everything else would have to make room for them.
+            fixed_bytes: current_bytes,
             free: free_bytes(current),
         };
         self.warn_of_room(&candidates, room.free);
@@ -241,17 +252,21 @@ impl Work {
         for doomed in doomed {
             // Someone may have put it there since.
             let held = hold::look(&self.base, [doomed.path.as_path()]).err();
-            if noted.is_err() || self.say(held.map(|held| held.to_string())) {
+            let stops = self.stop.load(Ordering::Relaxed);
+            if stops || noted.is_err() || self.say(held.map(|held| held.to_string())) {
                 kept.push(doomed.told);
                 continue;
             }
             match doomed.unlink() {
                 Ok(()) => {
                     tracing::info!("{}: removed: {}", doomed.path.display(), doomed.why.text());
-                    (removed, bytes) = (removed + 1, bytes + doomed.bytes);
+                    (removed, bytes) = (removed + 1, bytes + doomed.version.bytes);
                 }
                 Err(error) => {
-                    tracing::warn!("{}: cannot be removed: {error}", doomed.path.display());
+                    tracing::warn!(
+                        "{}: cannot be removed, and does not count for --max-size: {error}",
+                        doomed.path.display()
+                    );
                     self.stuck.insert(doomed.path);
                     kept.push(doomed.told);
                 }
@@ -264,16 +279,16 @@ impl Work {
 impl Doomed {
     /// What it knew of earlier ones is not to go with it.
     fn new(own: &Own, why: Why) -> Self {
-        let Own { path, identity, bytes, past, number } = own.clone();
+        let Own { path, version, past, number } = own.clone();
         let known = Retirement::standing(&own::retirements(&path));
         let from = known.iter().map(|told| told.from).fold(past.created, u64::min);
         let told = Retirement { from, to: past.end.max(from), segment: u32::try_from(number).unwrap_or(u32::MAX) };
-        Self { path, identity, bytes, told, why }
+        Self { path, version, told, why }
     }
 
     fn unlink(&self) -> io::Result<()> {
-        if file::identity(&self.path.symlink_metadata()?) != self.identity {
-            return Err(io::Error::other("it is another file now"));
+        if Version::at(&self.path) != Some(self.version) {
+            return Err(io::Error::other("it is another file now, or was changed"));
         }
         fs::remove_file(&self.path)
     }
