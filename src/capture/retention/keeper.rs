@@ -16,9 +16,11 @@ use super::super::pattern::Pattern;
 use super::super::predecessor::Origin;
 use super::super::{clock, files};
 use super::Limits;
-use super::due::{Candidate, Room, Why, due};
+use super::doubt::{Doubt, Moment};
+use super::due::{Candidate, Holds, Why, due};
 use super::hold;
 use super::own::{self, Finder, Own, Version};
+use super::room::Room;
 use crate::file::{self, Identity};
 
 /// So many segments go at once at most; the next ones a second later.
@@ -92,6 +94,8 @@ impl Keeper {
             current: PathBuf::new(),
             said_too_large: false,
             said_beyond: false,
+            room: Room::default(),
+            doubt: limits.max_age.map(Doubt::new),
         };
         Self { worker: None, work: Some(work), stop }
     }
@@ -169,6 +173,9 @@ struct Work {
     said_too_large: bool,
     /// That `--min-free` cannot be met was said.
     said_beyond: bool,
+    room: Room,
+    /// If there is a limit of age.
+    doubt: Option<Doubt>,
 }
 
 impl Work {
@@ -208,19 +215,25 @@ impl Work {
 
     /// What is to go, the oldest first.
     fn doomed(&mut self, segments: &[Own], current: &Path) -> Vec<Doomed> {
+        let now = Moment { wall: clock::now(), steady: clock::steady() };
         let current_bytes = current.metadata().map_or(0, |metadata| metadata.len());
         self.warn_of_size(current, current_bytes);
         let free: Vec<_> = segments.iter().filter(|own| !self.stuck.contains(&own.path)).collect();
         let candidates: Vec<_> =
             free.iter().map(|own| Candidate { created: own.past.created, bytes: own.version.bytes }).collect();
-        let room = Room {
-            now: clock::now(),
+        let room = Holds {
+            now: now.wall,
             // Were those counted that cannot be removed, everything else would have to make room for them.
             fixed_bytes: current_bytes,
-            free: free_bytes(current),
+            free: free_bytes(current).and_then(|free| self.room.expected(now.steady, free)),
         };
-        self.warn_of_room(&candidates, room.free);
-        let due = due(&self.limits, &candidates, &room);
+        let min_free = self.limits.min_free.filter(|limit| !self.is_beyond(*limit, &candidates, room.free));
+        let newest = segments.iter().map(|own| own.past.end).max();
+        let is_due = due(&self.limits, &candidates, &room).contains(&Why::Age);
+        let synchronised = clock::kept().ok().map(|kept| kept.synchronised);
+        let doubted = self.doubt.as_mut().is_some_and(|doubt| doubt.holds(now, newest, synchronised, is_due));
+        let max_age = self.limits.max_age.filter(|_| !doubted);
+        let due = due(&Limits { max_age, min_free, ..self.limits }, &candidates, &room);
         free.into_iter().zip(due).take(BATCH).map(|(own, why)| Doomed::new(own, why)).collect()
     }
 
@@ -231,16 +244,19 @@ impl Work {
         }
     }
 
-    fn warn_of_room(&mut self, candidates: &[Candidate], free: Option<u64>) {
-        let Some((limit, free)) = self.limits.min_free.zip(free) else { return };
+    /// Whether so much cannot get free by removing: then nothing is removed for it.
+    fn is_beyond(&mut self, limit: u64, candidates: &[Candidate], free: Option<u64>) -> bool {
+        let Some(free) = free else { return false };
         let most = candidates.iter().fold(free, |sum, candidate| sum.saturating_add(candidate.bytes));
         let is_beyond = most < limit;
         if is_beyond && !self.said_beyond {
             tracing::warn!(
-                "--min-free cannot be met: without any of the older files there would be {most} bytes free; others take the disk"
+                "--min-free cannot be met, and removes nothing: without any of the older files there would be {most} bytes free; \
+                 others take the disk"
             );
         }
         self.said_beyond = is_beyond;
+        is_beyond
     }
 
     fn remove(&mut self, announced: Option<Announced>, doomed: Vec<Doomed>) -> Report {
@@ -249,6 +265,8 @@ impl Work {
         if let Err(error) = &noted {
             tracing::error!("nothing is removed: that it is cannot be noted on the disk: {error}");
         }
+        let place = doomed.first().map(|doomed| doomed.path.clone()).unwrap_or_default();
+        let before = free_bytes(&place);
         for doomed in doomed {
             // Someone may have put it there since.
             let held = hold::look(&self.base, [doomed.path.as_path()]).err();
@@ -271,6 +289,9 @@ impl Work {
                     kept.push(doomed.told);
                 }
             }
+        }
+        if let Some((before, after)) = before.zip(free_bytes(&place)).filter(|_| removed > 0) {
+            self.room.unlinked(clock::steady(), bytes, before, after);
         }
         Report::Removed { removed, bytes, kept }
     }
@@ -313,11 +334,8 @@ fn same(one: &Retirement, other: &Retirement) -> bool {
     (one.to, one.segment) == (other.to, other.segment)
 }
 
-/// What the last run said to be removed and did not come to, because it was cut off.
+/// What the last run said to be removed, and is there: it was cut off, or someone put it back.
 fn survivors(segments: &[Own]) -> Vec<Retirement> {
-    if !segments.last().is_some_and(|own| own.past.cut_off) {
-        return Vec::new();
-    }
     let is_there = |told: &Retirement| {
         let number = |own: &Own| u32::try_from(own.number).unwrap_or(u32::MAX);
         segments.iter().any(|own| (own.past.end, number(own)) == (told.to, told.segment))

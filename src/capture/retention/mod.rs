@@ -8,10 +8,12 @@
 //! ([`Retention`]); once that is in the file, a thread of its own (`keeper`) syncs it and only then unlinks. So neither a slow disk
 //! nor a crowded directory holds up the recording, and a crash leaves no segment missing without a word.
 
+mod doubt;
 mod due;
 mod hold;
 mod keeper;
 mod own;
+mod room;
 
 use std::time::{Duration, Instant};
 
