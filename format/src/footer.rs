@@ -226,6 +226,16 @@ pub struct Footer<'a> {
 }
 
 impl<'a> Footer<'a> {
+    /// So many bytes at the end of a closed segment say where its footer begins.
+    pub const TAIL: usize = TAIL;
+
+    /// Where the footer's block begins, by the last [`Footer::TAIL`] bytes of a file: bytes from its start. `None` if these are not
+    /// the end of a closed segment.
+    pub fn offset_by(tail: &[u8]) -> Option<u64> {
+        let tail = Tail::ref_from_bytes(tail).ok()?;
+        (tail.magic == TAIL_MAGIC).then(|| tail.footer.get())
+    }
+
     /// The footer whose verified payload this is.
     pub(crate) fn parse(offset: u64, block: &BlockHeader, payload: &'a [u8]) -> Result<Self, &'static str> {
         let (body, tail) = payload.split_at_checked(payload.len().wrapping_sub(TAIL)).ok_or("it has no tail")?;

@@ -49,7 +49,7 @@ pub(crate) struct Preamble {
     pub(crate) ipv6_record_size: U16,
     pub(crate) reserved: U32,
     pub(crate) tag: U32,
-    pub(crate) reserved_too: [u8; 16],
+    pub(crate) machine: [u8; 16],
     pub(crate) crc: U32,
 }
 
@@ -96,6 +96,9 @@ pub struct Header {
     pub host: String,
     /// The kernel's boot id of that host, zeros if not known.
     pub boot_id: [u8; 16],
+    /// What the machine that recorded has over all its starts, and no other machine; zeros if not known.
+    #[serde(skip)]
+    pub machine: [u8; 16],
     /// When the recorder was started, ns since the epoch, UTC.
     pub recorder_started: u64,
     /// The segment's number since the start of the recorder, from 0.
@@ -181,6 +184,7 @@ impl Header {
             content,
             host: String::new(),
             boot_id: [0; 16],
+            machine: [0; 16],
             recorder_started: 0,
             segment_number: 0,
             created: 0,
@@ -232,7 +236,7 @@ impl Header {
             ipv6_record_size: record_size(Family::Ipv6),
             reserved: U32::ZERO,
             tag: U32::new(self.tag),
-            reserved_too: [0; 16],
+            machine: self.machine,
             crc: U32::ZERO,
         };
         let mut bytes = Vec::with_capacity(length);
@@ -281,6 +285,7 @@ impl Header {
         let mut header: Self = encode::from_bytes(body)
             .map_err(|error| nonsense(PREAMBLE, format!("the header's body does not decode: {error}")))?;
         header.tag = preamble.tag.get();
+        header.machine = preamble.machine;
         let sizes = RecordSizes::of(preamble);
         header.counters = preamble.compatible.get() & WITH_COUNTERS != 0;
         header.closing_keyframe = preamble.incompatible.get() & CLOSING_KEYFRAME != 0;

@@ -58,7 +58,7 @@ fn assert_documented_twice(heading: &str, ipv4: &[Field], ipv6: &[Field]) {
 #[test]
 fn the_tables_are_the_layout() {
     let fields = fields!(Preamble: prefix header_length body_length compatible incompatible ipv4_record_size
-        ipv6_record_size reserved tag reserved_too crc);
+        ipv6_record_size reserved tag machine crc);
     assert_documented("Preamble", &fields, size_of::<Preamble>());
     let fields = fields!(BlockHeader: magic tag sequence kind flags record_size count payload_length first_event
         last_event least_start greatest_end payload_crc header_crc);

@@ -11,7 +11,7 @@ use crate::address::{Address, V4, V6};
 use crate::block::{self, BlockHeader, BlockKind, flags};
 use crate::damage::{Damage, Fault};
 use crate::filter::Filter;
-use crate::footer::{Footer, TAIL, TAIL_MAGIC, Tail};
+use crate::footer::{Footer, TAIL};
 use crate::header::{self, Digest, Header, Parsed, RecordSizes, Refusal};
 use crate::index::{Column, Index};
 use crate::made_from::MadeFrom;
@@ -113,6 +113,13 @@ impl<'a> Segment<'a> {
         fits.then_some(Head { offset, header, bytes, sizes: self.sizes })
     }
 
+    /// The header of the block that begins with these bytes, if one of this segment does, wherever it ends: for who
+    /// reads on piece by piece.
+    pub fn begun_in<'b>(&self, bytes: &'b [u8]) -> Option<&'b BlockHeader> {
+        let header = BlockHeader::parse(bytes)?;
+        self.header().map_or(true, |own| own.tag == header.tag.get()).then_some(header)
+    }
+
     /// The blocks of a column, one after the other, as far as they are where its index says.
     pub fn heads_of(&self, column: &Column) -> impl Iterator<Item = Head<'a>> + use<'_, 'a> {
         self.following(column.offset.get())
@@ -171,11 +178,7 @@ impl<'a> Segment<'a> {
     /// The footer that the last bytes of the file point to.
     fn find_footer(&self) -> Option<Footer<'a>> {
         let start = self.bytes.len().checked_sub(TAIL)?;
-        let tail = Tail::ref_from_bytes(&self.bytes[start..]).ok()?;
-        if tail.magic != TAIL_MAGIC {
-            return None;
-        }
-        match self.head_at(tail.footer.get())?.verify().ok()?.body {
+        match self.head_at(Footer::offset_by(&self.bytes[start..])?)?.verify().ok()?.body {
             Body::Footer(footer) => Some(*footer),
             _ => None,
         }

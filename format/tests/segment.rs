@@ -22,6 +22,7 @@ fn header(counters: bool) -> Header {
         content: Content::Events,
         host: "nat1".into(),
         boot_id: [7; 16],
+        machine: [9; 16],
         recorder_started: 1_800_000_000 * NS,
         segment_number: 3,
         created: 1_800_000_600 * NS,

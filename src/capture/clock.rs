@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::errno::Errno;
+use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 
 pub(super) use ctrecorder_format::NS_PER_SECOND as SECOND;
@@ -45,9 +47,29 @@ impl StepWatch {
 }
 
 /// Nanoseconds since the machine was started, its sleep included.
-fn steady() -> u64 {
+pub(super) fn steady() -> u64 {
     clock_gettime(ClockId::CLOCK_BOOTTIME)
         .map_or(0, |time| (time.tv_sec() as u64).wrapping_mul(SECOND).wrapping_add(time.tv_nsec() as u64))
+}
+
+/// What the kernel knows of its clock: adjtimex(2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    /// Whether a time daemon keeps it.
+    pub(crate) synchronised: bool,
+    /// By how much it may be wrong at most, in microseconds.
+    pub(crate) max_error_us: i64,
+}
+
+/// Reads the clock's state and sets nothing.
+pub(crate) fn kept() -> nix::Result<Kept> {
+    // SAFETY: `timex` holds integers alone, for which zeros are values.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel reads and writes one `timex`, which lives until then. Its `modes` are 0: nothing is to be set.
+    let result = Errno::result(unsafe { libc::adjtimex(&mut state) })?;
+    let synchronised = result != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0;
+    #[allow(clippy::useless_conversion, reason = "of 32 bits on some targets")]
+    Ok(Kept { synchronised, max_error_us: state.maxerror.into() })
 }
 
 #[cfg(test)]

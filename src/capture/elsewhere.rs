@@ -79,13 +79,14 @@ impl Elsewhere {
             return Ok(End::Unheard);
         }
         let first = self.header(&door, found.as_ref());
-        let not_running = neighbours::not_running_before(&self.pattern(0), &Origin::of(&first), self.begun);
+        let own = Origin::of(&first);
+        let not_running = neighbours::not_running_before(&self.pattern(0), &own, self.begun);
         let segments = self.create(first)?;
         tracing::info!("{}: recording", segments.path().display());
         let wanted = self.options.wanted();
         let prior_audible = found.is_some_and(|found| found.reported_all);
         let table = Table::new(wanted, self.options.poll, prior_audible, &self.queue, &self.statistics).behind(door);
-        let retention = Retention::new(self.options.limits, &self.pattern(0));
+        let retention = Retention::new(self.options.limits, &self.pattern(0), own);
         Recording::new(segments, not_running, table, &self.queue, &self.statistics, None, retention).run()?;
         Ok(End::Recorded)
     }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use chrono::{Local, Offset};
 use ctrecorder_format::header::family_bit;
-use ctrecorder_format::{Clock, Content, Digest, Family, Header};
+use ctrecorder_format::{Clock, Content, Digest, Family, Header, digest_of};
 
 use super::settings;
 use crate::protocol::Protocols;
@@ -21,6 +21,7 @@ pub(super) fn first(families: &[Family], protocols: &Protocols, now: u64) -> Hea
         content: Content::Events,
         host: host(),
         boot_id: boot_id(),
+        machine: machine(),
         recorder_started: now,
         segment_number: 0,
         created: now,
@@ -79,10 +80,49 @@ pub(super) fn boot_id() -> [u8; 16] {
     u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
 }
 
+/// Whether this network namespace is that of process 1: then it is the main one of the machine, or of the container, and another number
+/// means another start of that. `false`, too, if that cannot be told.
+pub(super) fn is_in_main_namespace() -> bool {
+    let main = fs::metadata("/proc/1/ns/net").map_or(0, |namespace| namespace.ino());
+    main != 0 && main == namespace()
+}
+
+/// What this machine, or container, has over all its starts, and no other one; zeros if not known.
+pub(super) fn machine() -> [u8; 16] {
+    let text = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    machine_by(text.trim(), is_in_main_namespace()).unwrap_or_default()
+}
+
+/// The id itself is confidential (machine-id(5)); nobody gets it back from this.
+fn machine_by(id: &str, is_in_main_namespace: bool) -> Option<[u8; 16]> {
+    let number = u128::from_str_radix(id, 16).ok().filter(|number| *number != 0 && id.len() == 32)?;
+    let place = if is_in_main_namespace { "main" } else { "another" };
+    let digest = digest_of(format!("ctrecorder {number:032x} {place}").as_bytes());
+    digest.first_chunk().copied()
+}
+
 fn time_zone() -> String {
     std::env::var("TZ").ok().or_else(|| iana_time_zone::get_timezone().ok()).unwrap_or_default()
 }
 
 fn utc_offset_seconds() -> i32 {
     Local::now().offset().fix().local_minus_utc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_known_by_its_id_and_its_namespace_and_without_an_id_not_at_all() {
+        let id = "3d1219c7c4c5404aaa1f6d2a48adfda4";
+        let main = machine_by(id, true).unwrap();
+        assert_ne!(main, [0; 16]);
+        assert_eq!(machine_by(&id.to_uppercase(), true), Some(main));
+        assert_ne!(machine_by(id, false), Some(main));
+        assert_ne!(machine_by("3d1219c7c4c5404aaa1f6d2a48adfda5", true), Some(main));
+        for none in ["", "uninitialized", "00000000000000000000000000000000"] {
+            assert_eq!(machine_by(none, true), None, "{none}");
+        }
+    }
 }

@@ -37,6 +37,7 @@ pub(crate) mod neighbours;
 mod others;
 mod pattern;
 mod pidfile;
+mod pieces;
 mod predecessor;
 pub(crate) mod privileges;
 mod queue;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use chrono::format::{Item, Pad, StrftimeItems};
-use chrono::{DateTime, Local, Offset, TimeZone, Utc};
+use chrono::{DateTime, FixedOffset, Local, Offset, TimeZone, Utc};
 
 use super::clock::SECOND;
 
@@ -14,6 +14,8 @@ const LOOK_AHEAD_SECONDS: u64 = 48 * 3600;
 
 /// Stands in names of files before the id of a network namespace.
 const OF_NETNS: &str = ".netns-";
+/// A segment may be begun so long after the moment that named it: a disk takes its time.
+const LATE_SECONDS: u64 = 60;
 
 /// Where segments go: a path with strftime conversions, and how often a new one begins.
 #[derive(Clone, Debug)]
@@ -92,6 +94,25 @@ impl Pattern {
             Some(utc) => utc.with_timezone(zone).format(&self.text).to_string(),
             None => self.text.clone(),
         }
+    }
+
+    /// Whether this path is what the pattern gives for a segment that was begun at `created`, when local time was so many seconds east
+    /// of UTC.
+    pub(super) fn gave(&self, path: &Path, created: u64, utc_offset_seconds: i32) -> bool {
+        let late = (0..=LATE_SECONDS).filter_map(|seconds| created.checked_sub(seconds * SECOND));
+        let mut moments = late.chain(self.last_rotation(created));
+        let zone = FixedOffset::east_opt(utc_offset_seconds);
+        moments.any(|moment| {
+            // It may have been named just before local time changed.
+            let in_zone = zone.is_some_and(|zone| Path::new(&self.name_in(&zone, moment)) == path);
+            in_zone || self.name(moment) == path
+        })
+    }
+
+    /// The last moment of rotation, `now` included. `None` if there is none.
+    pub(super) fn last_rotation(&self, now: u64) -> Option<u64> {
+        let interval = u64::from(self.rotate_minutes) * 60 * SECOND;
+        now.checked_div(interval)?.checked_mul(interval)
     }
 
     /// The next moment of rotation after `now`: a multiple of the interval in UTC. `None` if there is none.
@@ -176,7 +197,7 @@ fn absolute(pattern: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{FixedOffset, NaiveDate};
+    use chrono::NaiveDate;
 
     use super::*;
 
@@ -266,6 +287,28 @@ mod tests {
             assert!(matcher.matches_with(&pattern.name_in(&Utc, at(13, 5)), options), "{text}");
             assert!(!matcher.matches_with("/var/2026/11/20/ct.20-1305/more", options), "{text}");
         }
+    }
+
+    #[test]
+    fn a_segment_has_the_name_of_the_moment_it_was_begun_at_and_no_longer_one() {
+        let pattern = |text: &str, rotate_minutes| Pattern { text: text.into(), rotate_minutes };
+        let seconds = pattern("/var/ct.%s", 0);
+        let (begun, path) = (at(13, 5), seconds.name(at(13, 5)));
+        assert!(seconds.gave(&path, begun + 900_000_000, 0));
+        assert!(seconds.gave(&path, begun + 9 * SECOND, 0), "the disk took its time");
+        assert!(!seconds.gave(&path, begun + 100 * SECOND, 0));
+        assert!(!seconds.gave(&path, begun - SECOND, 0));
+        let longer = PathBuf::from(format!("{}-b", path.display()));
+        assert!(!seconds.gave(&longer, begun, 0) && pattern("/var/ct.%s-b", 0).gave(&longer, begun, 0));
+        // In a zone that is no longer the local one.
+        let minutes = pattern("/var/ct.%H%M", 60);
+        assert!(minutes.gave(Path::new("/var/ct.1835"), at(13, 5), 19800));
+        assert!(!minutes.gave(Path::new("/var/ct.1835"), at(13, 5), 3600));
+        // Named by the rotation, and begun much later.
+        assert!(
+            minutes.gave(Path::new("/var/ct.1300"), at(13, 5), 0)
+                && !pattern("/var/ct.%H%M", 0).gave(Path::new("/var/ct.1300"), at(13, 5), 0)
+        );
     }
 
     #[test]

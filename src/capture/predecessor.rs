@@ -1,36 +1,30 @@
 //! What a file that is there already tells of the recorder that wrote it: whose it is, and until when it tells.
 
-use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use ctrecorder_format::block::PAYLOAD_MAX;
 use ctrecorder_format::header::MAGIC;
 use ctrecorder_format::legacy::{self, Piece};
-use ctrecorder_format::{BlockKind, Content, Head, Header, NS_PER_SECOND, Refusal, Segment};
+use ctrecorder_format::{Content, Header, NS_PER_SECOND, Note, Refusal, Segment};
 use nix::fcntl::OFlag;
 
 use super::header;
+use super::pieces::{self, Pieces};
 use crate::file;
 
 const NS_PER_US: u64 = 1_000;
-
-/// The end of a segment that was cut off is looked for in so many bytes first: a whole block lies in them, unless
-/// the disk left something else there.
-const END_BYTES: usize = 4 * PAYLOAD_MAX as usize;
-
-/// Of so many blocks at the end of a segment that was cut off, the last one that is whole is taken for its end. After a
-/// power cut there may be blocks whose header alone reached the disk.
-const LAST_BLOCKS: usize = 64;
 
 /// Which host, since which start of it, and which network namespace is recorded.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     host: String,
     boot_id: [u8; 16],
+    machine: [u8; 16],
     namespace: u64,
+    /// Whether that is the one of process 1, which has another number when a container begins anew.
+    is_main: bool,
 }
 
 /// What a file turned out to be.
@@ -73,21 +67,43 @@ pub(super) enum Unreadable {
 }
 
 impl Origin {
-    /// This recorder's.
+    /// This recorder's. To be asked before a sandbox is entered, from within which not all of it can be read.
     pub(super) fn own() -> Self {
-        Self { host: header::host(), boot_id: header::boot_id(), namespace: header::namespace() }
+        Self {
+            host: header::host(),
+            boot_id: header::boot_id(),
+            machine: header::machine(),
+            namespace: header::namespace(),
+            is_main: header::is_in_main_namespace(),
+        }
     }
 
-    /// That of a recording with this header.
+    /// Whether this machine is told from others over its starts.
+    pub(super) fn knows_its_machine(&self) -> bool {
+        self.machine != [0; 16]
+    }
+
+    /// Whether a segment with this header was surely recorded here, and not by a machine, or in a namespace, that has the same name.
+    pub(super) fn has_surely(&self, header: &Header) -> bool {
+        let same_boot = self.boot_id != [0; 16] && header.boot_id == self.boot_id;
+        let same_namespace = self.namespace != 0 && header.namespace == self.namespace;
+        let same_machine = self.knows_its_machine() && header.machine == self.machine;
+        // After a start a namespace has another number, and so has that of a container.
+        let over_starts = same_machine && (!same_boot || self.is_main);
+        header.host == self.host && (same_boot && same_namespace || over_starts)
+    }
+
+    /// That of a recording of another network namespace, with this header.
     pub(super) fn of(header: &Header) -> Self {
-        Self { host: header.host.clone(), boot_id: header.boot_id, namespace: header.namespace }
+        let Header { host, boot_id, namespace, machine, .. } = header;
+        Self { host: host.clone(), boot_id: *boot_id, machine: *machine, namespace: *namespace, is_main: false }
     }
 
     /// Whether a segment with this header was recorded here.
     fn has(&self, header: &Header) -> bool {
         // After a boot, a namespace has another number; and some headers do not know theirs.
         let comparable = header.boot_id == self.boot_id && header.namespace != 0 && self.namespace != 0;
-        header.host == self.host && (!comparable || header.namespace == self.namespace)
+        header.host == self.host && (!comparable || header.namespace == self.namespace || self.has_surely(header))
     }
 
     /// The same for a file of version 2, whose header holds the first 32 bytes of the host's name.
@@ -97,23 +113,31 @@ impl Origin {
     }
 }
 
-/// Looks into a file.
+/// Looks into a file, of whatever version.
 pub(super) fn examine(path: &Path, own: &Origin) -> Result<Found, Unreadable> {
     let Some(file) = open(path)? else { return Ok(Found::Nothing) };
-    let bytes = file::map(&file)?;
-    let segment = Segment::open(&bytes);
-    if matches!(segment, Err(Refusal::NotASegment)) {
-        return Ok(Found::Nothing);
+    match examine_file(&file, |header| own.has(header)) {
+        // The reader of version 2 also knows what to say of version 1. Such a file is mapped, before anything is recorded.
+        Err(Unreadable::Refused(Refusal::Version(1 | 2))) => {
+            Ok(examine_legacy(&legacy::File::open(&file::map(&file)?)?, own))
+        }
+        other => other,
     }
-    if file::is_locked(&file) {
-        return Ok(Found::BeingWritten);
-    }
-    match segment {
-        Ok(segment) => examine_segment(&segment, &bytes, own),
-        // The reader of version 2 also knows what to say of version 1.
-        Err(Refusal::Version(1 | 2)) => Ok(examine_legacy(&legacy::File::open(&bytes)?, own)),
-        Err(refusal) => Err(refusal.into()),
-    }
+}
+
+/// Looks into a file of version 3, which is ours if its header is. It is read piece by piece, and may change meanwhile.
+pub(super) fn examine_segment(path: &Path, is_ours: impl Fn(&Header) -> bool) -> Result<Found, Unreadable> {
+    open(path)?.map_or(Ok(Found::Nothing), |file| examine_file(&file, is_ours))
+}
+
+/// The notes in a segment, as far as it can be read.
+pub(super) fn notes(path: &Path) -> Vec<Note> {
+    let Some(file) = open(path).ok().flatten() else { return Vec::new() };
+    let Ok((front, length)) = pieces::front(&file).and_then(|front| Ok((front, file.metadata()?.len()))) else {
+        return Vec::new();
+    };
+    Segment::open_front(&front)
+        .map_or_else(|_| Vec::new(), |front| Pieces { file: &file, front: &front, length }.notes())
 }
 
 /// Whether this is a file of ctrecorder's, of whatever version, by its first bytes.
@@ -129,42 +153,26 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
-fn examine_segment(segment: &Segment<'_>, bytes: &[u8], own: &Origin) -> Result<Found, Unreadable> {
-    let header = segment.header().map_err(|damage| Unreadable::Damaged(damage.clone()))?;
-    if header.content != Content::Events || !own.has(header) {
+fn examine_file(file: &File, is_ours: impl Fn(&Header) -> bool) -> Result<Found, Unreadable> {
+    let (bytes, length) = (pieces::front(file)?, file.metadata()?.len());
+    let front = Segment::open_front(&bytes);
+    if matches!(front, Err(Refusal::NotASegment)) {
+        return Ok(Found::Nothing);
+    }
+    if file::is_locked(file) {
+        return Ok(Found::BeingWritten);
+    }
+    let front = front?;
+    let header = front.header().map_err(|damage| Unreadable::Damaged(damage.clone()))?;
+    if header.content != Content::Events || !is_ours(header) {
         return Ok(Found::Foreign);
     }
+    let pieces = Pieces { file, front: &front, length };
     let (created, number) = (header.created, Some(header.segment_number));
-    Ok(Found::Ours(match segment.footer() {
-        Some(footer) => Past { created, number, end: footer.totals.closed, cut_off: false },
-        None => Past { created, number, end: end_of_cut_off(segment, bytes).unwrap_or(created), cut_off: true },
+    Ok(Found::Ours(match pieces.closed()? {
+        Some(end) => Past { created, number, end, cut_off: false },
+        None => Past { created, number, end: pieces.last_event()?.unwrap_or(created), cut_off: true },
     }))
-}
-
-/// The `last_event` of the last whole block; `None` if there is none.
-///
-/// It is looked for in the last bytes first: a part of a segment is read as one that lost its beginning
-/// (docs/format.md, section "Reading", 5), and a long one is not read through.
-fn end_of_cut_off(segment: &Segment<'_>, bytes: &[u8]) -> Option<u64> {
-    let tag = segment.header().ok()?.tag;
-    let rest = bytes.len().checked_sub(END_BYTES).and_then(|from| bytes.get(from..));
-    let from_rest = rest.and_then(|rest| last_event(&Segment::open(rest).ok()?, tag));
-    from_rest.or_else(|| last_event(segment, tag))
-}
-
-/// The `last_event` of the last block of this tag whose payload is whole, too.
-fn last_event(segment: &Segment<'_>, tag: u32) -> Option<u64> {
-    let mut last = VecDeque::with_capacity(LAST_BLOCKS);
-    let own = |head: &Head<'_>| head.header.tag.get() == tag;
-    // An index repeats the times of blocks before it.
-    let tells = |head: &Head<'_>| head.header.kind() != Some(BlockKind::Index);
-    for head in segment.heads().filter_map(Result::ok).filter(|head| own(head) && tells(head)) {
-        if last.len() == LAST_BLOCKS {
-            last.pop_front();
-        }
-        last.push_back(head);
-    }
-    last.iter().rev().find(|head| head.verify().is_ok()).map(|head| head.header.last_event.get())
 }
 
 fn examine_legacy(file: &legacy::File<'_>, own: &Origin) -> Found {
@@ -198,7 +206,7 @@ mod tests {
     const LEGACY_END: u64 = 1_795_209_230_071_057_000;
 
     fn own() -> Origin {
-        Origin { host: "router".into(), boot_id: [1; 16], namespace: 5 }
+        Origin { host: "router".into(), boot_id: [1; 16], machine: [9; 16], namespace: 5, is_main: false }
     }
 
     fn header() -> Header {
@@ -257,7 +265,7 @@ mod tests {
             bytes[length - 64..].fill(0);
             assert_eq!(past(&bytes).end, 198 + count);
             // Zeros, as some file systems leave at the end, longer than what is looked through at first.
-            bytes.resize(length + 2 * END_BYTES, 0);
+            bytes.resize(length + 2 * pieces::WINDOW_BYTES as usize, 0);
             assert_eq!(past(&bytes).end, 198 + count);
         }
     }
@@ -275,6 +283,50 @@ mod tests {
         assert_eq!(past(segment(&before_boot, 7..8).output()).end, 7);
         let not_known = Header { namespace: 0, ..header() };
         assert_eq!(past(segment(&not_known, 7..8).output()).end, 7);
+    }
+
+    #[test]
+    fn only_what_this_machine_surely_recorded_is_surely_ours() {
+        let (main, lane) = (Origin { is_main: true, ..own() }, own());
+        let before = Header { boot_id: [2; 16], namespace: 6, ..header() };
+        let named_alike = |machine| Header { machine, ..before.clone() };
+        for own in [&main, &lane] {
+            assert!(own.has_surely(&header()), "the same start and namespace");
+            assert!(own.has_surely(&named_alike([9; 16])), "an earlier start of the same machine");
+            assert!(!own.has_surely(&named_alike([8; 16])), "another machine of this name");
+            assert!(!own.has_surely(&named_alike([0; 16])), "one that does not say");
+            assert!(!own.has_surely(&Header { host: "other".into(), machine: [9; 16], ..header() }));
+            assert!(!own.has_surely(&Header { namespace: 6, ..header() }));
+        }
+        let begun_anew = Header { namespace: 6, machine: [9; 16], ..header() };
+        assert!(main.has_surely(&begun_anew) && main.has(&begun_anew), "a container's namespace of before");
+        assert!(!lane.has_surely(&begun_anew), "another namespace of this start");
+        let unknown = Origin { machine: [0; 16], boot_id: [0; 16], namespace: 0, ..main };
+        assert!(!unknown.has_surely(&Header { boot_id: [0; 16], namespace: 0, machine: [0; 16], ..header() }));
+    }
+
+    #[test]
+    fn a_segment_is_read_by_pieces_over_damage_and_a_file_that_shrank_is_no_harm() {
+        let writer = segment(&header(), 200..40_200);
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(writer.output()).unwrap();
+        let all = notes(file.path());
+        assert_eq!(all.len(), 40_000);
+        let mut bytes = writer.output().clone();
+        // The first block's header.
+        let begin = Segment::open(&bytes).unwrap().heads().next().unwrap().unwrap().offset as usize;
+        bytes[begin..begin + 64].fill(0);
+        std::fs::write(file.path(), &bytes).unwrap();
+        let left = notes(file.path());
+        assert!(!left.is_empty() && left.len() < all.len() && all.ends_with(&left), "{} notes", left.len());
+
+        let opened = File::open(file.path()).unwrap();
+        let front = pieces::front(&opened).unwrap();
+        let front = Segment::open_front(&front).unwrap();
+        let pieces = Pieces { file: &opened, front: &front, length: bytes.len() as u64 };
+        std::fs::OpenOptions::new().write(true).open(file.path()).unwrap().set_len(begin as u64 + 10).unwrap();
+        assert_eq!((pieces.closed().unwrap(), pieces.last_event().unwrap()), (None, None));
+        assert!(pieces.notes().is_empty());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::metrics::{Metrics, Sources};
 use super::others::{Ids, Others};
 use super::pattern::Pattern;
 use super::pidfile::PidFile;
+use super::predecessor::Origin;
 use super::privileges::{self, Identity};
 use super::queue::{Command, Queue};
 use super::retention::{Limits, Retention};
@@ -170,9 +171,10 @@ impl Recorder {
             None if options.is_sandboxed() => privileges::check_directory_when_sandboxed(&directory)?,
             None => {}
         }
+        let own = Origin::own();
         let neighbours = neighbours::look(&options.pattern, now)?;
         warnings.extend(neighbours.warnings);
-        warnings.extend(options.limits.warnings(&options.pattern));
+        warnings.extend(options.limits.warnings(&options.pattern, &own));
         // A port below 1024 takes privileges.
         let metrics = options.metrics.map(Metrics::bind).transpose()?;
         // As it was when the flows began that are there already.
@@ -206,7 +208,7 @@ impl Recorder {
         }
         let sandbox = options.is_sandboxed().then(|| Sandbox::enter(&reach(options))).transpose();
         let sandbox = sandbox.inspect_err(|_| segments.abandon())?;
-        let retention = Retention::new(options.limits, &options.pattern);
+        let retention = Retention::new(options.limits, &options.pattern, own);
         let (wanted, pattern, options) = (options.wanted(), options.pattern.clone(), options.clone());
         let (poll, queue, silence) = (options.poll, options.queue, options.silence);
         let not_running = neighbours.not_running;

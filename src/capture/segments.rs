@@ -114,6 +114,11 @@ impl Segments {
         self.pattern.next_rotation(now)
     }
 
+    /// The last moment of rotation, `now` included.
+    pub(super) fn last_rotation(&self, now: u64) -> Option<u64> {
+        self.pattern.last_rotation(now)
+    }
+
     /// Bytes written to all segments.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes

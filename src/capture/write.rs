@@ -282,7 +282,8 @@ impl<'a> Recording<'a> {
             && now >= moment
         {
             self.next_rotation = next;
-            self.rotate(moment);
+            // After the machine slept the name is that of the last one, not of the first that was slept through.
+            self.rotate(self.segments.last_rotation(now).unwrap_or(moment));
         } else if ticked && self.overdue {
             self.rotate(now);
         }
@@ -375,6 +376,9 @@ impl<'a> Recording<'a> {
         // Before the footer: nothing may stand behind it.
         self.note_given_up();
         self.losses.log_now();
+        // Nothing received waits for what is being removed; only the footer does.
+        self.segments.writer().seal();
+        self.write_out();
         if let Some(retention) = self.retention.take() {
             retention.finish(&mut self.segments, self.statistics);
         }

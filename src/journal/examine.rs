@@ -266,6 +266,7 @@ mod tests {
             content: Content::Events,
             host: "nat1".into(),
             boot_id: [7; 16],
+            machine: [0; 16],
             recorder_started: NS,
             segment_number: 0,
             created: NS,

@@ -284,6 +284,7 @@ mod tests {
             content: Content::Events,
             host: "nat1".into(),
             boot_id: std::array::from_fn(|index| index as u8 * 17),
+            machine: [0; 16],
             recorder_started: 1_285_708_517 * NS + 988_012_345,
             segment_number: 7,
             created: 1_285_709_400 * NS,

@@ -347,6 +347,7 @@ fn header() -> Header {
         content: Content::Events,
         host: "nat1".into(),
         boot_id: *b"\x5f\x1c\x0a\x3e\x2b\x4d\x4e\x6f\x80\x91\xa2\xb3\xc4\xd5\xe6\xf7",
+        machine: [0; 16],
         recorder_started: CREATED - NS,
         segment_number: 0,
         created: CREATED,

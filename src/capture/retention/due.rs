@@ -15,10 +15,10 @@ pub(super) struct Candidate {
 
 /// What the limits are held against.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct Holds {
     /// Now, ns since the epoch.
     pub(super) now: u64,
-    /// The bytes of segments that cannot be removed, the one being written among them.
+    /// The bytes of the segment that is being written.
     pub(super) fixed_bytes: u64,
     /// What the file system has free; `None` if that cannot be told.
     pub(super) free: Option<u64>,
@@ -48,7 +48,7 @@ impl Why {
 const EARLY_MAX: Duration = Duration::from_secs(120);
 
 /// How many of these segments, the oldest of which come first, are to go, and why each.
-pub(super) fn due(limits: &Limits, candidates: &[Candidate], room: &Room) -> Vec<Why> {
+pub(super) fn due(limits: &Limits, candidates: &[Candidate], room: &Holds) -> Vec<Why> {
     let mut bytes = candidates.iter().fold(room.fixed_bytes, |sum, candidate| sum.saturating_add(candidate.bytes));
     let mut free = room.free;
     let begun_before = limits.max_age.map(|age| {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn due_of(limits: Limits, hours: u64, fixed_bytes: u64, free: Option<u64>) -> Vec<Why> {
-        due(&limits, &segments(hours), &Room { now: NOW, fixed_bytes, free })
+        due(&limits, &segments(hours), &Holds { now: NOW, fixed_bytes, free })
     }
 
     #[test]

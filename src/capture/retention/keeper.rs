@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -11,10 +13,13 @@ use ctrecorder_format::Retirement;
 use nix::sys::statvfs::statvfs;
 
 use super::super::pattern::Pattern;
+use super::super::predecessor::Origin;
 use super::super::{clock, files};
 use super::Limits;
-use super::due::{Candidate, Room, Why, due};
-use super::own::{self, Finder, Own};
+use super::doubt::{Doubt, Moment};
+use super::due::{Candidate, Holds, Why, due};
+use super::own::{self, Finder, Own, Version};
+use super::room::Room;
 use crate::file::{self, Identity};
 use crate::hold;
 
@@ -29,8 +34,7 @@ const UNSETTLED: usize = 4;
 #[derive(Debug)]
 pub(super) struct Doomed {
     path: PathBuf,
-    identity: Identity,
-    bytes: u64,
+    version: Version,
     /// What the journal says of it.
     pub(super) told: Retirement,
     why: Why,
@@ -65,6 +69,8 @@ pub(super) struct Keeper {
     worker: Option<Worker>,
     /// What the thread will work with, until it starts.
     work: Option<Work>,
+    /// Tells it to leave what it has not done yet.
+    stop: Arc<AtomicBool>,
 }
 
 struct Worker {
@@ -74,19 +80,24 @@ struct Worker {
 }
 
 impl Keeper {
-    pub(super) fn new(limits: Limits, pattern: &Pattern) -> Self {
+    /// Of the recorder that `own` tells of.
+    pub(super) fn new(limits: Limits, pattern: &Pattern, own: Origin) -> Self {
+        let stop = Arc::<AtomicBool>::default();
         let work = Work {
             limits,
             base: pattern.fixed_directory(),
-            finder: Finder::new(pattern.glob()),
+            finder: Finder::new(pattern.clone(), own, stop.clone()),
+            stop: stop.clone(),
             stuck: HashSet::new(),
             first: true,
             said: None,
             current: PathBuf::new(),
             said_too_large: false,
             said_beyond: false,
+            room: Room::default(),
+            doubt: limits.max_age.map(Doubt::new),
         };
-        Self { worker: None, work: Some(work) }
+        Self { worker: None, work: Some(work), stop }
     }
 
     /// Has the thread look; returns whether it will report.
@@ -104,9 +115,10 @@ impl Keeper {
         self.worker.as_ref()?.from.try_recv().ok()
     }
 
-    /// Waits for what was begun.
+    /// Waits for what cannot be left undone any more.
     pub(super) fn end(self) -> Vec<Report> {
         let Some(Worker { to, from, thread }) = self.worker else { return Vec::new() };
+        self.stop.store(true, Ordering::Relaxed);
         drop(to);
         let reports = from.iter().collect();
         // If it panicked its report is missing, and what it was to remove stays announced.
@@ -147,6 +159,8 @@ struct Work {
     /// The directory below which all segments are.
     base: PathBuf,
     finder: Finder,
+    /// The recorder ends, and waits for this.
+    stop: Arc<AtomicBool>,
     /// What could not be removed; tried again in the next segment.
     stuck: HashSet<PathBuf>,
     /// No look was taken yet.
@@ -159,6 +173,9 @@ struct Work {
     said_too_large: bool,
     /// That `--min-free` cannot be met was said.
     said_beyond: bool,
+    room: Room,
+    /// If there is a limit of age.
+    doubt: Option<Doubt>,
 }
 
 impl Work {
@@ -198,18 +215,25 @@ impl Work {
 
     /// What is to go, the oldest first.
     fn doomed(&mut self, segments: &[Own], current: &Path) -> Vec<Doomed> {
+        let now = Moment { wall: clock::now(), steady: clock::steady() };
         let current_bytes = current.metadata().map_or(0, |metadata| metadata.len());
         self.warn_of_size(current, current_bytes);
-        let (stuck, free): (Vec<_>, Vec<_>) = segments.iter().partition(|own| self.stuck.contains(&own.path));
+        let free: Vec<_> = segments.iter().filter(|own| !self.stuck.contains(&own.path)).collect();
         let candidates: Vec<_> =
-            free.iter().map(|own| Candidate { created: own.past.created, bytes: own.bytes }).collect();
-        let room = Room {
-            now: clock::now(),
-            fixed_bytes: stuck.iter().fold(current_bytes, |sum, own| sum.saturating_add(own.bytes)),
-            free: free_bytes(current),
+            free.iter().map(|own| Candidate { created: own.past.created, bytes: own.version.bytes }).collect();
+        let room = Holds {
+            now: now.wall,
+            // Were those counted that cannot be removed, everything else would have to make room for them.
+            fixed_bytes: current_bytes,
+            free: free_bytes(current).and_then(|free| self.room.expected(now.steady, free)),
         };
-        self.warn_of_room(&candidates, room.free);
-        let due = due(&self.limits, &candidates, &room);
+        let min_free = self.limits.min_free.filter(|limit| !self.is_beyond(*limit, &candidates, room.free));
+        let newest = segments.iter().map(|own| own.past.end).max();
+        let is_due = due(&self.limits, &candidates, &room).contains(&Why::Age);
+        let synchronised = clock::kept().ok().map(|kept| kept.synchronised);
+        let doubted = self.doubt.as_mut().is_some_and(|doubt| doubt.holds(now, newest, synchronised, is_due));
+        let max_age = self.limits.max_age.filter(|_| !doubted);
+        let due = due(&Limits { max_age, min_free, ..self.limits }, &candidates, &room);
         free.into_iter().zip(due).take(BATCH).map(|(own, why)| Doomed::new(own, why)).collect()
     }
 
@@ -220,16 +244,19 @@ impl Work {
         }
     }
 
-    fn warn_of_room(&mut self, candidates: &[Candidate], free: Option<u64>) {
-        let Some((limit, free)) = self.limits.min_free.zip(free) else { return };
+    /// Whether so much cannot get free by removing: then nothing is removed for it.
+    fn is_beyond(&mut self, limit: u64, candidates: &[Candidate], free: Option<u64>) -> bool {
+        let Some(free) = free else { return false };
         let most = candidates.iter().fold(free, |sum, candidate| sum.saturating_add(candidate.bytes));
         let is_beyond = most < limit;
         if is_beyond && !self.said_beyond {
             tracing::warn!(
-                "--min-free cannot be met: without any of the older files there would be {most} bytes free; others take the disk"
+                "--min-free cannot be met, and removes nothing: without any of the older files there would be {most} bytes free; \
+                 others take the disk"
             );
         }
         self.said_beyond = is_beyond;
+        is_beyond
     }
 
     fn remove(&mut self, announced: Option<Announced>, doomed: Vec<Doomed>) -> Report {
@@ -238,24 +265,33 @@ impl Work {
         if let Err(error) = &noted {
             tracing::error!("nothing is removed: that it is cannot be noted on the disk: {error}");
         }
+        let place = doomed.first().map(|doomed| doomed.path.clone()).unwrap_or_default();
+        let before = free_bytes(&place);
         for doomed in doomed {
             // Someone may have put it there since.
             let held = hold::look(&self.base, [doomed.path.as_path()]).err();
-            if noted.is_err() || self.say(held.map(|held| held.to_string())) {
+            let stops = self.stop.load(Ordering::Relaxed);
+            if stops || noted.is_err() || self.say(held.map(|held| held.to_string())) {
                 kept.push(doomed.told);
                 continue;
             }
             match doomed.unlink() {
                 Ok(()) => {
                     tracing::info!("{}: removed: {}", doomed.path.display(), doomed.why.text());
-                    (removed, bytes) = (removed + 1, bytes + doomed.bytes);
+                    (removed, bytes) = (removed + 1, bytes + doomed.version.bytes);
                 }
                 Err(error) => {
-                    tracing::warn!("{}: cannot be removed: {error}", doomed.path.display());
+                    tracing::warn!(
+                        "{}: cannot be removed, and does not count for --max-size: {error}",
+                        doomed.path.display()
+                    );
                     self.stuck.insert(doomed.path);
                     kept.push(doomed.told);
                 }
             }
+        }
+        if let Some((before, after)) = before.zip(free_bytes(&place)).filter(|_| removed > 0) {
+            self.room.unlinked(clock::steady(), bytes, before, after);
         }
         Report::Removed { removed, bytes, kept }
     }
@@ -264,16 +300,16 @@ impl Work {
 impl Doomed {
     /// What it knew of earlier ones is not to go with it.
     fn new(own: &Own, why: Why) -> Self {
-        let Own { path, identity, bytes, past, number } = own.clone();
+        let Own { path, version, past, number } = own.clone();
         let known = Retirement::standing(&own::retirements(&path));
         let from = known.iter().map(|told| told.from).fold(past.created, u64::min);
         let told = Retirement { from, to: past.end.max(from), segment: u32::try_from(number).unwrap_or(u32::MAX) };
-        Self { path, identity, bytes, told, why }
+        Self { path, version, told, why }
     }
 
     fn unlink(&self) -> io::Result<()> {
-        if file::identity(&self.path.symlink_metadata()?) != self.identity {
-            return Err(io::Error::other("it is another file now"));
+        if Version::at(&self.path) != Some(self.version) {
+            return Err(io::Error::other("it is another file now, or was changed"));
         }
         fs::remove_file(&self.path)
     }
@@ -298,11 +334,8 @@ fn same(one: &Retirement, other: &Retirement) -> bool {
     (one.to, one.segment) == (other.to, other.segment)
 }
 
-/// What the last run said to be removed and did not come to, because it was cut off.
+/// What the last run said to be removed, and is there: it was cut off, or someone put it back.
 fn survivors(segments: &[Own]) -> Vec<Retirement> {
-    if !segments.last().is_some_and(|own| own.past.cut_off) {
-        return Vec::new();
-    }
     let is_there = |told: &Retirement| {
         let number = |own: &Own| u32::try_from(own.number).unwrap_or(u32::MAX);
         segments.iter().any(|own| (own.past.end, number(own)) == (told.to, told.segment))

@@ -1,15 +1,18 @@
 //! Which of its own segments a recorder removes, and how it says so: `--max-age`, `--max-size`, `--min-free`.
 //!
-//! The oldest go first, never the one being written, and never what is not surely one of its own: files of other hosts,
-//! squeezed ones, those of the C program and those whose header is damaged stay. A file named `HOLD` stops all of it.
+//! The oldest go first, never the one being written, and never what is not surely one of its own: what another machine or namespace
+//! recorded, or has a name that the pattern does not give for it, squeezed files, those of the C program and those whose header is damaged
+//! stay. A file named `HOLD` stops all of it.
 //!
 //! The order of a removal is a contract (docs/format.md, "What was removed"): the writing thread puts a note into the segment
 //! ([`Retention`]); once that is in the file, a thread of its own (`keeper`) syncs it and only then unlinks. So neither a slow disk
 //! nor a crowded directory holds up the recording, and a crash leaves no segment missing without a word.
 
+mod doubt;
 mod due;
 mod keeper;
 mod own;
+mod room;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ use super::clock;
 use super::files;
 use super::neighbours;
 use super::pattern::Pattern;
+use super::predecessor::Origin;
 use super::segments::Segments;
 use super::statistics::Statistics;
 use crate::file;
@@ -57,11 +61,17 @@ impl Limits {
     }
 
     /// What the operator should know of these limits at the start, a line each.
-    pub(super) fn warnings(&self, pattern: &Pattern) -> Vec<String> {
+    pub(super) fn warnings(&self, pattern: &Pattern, own: &Origin) -> Vec<String> {
         let mut warnings = Vec::new();
         if !self.are_none() && !pattern.rotates() {
             warnings.push(
                 "without --rotate, only files of earlier starts, and those ended by SIGHUP, are ever removed".into(),
+            );
+        }
+        if !self.are_none() && !own.knows_its_machine() {
+            warnings.push(
+                "no id in /etc/machine-id: files of before this start of the machine are never removed, since they may be another one's"
+                    .into(),
             );
         }
         let glob = pattern.glob();
@@ -120,10 +130,11 @@ enum State {
 
 impl Retention {
     /// By these limits; `None` if there are none. The thread of its own begins with the first look.
-    pub(super) fn new(limits: Limits, pattern: &Pattern) -> Option<Self> {
+    /// The recorder is that of `own`.
+    pub(super) fn new(limits: Limits, pattern: &Pattern, own: Origin) -> Option<Self> {
         let has_min_free = limits.min_free.is_some();
         (!limits.are_none()).then(|| Self {
-            keeper: Keeper::new(limits, pattern),
+            keeper: Keeper::new(limits, pattern, own),
             state: State::Idle,
             next: Instant::now(),
             has_min_free,

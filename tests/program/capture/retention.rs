@@ -122,8 +122,8 @@ fn so_much_stays_free_and_even_a_full_disk_takes_data_again() {
     assert!(recorder.log().contains("less free than --min-free demands"), "{}", recorder.log());
 
     // And suddenly all is taken, while events come.
-    make_flows(&namespace, 3000..4500, true);
-    wait_until("the records to be written", || recorder.list().len() >= 3000);
+    make_flows(&namespace, 3000..4850, true);
+    wait_until("the records to be written", || recorder.list().len() >= 3700);
     recorder.begin_new_segment();
     let filler = recorder.directory().join("filler");
     let mut fill = Command::new("dd");
