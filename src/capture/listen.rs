@@ -13,7 +13,7 @@ use super::clock;
 use super::convert::Captured;
 use super::delivery::Delivery;
 use super::error::StartError;
-use super::others::Others;
+use super::netns::Others;
 use super::queue::{Command, Queue};
 use super::statistics::{Statistics, Tally};
 use crate::netlink::parse::{Message, messages};

@@ -15,7 +15,7 @@ use super::delivery::Delivery;
 use super::error::StartError;
 use super::listen::{self, Listener, Wanted};
 use super::metrics::{Metrics, Sources};
-use super::others::{Ids, Others};
+use super::netns::{Ids, Others};
 use super::pattern::Pattern;
 use super::pidfile::PidFile;
 use super::predecessor::Origin;

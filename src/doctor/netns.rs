@@ -1,7 +1,7 @@
 //! The other network namespaces that a recorder of all of them would hear.
 
 use super::finding::Finding;
-use crate::capture::door::Door;
+use crate::capture::netns::Door;
 use crate::capture::settings;
 use crate::netlink::socket::{self, RequestSocket};
 

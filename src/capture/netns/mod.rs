@@ -1,5 +1,16 @@
 //! The other network namespaces that a recorder hears of (`--all-netns`): each has a queue, a thread that writes and a journal of
 //! its own, as if a recorder ran there; only what is heard comes through the one socket.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | here | which of them have an id, and to whom goes what is heard |
+//! | `recording` | the recording of one |
+//! | `door` | goes in for a moment, to ask what can be asked only there |
+
+mod door;
+mod recording;
+
+pub(crate) use door::Door;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,13 +23,13 @@ use ctrecorder_format::Note;
 
 use super::clock;
 use super::convert::Captured;
-use super::elsewhere::{Elsewhere, End};
 use super::error::StartError;
 use super::queue::{Command, Element, Queue};
 use super::run::Options;
 use super::statistics::Statistics;
 use crate::netlink::parse::Message;
 use crate::netlink::socket::{NetnsSocket, RequestSocket};
+use recording::{Elsewhere, End};
 
 /// Which namespaces have an id, heard and asked.
 pub(super) struct Ids {

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use ctrecorder_format::header::namespace;
 use ctrecorder_format::{Cause, Header};
 
+use super::super::error::StartError;
+use super::super::pattern::Pattern;
+use super::super::predecessor::Origin;
+use super::super::queue::{Command, Queue};
+use super::super::retention::Retention;
+use super::super::run::{EndTogether, Options};
+use super::super::segments::Segments;
+use super::super::statistics::Statistics;
+use super::super::table::Table;
+use super::super::write::Recording;
+use super::super::{clock, header, neighbours, settings};
 use super::door::Door;
-use super::error::StartError;
-use super::pattern::Pattern;
-use super::predecessor::Origin;
-use super::queue::{Command, Queue};
-use super::retention::Retention;
-use super::run::{EndTogether, Options};
-use super::segments::Segments;
-use super::statistics::Statistics;
-use super::table::Table;
-use super::write::Recording;
-use super::{clock, header, neighbours, settings};
 
 /// A file that could not be created is tried again so often.
 const PAUSE: Duration = Duration::from_secs(1);
