@@ -55,6 +55,9 @@ pub enum Cause {
     Retired = NO_GAP | 8,
     /// A segment that [`Cause::Retired`] told of, in the same words, is still there.
     Kept = NO_GAP | 9,
+    /// In what a segment of flows was made from, not all that its header names was recorded in this span: see
+    /// [`Recorded`](crate::Recorded).
+    Recorded = NO_GAP | 10,
 }
 
 impl Cause {
@@ -81,6 +84,7 @@ impl Cause {
             0x8007 => Self::NotRead,
             0x8008 => Self::Retired,
             0x8009 => Self::Kept,
+            0x800a => Self::Recorded,
             _ => return None,
         })
     }
@@ -99,7 +103,8 @@ impl Cause {
             | Self::LeftOpen
             | Self::NotRead
             | Self::Retired
-            | Self::Kept => false,
+            | Self::Kept
+            | Self::Recorded => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -134,6 +139,7 @@ impl Cause {
             Self::NotRead => "table of the kernel not read",
             Self::Retired => "removed by retention",
             Self::Kept => "not removed after all",
+            Self::Recorded => "only this was recorded",
         }
     }
 }

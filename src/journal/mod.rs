@@ -19,6 +19,7 @@ mod once;
 mod opened;
 mod runs;
 mod scan;
+mod set_back;
 mod source;
 
 pub use chain::{Broken, Chain, LooseEnd, Recorder};
@@ -33,4 +34,5 @@ pub use netns::Netns;
 pub use once::{Repeats, UNEVEN};
 pub(crate) use runs::{Place, came_behind, chain, successors, told_to};
 pub use scan::{Everything, Scan, Search, Select, Sink, THREADS_MAX};
+pub(crate) use set_back::SetBacks;
 pub use source::{Passage, Source, Version};

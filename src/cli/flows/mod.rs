@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `choice` | which flows are wanted |
 //! | `plan` | what the output says of itself |
+//! | `recorded` | which families and protocols were recorded when |
 //! | `stream` | pairs records, and hands on flows and notes |
 //! | `out` | which of these flows are wanted, and which wait for a note |
 //! | `behind` | hands them to a thread |
@@ -15,6 +16,7 @@ mod choice;
 mod out;
 mod output;
 mod plan;
+mod recorded;
 mod stream;
 pub(super) mod temporary;
 

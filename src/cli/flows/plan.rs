@@ -9,6 +9,7 @@ use ctrecorder_format::header::family_bit;
 use ctrecorder_format::{Cause, Content, Digest, Family, Header, MadeFrom, NS_PER_SECOND, Note, Segment, legacy};
 
 use super::choice::Choice;
+use super::recorded::Recordings;
 use crate::cli::Report;
 use crate::journal::{Journal, UNEVEN, Version};
 use crate::query::coverage::{Gap, GapCause, Look, Reading, Several, Span, joined};
@@ -24,8 +25,7 @@ pub(in crate::cli) struct Plan {
     legacy: Option<legacy::Header>,
     /// Which protocols the output may hold.
     protocols: Vec<u8>,
-    /// What inputs recorded: families and protocols as headers have them, each once.
-    recorded: Vec<(u8, Vec<u8>)>,
+    recordings: Recordings,
     /// What the inputs tell of time.
     reading: Reading,
     /// The inputs that could be read.
@@ -47,12 +47,16 @@ impl Plan {
         for file in journal.files() {
             let next = file.open().and_then(|source| {
                 let version = source.parse()?;
+                let mut own = Reading::default();
                 // Damage is told when the records are read.
-                reading.add(&source, &version, Look::Heads, &mut |_| ());
-                Ok(Self::for_file(&version, source.length()))
+                own.add(&source, &version, Look::Heads, &mut |_| ());
+                let plan = Self::for_file(&version, source.length());
+                let recordings = Recordings::of(&plan.header, &own);
+                reading.join(own);
+                Ok(Self { recordings, ..plan })
             });
             match (next, &mut plan) {
-                (Ok(next), Some(plan)) => plan.add(&next),
+                (Ok(next), Some(plan)) => plan.add(next),
                 (Ok(next), None) => plan = Some(next),
                 (Err(error), _) => failures.push(error),
             }
@@ -83,7 +87,7 @@ impl Plan {
         };
         Self {
             protocols: header.protocols.clone(),
-            recorded: vec![(header.families, header.protocols.clone())],
+            recordings: Recordings::default(),
             header,
             legacy,
             reading: Reading::default(),
@@ -98,7 +102,7 @@ impl Plan {
     }
 
     /// Adds what another input holds.
-    fn add(&mut self, other: &Self) {
+    fn add(&mut self, other: Self) {
         let header = &mut self.header;
         header.counters |= other.header.counters;
         header.families |= other.header.families;
@@ -111,11 +115,7 @@ impl Plan {
         }
         self.protocols.clone_from(&header.protocols);
         header.filters = joined_filters(std::mem::take(&mut header.filters), &other.header.filters);
-        for recorded in &other.recorded {
-            if !self.recorded.contains(recorded) {
-                self.recorded.push(recorded.clone());
-            }
-        }
+        self.recordings.join(other.recordings);
         // Where one cannot be told, none is: they would be taken for all.
         let both = self.made_from.take().zip(other.made_from.as_deref());
         self.made_from = both.map(|(own, others)| [&own, others].concat());
@@ -140,7 +140,7 @@ impl Plan {
             bail!("nothing of the protocols and families chosen was recorded in the input");
         }
         // Else that nothing was found would be taken for that there was nothing.
-        if self.recorded.iter().any(|recorded| lacks(header, recorded)) {
+        if self.recordings.lack(header) {
             header.filters = joined_filters(std::mem::take(&mut header.filters), UNEVEN);
         }
         if let Some(filter) = choice.filter_text() {
@@ -205,8 +205,14 @@ impl Plan {
 
     /// The gaps in the inputs that none of their notes tells of, as notes: between and in them, where records were damaged,
     /// with their number, and when flows may have been alive that only lost records told of. Then when nobody tells of flows
-    /// that had begun unheard.
-    pub(in crate::cli) fn gaps(self, damaged: Vec<(Span, Option<u64>)>, lost: impl Iterator<Item = Span>) -> Vec<Note> {
+    /// that had begun unheard, and what was recorded when,
+    /// which matters also if the clock was set back (`is_turned`).
+    pub(in crate::cli) fn gaps(
+        self,
+        damaged: Vec<(Span, Option<u64>)>,
+        lost: impl Iterator<Item = Span>,
+        is_turned: bool,
+    ) -> Vec<Note> {
         let created = Span { from: self.header.created, to: self.header.created };
         let told = self.reading.span().map_or(created, |told| told.joined(created));
         let not_read = self.reading.not_read().into_iter();
@@ -221,7 +227,8 @@ impl Plan {
         let within = |moment: u64| moment.clamp(told.from, told.to);
         let lost = lost.map(|alive| gap(Span { from: within(alive.from), to: within(alive.to) }, Some(0)));
         let gaps = joined(untold.chain(damaged).chain(lost).collect());
-        gaps.into_iter().map(note).chain(not_read).collect()
+        let recorded = self.recordings.notes(&self.header, is_turned);
+        gaps.into_iter().map(note).chain(not_read).chain(recorded).collect()
     }
 
     /// The header of a version 3 output.
@@ -259,13 +266,6 @@ fn joined_filters(own: String, other: &str) -> String {
         _ if other.is_empty() || own.split("; ").any(|part| part == other) => own,
         _ => format!("{own}; {other}"),
     }
-}
-
-/// Whether an input that recorded these families and protocols did not record all that a header names.
-fn lacks(header: &Header, (families, protocols): &(u8, Vec<u8>)) -> bool {
-    let has_protocols = protocols.is_empty()
-        || (!header.protocols.is_empty() && header.protocols.iter().all(|protocol| protocols.contains(protocol)));
-    header.families & !families != 0 || !has_protocols
 }
 
 /// A gap as a note. One that is there lost something.

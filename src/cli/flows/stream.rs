@@ -12,7 +12,7 @@ use super::out::{Open, Out};
 use super::output::Output;
 use super::plan::Plan;
 use crate::cli::Report;
-use crate::journal::{Broken, Chain, Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
+use crate::journal::{Broken, Chain, Error, Journal, OpenRecords, Scan, SetBacks, Shown, Sink, Version};
 use crate::query::coverage::Span;
 use crate::query::{Losses, Pairs};
 
@@ -33,6 +33,9 @@ pub(in crate::cli) struct Stream<'r, O> {
     losses: Losses,
     plan: Plan,
     chain: Chain,
+    set_backs: SetBacks,
+    /// The clock was set back.
+    is_turned: bool,
     /// A file was begun already.
     begun: bool,
     /// Of the first file of a recorder, neither a record nor the note that it was started has come.
@@ -61,6 +64,15 @@ pub(in crate::cli) struct Begun {
     pub(in crate::cli) lost: Vec<Span>,
     /// The notes of the readings that found some of them.
     pub(in crate::cli) readings: Vec<Note>,
+    /// Where the clock was set back unnoted.
+    pub(in crate::cli) set_backs: SetBacks,
+}
+
+impl Begun {
+    /// Behind nothing, with room for what will be open.
+    pub(in crate::cli) const fn with(pairs: Pairs) -> Self {
+        Self { pairs, lost: Vec::new(), readings: Vec::new(), set_backs: SetBacks::new() }
+    }
 }
 
 impl<'r, O: Output> Stream<'r, O> {
@@ -76,8 +88,8 @@ impl<'r, O: Output> Stream<'r, O> {
         let has_notes = output.has_notes();
         let mut output = Behind::start(output)?;
         let leaves_open = matches!(ending, Ending::Open(_));
-        let Begun { pairs, lost, readings } = match ending {
-            Ending::HalfFlows(pairs) => Begun { pairs, lost: Vec::new(), readings: Vec::new() },
+        let Begun { pairs, lost, readings, set_backs } = match ending {
+            Ending::HalfFlows(pairs) => Begun::with(pairs),
             Ending::Open(begun) => begun,
         };
         for reading in readings {
@@ -95,6 +107,8 @@ impl<'r, O: Output> Stream<'r, O> {
             losses: Losses::after(plan.host(), lost),
             plan,
             chain: Chain::default(),
+            set_backs,
+            is_turned: false,
             begun: false,
             unbegun: true,
             leaves_open,
@@ -153,7 +167,7 @@ impl<'r, O: Output> Stream<'r, O> {
         self.out.forget_found();
         let end = self.plan.end();
         let left = self.leaves_open.then(|| self.pairs.leave(end, &mut self.out));
-        for gap in self.plan.gaps(self.damaged, self.losses.finish()) {
+        for gap in self.plan.gaps(self.damaged, self.losses.finish(), self.is_turned) {
             self.out.keep(|output| output.note(&gap));
         }
         self.out.keep(Behind::part);
@@ -198,6 +212,10 @@ impl<O: Output> Sink for Stream<'_, O> {
         self.unbegun &= number == 0 && file.header().is_some_and(|header| header.segment_number == 0);
         self.pairs.begin(file, &mut self.out);
         self.out.forget_found();
+        if let Some(set_back) = self.set_backs.follow(file) {
+            self.is_turned = true;
+            self.out.keep(|output| output.note(&set_back.note()));
+        }
         // What is missing up to here ends where this file begins.
         if self.missing {
             self.reach(file.begun());
@@ -227,11 +245,13 @@ impl<O: Output> Sink for Stream<'_, O> {
             self.out.keep(|output| output.begin_at(note.from.get()));
         }
         self.losses.note(note);
+        self.is_turned |= note.sets_back();
         let told = self.pairs.note(note, &mut self.out);
         match note.cause() {
             Some(Cause::TableRead) => self.reading(note, &told),
-            // What this output leaves open it says itself, and what the recorder removed is no matter of what was made of the rest.
-            Some(Cause::LeftOpen | Cause::Retired | Cause::Kept) => {}
+            // What this output leaves open, and what was recorded when, it says itself, and what the recorder removed is no matter of
+            // what was made of the rest.
+            Some(Cause::LeftOpen | Cause::Recorded | Cause::Retired | Cause::Kept) => {}
             _ => self.out.keep(|output| output.note(&told)),
         }
         if !self.has_notes {

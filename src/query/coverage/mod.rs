@@ -132,6 +132,11 @@ impl Gap {
         Self { from, to, cause, lost: None }
     }
 
+    /// A span in which flows that are asked for were not recorded.
+    pub const fn unrecorded(span: Span) -> Self {
+        Self::unknown(span.from, span.to, GapCause::Noted(Cause::Recorded as u16))
+    }
+
     /// Whether this gap and a span, both with their ends, have a moment in common.
     pub const fn touches(&self, span: Span) -> bool {
         Span { from: self.from, to: self.to }.meets(span)

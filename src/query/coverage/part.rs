@@ -88,7 +88,8 @@ pub(super) struct Part {
     pub(super) ended: u64,
     pub(super) end: End,
     pub(super) extent: Extent,
-    /// Its gaps and accounts, the readings of the kernel's table, what was removed, and when the clock was set back, in order.
+    /// Its gaps and accounts, the readings of the kernel's table, what was recorded and what was
+    /// removed, and when the clock was set back, in order.
     pub(super) notes: Vec<Note>,
     /// What could not be read in the middle of it.
     pub(super) damaged: Vec<Gap>,
@@ -205,11 +206,21 @@ impl Part {
         let least = self.notes.iter().filter(|note| note.sets_back()).map(|note| note.to.get()).min();
         self.from = self.from.min(self.to).min(least.unwrap_or(u64::MAX));
         self.to = self.began.max(self.to);
-        // Flows were alive up to then, whatever the clock showed at last.
         if self.content == Content::Flows && least.is_some() {
-            self.to = self.to.max(self.extent.greatest);
+            self.made_in_order();
         }
         self
+    }
+
+    /// Likewise of what was made of others: these tell from when to when it tells, whatever the clock showed at last. Those that
+    /// were made first do not; but their flows were alive up to then.
+    fn made_in_order(&mut self) {
+        let recorded = self.notes.iter().filter(|note| note.cause() == Some(Cause::Recorded));
+        let spans = recorded.map(|note| Span { from: note.from.get(), to: note.to.get() });
+        match spans.reduce(Span::joined) {
+            Some(told) => (self.from, self.to) = (told.from, told.to.max(told.from)),
+            None => self.to = self.to.max(self.extent.greatest),
+        }
     }
 }
 
@@ -218,9 +229,11 @@ fn went_on(segment: &Segment<'_>) -> bool {
     segment.made_from().last().is_some_and(|source| source.closing() == Some(Closing::WentOn))
 }
 
-/// Whether a note tells of a gap, of what was known of flows then, of what was removed, or that the same times came again.
+/// Whether a note tells of a gap, of what was known or recorded of flows then, of what was removed, or that the same times came
+/// again.
 fn tells(note: &Note) -> bool {
-    const TELLING: [Cause; 5] = [Cause::Account, Cause::TableRead, Cause::NotRead, Cause::Retired, Cause::Kept];
+    const TELLING: [Cause; 6] =
+        [Cause::Account, Cause::TableRead, Cause::NotRead, Cause::Retired, Cause::Kept, Cause::Recorded];
     note.is_gap() || note.sets_back() || note.cause().is_some_and(|cause| TELLING.contains(&cause))
 }
 

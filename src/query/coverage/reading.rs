@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ctrecorder_format::header::split;
-use ctrecorder_format::{Cause, Content, Damage, Note, Retirement};
+use ctrecorder_format::{Cause, Content, Damage, Note, Recorded, Retirement};
 
 use super::part::{End, Extent, Look, Part};
 use super::{Coverage, Gap, GapCause, Outside, Span, account, complement, joined};
@@ -174,6 +174,15 @@ impl Reading {
             }
         }
         unheard
+    }
+
+    /// What files that were made of others say was recorded in which span, where that was not all that their headers name.
+    pub fn recorded(&self) -> impl Iterator<Item = (Recorded, Span)> {
+        let spans = |note: &Note| {
+            let (from, to) = (note.from.get(), note.to.get());
+            Some((Recorded::of(note)?, Span { from, to: to.max(from) }))
+        };
+        self.notes(Cause::Recorded).filter_map(spans)
     }
 
     fn notes(&self, cause: Cause) -> impl Iterator<Item = &Note> {

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
-use ctrecorder_format::{Address, Content, Kind, Note, Record, Segment};
+use ctrecorder_format::{Address, Kind, Note, Record};
 
 use super::Wanted;
 use super::flow::{Identity, Known};
 use super::readings::Readings;
 use super::steps::Steps;
-use crate::journal::{Recorder, Version, told_to};
+use crate::journal::{SetBacks, Version};
 use crate::query::coverage::Span;
 
 /// What a journal has told so far. It follows the pairing of the same records, and has to be in step with it.
@@ -31,8 +31,7 @@ pub(super) struct History {
     steps: Steps,
     /// Number of flows that began so far.
     begun: u64,
-    /// The segment of events that was read last: its run, its number, and up to when it tells.
-    last: Option<(Recorder, u64, u64)>,
+    set_backs: SetBacks,
 }
 
 /// A flow that is open.
@@ -63,24 +62,10 @@ impl History {
     /// A file begins.
     pub(super) fn begin(&mut self, file: &Version<'_>) {
         self.is_version_2 = matches!(file, Version::Two(_));
-        if let Version::Three(segment) = file {
-            self.follow(segment);
+        if let Some(set_back) = self.set_backs.follow(file) {
+            self.clock_set(&set_back.note());
         }
         self.forget_reading();
-    }
-
-    /// The clock may have been set back between two runs, or in a segment that is not there: no note tells of it.
-    fn follow(&mut self, segment: &Segment<'_>) {
-        let Some(header) = segment.header().ok().filter(|header| header.content == Content::Events) else { return };
-        let (recorder, number) = (Recorder::of(header), header.segment_number);
-        let last = self.last.replace((recorder.clone(), number, told_to(header, segment)));
-        if let Some((before, before_number, reached)) = last
-            && (before, before_number.checked_add(1)) != (recorder, Some(number))
-            && header.created < reached
-        {
-            self.steps.went_back(reached, header.created);
-            self.readings.turn();
-        }
     }
 
     /// What is found from here on is of another reading, or of one of which nobody knows what it said.

@@ -30,13 +30,16 @@ impl Kinds {
         for kind in questions.iter().flat_map(Kind::asked_by) {
             by_kind.entry(kind).or_insert_with(|| {
                 let its: Vec<_> = files.iter().filter(|file| file.scope.has(kind)).collect();
-                if its.len() == files.len() {
+                let is_always = files.iter().all(|file| file.unrecorded(kind).is_empty());
+                if its.len() == files.len() && is_always {
                     return Arc::clone(&all);
                 }
                 // They are of one recorder, so that this does not fail.
                 let reading = joined(its.iter().copied());
                 let coverage = reading.clone().coverage().ok().flatten();
-                Arc::new(OfKind::new(&its, &reading, coverage))
+                let unrecorded = its.iter().flat_map(|file| file.unrecorded(kind));
+                let unrecorded: Vec<_> = unrecorded.map(Gap::unrecorded).collect();
+                Arc::new(OfKind::new(&its, &reading, coverage.map(|coverage| coverage.with(unrecorded))))
             });
         }
         Self { by_kind }

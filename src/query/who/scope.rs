@@ -1,9 +1,10 @@
 //! What was recorded at all: families and protocols.
 
-use ctrecorder_format::Content;
+use ctrecorder_format::{Content, Family, Recorded};
 
 use super::Question;
-use crate::journal::Version;
+use crate::journal::{UNEVEN, Version};
+use crate::query::coverage::Reading;
 
 /// A kind of flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +20,11 @@ impl Kind {
         let (is_ipv6, protocols) = (question.endpoint.is_ipv6(), question.protocols());
         let any = protocols.is_empty().then_some(None);
         any.into_iter().chain(protocols.iter().copied().map(Some)).map(move |protocol| Self { is_ipv6, protocol })
+    }
+
+    /// Whether its flows are among those that were recorded.
+    pub(super) fn is_in(self, recorded: Recorded) -> bool {
+        recorded.has(if self.is_ipv6 { Family::Ipv6 } else { Family::Ipv4 }, self.protocol)
     }
 }
 
@@ -54,12 +60,14 @@ impl Default for Scope {
 }
 
 impl Scope {
-    /// What the header of a file says. If that is damaged, it may be anything.
-    pub(super) fn of(version: &Version<'_>) -> Self {
+    /// What the header of a file says, of which this is known besides. If that is damaged, it may be anything.
+    pub(super) fn of(version: &Version<'_>, reading: &Reading) -> Self {
         let (families, protocols, is_filtered) = match version {
             Version::Two(file) => (1, vec![file.header().protocol], false),
             Version::Three(_) | Version::Archive(_) => version.header().map_or((3, Vec::new(), false), |header| {
-                (header.families, header.protocols.clone(), !header.filters.is_empty())
+                // When some inputs recorded less, notes tell.
+                let is_told = header.filters == UNEVEN && reading.recorded().next().is_some();
+                (header.families, header.protocols.clone(), !header.filters.is_empty() && !is_told)
             }),
         };
         Self {

@@ -18,12 +18,6 @@ impl Steps {
         self.shown.push([after.saturating_add_signed(note.value.get().saturating_neg()), after]);
     }
 
-    /// What comes next was recorded from a moment on that is before the one that was reached: nobody noted that the clock was
-    /// set back meanwhile.
-    pub(super) fn went_back(&mut self, reached: u64, begun: u64) {
-        self.shown.push([reached, begun]);
-    }
-
     /// The kernel's table was read.
     pub(super) const fn table_read(&mut self) {
         self.at_reading = self.shown.len();

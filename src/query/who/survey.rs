@@ -5,10 +5,10 @@ use std::fmt;
 
 use super::Asked;
 use super::copies::Copies;
-use super::scope::Scope;
+use super::scope::{Kind, Scope};
 use crate::journal::{Found, Journal, in_order};
 use crate::query::Coverage;
-use crate::query::coverage::{Extent, Look, Reading, namespace_text};
+use crate::query::coverage::{Extent, Look, Reading, Span, complement, namespace_text};
 
 /// By what a recorder goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,17 @@ pub(super) struct Surveyed {
     reading: Reading,
 }
 
+impl Surveyed {
+    /// When flows of this kind were not recorded, by what a file that was made of others says; its header may name them.
+    pub(super) fn unrecorded(&self, kind: Kind) -> Vec<Span> {
+        let (its, others): (Vec<_>, Vec<_>) = self.reading.recorded().partition(|(recorded, _)| kind.is_in(*recorded));
+        let mut its: Vec<_> = its.into_iter().map(|(_, span)| span).collect();
+        its.sort_unstable();
+        let others = Span::apart(others.into_iter().map(|(_, span)| span).collect());
+        others.into_iter().flat_map(|span| complement(its.iter().copied(), span.from, span.to)).collect()
+    }
+}
+
 /// The files of one recorder.
 #[derive(Debug)]
 pub(super) struct Recorded {
@@ -71,7 +82,8 @@ fn survey(journal: &Journal, asked: &mut Asked) -> Vec<Surveyed> {
                 asked.shapeless.push(file.path().to_owned());
                 Extent::UNKNOWN
             });
-            let surveyed = Surveyed { place, order: 0, extent, scope: Scope::of(&version), reading };
+            let scope = Scope::of(&version, &reading);
+            let surveyed = Surveyed { place, order: 0, extent, scope, reading };
             found.push(Found::new(surveyed, file.path(), &version));
             Ok(())
         });

@@ -100,6 +100,12 @@ impl Truth<'_> {
         let is_unsure = !is_exact && (own != insides || (again.verdict != "NONE" && !again.doubts.is_empty()));
         let is_same_verdict =
             answer.verdict == again.verdict || is_unsure || (is_in_doubt && again.verdict == "UNKNOWN");
+        if own != insides || answer.verdict != again.verdict || answer.doubts.is_empty() != again.doubts.is_empty() {
+            use std::io::Write;
+            let mut f = std::fs::OpenOptions::new().create(true).append(true).open("/tmp/strict.log").unwrap();
+            if own == insides && std::env::var_os("STRICT").is_some() { return Some(format!("strict: own {own:?} insides {insides:?}")); }
+            writeln!(f, "seed={} back={} told={} mixed={} {} -> {} own={own:?} again={insides:?} doubts {:?} -> {:?} {question:?}", crate::tried::SEED.get(), !is_exact, self.steps_back_are_told(), is_mixed, answer.verdict, again.verdict, answer.doubts, again.doubts).unwrap();
+        }
         (!is_same || !is_same_verdict)
             .then(|| "it is another answer".to_owned())
             .or_else(|| self.left_out(question, window, again))

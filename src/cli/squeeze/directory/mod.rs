@@ -29,7 +29,7 @@ use crate::cli::flows::temporary::{self, Maker};
 use crate::cli::flows::{Begun, Ending, Plan, Stream};
 use crate::cli::{Misuse, Report};
 use crate::file::{directory_of, sync_directory};
-use crate::journal::{Journal, Shown};
+use crate::journal::{Journal, SetBacks, Shown};
 use crate::query::coverage::{Gap, GapCause};
 use line::{Input, Line};
 use made::Made;
@@ -162,9 +162,12 @@ impl Work<'_> {
 
     /// Makes the output of an input, which goes on with what was made before.
     fn make(&mut self, input: &Input, before: Option<&Made>) -> anyhow::Result<Made> {
-        let mut begun = Begun { pairs: self.how.pairs(&input.output), lost: Vec::new(), readings: Vec::new() };
+        let mut begun = Begun::with(self.how.pairs(&input.output));
         if let Some(before) = before {
-            open::left_by(&before.path, self.how.threads, &mut begun)?;
+            let end = open::left_by(&before.path, self.how.threads, &mut begun)?;
+            if !input.made_from.follows(&before.made_from) {
+                begun.set_backs = SetBacks::after(end);
+            }
         }
         let plan = Plan::for_journal(&input.journal, &self.how.choice, self.report)?.context("it cannot be read")?;
         let gaps = before.map(|before| gaps_between(before, input)).unwrap_or_default();

@@ -16,12 +16,12 @@ use crate::journal::{Error, Journal, OpenRecords, Scan, Select, Shown, Sink, Ver
 use crate::query::FlowSink;
 use crate::query::coverage::Span;
 
-/// Begins with what is known behind an output.
-pub(super) fn left_by(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Result<()> {
+/// Begins with what is known behind an output. Returns up to when that tells, in ns since the epoch.
+pub(super) fn left_by(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Result<u64> {
     read(output, threads, begun).with_context(|| format!("{}, with which it goes on", Shown(output)))
 }
 
-fn read(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Result<()> {
+fn read(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Result<u64> {
     let mut reading = Reading { begun, end: 0, said: 0, count: 0, readings: Vec::new(), found: HashSet::new() };
     let mut failed = None;
     let journal = Journal::find(&[output.to_path_buf()], |error| failed = Some(error));
@@ -35,9 +35,9 @@ fn read(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Resu
     if reading.count != reading.said {
         bail!("it is not whole: it tells of {} open flows, and there are {}", reading.said, reading.count);
     }
-    let Reading { begun, readings, found, .. } = reading;
+    let Reading { begun, end, readings, found, .. } = reading;
     begun.readings = readings.into_iter().filter(|reading| found.contains(&reading.to.get())).collect();
-    Ok(())
+    Ok(end)
 }
 
 /// Blocks of open records, which hold nothing else.
