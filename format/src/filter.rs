@@ -28,11 +28,13 @@ pub struct Key(u64);
 
 impl Key {
     /// An address, whatever its port.
+    #[inline]
     pub fn address<A: Address>(address: A) -> Self {
         Self(xxh64(address.as_ref(), 0))
     }
 
     /// An address with a port: hashed as the address' bytes and the port, big-endian.
+    #[inline]
     pub fn endpoint<A: Address>(address: A, port: u16) -> Self {
         let mut bytes = [0; size_of::<crate::V6>() + size_of::<u16>()];
         let address = address.as_ref();
@@ -48,11 +50,13 @@ impl Key {
     }
 
     /// The slot of this key among `slots`.
+    #[inline]
     pub const fn slot(self, slots: usize) -> usize {
         (((self.0 >> 32) * slots as u64) >> 32) as usize
     }
 
     /// The bit of this key in each word of its slot, counted from the lowest.
+    #[inline]
     pub(crate) fn bits(self) -> [u32; WORDS] {
         SALTS.map(|salt| (self.0 as u32).wrapping_mul(salt) >> 27)
     }

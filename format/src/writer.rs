@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use sha2::{Digest as _, Sha256};
-use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::address::{Address, V4, V6};
 use crate::block::{self, BlockHeader, BlockKind, flags};
@@ -327,7 +327,7 @@ impl Gathering {
             span: self.span,
         };
         (self.count > 0).then(|| {
-            insert_records::<A>(&content, &mut blocks.index);
+            blocks.index.insert(records_of::<A>(&content));
             let offset = blocks.position;
             let header = blocks.seal(&content, out);
             blocks.index.add(offset, &header, content.records.len());
@@ -341,14 +341,10 @@ impl Gathering {
     }
 }
 
-/// Puts the records of a block into the index.
-fn insert_records<A: Address>(content: &Content<'_>, index: &mut Indexer) {
-    use zerocopy::FromBytes;
-    for record in content.records.chunks_exact(content.record_size) {
-        if let Ok((record, _)) = Record::<A>::ref_from_prefix(record) {
-            index.insert(record);
-        }
-    }
+/// The records of a block.
+fn records_of<'r, A: Address>(content: &Content<'r>) -> impl Iterator<Item = &'r Record<A>> {
+    let records = content.records.chunks_exact(content.record_size);
+    records.filter_map(|record| Record::ref_from_prefix(record).ok().map(|(record, _)| record))
 }
 
 /// A block before it has a place.

@@ -54,9 +54,9 @@ impl Indexer {
         self.open.as_ref().is_some_and(|open| open.bytes + bytes > BLOCK_BYTES)
     }
 
-    /// Adds a record of the block that comes next.
-    pub(crate) fn insert<A: Address>(&mut self, record: &Record<A>) {
-        self.filter.insert_record(record);
+    /// Adds the records of the block that comes next.
+    pub(crate) fn insert<'r, A: Address>(&mut self, records: impl Iterator<Item = &'r Record<A>>) {
+        self.filter.insert_records(records);
     }
 
     /// Adds a block of records that begins at `offset`, with so many bytes of them.

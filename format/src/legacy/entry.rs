@@ -58,6 +58,9 @@ pub(super) trait Entry: FromBytes + IntoBytes + KnownLayout + Immutable + Unalig
     /// Its time in seconds since 1970-01-01T00:00:00Z: the latest, if it has two.
     fn seconds(&self) -> u32;
 
+    /// What [`Record::event_time`] of its record is.
+    fn event_time(&self) -> u64;
+
     /// Its four endpoints, in place.
     fn endpoints(&self) -> Endpoints<'_>;
 
@@ -194,6 +197,10 @@ impl Entry for Event {
         self.time.seconds.get()
     }
 
+    fn event_time(&self) -> u64 {
+        self.time.to_ns()
+    }
+
     #[inline]
     fn endpoints(&self) -> Endpoints<'_> {
         Endpoints { original: &self.original, reply: &self.reply }
@@ -254,6 +261,10 @@ impl Entry for Combined {
 
     fn seconds(&self) -> u32 {
         self.start.seconds.get().max(self.end.seconds.get())
+    }
+
+    fn event_time(&self) -> u64 {
+        if self.end.is_known() { self.end.to_ns() } else { self.start.to_ns() }
     }
 
     #[inline]

@@ -20,6 +20,6 @@ mod writer;
 
 pub use entry::Endpoints;
 pub use header::{Content, Header, HeaderError, LocalTime};
-pub use reader::{File, Piece, Pieces};
+pub use reader::{File, Piece, Pieces, Times};
 pub use step::Place;
 pub use writer::{WriteError, Writer};

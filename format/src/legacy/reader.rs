@@ -29,6 +29,21 @@ pub enum Piece {
     Damage(Damage),
 }
 
+/// When records that follow each other happened, each at the time that [`Record::event_time`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Where the first of them begins: bytes from the start of the file.
+    pub offset: u64,
+    /// When the first one happened, in ns since the epoch.
+    pub first: u64,
+    /// When the last one happened.
+    pub last: u64,
+    /// The least of their times.
+    pub least: u64,
+    /// The greatest of their times.
+    pub greatest: u64,
+}
+
 impl<'a> File<'a> {
     /// Opens the file that has these bytes.
     ///
@@ -47,6 +62,15 @@ impl<'a> File<'a> {
     /// gives nothing.
     pub fn pieces(&self) -> Pieces<'a> {
         self.pieces_from(self.begin())
+    }
+
+    /// When all records happened, some at a time, and all damage. That is [`File::pieces`], far faster, for who asks for nothing
+    /// but times.
+    pub fn times(&self) -> impl Iterator<Item = Result<Times, Damage>> + use<'a> {
+        let (place, content) = (self.begin(), self.header.content);
+        let events = (content == Content::Events).then(|| self.stretches::<Event>(place).map(times));
+        let combined = (content == Content::Combined).then(|| self.stretches::<Combined>(place).map(times));
+        events.into_iter().flatten().chain(combined.into_iter().flatten())
     }
 
     /// Where the first record begins.
@@ -121,6 +145,22 @@ impl<'a> File<'a> {
     fn stretches<T: Entry>(&self, place: Place) -> Stretches<'a, T> {
         Stretches::from(self.bytes, self.header.started.0, place)
     }
+}
+
+/// When the records of a stretch happened.
+fn times<T: Entry>(stretch: Stretch<'_, T>) -> Result<Times, Damage> {
+    let (offset, entries) = match stretch {
+        Stretch::Records { offset, entries } => (offset as u64, entries),
+        Stretch::Damage(damage) => return Err(damage),
+    };
+    let mut times = Times { offset, first: 0, last: 0, least: u64::MAX, greatest: 0 };
+    for time in entries.iter().map(T::event_time) {
+        times.last = time;
+        times.least = times.least.min(time);
+        times.greatest = times.greatest.max(time);
+    }
+    times.first = entries.first().map_or(0, T::event_time);
+    Ok(times)
 }
 
 /// The pieces of a [`File`].

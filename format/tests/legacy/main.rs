@@ -7,7 +7,7 @@ mod golden;
 mod made;
 mod times;
 
-use ctrecorder_format::legacy::{File, Header, Piece};
+use ctrecorder_format::legacy::{File, Header, Piece, Times};
 use ctrecorder_format::{Damage, Record, V4};
 
 const TCP: &[u8] = include_bytes!("../../../tests/data/v2/tcp.ct");
@@ -18,12 +18,21 @@ const UDP_COMBINED: &[u8] = include_bytes!("../../../tests/data/v2/udp.combined.
 const EVENT: usize = 33;
 const COMBINED: usize = 40;
 
-/// The records and the damage of a file. That they cover every byte of it, in order and once, is checked.
+/// The records and the damage of a file. That they cover every byte of it, in order and once, is checked, and that what is told of
+/// their times alone is the same.
 fn read(bytes: &[u8], size: usize) -> (Vec<Record<V4>>, Vec<Damage>) {
     let mut records = Vec::new();
     let mut damages = Vec::new();
     let mut expected = Header::LENGTH as u64;
+    let mut times = Vec::new();
     for piece in File::open(bytes).unwrap().pieces() {
+        times.push(match &piece {
+            Piece::Record { offset, record } => {
+                let time = record.event_time();
+                Ok(Times { offset: *offset, first: time, last: time, least: time, greatest: time })
+            }
+            Piece::Damage(damage) => Err(damage.clone()),
+        });
         let (offset, length) = match piece {
             Piece::Record { offset, record } => {
                 records.push(record);
@@ -40,7 +49,24 @@ fn read(bytes: &[u8], size: usize) -> (Vec<Record<V4>>, Vec<Damage>) {
         expected += length;
     }
     assert_eq!(expected, bytes.len() as u64);
+    assert_eq!(joined(File::open(bytes).unwrap().times()), joined(times.into_iter()));
     (records, damages)
+}
+
+/// Times that nothing damaged lies between as one.
+fn joined(all: impl Iterator<Item = Result<Times, Damage>>) -> Vec<Result<Times, Damage>> {
+    let mut joined = Vec::new();
+    for next in all {
+        match (joined.last_mut(), &next) {
+            (Some(Ok(before)), Ok(next)) => {
+                let Times { offset, first, least, greatest, .. } = *before;
+                let (least, greatest) = (least.min(next.least), greatest.max(next.greatest));
+                *before = Times { offset, first, last: next.last, least, greatest };
+            }
+            _ => joined.push(next),
+        }
+    }
+    joined
 }
 
 /// The records of a file without damage.

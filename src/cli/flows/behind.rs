@@ -44,6 +44,17 @@ struct Steps {
 }
 
 impl Steps {
+    /// None, with room for as many as these are.
+    fn with_room_for(others: &Self) -> Self {
+        Self {
+            steps: Vec::with_capacity(others.steps.len()),
+            ipv4: Vec::with_capacity(others.ipv4.len()),
+            ipv6: Vec::with_capacity(others.ipv6.len()),
+            counters: Vec::with_capacity(others.counters.len()),
+            rare: Vec::new(),
+        }
+    }
+
     /// A flow of a family comes next. Counters that are zeros are as good as none.
     fn flow(&mut self, family: Family, counters: &Counters) {
         let are_counted = *counters != Counters::default();
@@ -153,7 +164,8 @@ impl<O: Output> Behind<O> {
         if self.steps.steps.len() < BATCH {
             return Ok(());
         }
-        let steps = std::mem::take(&mut self.steps);
+        let next = Steps::with_room_for(&self.steps);
+        let steps = std::mem::replace(&mut self.steps, next);
         // What the thread has to say is said at the end: nobody goes on now.
         self.to.send(steps).map_err(|_| anyhow!(Refused))
     }

@@ -1,7 +1,7 @@
 //! What the heads and notes of one file say of time.
 
 use ctrecorder_format::block::flags;
-use ctrecorder_format::legacy::{self, Piece};
+use ctrecorder_format::legacy;
 use ctrecorder_format::{
     BlockHeader, BlockKind, Body, Cause, Closing, Content, Damage, DirectoryEntry, Fault, Head, Header, Note, Segment,
 };
@@ -165,18 +165,17 @@ impl Part {
         let (mut missing, mut passage) = (None, Passage::default());
         // Flows that were squeezed are in no order; events are, whatever was done to the clock meanwhile.
         let in_order = file.header().content == legacy::Content::Events;
-        for piece in file.pieces() {
-            match piece {
-                Piece::Record { record, offset } => {
-                    passage.reached(source, offset);
-                    let time = record.event_time();
+        for times in file.times() {
+            match times {
+                Ok(times) => {
+                    passage.reached(source, times.offset);
                     if let Some(lost) = missing.take() {
-                        part.damage(part.to, time, lost);
+                        part.damage(part.to, times.first, lost);
                     }
-                    part.to = if in_order { time } else { part.to.max(time) };
-                    part.extent.reach(time, time);
+                    part.to = if in_order { times.last } else { part.to.max(times.greatest) };
+                    part.extent.reach(times.least, times.greatest);
                 }
-                Piece::Damage(damage) => {
+                Err(damage) => {
                     told(&damage);
                     part.extent = Extent::UNKNOWN;
                     missing = add(missing, damage.records_lost);

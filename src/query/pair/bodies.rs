@@ -93,9 +93,14 @@ impl<A: Address> Bodies<A> {
 
     /// The flow at a place.
     pub(super) fn get(&self, place: u32) -> OpenFlow<A> {
+        self.with(place, |flow| *flow)
+    }
+
+    /// Does something with what is known of the flow at a place.
+    pub(super) fn with<R>(&self, place: u32, take: impl FnOnce(&OpenFlow<A>) -> R) -> R {
         match self.near(place) {
-            Some(flow) => *flow,
-            None => self.load_or_fail(place),
+            Some(flow) => take(flow),
+            None => take(&self.load_or_fail(place)),
         }
     }
 

@@ -1,13 +1,13 @@
 //! The flows that are open: what identifies each, and what is known of it.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::io;
 
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Address, Kind, Record, Tuple};
+use ctrecorder_format::{Address, Kind, Record};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
-use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::bodies::Bodies;
@@ -24,146 +24,158 @@ const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
 /// What is known of an open flow is from the end of a segment of flows: the whole flow may yet come. That is no flag of records.
 const TOLD_AT_END: u8 = 1 << 7;
 
-/// What the start and the end of a flow have in common. Version 2 knows no zone and no id: there they are 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub(super) struct Identity<A: Address> {
-    original: Tuple<A>,
-    reply: Tuple<A>,
-    id: U32,
-    zone: U16,
-    pub(super) protocol: u8,
+/// Whether two records are of one flow, by what its start and its end have in common. Version 2 knows no zone and no id: there they
+/// are 0.
+pub(super) fn are_of_one_flow<A: Address>(one: &Record<A>, other: &Record<A>) -> bool {
+    (one.original, one.reply, one.id, one.zone, one.protocol)
+        == (other.original, other.reply, other.id, other.zone, other.protocol)
 }
 
-impl<A: Address> Identity<A> {
-    pub(super) fn of(record: &Record<A>) -> Self {
-        let Record { original, reply, id, zone, protocol, .. } = *record;
-        Self { original, reply, id, zone, protocol }
-    }
+/// What [`are_of_one_flow`] looks at.
+fn identify<A: Address>(record: &Record<A>, hasher: &mut impl Hasher) {
+    let Record { original, reply, id, zone, protocol, .. } = record;
+    hasher.write(original.as_bytes());
+    hasher.write(reply.as_bytes());
+    hasher.write_u64(u64::from(id.get()) | u64::from(zone.get()) << 32 | u64::from(*protocol) << 48);
+}
 
-    /// The same as version 2 has it.
-    pub(super) fn nameless(self) -> Self {
-        Self { id: 0.into(), zone: 0.into(), ..self }
-    }
+/// A record as the key to something that is known of its flow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OfFlow<A: Address>(pub(super) Record<A>);
 
-    /// Whether it is one as version 2 has it.
-    pub(super) fn is_nameless(&self) -> bool {
-        self.id.get() == 0
+impl<A: Address> PartialEq for OfFlow<A> {
+    fn eq(&self, other: &Self) -> bool {
+        are_of_one_flow(&self.0, &other.0)
     }
 }
 
-/// An open flow. What else is known of it is field by field as in [`Record`].
+impl<A: Address> Eq for OfFlow<A> {}
+
+impl<A: Address> Hash for OfFlow<A> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        identify(&self.0, hasher);
+    }
+}
+
+/// A record as version 2 has it.
+pub(super) fn nameless<A: Address>(record: &Record<A>) -> Record<A> {
+    Record { id: 0.into(), zone: 0.into(), ..*record }
+}
+
+/// Whether a record is one as version 2 has it.
+pub(super) fn is_nameless<A: Address>(record: &Record<A>) -> bool {
+    record.id.get() == 0
+}
+
+/// An open flow: a cache line of IPv4.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(super) struct OpenFlow<A: Address> {
-    pub(super) identity: Identity<A>,
-    /// The line of recording that told of it last.
-    pub(super) line: u8,
+    /// What is known of it, as an open record. Its flags have [`TOLD_AT_END`] besides.
+    known: Record<A>,
     /// The file that told of it last.
     pub(super) seen: U32,
-    pub(super) start: U64,
     /// Its number among the starts, which tells starts of the same time apart (but for two that are 2^32 starts apart).
     pub(super) order: U32,
-    mark: U32,
-    status: U16,
-    tcp_state: u8,
-    flags: u8,
 }
 
 // Memory is bounded by the flows open at once: this is what each of them takes, in lines of 64 bytes.
 const _: () = {
     use ctrecorder_format::{V4, V6};
-    assert!(size_of::<OpenFlow<V4>>() == 56);
-    assert!(size_of::<OpenFlow<V6>>() == 104);
+    assert!(size_of::<OpenFlow<V4>>() == 64);
+    assert!(size_of::<OpenFlow<V6>>() == 112);
 };
 
 impl<A: Address> OpenFlow<A> {
     /// What a start or an open record tells, which stands at this place and is the how many-th.
-    pub(super) fn of(record: &Record<A>, Place { line, file, is_of_flows, .. }: Place, order: u32) -> Self {
+    pub(super) fn of(record: &Record<A>, Place { file, is_of_flows, .. }: Place, order: u32) -> Self {
         let own = if is_of_flows { TOLD_AT_END } else { 0 };
-        Self {
-            identity: Identity::of(record),
-            line,
-            seen: file.into(),
-            start: record.start,
-            order: order.into(),
-            mark: record.mark,
-            status: record.status,
-            tcp_state: record.tcp_state,
-            flags: record.flags & (KEPT | flags::START_FROM_KERNEL) | own,
-        }
+        let flags = record.flags & (KEPT | flags::START_FROM_KERNEL) | own;
+        let known = Record { end: 0.into(), kind: Kind::Open as u8, flags, ..*record };
+        Self { known, seen: file.into(), order: order.into() }
+    }
+
+    /// When it began, ns since the epoch; 0 if nobody knows.
+    pub(super) const fn start(&self) -> u64 {
+        self.known.start.get()
+    }
+
+    /// The same without a start.
+    pub(super) fn without_start(mut self) -> Self {
+        self.known.start = 0.into();
+        self
+    }
+
+    /// The layer-4 protocol.
+    pub(super) const fn protocol(&self) -> u8 {
+        self.known.protocol
+    }
+
+    /// A record of this flow, as the key to it.
+    pub(super) const fn key(&self) -> &Record<A> {
+        &self.known
+    }
+
+    /// Takes the name that the version of this record gives it.
+    pub(super) const fn be_named_as(&mut self, record: &Record<A>) {
+        (self.known.id, self.known.zone) = (record.id, record.zone);
     }
 
     /// A keyframe repeats what is known, or knows the start that was not.
     pub(super) const fn repeated(&mut self, open: &Self) {
-        (self.line, self.seen) = (open.line, open.seen);
-        self.flags &= open.flags | !TOLD_AT_END;
-        if self.start.get() == 0 {
-            self.start = open.start;
-            self.flags |= open.flags & OF_START;
+        self.seen = open.seen;
+        self.known.flags &= open.known.flags | !TOLD_AT_END;
+        if self.start() == 0 {
+            self.known.start = open.known.start;
+            self.known.flags |= open.known.flags & OF_START;
         }
     }
 
     /// Whether a record that version 3 has may be of this flow, which version 2 has, or the other way round: where both tell
     /// its start, it is the same, but for what is below the microsecond.
     pub(super) const fn agrees(&self, record: &Record<A>) -> bool {
-        let (own, other) = (self.start.get(), record.start.get());
+        let (own, other) = (self.start(), record.start.get());
         own == 0 || other == 0 || own / 1_000 == other / 1_000
     }
 
     /// Adds what an update says, which shows that the flow is alive. A mark or state that did not change is 0 there.
-    pub(super) fn update(&mut self, record: &Record<A>, Place { line, file, .. }: Place) {
-        (self.line, self.seen) = (line, file.into());
-        self.flags |= record.flags & KEPT;
-        self.status |= record.status;
+    pub(super) fn update(&mut self, record: &Record<A>, Place { file, .. }: Place) {
+        self.seen = file.into();
+        let known = &mut self.known;
+        known.flags |= record.flags & KEPT;
+        known.status |= record.status;
         if record.tcp_state != 0 {
-            self.tcp_state = record.tcp_state;
+            known.tcp_state = record.tcp_state;
         }
         if record.mark.get() != 0 {
-            self.mark = record.mark;
-        }
-    }
-
-    /// The flow as far as it is known without its end.
-    pub(super) fn half(&self) -> Record<A> {
-        let Identity { original, reply, id, zone, protocol } = self.identity;
-        Record {
-            start: self.start,
-            end: 0.into(),
-            original,
-            reply,
-            id,
-            mark: self.mark,
-            zone,
-            kind: Kind::Flow as u8,
-            protocol,
-            status: self.status,
-            tcp_state: self.tcp_state,
-            flags: self.flags & !TOLD_AT_END,
+            known.mark = record.mark;
         }
     }
 
     /// The flow as one that is open.
     pub(super) fn open(&self) -> Record<A> {
-        Record { kind: Kind::Open as u8, ..self.half() }
+        Record { flags: self.known.flags & !TOLD_AT_END, ..self.known }
+    }
+
+    /// The flow as far as it is known without its end.
+    pub(super) fn half(&self) -> Record<A> {
+        Record { kind: Kind::Flow as u8, ..self.open() }
     }
 
     /// Whether a whole flow is this one.
     pub(super) const fn may_become_whole(&self) -> bool {
-        self.flags & TOLD_AT_END != 0
+        self.known.flags & TOLD_AT_END != 0
     }
 
     /// Whether it did not come whole, though the segments of flows have come to one that began later.
     pub(super) const fn is_before(&self, other: &Self) -> bool {
-        self.flags & other.flags & TOLD_AT_END != 0 && self.start.get() != 0 && self.start.get() < other.start.get()
+        self.may_become_whole() && other.may_become_whole() && self.start() != 0 && self.start() < other.start()
     }
 
     /// The same flow, which came whole; `None` if it is a later one.
     pub(super) fn whole(&self, flow: &Record<A>) -> Option<Record<A>> {
-        match (self.start.get(), flow.start.get()) {
-            (_, 0) => {
-                Some(Record { start: self.start, flags: (flow.flags & !OF_START) | (self.flags & OF_START), ..*flow })
-            }
+        match (self.start(), flow.start.get()) {
+            (_, 0) => Some(Record { start: self.known.start, flags: self.flags_with_start(flow), ..*flow }),
             (own, start) => (own == 0 || start <= own).then_some(*flow),
         }
     }
@@ -181,24 +193,29 @@ impl<A: Address> OpenFlow<A> {
         let mut flow = *end;
         flow.kind = Kind::Flow as u8;
         let end_knows_better = end.start.get() != 0 && end.flags & flags::START_FROM_KERNEL != 0;
-        if self.start.get() != 0 && !end_knows_better {
-            flow.start = self.start;
-            flow.flags = (end.flags & !OF_START) | (self.flags & OF_START);
+        if self.start() != 0 && !end_knows_better {
+            flow.start = self.known.start;
+            flow.flags = self.flags_with_start(end);
         }
-        flow.flags |= self.flags & KEPT;
+        flow.flags |= self.known.flags & KEPT;
         if flow.mark.get() == 0 {
-            flow.mark = self.mark;
+            flow.mark = self.known.mark;
         }
         // An end that was found, not heard, comes without status and state.
         if flow.status.get() == 0 {
-            flow.status = self.status;
-            flow.tcp_state = self.tcp_state;
+            flow.status = self.known.status;
+            flow.tcp_state = self.known.tcp_state;
         }
         flow
     }
+
+    /// The flags of a flow that takes its start from here.
+    const fn flags_with_start(&self, flow: &Record<A>) -> u8 {
+        (flow.flags & !OF_START) | (self.known.flags & OF_START)
+    }
 }
 
-/// The flows that are open, by what identifies them.
+/// The flows that are open, by what identifies them: a record of a flow is the key to it.
 ///
 /// A flow that begins takes the place of one that ended last, which the processor has at hand; in a map of flows it would be
 /// written to memory far away. And the map of places alone is small enough to be at hand for the most part, too.
@@ -213,11 +230,8 @@ pub(super) struct OpenFlows<A: Address> {
 }
 
 /// Whether the flow at a place is this one.
-fn is<A: Address>(flows: &Bodies<A>, place: u32, identity: &Identity<A>) -> bool {
-    match flows.near(place) {
-        Some(flow) => flow.identity == *identity,
-        None => flows.get(place).identity == *identity,
-    }
+fn is<A: Address>(flows: &Bodies<A>, place: u32, key: &Record<A>) -> bool {
+    flows.with(place, |flow| are_of_one_flow(flow.key(), key))
 }
 
 impl<A: Address> OpenFlows<A> {
@@ -237,12 +251,11 @@ impl<A: Address> OpenFlows<A> {
         self.flows.failure()
     }
 
-    /// The hash of what identifies a flow, which the other functions take: of all bytes in one go, which takes half of the
-    /// time that field after field does.
-    pub(super) fn hash(&self, identity: &Identity<A>) -> u32 {
-        let mut state = self.hasher.build_hasher();
-        state.write(identity.as_bytes());
-        state.finish() as u32
+    /// The hash of a key, which the other functions take.
+    pub(super) fn hash(&self, key: &Record<A>) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        identify(key, &mut hasher);
+        hasher.finish() as u32
     }
 
     /// Brings what tells the place of this hash into the processor's cache. Nothing depends on what is returned: where several are
@@ -254,17 +267,17 @@ impl<A: Address> OpenFlows<A> {
     /// The same of the flow of this hash.
     pub(super) fn touch(&self, hash: u32) -> u8 {
         let place = self.places.find(hash, |_| true);
-        place.and_then(|place| self.flows.near(place)).map_or(0, |flow| flow.flags)
+        place.and_then(|place| self.flows.near(place)).map_or(0, |flow| flow.known.flags)
     }
 
     /// Does something with a flow, if it is open.
     pub(super) fn change<R>(
         &mut self,
         hash: u32,
-        identity: &Identity<A>,
+        key: &Record<A>,
         change: impl FnOnce(&mut OpenFlow<A>) -> R,
     ) -> Option<R> {
-        let place = self.places.find(hash, |place| is(&self.flows, place, identity))?;
+        let place = self.places.find(hash, |place| is(&self.flows, place, key))?;
         Some(self.flows.change(place, change))
     }
 
@@ -275,9 +288,10 @@ impl<A: Address> OpenFlows<A> {
         flow: &OpenFlow<A>,
         change: impl FnOnce(&mut OpenFlow<A>) -> R,
     ) -> Option<R> {
-        if let Some(place) = self.places.find(hash, |place| is(&self.flows, place, &flow.identity)) {
-            return Some(self.flows.change(place, change));
-        }
+        let vacancy = match self.places.find_or_vacancy(hash, |place| is(&self.flows, place, flow.key())) {
+            Ok(place) => return Some(self.flows.change(place, change)),
+            Err(vacancy) => vacancy,
+        };
         let place = match self.free.pop() {
             Some(place) => {
                 self.flows.set(place, flow);
@@ -285,21 +299,22 @@ impl<A: Address> OpenFlows<A> {
             }
             None => self.flows.push(flow),
         };
-        self.places.insert(hash, place);
+        self.places.fill(vacancy, place);
         None
     }
 
-    pub(super) fn remove(&mut self, hash: u32, identity: &Identity<A>) -> Option<OpenFlow<A>> {
-        let place = self.places.remove(hash, |place| is(&self.flows, place, identity))?;
+    /// Removes a flow, if it is open, and does something with what was known of it.
+    pub(super) fn remove<R>(&mut self, hash: u32, key: &Record<A>, take: impl FnOnce(&OpenFlow<A>) -> R) -> Option<R> {
+        let place = self.places.remove(hash, |place| is(&self.flows, place, key))?;
         self.free.push(place);
-        Some(self.flows.get(place))
+        Some(self.flows.with(place, take))
     }
 
     /// All that are open, in the order of their starts.
     pub(super) fn by_start(&self) -> impl Iterator<Item = OpenFlow<A>> {
         let key = |place| {
             let flow = self.flows.get(place);
-            (flow.start.get(), flow.order.get(), place)
+            (flow.start(), flow.order.get(), place)
         };
         let mut keys: Vec<_> = self.places.iter().map(key).collect();
         keys.sort_unstable();

@@ -6,7 +6,7 @@ use ctrecorder_format::{Address, Counters, Kind, Record};
 
 use super::line::Place;
 use super::memory::Allowance;
-use super::open::{Identity, OpenFlow, OpenFlows};
+use super::open::{OpenFlow, OpenFlows, is_nameless, nameless};
 use super::versions::Versions;
 
 /// Stands where a file does in a flow that is gone by what a reading says.
@@ -28,10 +28,12 @@ pub struct Pairing<A: Address> {
     starts: u32,
     /// The file that is read.
     place: Place,
+    /// The line of recording of each file, by its number.
+    lines: Vec<u8>,
     /// How many of the open flows this file has told of.
     confirmed: usize,
-    /// Open flows that are gone by the last reading, for as long as their own ends may still come.
-    gone: Vec<Identity<A>>,
+    /// Open flows that are gone by the last reading, for as long as their own ends may still come: the keys to them.
+    gone: Vec<Record<A>>,
     /// When they were gone at the latest, ns since the epoch.
     gone_by: u64,
     versions: Versions<A>,
@@ -71,8 +73,8 @@ impl<A: Address> Pairing<A> {
     pub(super) fn within(allowance: Allowance) -> Self {
         let place = Place::default();
         let versions = Versions::default();
-        let (open, gone) = (OpenFlows::new(allowance), Vec::new());
-        Self { open, starts: 0, place, confirmed: 0, gone, gone_by: 0, versions }
+        let (open, lines, gone) = (OpenFlows::new(allowance), vec![place.line], Vec::new());
+        Self { open, starts: 0, place, lines, confirmed: 0, gone, gone_by: 0, versions }
     }
 
     /// Why what is known of open flows could not be kept, once.
@@ -107,7 +109,7 @@ impl<A: Address> Pairing<A> {
 
     /// The hash of a record, by which its flow is found.
     pub(super) fn hash(&self, record: &Record<A>) -> u32 {
-        self.open.hash(&Identity::of(record))
+        self.open.hash(record)
     }
 
     /// Has at hand what tells where a flow is, that of a record that is pushed soon. What is returned means nothing.
@@ -132,17 +134,7 @@ impl<A: Address> Pairing<A> {
             Some(Kind::Start) => self.start(hash, record, emit),
             Some(Kind::Open) => self.repeat(hash, record, emit),
             Some(Kind::Update) => self.update(hash, record),
-            Some(Kind::End) => {
-                let (hash, identity) = self.known_as(hash, record);
-                let flow = match self.open.remove(hash, &identity) {
-                    Some(flow) => {
-                        self.confirmed -= usize::from(flow.seen.get() == self.place.file);
-                        flow.ended(record)
-                    }
-                    None => Record { kind: Kind::Flow as u8, ..*record },
-                };
-                emit(flow, *counters);
-            }
+            Some(Kind::End) => emit(self.end(hash, record), *counters),
             Some(Kind::Flow) => emit(self.whole(hash, record).unwrap_or(*record), *counters),
             None => emit(*record, *counters),
         }
@@ -151,16 +143,26 @@ impl<A: Address> Pairing<A> {
     /// A flow comes whole that was open at the end of an earlier segment of flows: with what that knew. `None` if it is none of
     /// these. Flows that lived long come late: what is open by the same identity may yet come, if that is an earlier one.
     fn whole(&mut self, hash: u32, flow: &Record<A>) -> Option<Record<A>> {
-        let identity = Identity::of(flow);
         let came = |open: &mut OpenFlow<A>| {
             let whole = open.may_become_whole().then(|| open.whole(flow)).flatten();
             (whole, open.seen.get() == self.place.file)
         };
-        let (whole, was_confirmed) = self.open.change(hash, &identity, came)?;
+        let (whole, was_confirmed) = self.open.change(hash, flow, came)?;
         let whole = whole?;
         self.confirmed -= usize::from(was_confirmed);
-        self.open.remove(hash, &identity);
+        self.open.remove(hash, flow, |_| ());
         Some(whole)
+    }
+
+    /// The flow that a record ends.
+    fn end(&mut self, hash: u32, record: &Record<A>) -> Record<A> {
+        let other = self.other_name(hash, record);
+        let (hash, key) = other.as_ref().map_or((hash, record), |(hash, key)| (*hash, key));
+        let file = self.place.file;
+        let ended = self.open.remove(hash, key, |flow| (flow.ended(record), flow.seen.get() == file));
+        let Some((flow, was_confirmed)) = ended else { return Record { kind: Kind::Flow as u8, ..*record } };
+        self.confirmed -= usize::from(was_confirmed);
+        flow
     }
 
     fn start(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
@@ -173,9 +175,10 @@ impl<A: Address> Pairing<A> {
     }
 
     fn update(&mut self, hash: u32, record: &Record<A>) {
-        let (hash, identity) = self.known_as(hash, record);
+        let other = self.other_name(hash, record);
+        let (hash, key) = other.as_ref().map_or((hash, record), |(hash, key)| (*hash, key));
         let place = self.place;
-        let before = self.open.change(hash, &identity, |flow| {
+        let before = self.open.change(hash, key, |flow| {
             let before = *flow;
             flow.update(record, place);
             before
@@ -186,8 +189,7 @@ impl<A: Address> Pairing<A> {
         }
         if before.is_none() {
             // Its time is not that of the flow's begin.
-            let mut unknown = self.begin(record);
-            unknown.start = 0.into();
+            let unknown = self.begin(record).without_start();
             self.add(hash, &unknown, |_| ());
         }
         self.confirm(before.as_ref());
@@ -195,39 +197,34 @@ impl<A: Address> Pairing<A> {
 
     /// Adds a flow, unless it is open already: then this is done with the one that is.
     fn add<R>(&mut self, hash: u32, flow: &OpenFlow<A>, change: impl FnOnce(&mut OpenFlow<A>) -> R) -> Option<R> {
-        self.versions.saw(&flow.identity);
+        self.versions.saw(flow.key());
         self.open.add(hash, flow, change)
     }
 
-    /// As what the flow of a record is open, with its hash: where it is not, under the identity that the other version gives it.
-    fn known_as(&mut self, hash: u32, record: &Record<A>) -> (u32, Identity<A>) {
-        let own = Identity::of(record);
-        self.versions.saw(&own);
-        if (own.is_nameless() && !self.place.is_nameless)
+    /// As what the flow of a record is open, with the hash of that, where it is so by the name that the other version gives it.
+    fn other_name(&mut self, hash: u32, record: &Record<A>) -> Option<(u32, Record<A>)> {
+        self.versions.saw(record);
+        if (is_nameless(record) && !self.place.is_nameless)
             || !self.versions.are_both()
-            || self.open.change(hash, &own, |_| ()).is_some()
+            || self.open.change(hash, record, |_| ()).is_some()
         {
-            return (hash, own);
+            return None;
         }
-        let other = if own.is_nameless() { self.versions.named(&own, &self.open) } else { Some(own.nameless()) };
-        let other = other.map(|other| (self.open.hash(&other), other));
+        let other = if is_nameless(record) { self.versions.named(record, &self.open)? } else { nameless(record) };
+        let hash = self.open.hash(&other);
         // The time of that is not the one of its flow's begin.
         let is_update = record.kind() == Some(Kind::Update);
-        let is_it = |(hash, other): &(u32, Identity<A>)| {
-            self.open.change(*hash, other, |flow| is_update || flow.agrees(record)) == Some(true)
-        };
-        other.filter(is_it).unwrap_or((hash, own))
+        let is_it = self.open.change(hash, &other, |flow| is_update || flow.agrees(record))?;
+        is_it.then_some((hash, other))
     }
 
     /// A flow that version 2 began goes by the id that version 3 gives it from here on.
     fn name(&mut self, hash: u32, record: &Record<A>) {
-        let own = Identity::of(record);
-        let (known_hash, known) = self.known_as(hash, record);
-        if known.is_nameless()
-            && !own.is_nameless()
-            && let Some(mut flow) = self.open.remove(known_hash, &known)
+        if !is_nameless(record)
+            && let Some((known_hash, known)) = self.other_name(hash, record)
+            && let Some(mut flow) = self.open.remove(known_hash, &known, |flow| *flow)
         {
-            flow.identity = own;
+            flow.be_named_as(record);
             self.open.add(hash, &flow, |_| ());
         }
     }
@@ -235,10 +232,13 @@ impl<A: Address> Pairing<A> {
     fn repeat(&mut self, mut hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
         let (mut flow, gone_by) = (self.begin(record), self.gone_by);
         self.name(hash, record);
-        (hash, flow.identity) = self.known_as(hash, record);
+        if let Some((known_hash, known)) = self.other_name(hash, record) {
+            hash = known_hash;
+            flow.be_named_as(&known);
+        }
         let known = self.open.add(hash, &flow, |known| {
             // The kernel gives the ids of flows that ended again.
-            let is_another = (known.seen.get() == GONE && flow.start.get() > gone_by) || known.is_before(&flow);
+            let is_another = (known.seen.get() == GONE && flow.start() > gone_by) || known.is_before(&flow);
             let before = *known;
             if is_another {
                 *known = flow;
@@ -271,6 +271,7 @@ impl<A: Address> Pairing<A> {
     /// Records come from another file from here on.
     pub(super) fn enter(&mut self, place: Place) {
         (self.place, self.confirmed) = (place, 0);
+        self.lines.push(place.line);
         self.versions.enter();
     }
 
@@ -283,16 +284,18 @@ impl<A: Address> Pairing<A> {
         if self.open.len() == self.confirmed {
             return judged;
         }
+        let lines = &self.lines;
         self.open.for_each(|flow| {
-            if flow.line != line || flow.seen.get() == file {
+            let told_by = lines.get(flow.seen.get() as usize).copied();
+            if told_by != Some(line) || flow.seen.get() == file {
                 return;
             }
             // It could be of a file that was read first and tells of later times.
-            let is_older = if flow.start.get() == 0 { reading.told_to } else { flow.start.get() } <= reading.to;
-            if is_older && covers(flow.identity.protocol) {
+            let is_older = if flow.start() == 0 { reading.told_to } else { flow.start() } <= reading.to;
+            if is_older && covers(flow.protocol()) {
                 judged.gone = true;
                 flow.seen = GONE.into();
-                self.gone.push(flow.identity);
+                self.gone.push(*flow.key());
             } else {
                 judged.left = true;
             }
@@ -303,10 +306,10 @@ impl<A: Address> Pairing<A> {
     /// Emits the flows that are gone by the last reading and whose ends did not come, in the order of their starts.
     pub(super) fn bury(&mut self, emit: &mut impl FnMut(Record<A>, Counters)) {
         let mut left = Vec::new();
-        for identity in std::mem::take(&mut self.gone) {
-            let hash = self.open.hash(&identity);
-            if self.open.change(hash, &identity, |flow| flow.seen.get() == GONE) == Some(true) {
-                left.extend(self.open.remove(hash, &identity));
+        for key in std::mem::take(&mut self.gone) {
+            let hash = self.open.hash(&key);
+            if self.open.change(hash, &key, |flow| flow.seen.get() == GONE) == Some(true) {
+                left.extend(self.open.remove(hash, &key, |flow| *flow));
             }
         }
         self.emit_all(left, emit);
@@ -326,7 +329,7 @@ impl<A: Address> Pairing<A> {
     }
 
     fn emit_all(&self, mut flows: Vec<OpenFlow<A>>, emit: &mut impl FnMut(Record<A>, Counters)) {
-        flows.sort_unstable_by_key(|flow| (flow.start, flow.order));
+        flows.sort_unstable_by_key(|flow| (flow.start(), flow.order.get()));
         for flow in flows {
             emit(self.without_end(&flow), Counters::default());
         }

@@ -17,6 +17,13 @@ pub(super) struct Places {
     len: usize,
 }
 
+/// Where a place with this hash can be added, as long as nothing else is added or removed.
+#[derive(Debug)]
+pub(super) struct Vacancy {
+    hash: u32,
+    index: usize,
+}
+
 const fn entry(hash: u32, place: u32) -> u64 {
     // No place is the last number.
     (hash as u64) << 32 | (place as u64 + 1)
@@ -50,28 +57,37 @@ impl Places {
 
     /// The place with this hash that is the right one.
     pub(super) fn find(&self, hash: u32, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.index(hash, is_it).map(|index| place_of(self.at(index)))
+        self.index(hash, is_it).ok().map(|index| place_of(self.at(index)))
     }
 
-    fn index(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<usize> {
+    /// Where the entry of the right place is, or else the empty one where it would be.
+    fn index(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Result<usize, usize> {
         let entries = self.entries.as_words();
         let mut index = hash as usize & self.mask;
         loop {
             // There is always one that is empty.
             match entries.get(index).copied().unwrap_or(0) {
-                0 => return None,
-                entry if hash_of(entry) == hash && is_it(place_of(entry)) => return Some(index),
+                0 => return Err(index),
+                entry if hash_of(entry) == hash && is_it(place_of(entry)) => return Ok(index),
                 _ => index = (index + 1) & self.mask,
             }
         }
     }
 
-    /// Adds a place.
-    pub(super) fn insert(&mut self, hash: u32, place: u32) {
+    /// The place with this hash that is the right one, or else where another place can be added.
+    pub(super) fn find_or_vacancy(&mut self, hash: u32, is_it: impl FnMut(u32) -> bool) -> Result<u32, Vacancy> {
         if (self.len + 1) * 4 > (self.mask + 1) * 3 {
             self.grow();
         }
-        put(self.entries.as_words_mut(), self.mask, entry(hash, place));
+        match self.index(hash, is_it) {
+            Ok(index) => Ok(place_of(self.at(index))),
+            Err(index) => Err(Vacancy { hash, index }),
+        }
+    }
+
+    /// Adds a place where there was none a moment ago.
+    pub(super) fn fill(&mut self, Vacancy { hash, index }: Vacancy, place: u32) {
+        set(self.entries.as_words_mut(), index, entry(hash, place));
         self.len += 1;
     }
 
@@ -86,7 +102,7 @@ impl Places {
 
     /// Removes the place with this hash that is the right one. Entries behind it that would not be found over the hole move up.
     pub(super) fn remove(&mut self, hash: u32, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let mut hole = self.index(hash, is_it)?;
+        let mut hole = self.index(hash, is_it).ok()?;
         let place = place_of(self.at(hole));
         let mask = self.mask;
         let entries = self.entries.as_words_mut();
@@ -147,7 +163,8 @@ mod tests {
                 // They are close together, and some go on at the begin of the table.
                 let hash = hash.wrapping_sub(20);
                 if adds && truth.insert((hash, place)) {
-                    places.insert(hash, place);
+                    let vacancy = places.find_or_vacancy(hash, |other| other == place).unwrap_err();
+                    places.fill(vacancy, place);
                 } else if !adds {
                     let removed = places.remove(hash, |other| other == place);
                     prop_assert_eq!(removed.is_some(), truth.remove(&(hash, place)));

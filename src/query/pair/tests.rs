@@ -7,7 +7,7 @@ use ctrecorder_format::{Address, Counters, Kind, Record, V4, V6};
 use proptest::prelude::*;
 
 use super::Pairing;
-use super::open::Identity;
+use super::open::are_of_one_flow;
 use crate::output::{Classic, Zone};
 use crate::sample::{data, record, recorded};
 
@@ -216,7 +216,7 @@ fn plainly(records: &[Record<V6>]) -> (Vec<Record<V6>>, Vec<Record<V6>>) {
         ..*like
     };
     for record in records {
-        let found = open.iter().position(|other| Identity::of(other) == Identity::of(record));
+        let found = open.iter().position(|other| are_of_one_flow(other, record));
         match (record.kind().unwrap(), found) {
             (Kind::Start, Some(at)) => {
                 flows.push(flow(open.remove(at).start.get(), 0, record));
