@@ -26,6 +26,9 @@ pub(crate) const LENGTH_MAX: usize = 64 * 1024;
 /// Compatible feature: the records have counters, as their blocks' flags say, too.
 const WITH_COUNTERS: u64 = 1 << 0;
 
+/// Compatible feature: the records of flows that were alive when the clock was set say so.
+const MARKS_CLOCK_SETS: u64 = 1 << 1;
+
 /// Incompatible feature: a segment of flows ends with the flows that were open then. Who takes them for further flows has them
 /// twice.
 const CLOSING_KEYFRAME: u64 = 1 << 0;
@@ -88,6 +91,10 @@ pub struct Header {
     /// Whether the segment, one of flows, ends with *open* records of the flows that were open then.
     #[serde(skip)]
     pub closing_keyframe: bool,
+    /// Whether the segment, one of flows, tells which of them were alive when the clock was set:
+    /// [`CLOCK_SET`](crate::record::flags::CLOCK_SET).
+    #[serde(skip)]
+    pub marks_clock_sets: bool,
     /// Name and version of the program that wrote the segment.
     pub software: String,
     /// Events or flows.
@@ -180,6 +187,7 @@ impl Header {
             tag: 0,
             counters: false,
             closing_keyframe: false,
+            marks_clock_sets: false,
             software: String::new(),
             content,
             host: String::new(),
@@ -230,7 +238,10 @@ impl Header {
             prefix: PREFIX,
             header_length: U32::new(length as u32),
             body_length: U32::new(body.len() as u32),
-            compatible: U64::new(if self.counters { WITH_COUNTERS } else { 0 }),
+            compatible: U64::new(
+                if self.counters { WITH_COUNTERS } else { 0 }
+                    | if self.marks_clock_sets { MARKS_CLOCK_SETS } else { 0 },
+            ),
             incompatible: U64::new(if self.closing_keyframe { CLOSING_KEYFRAME } else { 0 }),
             ipv4_record_size: record_size(Family::Ipv4),
             ipv6_record_size: record_size(Family::Ipv6),
@@ -288,6 +299,7 @@ impl Header {
         header.machine = preamble.machine;
         let sizes = RecordSizes::of(preamble);
         header.counters = preamble.compatible.get() & WITH_COUNTERS != 0;
+        header.marks_clock_sets = preamble.compatible.get() & MARKS_CLOCK_SETS != 0;
         header.closing_keyframe = preamble.incompatible.get() & CLOSING_KEYFRAME != 0;
         for (family, stored, offset) in [(Family::Ipv4, sizes.ipv4, 32), (Family::Ipv6, sizes.ipv6, 34)] {
             if stored < header.record_size(family) {

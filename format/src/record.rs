@@ -53,6 +53,9 @@ pub mod flags {
     pub const RECOVERED: u8 = 1 << 3;
     /// The end was not heard: the flow was gone by the end time, and may have ended earlier.
     pub const END_AT_LATEST: u8 = 1 << 4;
+    /// The clock was set while the flow was alive, or may have been. Segments of flows say whether they tell this
+    /// ([`Header::marks_clock_sets`](crate::Header::marks_clock_sets)).
+    pub const CLOCK_SET: u8 = 1 << 5;
 }
 
 /// One direction of a flow as conntrack keeps it: 12 bytes for IPv4, 36 for IPv6.

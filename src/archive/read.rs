@@ -17,7 +17,7 @@ use super::about::About;
 use super::bytes::Checked;
 use super::keys::{ABOUT_KEY, SEAL_KEY, VERSION, VERSION_KEY};
 use super::rows::Rows;
-use super::schema::{COLUMNS, place, schema};
+use super::schema::{FIRST_COLUMNS, place, schema};
 use super::seal::{SEAL, place_of_digits, seal};
 use super::sought::Sought;
 use super::{MAGIC, Refusal, seek};
@@ -67,7 +67,9 @@ impl Archive {
         check_seal(&bytes, &about, said(SEAL_KEY))?;
         check_schema(&metadata)?;
         let table = usize::try_from(about.checksums).map_err(damaged)?;
-        let (header, notes) = (about.header(), about.notes.iter().map(super::about::NoteText::note).collect());
+        let marks_clock_sets = metadata.file_metadata().schema_descr().num_columns() > place("clock_set");
+        let header = Header { marks_clock_sets, ..about.header() };
+        let notes = about.notes.iter().map(super::about::NoteText::note).collect();
         Ok(Self { bytes: Checked::new(bytes, table), metadata, header, notes, about })
     }
 
@@ -269,18 +271,18 @@ fn check_seal(bytes: &[u8], about: &About, said: Option<&str>) -> Result<(), Ref
     }
 }
 
-/// The columns known here are there; others may stand behind them.
+/// The columns known here are there, but for later ones at most; others may stand behind them.
 fn check_schema(metadata: &ParquetMetaData) -> Result<(), Refusal> {
     let known = schema().map_err(damaged)?;
     let there = metadata.file_metadata().schema_descr().root_schema();
-    let are_there = there.get_fields().get(..COLUMNS.len()).is_some_and(|fields| {
-        fields.iter().zip(known.get_fields()).all(|(field, known)| {
-            field.name() == known.name()
-                && field.is_primitive()
-                && field.get_physical_type() == known.get_physical_type()
-                && field.is_optional() == known.is_optional()
-        })
+    let fields = there.get_fields();
+    let are_known = fields.iter().zip(known.get_fields()).all(|(field, known)| {
+        field.name() == known.name()
+            && field.is_primitive()
+            && field.get_physical_type() == known.get_physical_type()
+            && field.is_optional() == known.is_optional()
     });
+    let are_there = fields.len() >= FIRST_COLUMNS && are_known;
     let is_flat = there.get_fields().iter().all(|field| field.is_primitive());
     if are_there && is_flat { Ok(()) } else { Err(damaged("its columns are others than those of an archive")) }
 }

@@ -196,8 +196,12 @@ impl<A: Address> Row<A> {
 }
 
 /// The flags that an archive has columns for: all there are.
-const KNOWN: u8 =
-    flags::START_FROM_KERNEL | flags::END_FROM_KERNEL | flags::REPLY_SEEN | flags::RECOVERED | flags::END_AT_LATEST;
+const KNOWN: u8 = flags::START_FROM_KERNEL
+    | flags::END_FROM_KERNEL
+    | flags::REPLY_SEEN
+    | flags::RECOVERED
+    | flags::END_AT_LATEST
+    | flags::CLOCK_SET;
 
 fn none<A: Address>() -> (A, u16) {
     (A::new_zeroed(), 0)
@@ -227,7 +231,7 @@ mod tests {
         fn a_row_gives_its_flow_back(
             ends in prop::array::uniform4(endpoint()),
             protocol in prop::sample::select(vec![1_u8, 6, 17, 47, 58]),
-            (start, end, flags) in (0..3_u64, 0..3_u64, 0..32_u8),
+            (start, end, flags) in (0..3_u64, 0..3_u64, 0..64_u8),
             counted in prop::option::of(1..9_u64),
         ) {
             let mut record = record::<V4>(Kind::Flow, start, end, ends);

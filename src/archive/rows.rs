@@ -35,7 +35,7 @@ impl Rows {
         let count = wanted.iter().map(ExactSizeIterator::len).sum();
         let ipv4 = count_ipv4(group, wanted, count)?;
         let mut rows = Self { ipv4: blank(ipv4), ipv6: blank(count - ipv4) };
-        for (number, column) in COLUMNS.iter().enumerate() {
+        for (number, column) in COLUMNS.iter().enumerate().take(group.metadata.num_columns()) {
             // A column without values leaves rows as they are, and one of the same everywhere needs not be read.
             let is_null = column.what.is_optional() && group.is_null(number);
             let is_done = is_null || group.constant(number).is_some_and(|value| rows.fill(column, &value));

@@ -108,7 +108,7 @@ macro_rules! address {
 const IS_QUERY: fn(&Facts) -> bool = |row| crate::protocol::has_queries(row.protocol);
 
 /// All columns, in their order. Within version 1 of archives columns may come behind these.
-pub(super) const COLUMNS: [Column; 35] = [
+pub(super) const COLUMNS: [Column; 36] = [
     moment!("start", start),
     moment!("end", end),
     moment!("start_after", start_after),
@@ -144,7 +144,11 @@ pub(super) const COLUMNS: [Column; 35] = [
     count!("reply_packets", reply_packets),
     count!("reply_bytes", reply_bytes),
     Column { name: "host", what: What::Host },
+    flag!("clock_set", CLOCK_SET),
 ];
+
+/// So many of them every archive has; the ones behind came later.
+pub(super) const FIRST_COLUMNS: usize = 35;
 
 /// The place of a column by its name. The names that are asked for are those above.
 pub(super) fn place(name: &str) -> usize {

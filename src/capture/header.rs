@@ -17,6 +17,7 @@ pub(super) fn first(families: &[Family], protocols: &Protocols, now: u64) -> Hea
         tag: random(),
         counters: settings::counts(),
         closing_keyframe: false,
+        marks_clock_sets: false,
         software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
         content: Content::Events,
         host: host(),

@@ -262,6 +262,7 @@ mod tests {
             tag: 0xfeed_beef,
             counters: true,
             closing_keyframe: false,
+            marks_clock_sets: false,
             software: "ctrecorder".into(),
             content: Content::Events,
             host: "nat1".into(),

@@ -280,6 +280,7 @@ mod tests {
             tag: 1,
             counters: true,
             closing_keyframe: false,
+            marks_clock_sets: false,
             software: "ctrecorder 0.1.0".into(),
             content: Content::Events,
             host: "nat1".into(),

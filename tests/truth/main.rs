@@ -20,13 +20,11 @@
 //!
 //! Not held, because files cannot tell it (docs/who.md, docs/squeeze.md):
 //!
-//! - Where a clock was set back: what is covered, the pairs, 4 and 5; and that the squeezed journal names and doubts no more than the
-//!   journal, for it does not say of a time that was shown twice which of the two it was. If the file that told of it is not
-//!   there, or is of version 2, a flow may be left out, too.
+//! - Where a clock was set back: what is covered, the pairs, 4 and 5. If the file that told of it is not there, or is of version 2,
+//!   a flow may be left out, too, and what is squeezed may differ.
 //! - Overruns of which the file was removed, or is of version 2, that would have told of them.
 //! - In the time of files of version 2, flows of which no record is left; and which end is of which start.
 //! - Of damage, 4 and 5.
-//! - Of inputs of both versions, the squeezed journal says only that some recorded less, so that NONE may become UNKNOWN.
 //!
 //! `TRUTH_CASES` says how many journals are tried, `TRUTH_FIRST` from which seed on; `TRUTH_SEED` tries that one alone, as a
 //! failure says, and with `TRUTH_KEEP` its files are left in that directory.

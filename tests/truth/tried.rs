@@ -37,7 +37,6 @@ pub fn every(share: u64, check: impl Fn(&Case)) {
     };
     let mut failures = Vec::new();
     for seed in seeds.filter(|seed| seed % SHARES == share) {
-        SEED.set(seed);
         let tried = runner(seed).run(&cases(), |case| quietly(|| check(&case)).map_err(TestCaseError::fail));
         if let Err(failure) = tried {
             if let TestError::Fail(_, case) = &failure {
@@ -51,8 +50,6 @@ pub fn every(share: u64, check: impl Fn(&Case)) {
 }
 
 thread_local! {
-    pub static SEED: Cell<u64> = const { Cell::new(0) };
-
     /// Panics of this thread are not told: many a case is tried on the way to the smallest one.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 

@@ -180,8 +180,9 @@ impl Plan {
 
     /// Whether a segment with this header holds what this output would.
     pub(in crate::cli) fn is_of_kind(&self, header: &Header) -> bool {
-        let Header { tag, software, content, closing_keyframe, previous, .. } = header.clone();
-        *header == Header { tag, software, content, closing_keyframe, previous, ..self.header.clone() }
+        let Header { tag, software, content, closing_keyframe, marks_clock_sets, previous, .. } = header.clone();
+        *header
+            == Header { tag, software, content, closing_keyframe, marks_clock_sets, previous, ..self.header.clone() }
     }
 
     /// Until when the inputs tell, ns since the epoch.
@@ -235,13 +236,14 @@ impl Plan {
     pub(in crate::cli) fn header(&self) -> Header {
         if self.header.closing_keyframe {
             let software = concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into();
-            return Header { software, ..self.header.clone() };
+            return Header { software, marks_clock_sets: true, ..self.header.clone() };
         }
         Header {
             // The standard library seeds its hashers at random.
             tag: RandomState::new().build_hasher().finish() as u32,
             software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
             content: Content::Flows,
+            marks_clock_sets: true,
             previous: None,
             ..self.header.clone()
         }

@@ -214,7 +214,9 @@ impl<O: Output> Sink for Stream<'_, O> {
         self.out.forget_found();
         if let Some(set_back) = self.set_backs.follow(file) {
             self.is_turned = true;
-            self.out.keep(|output| output.note(&set_back.note()));
+            let note = set_back.note();
+            self.pairs.note(&note, &mut self.out);
+            self.out.keep(|output| output.note(&note));
         }
         // What is missing up to here ends where this file begins.
         if self.missing {

@@ -142,9 +142,7 @@ const fn status(answer: &Answer, reading: Status) -> Status {
 fn warn(answer: &Answer, report: &Report) {
     let finding = &answer.finding;
     if !finding.insides.is_empty() && !finding.doubts.is_empty() {
-        let mut reasons: Vec<_> = answer.reasons().collect();
-        reasons.dedup();
-        report.line(format_args!("warning: further flows may be missing: {}", reasons.join("; ")));
+        report.line(format_args!("warning: further flows may be missing: {}", answer.reasons().join("; ")));
     }
 }
 

@@ -23,7 +23,7 @@ pub fn json(answer: &Answer) -> serde_json::Result<String> {
         query: JsonQuery::of(question),
         flows: finding.flows.iter().map(|flow| JsonFlow::of(flow, around)).collect(),
         inside_as: inside_as.iter().copied().map(Endpoint::from).collect(),
-        doubts: answer.reasons().collect(),
+        doubts: answer.reasons(),
         coverage: JsonCoverage::of(*near, around, question.window()),
         sensitivity: sensitivity.iter().map(JsonChange::of).collect(),
     })

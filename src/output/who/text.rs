@@ -64,9 +64,7 @@ impl Times {
 fn headline(answer: &Answer) -> String {
     let Answer { question, finding, .. } = answer;
     let word = verdict(finding.verdict);
-    let mut reasons: Vec<_> = answer.reasons().collect();
-    reasons.dedup();
-    let reasons = reasons.join("; ");
+    let reasons = answer.reasons().join("; ");
     let missing = if reasons.is_empty() { String::new() } else { format!("; others may be missing: {reasons}") };
     match finding.verdict {
         Verdict::Unique => {

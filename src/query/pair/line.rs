@@ -16,11 +16,13 @@ pub(super) struct Place {
     pub(super) is_of_flows: bool,
     /// It is of version 2, so that its records know no id.
     pub(super) is_nameless: bool,
+    /// It is one of flows, and does not tell which of them were alive when the clock was set.
+    pub(super) is_unmarked: bool,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: NO_LINE, file: 0, is_of_flows: false, is_nameless: true }
+        Self { line: NO_LINE, file: 0, is_of_flows: false, is_nameless: true, is_unmarked: false }
     }
 }
 
@@ -67,7 +69,10 @@ impl Lines {
         }
         let line = self.line.and_then(|line| u8::try_from(line).ok()).unwrap_or(NO_LINE);
         let is_of_flows = file.content() == Content::Flows;
-        Place { line, file: self.files, is_of_flows, is_nameless: matches!(file, Version::Two(_)) }
+        let marks = file.header().is_some_and(|header| header.marks_clock_sets);
+        let is_nameless = matches!(file, Version::Two(_));
+        let is_unmarked = is_of_flows && !is_nameless && !marks;
+        Place { line, file: self.files, is_of_flows, is_nameless, is_unmarked }
     }
 
     /// A segment that tells of all flows alive in some namespace, or of those of some families and protocols: one of events at

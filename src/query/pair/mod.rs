@@ -152,8 +152,13 @@ impl Pairs {
         if note.is_gap() {
             self.lines.gap(note);
         }
-        if note.cause() == Some(Cause::LeftOpen) {
-            self.lines.left_open(note);
+        match note.cause() {
+            Some(Cause::LeftOpen) => self.lines.left_open(note),
+            Some(Cause::ClockStep) => {
+                self.ipv4.clock_set();
+                self.ipv6.clock_set();
+            }
+            _ => {}
         }
         if note.cause() != Some(Cause::TableRead) {
             return *note;

@@ -16,7 +16,7 @@ use super::memory::Allowance;
 use super::places::Places;
 
 /// What the flags of a start have to say in its flow, whoever knew the start.
-pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED;
+pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED | flags::CLOCK_SET;
 
 /// What the flags say of the start as a time.
 const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
@@ -119,6 +119,11 @@ impl<A: Address> OpenFlow<A> {
     /// Takes the name that the version of this record gives it.
     pub(super) const fn be_named_as(&mut self, record: &Record<A>) {
         (self.known.id, self.known.zone) = (record.id, record.zone);
+    }
+
+    /// The clock was set while it was open, or may have been.
+    pub(super) const fn saw_clock_set(&mut self) {
+        self.known.flags |= flags::CLOCK_SET;
     }
 
     /// A keyframe repeats what is known, or knows the start that was not.

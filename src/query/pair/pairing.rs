@@ -2,6 +2,7 @@
 
 use std::io;
 
+use ctrecorder_format::record::flags;
 use ctrecorder_format::{Address, Counters, Kind, Record};
 
 use super::line::Place;
@@ -37,6 +38,8 @@ pub struct Pairing<A: Address> {
     /// When they were gone at the latest, ns since the epoch.
     gone_by: u64,
     versions: Versions<A>,
+    /// The clock was set, in what was read.
+    was_clock_set: bool,
 }
 
 /// A reading of the kernel's table, as far as it tells which flows are gone.
@@ -74,7 +77,7 @@ impl<A: Address> Pairing<A> {
         let place = Place::default();
         let versions = Versions::default();
         let (open, lines, gone) = (OpenFlows::new(allowance), vec![place.line], Vec::new());
-        Self { open, starts: 0, place, lines, confirmed: 0, gone, gone_by: 0, versions }
+        Self { open, starts: 0, place, lines, confirmed: 0, gone, gone_by: 0, versions, was_clock_set: false }
     }
 
     /// Why what is known of open flows could not be kept, once.
@@ -135,7 +138,10 @@ impl<A: Address> Pairing<A> {
             Some(Kind::Open) => self.repeat(hash, record, emit),
             Some(Kind::Update) => self.update(hash, record),
             Some(Kind::End) => emit(self.end(hash, record), *counters),
-            Some(Kind::Flow) => emit(self.whole(hash, record).unwrap_or(*record), *counters),
+            Some(Kind::Flow) => {
+                let flow = self.whole(hash, record).unwrap_or(*record);
+                emit(self.marked(flow), *counters);
+            }
             None => emit(*record, *counters),
         }
     }
@@ -160,7 +166,9 @@ impl<A: Address> Pairing<A> {
         let (hash, key) = other.as_ref().map_or((hash, record), |(hash, key)| (*hash, key));
         let file = self.place.file;
         let ended = self.open.remove(hash, key, |flow| (flow.ended(record), flow.seen.get() == file));
-        let Some((flow, was_confirmed)) = ended else { return Record { kind: Kind::Flow as u8, ..*record } };
+        let Some((flow, was_confirmed)) = ended else {
+            return self.marked(Record { kind: Kind::Flow as u8, ..*record });
+        };
         self.confirmed -= usize::from(was_confirmed);
         flow
     }
@@ -260,7 +268,24 @@ impl<A: Address> Pairing<A> {
 
     fn begin(&mut self, record: &Record<A>) -> OpenFlow<A> {
         self.starts = self.starts.wrapping_add(1);
-        OpenFlow::of(record, self.place, self.starts)
+        OpenFlow::of(&self.marked(*record), self.place, self.starts)
+    }
+
+    /// A record with what is not known of its flow: whether that was alive when the clock was set. Only of one whose start was heard
+    /// it is known, and of those of files that tell it.
+    fn marked(&self, mut record: Record<A>) -> Record<A> {
+        let is_heard = record.kind() == Some(Kind::Start) && record.flags & flags::RECOVERED == 0;
+        let is_told = self.place.is_of_flows && !self.place.is_nameless;
+        if self.place.is_unmarked || (self.was_clock_set && !is_heard && !is_told) {
+            record.flags |= flags::CLOCK_SET;
+        }
+        record
+    }
+
+    /// The clock was set: all flows that are open saw it.
+    pub(super) fn clock_set(&mut self) {
+        self.was_clock_set = true;
+        self.open.for_each(OpenFlow::saw_clock_set);
     }
 
     /// A flow whose end did not come.

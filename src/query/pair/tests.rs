@@ -267,3 +267,25 @@ fn memory_does_not_grow_with_the_journal() {
     assert_eq!(flows.len(), 100_000);
     assert!(pairing.capacity() < 100, "{}", pairing.capacity());
 }
+
+/// A flow whose start was heard, and that ended, while the clock was not set, says nothing of that.
+#[test]
+fn flows_that_were_open_when_the_clock_was_set_are_marked() {
+    let with_id = |record: Record<V4>, id: u32| Record { id: id.into(), ..record };
+    let mut flows = Vec::new();
+    let mut emit = |flow: Record<V4>, _: Counters| flows.push((flow.id.get(), flow.flags & flags::CLOCK_SET != 0));
+    let mut pairing = Pairing::new();
+    for record in [tcp(Kind::Start, 1, 0), with_id(tcp(Kind::Start, 1, 0), 1), with_id(tcp(Kind::Start, 1, 0), 2)] {
+        pairing.push(&record, None, &mut emit);
+    }
+    pairing.push(&tcp(Kind::End, 0, 2), None, &mut emit);
+    pairing.clock_set();
+    pairing.push(&with_id(tcp(Kind::End, 0, 3), 1), None, &mut emit);
+    pairing.push(&with_id(tcp(Kind::Start, 4, 0), 3), None, &mut emit);
+    pairing.push(&with_id(tcp(Kind::End, 0, 5), 3), None, &mut emit);
+    // Nobody knows when these began.
+    pairing.push(&with_id(tcp(Kind::End, 0, 6), 4), None, &mut emit);
+    pairing.push(&with_id(tcp(Kind::Open, 0, 0), 5), None, &mut emit);
+    pairing.finish(&mut emit);
+    assert_eq!(flows, [(0, false), (1, true), (3, false), (4, true), (5, true), (2, true)]);
+}

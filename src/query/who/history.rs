@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
+use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED};
 use ctrecorder_format::{Address, Kind, Note, Record};
 
 use super::Wanted;
@@ -21,8 +21,9 @@ pub(super) struct History {
     /// Records came of version 3, which have ids, and of version 2, which have none.
     has_named: bool,
     has_nameless: bool,
-    /// The file that is read is of version 2.
+    /// The file that is read is of version 2; it tells which of its flows were alive when the clock was set.
     is_version_2: bool,
+    marks_clock_sets: bool,
     readings: Readings,
     /// Of each start that was found in the kernel's table, not before which moment its flow began, if that is known.
     found: Vec<Option<u64>>,
@@ -62,6 +63,7 @@ impl History {
     /// A file begins.
     pub(super) fn begin(&mut self, file: &Version<'_>) {
         self.is_version_2 = matches!(file, Version::Two(_));
+        self.marks_clock_sets = file.header().is_some_and(|header| header.marks_clock_sets);
         if let Some(set_back) = self.set_backs.follow(file) {
             self.clock_set(&set_back.note());
         }
@@ -132,12 +134,18 @@ impl History {
     fn steps_before<A: Address>(&self, record: &Record<A>) -> usize {
         let told = told_start(record);
         match record.kind() {
+            Some(Kind::Open) if self.is_once(record) => self.steps.count(),
             Some(Kind::Start) if record.began_earlier() => self.steps.at_reading(),
             Some(Kind::Start) if record.flags & RECOVERED == 0 => self.steps.count(),
             Some(Kind::Start) => self.steps.least_before(told).max(self.steps.at_reading()),
             _ if record.began_earlier() => self.steps.least_before(self.readings.since_found(told).unwrap_or(0)),
             _ => self.steps.least_before(told),
         }
+    }
+
+    /// Whether a record of flows says that the clock was not set while its flow was alive.
+    const fn is_once<A: Address>(&self, record: &Record<A>) -> bool {
+        self.marks_clock_sets && record.flags & CLOCK_SET == 0
     }
 
     /// As what a flow is open: where it is not, under the identity that the other version gives it, as pairing has it.
@@ -159,6 +167,11 @@ impl History {
     /// A flow was paired: it is not open any more.
     pub(super) fn ended<A: Address>(&mut self, flow: &Record<A>) -> Past {
         let begun = self.known_as(&Identity::of(flow)).and_then(|known| self.open.remove(&known));
+        if begun.is_none() && self.is_once(flow) {
+            // Flows that came whole may stand behind notes of later times: those that lived long, and all of an archive.
+            let steps = self.steps.most_before(flow.event_time());
+            return Past { order: None, steps: steps..steps, found: None };
+        }
         let after = match flow.end.get() {
             by if flow.flags & END_AT_LATEST != 0 => self.steps_at_reading(by),
             // A flow that came whole may stand behind notes of later times: those that lived long, and all of an archive.

@@ -12,6 +12,14 @@ use crate::query::coverage::Span;
 /// An endpoint that is asked for, and the remote side, if that is said.
 type Sought = (SocketAddr, Option<Peer>);
 
+/// On which side of all that a journal tells of a window lies. Whether a flow that the journal knows was alive there, it cannot say of
+/// one that began, or ended, at a time that nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beyond {
+    Before,
+    Behind,
+}
+
 /// The inside addresses of each endpoint that is asked for.
 #[derive(Debug, Default)]
 pub(super) struct Insides(HashMap<Sought, Intervals<Inside>>);
@@ -21,6 +29,8 @@ pub(super) struct Insides(HashMap<Sought, Intervals<Inside>>);
 struct Key {
     address: IpAddr,
     protocol: u8,
+    /// Whether it is known when they began: one of which it is not is no answer before the journal.
+    has_start: bool,
     /// Whether their ends are known: one that is still open where the journal ends is no answer behind that.
     has_end: bool,
     /// The first of the spans that were read for by whose end all of them were told of.
@@ -44,8 +54,9 @@ impl Insides {
             let told_for = reads.partition_point(|read| read.flows <= *place);
             for endpoint in known.endpoints().filter(|endpoint| endpoints.contains(endpoint)) {
                 for flow in known.seen_from(endpoint, 0) {
-                    let (address, protocol, has_end) = (flow.inside.ip(), flow.protocol, flow.end != Told::Unknown);
-                    let key = Key { address, protocol, has_end, told_for };
+                    let (has_start, has_end) = (matches!(flow.start, Told::At { .. }), flow.end != Told::Unknown);
+                    let (address, protocol) = (flow.inside.ip(), flow.protocol);
+                    let key = Key { address, protocol, has_start, has_end, told_for };
                     let of_peer = [None, Some(flow.peer.port())].map(|port| Peer { address: flow.peer.ip(), port });
                     for peer in [None].into_iter().chain(of_peer.map(Some)) {
                         if sought.contains(&(endpoint, peer)) {
@@ -59,20 +70,25 @@ impl Insides {
     }
 
     /// The inside addresses that a question is answered with for a window, by what the first `reads` spans were read for;
-    /// and whether there is any flow, were it one that is no answer. `is_behind`: the window is behind the journal's end.
+    /// and whether there is any flow, were it one that is no answer.
     pub(super) fn find(
         &self,
         question: &Question,
         window: Span,
         read: usize,
-        is_behind: bool,
+        beyond: Option<Beyond>,
     ) -> (BTreeSet<IpAddr>, bool) {
         let (mut addresses, mut is_found) = (BTreeSet::new(), false);
         let Some(insides) = self.0.get(&(question.endpoint, question.peer)) else { return (addresses, is_found) };
         insides.meeting(window, |Inside { key, alive }| {
             if key.told_for <= read && question.asks_for(key.protocol) && alive.any_meets(window) {
                 is_found = true;
-                if key.has_end || !is_behind {
+                let is_answer = match beyond {
+                    None => true,
+                    Some(Beyond::Before) => key.has_start,
+                    Some(Beyond::Behind) => key.has_end,
+                };
+                if is_answer {
                     addresses.insert(key.address);
                 }
             }
@@ -126,13 +142,14 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_found_is_what_a_look_at_each_flow_finds(
-            flows in prop::collection::vec((0..4_u8, 0..4_u8, 1..60_u64, 0..9_u64), 0..60),
-            (from, length, is_behind) in (0..70_u64, 0..9_u64, any::<bool>()),
+            flows in prop::collection::vec((0..4_u8, 0..4_u8, 0..60_u64, 0..9_u64), 0..60),
+            (from, length, beyond) in (0..70_u64, 0..9_u64, 0..3_usize),
             peer in prop::option::of((0..4_u8, prop::option::of(1000..1002_u16))),
             told in 0..60_usize,
         ) {
             let peer = peer.map(|(last, port)| Peer { address: [198, 51, 100, last].into(), port });
             let (asked, window) = (question(peer), Span { from, to: from + length });
+            let beyond = [None, Some(Beyond::Before), Some(Beyond::Behind)][beyond];
             let flows: Vec<_> = flows.into_iter().map(flow).enumerate().collect();
             let reads = [told, usize::MAX].map(|flows| Read { span: window, flows, last_reading: None });
             let insides = Insides::of(&flows, &reads, &[question(None), asked.clone()]);
@@ -140,9 +157,13 @@ mod tests {
                 let alive = flows.iter().filter(|(place, known)| *place < told && known.life.meets(window));
                 let seen = alive.flat_map(|(_, known)| known.seen_from(SERVER.into(), 0));
                 let found: Vec<_> = seen.filter(|flow| peer.is_none_or(|peer| peer.is(flow.peer))).collect();
-                let answers = found.iter().filter(|flow| !is_behind || flow.end != Told::Unknown);
+                let answers = found.iter().filter(|flow| match beyond {
+                    None => true,
+                    Some(Beyond::Before) => flow.start != Told::Unknown,
+                    Some(Beyond::Behind) => flow.end != Told::Unknown,
+                });
                 let expected = (answers.map(|flow| flow.inside.ip()).collect(), !found.is_empty());
-                prop_assert_eq!(insides.find(&asked, window, read, is_behind), expected);
+                prop_assert_eq!(insides.find(&asked, window, read, beyond), expected);
             }
         }
     }

@@ -8,7 +8,7 @@ use ctrecorder_format::NS_PER_SECOND;
 
 use super::flow::{Flow, Known};
 use super::gather::{Read, gather};
-use super::insides::Insides;
+use super::insides::{Beyond, Insides};
 use super::intervals::Intervals;
 use super::kinds::Kinds;
 use super::plan;
@@ -123,10 +123,14 @@ impl Recorder {
     /// recorder. Of thousands of flows the inside addresses are sooner told than the flows themselves: these only with
     /// `with_flows`.
     pub(super) fn find(&self, question: &Question, window: Span, number: usize, with_flows: bool) -> Heard {
-        let is_behind = self.coverage.as_ref().is_some_and(|coverage| coverage.to < window.from);
-        // A flow that was open where the journal ends may have ended any time since: of a time behind that it is shown, and is
-        // no answer.
-        let found = self.read_for(window).map(|(pass, read)| pass.insides.find(question, window, read, is_behind));
+        let beyond = self.coverage.as_ref().and_then(|coverage| match coverage {
+            Coverage { from, .. } if window.to < *from => Some(Beyond::Before),
+            Coverage { to, .. } if *to < window.from => Some(Beyond::Behind),
+            _ => None,
+        });
+        // A flow that was open where the journal ends may have ended any time since, and one that was alive where it begins may
+        // have begun any time before: of a time beyond that it is shown, and is no answer.
+        let found = self.read_for(window).map(|(pass, read)| pass.insides.find(question, window, read, beyond));
         let (insides, is_found) = found.unwrap_or_default();
         let mut flows = Vec::new();
         if with_flows && is_found {

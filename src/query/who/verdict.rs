@@ -178,10 +178,16 @@ impl Answer {
         Self { question, finding, near, around, inside_as, sensitivity }
     }
 
-    /// Why further flows may be missing, in words; of several recorders with the name of the one that may have missed them. The
-    /// same reason may come more than once.
-    pub fn reasons(&self) -> impl Iterator<Item = String> {
-        self.finding.doubts.iter().map(|doubt| self.reason(*doubt))
+    /// Why further flows may be missing, in words, each once; of several recorders with the name of the one that may have missed
+    /// them.
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons: Vec<_> = Vec::new();
+        for reason in self.finding.doubts.iter().map(|doubt| self.reason(*doubt)) {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        reasons
     }
 
     /// A doubt in words, likewise.

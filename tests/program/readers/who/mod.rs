@@ -6,6 +6,7 @@ mod batch;
 mod bounds;
 mod corners;
 mod doubts;
+mod forms;
 mod journal;
 mod manual;
 mod paths;
