@@ -122,6 +122,16 @@ pub trait Sink {
     /// A record of an IPv6 flow, with its counters if there are any.
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<Self::Stop>;
 
+    /// Records of IPv4 flows that follow each other, as if each came by itself, with the counters of each, or with none at all.
+    fn all_ipv4(&mut self, records: &[Record<V4>], counters: &[Counters]) -> ControlFlow<Self::Stop> {
+        each(records, counters).try_for_each(|(record, counters)| self.ipv4(record, counters))
+    }
+
+    /// Records of IPv6 flows, likewise.
+    fn all_ipv6(&mut self, records: &[Record<V6>], counters: &[Counters]) -> ControlFlow<Self::Stop> {
+        each(records, counters).try_for_each(|(record, counters)| self.ipv6(record, counters))
+    }
+
     /// A gap, or another note.
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<Self::Stop>;
 
@@ -138,6 +148,14 @@ pub trait Sink {
     fn resume(&mut self, _path: &Path, _file: &Version<'_>) -> ControlFlow<Self::Stop> {
         ControlFlow::Continue(())
     }
+}
+
+/// Records that follow each other, one by one, with the counters of each, if they have any.
+fn each<'r, A: Address>(
+    records: &'r [Record<A>],
+    counters: &'r [Counters],
+) -> impl Iterator<Item = (&'r Record<A>, Option<&'r Counters>)> {
+    records.iter().zip(counters.iter().map(Some).chain(std::iter::repeat(None)))
 }
 
 /// Reads journals: which records are wanted, and what is known of the files up to now.

@@ -114,6 +114,24 @@ mod tests {
     }
 
     #[test]
+    fn the_filter_is_the_same_with_vectors_and_without() {
+        use zerocopy::FromZeros;
+        let records: Vec<_> = (0..2000_u32)
+            .map(|number| {
+                let mut record = Record::<[u8; 4]>::new_zeroed();
+                record.original.src = number.wrapping_mul(0x9e37_79b9).to_be_bytes();
+                record.reply.dst = (number % 7).to_be_bytes();
+                record.reply.dport = (number as u16).into();
+                record
+            })
+            .collect();
+        let (mut vectors, mut words) = (Bloom::default(), Bloom::default());
+        vectors.insert_records(records.iter());
+        words.insert_each(records.iter());
+        assert!(vectors.slots == words.slots && words.slots.iter().any(|slot| *slot != [0; WORDS]));
+    }
+
+    #[test]
     fn few_keys_make_a_small_filter() {
         assert_eq!([0, 5, 20, 4000, 7000].map(slots_for), [1, 1, 1, 256, 256]);
     }

@@ -5,7 +5,7 @@ use ctrecorder_format::{Damage, Fault, Record, V4};
 use proptest::prelude::*;
 
 use super::made::{Clock, Made, files};
-use super::{COMBINED, EVENT, TCP, TCP_COMBINED, UDP, read, read_whole};
+use super::{COMBINED, EVENT, TCP, TCP_COMBINED, UDP, check_times, read, read_whole};
 
 fn damage(offset: usize, length: usize, fault: Fault, records_lost: Option<u64>) -> Damage {
     Damage { offset: offset as u64, length: length as u64, fault, records_lost }
@@ -137,12 +137,15 @@ proptest! {
         let (records, damages) = read(&bytes, made.size);
         prop_assert_eq!(damages, expected);
         prop_assert!(records == made.records_without(&cuts));
+        check_times(&bytes);
     }
 
     #[test]
     fn any_bytes_after_a_header_are_gone_through(bytes in prop::collection::vec(any::<u8>(), 0..2000), combined: bool) {
         let (header, size) = if combined { (TCP_COMBINED, COMBINED) } else { (UDP, EVENT) };
-        read(&[&header[..Header::LENGTH], &bytes].concat(), size);
+        let bytes = [&header[..Header::LENGTH], &bytes].concat();
+        read(&bytes, size);
+        check_times(&bytes);
     }
 
     #[test]
@@ -162,6 +165,7 @@ proptest! {
         let mut bytes = made.bytes.clone();
         bytes[from..from + rubbish.len()].copy_from_slice(&rubbish);
         let (records, _) = read(&bytes, made.size);
+        check_times(&bytes);
         let first = (from - Header::LENGTH) / made.size;
         let last = (from + rubbish.len() - 1 - Header::LENGTH) / made.size;
         // The record in front may be given up, one may be damaged without a sign, and no other is lost.

@@ -18,21 +18,12 @@ const UDP_COMBINED: &[u8] = include_bytes!("../../../tests/data/v2/udp.combined.
 const EVENT: usize = 33;
 const COMBINED: usize = 40;
 
-/// The records and the damage of a file. That they cover every byte of it, in order and once, is checked, and that what is told of
-/// their times alone is the same.
+/// The records and the damage of a file. That they cover every byte of it, in order and once, is checked.
 fn read(bytes: &[u8], size: usize) -> (Vec<Record<V4>>, Vec<Damage>) {
     let mut records = Vec::new();
     let mut damages = Vec::new();
     let mut expected = Header::LENGTH as u64;
-    let mut times = Vec::new();
     for piece in File::open(bytes).unwrap().pieces() {
-        times.push(match &piece {
-            Piece::Record { offset, record } => {
-                let time = record.event_time();
-                Ok(Times { offset: *offset, first: time, last: time, least: time, greatest: time })
-            }
-            Piece::Damage(damage) => Err(damage.clone()),
-        });
         let (offset, length) = match piece {
             Piece::Record { offset, record } => {
                 records.push(record);
@@ -49,21 +40,32 @@ fn read(bytes: &[u8], size: usize) -> (Vec<Record<V4>>, Vec<Damage>) {
         expected += length;
     }
     assert_eq!(expected, bytes.len() as u64);
-    assert_eq!(joined(File::open(bytes).unwrap().times()), joined(times.into_iter()));
     (records, damages)
 }
 
-/// Times that nothing damaged lies between as one.
+/// What is told of the times of records is the same by itself as with the records.
+fn check_times(bytes: &[u8]) {
+    let file = File::open(bytes).unwrap();
+    let times = file.pieces().map(|piece| match piece {
+        Piece::Record { offset, record } => {
+            let time = record.event_time();
+            Ok(Times { offset, first: time, last: time, least: time, greatest: time })
+        }
+        Piece::Damage(damage) => Err(damage),
+    });
+    assert_eq!(joined(file.times()), joined(times));
+}
+
+/// Times that no damage stands between as one.
 fn joined(all: impl Iterator<Item = Result<Times, Damage>>) -> Vec<Result<Times, Damage>> {
     let mut joined = Vec::new();
     for next in all {
-        match (joined.last_mut(), &next) {
-            (Some(Ok(before)), Ok(next)) => {
-                let Times { offset, first, least, greatest, .. } = *before;
-                let (least, greatest) = (least.min(next.least), greatest.max(next.greatest));
-                *before = Times { offset, first, last: next.last, least, greatest };
-            }
-            _ => joined.push(next),
+        if let (Some(Ok(before)), Ok(next)) = (joined.last_mut(), &next) {
+            let Times { offset, first, least, greatest, .. } = *before;
+            let (least, greatest) = (least.min(next.least), greatest.max(next.greatest));
+            *before = Times { offset, first, last: next.last, least, greatest };
+        } else {
+            joined.push(next);
         }
     }
     joined
@@ -71,6 +73,7 @@ fn joined(all: impl Iterator<Item = Result<Times, Damage>>) -> Vec<Result<Times,
 
 /// The records of a file without damage.
 fn read_whole(bytes: &[u8], size: usize) -> Vec<Record<V4>> {
+    check_times(bytes);
     let (records, damages) = read(bytes, size);
     assert_eq!(damages, []);
     records

@@ -9,9 +9,9 @@ use ctrecorder_format::{Counters, Family, Note, Record, V4, V6};
 use super::output::Output;
 
 /// So many steps are handed over together.
-const BATCH: usize = 1024;
+const BATCH: usize = 4096;
 
-/// So many batches wait at most: 300 KB.
+/// So many batches wait at most: 800 KB.
 const BATCHES_MAX: usize = 3;
 
 /// Something to do for the output.

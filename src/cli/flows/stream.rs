@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::slice::from_ref;
 
-use ctrecorder_format::{Cause, Content, Counters, Damage, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Note, Record, V4, V6};
 
 use super::behind::Behind;
 use super::choice::Choice;
@@ -152,6 +153,24 @@ impl<'r, O: Output> Stream<'r, O> {
         self.out.reached = reached.max(time);
     }
 
+    /// Pairs records that follow each other.
+    fn records<A: Address>(
+        &mut self,
+        records: &[Record<A>],
+        counters: &[Counters],
+        mut pair: impl FnMut(&mut Pairs, &Record<A>, Option<&Counters>, &mut Out<O>),
+    ) -> ControlFlow<anyhow::Error> {
+        self.unbegun = false;
+        self.reach(records.first().map_or(0, Record::event_time));
+        let mut counters = counters.iter();
+        for record in records {
+            self.out.reached = self.out.reached.max(record.event_time());
+            self.out.found(record);
+            pair(&mut self.pairs, record, counters.next(), &mut self.out);
+        }
+        self.flow()
+    }
+
     /// Takes what the note of a reading says: `told` is what it tells of the flows that left.
     fn reading(&mut self, note: &Note, told: &Note) {
         self.out.bound(note);
@@ -227,19 +246,19 @@ impl<O: Output> Sink for Stream<'_, O> {
     }
 
     fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
-        self.unbegun = false;
-        self.reach(record.event_time());
-        self.out.found(record);
-        self.pairs.ipv4(record, counters, &mut self.out);
-        self.flow()
+        self.all_ipv4(from_ref(record), counters.map_or(&[], from_ref))
     }
 
     fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) -> ControlFlow<anyhow::Error> {
-        self.unbegun = false;
-        self.reach(record.event_time());
-        self.out.found(record);
-        self.pairs.ipv6(record, counters, &mut self.out);
-        self.flow()
+        self.all_ipv6(from_ref(record), counters.map_or(&[], from_ref))
+    }
+
+    fn all_ipv4(&mut self, records: &[Record<V4>], counters: &[Counters]) -> ControlFlow<anyhow::Error> {
+        self.records(records, counters, |pairs, record, counters, out| pairs.ipv4(record, counters, out))
+    }
+
+    fn all_ipv6(&mut self, records: &[Record<V6>], counters: &[Counters]) -> ControlFlow<anyhow::Error> {
+        self.records(records, counters, |pairs, record, counters, out| pairs.ipv6(record, counters, out))
     }
 
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {

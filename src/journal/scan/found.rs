@@ -46,17 +46,40 @@ pub(super) enum Step {
 impl Found {
     pub(super) fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>) {
         self.ipv4.push(record, counters);
-        match self.steps.last_mut() {
-            Some(Step::Ipv4 { count, with_counters }) if *with_counters == counters.is_some() => *count += 1,
-            _ => self.steps.push(Step::Ipv4 { count: 1, with_counters: counters.is_some() }),
-        }
+        self.step_ipv4(1, counters.is_some());
     }
 
     pub(super) fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>) {
         self.ipv6.push(record, counters);
+        self.step_ipv6(1, counters.is_some());
+    }
+
+    /// Records of IPv4 that follow each other, all with counters or all without.
+    pub(super) fn all_ipv4<'r>(&mut self, records: impl Iterator<Item = (&'r Record<V4>, Option<&'r Counters>)>) {
+        let (with_counters, count) = self.ipv4.extend(records);
+        self.step_ipv4(count, with_counters);
+    }
+
+    /// Records of IPv6, likewise.
+    pub(super) fn all_ipv6<'r>(&mut self, records: impl Iterator<Item = (&'r Record<V6>, Option<&'r Counters>)>) {
+        let (with_counters, count) = self.ipv6.extend(records);
+        self.step_ipv6(count, with_counters);
+    }
+
+    /// So many records of IPv4 were added.
+    pub(super) fn step_ipv4(&mut self, more: usize, with: bool) {
         match self.steps.last_mut() {
-            Some(Step::Ipv6 { count, with_counters }) if *with_counters == counters.is_some() => *count += 1,
-            _ => self.steps.push(Step::Ipv6 { count: 1, with_counters: counters.is_some() }),
+            Some(Step::Ipv4 { count, with_counters }) if *with_counters == with => *count += more,
+            _ if more == 0 => {}
+            _ => self.steps.push(Step::Ipv4 { count: more, with_counters: with }),
+        }
+    }
+
+    fn step_ipv6(&mut self, more: usize, with: bool) {
+        match self.steps.last_mut() {
+            Some(Step::Ipv6 { count, with_counters }) if *with_counters == with => *count += more,
+            _ if more == 0 => {}
+            _ => self.steps.push(Step::Ipv6 { count: more, with_counters: with }),
         }
     }
 
@@ -72,5 +95,14 @@ impl<A: ctrecorder_format::Address> Family<A> {
     fn push(&mut self, record: &Record<A>, counters: Option<&Counters>) {
         self.records.push(*record);
         self.counters.extend(counters);
+    }
+
+    /// Adds records that have counters all or none. Returns whether they have, and how many records they are.
+    fn extend<'r>(&mut self, records: impl Iterator<Item = (&'r Record<A>, Option<&'r Counters>)>) -> (bool, usize) {
+        let before = (self.records.len(), self.counters.len());
+        for (record, counters) in records {
+            self.push(record, counters);
+        }
+        (self.counters.len() > before.1, self.records.len() - before.0)
     }
 }

@@ -47,11 +47,11 @@ impl Held {
             let shows_open = present.open.shows();
             let later = match step {
                 Step::Ipv4 { count, with_counters } => {
-                    let take = |record: &_, counters: Option<&_>| out.sink.ipv4(record, counters);
+                    let take = |records: &[_], counters: &[_]| out.sink.all_ipv4(records, counters);
                     ipv4.hand_on(count, *with_counters, shows_open, (until, latest), take)?
                 }
                 Step::Ipv6 { count, with_counters } => {
-                    let take = |record: &_, counters: Option<&_>| out.sink.ipv6(record, counters);
+                    let take = |records: &[_], counters: &[_]| out.sink.all_ipv6(records, counters);
                     ipv6.hand_on(count, *with_counters, shows_open, (until, latest), take)?
                 }
                 Step::Note(note) if note.to.get().min(latest) > until => Some(note.to.get().min(latest)),
@@ -92,23 +92,27 @@ impl<A: Address> Rest<A> {
         with_counters: bool,
         shows_open: bool,
         (until, latest): (u64, u64),
-        mut take: impl FnMut(&Record<A>, Option<&Counters>) -> ControlFlow<B>,
+        mut take: impl FnMut(&[Record<A>], &[Counters]) -> ControlFlow<B>,
     ) -> ControlFlow<B, Option<u64>> {
-        let records = self.family.records.iter().skip(self.records).take(*count);
-        let mut counters = self.family.counters.iter().skip(self.counters);
-        for record in records {
-            if let Some(moment) = moment(record).map(|moment| moment.min(latest)).filter(|moment| *moment > until) {
-                return ControlFlow::Continue(Some(moment));
-            }
-            *count -= 1;
-            self.records += 1;
-            self.counters += usize::from(with_counters);
-            let counters = if with_counters { counters.next() } else { None };
-            if shows_open || record.kind() != Some(Kind::Open) {
-                take(record, counters)?;
+        let records = self.family.records.get(self.records..).unwrap_or_default();
+        let records = records.get(..*count).unwrap_or(records);
+        let later = |record| moment(record).map(|moment| moment.min(latest)).filter(|moment| *moment > until);
+        // Nothing is later than the end of all times: then nobody need look.
+        let first_later =
+            (until < u64::MAX).then(|| records.iter().position(|record| later(record).is_some())).flatten();
+        let records = records.get(..first_later.unwrap_or(records.len())).unwrap_or(records);
+        let mut rest = if with_counters { self.family.counters.get(self.counters..).unwrap_or_default() } else { &[] };
+        let is_open = |record: &Record<A>| record.kind() == Some(Kind::Open);
+        for run in records.chunk_by(|one, next| shows_open || is_open(one) == is_open(next)) {
+            let counters = rest.split_off(..run.len().min(rest.len())).unwrap_or_default();
+            if shows_open || !run.first().is_some_and(is_open) {
+                take(run, counters)?;
             }
         }
-        ControlFlow::Continue(None)
+        *count -= records.len();
+        self.records += records.len();
+        self.counters += if with_counters { records.len() } else { 0 };
+        ControlFlow::Continue(first_later.and_then(|_| later(self.family.records.get(self.records)?)))
     }
 }
 

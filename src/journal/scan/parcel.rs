@@ -95,9 +95,10 @@ impl<F: Select> Search for Records<'_, '_, F> {
         let mut found = Found::default();
         let is_regular = self.file.select(self.place, self.end, may_match, |record| {
             if self.select.matches(&record) {
-                found.ipv4(&record, None);
+                found.ipv4.records.push(record);
             }
         });
+        found.step_ipv4(found.ipv4.records.len(), false);
         if is_regular { Content::Regular(found) } else { Content::Irregular }
     }
 }

@@ -99,11 +99,11 @@ impl<'r, 'a, F: Select> Reading<'r, 'a, F> {
             // Nearly always: there is nothing to be merged, and the loop is as short as it can be.
             (Some(ipv4), None) => {
                 let wanted = ipv4.iter().filter(|(record, _)| is_wanted(select, *record, &mut has_open));
-                wanted.for_each(|(record, counters)| found.ipv4(record, counters));
+                found.all_ipv4(wanted);
             }
             (None, Some(ipv6)) => {
                 let wanted = ipv6.iter().filter(|(record, _)| is_wanted(select, *record, &mut has_open));
-                wanted.for_each(|(record, counters)| found.ipv6(record, counters));
+                found.all_ipv6(wanted);
             }
             (Some(ipv4), Some(ipv6)) => {
                 for record in merged(ipv4, ipv6) {

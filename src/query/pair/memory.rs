@@ -43,6 +43,20 @@ impl Allowance {
     }
 }
 
+/// Has the processor bring the line of its cache in which this byte is, while it goes on with other things. That is a hint: where
+/// several lines are far away, and each is asked for some time before it is needed, nobody waits for any of them.
+pub(super) fn expect(byte: &u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: the address is that of something that is there, and neither read nor written.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(byte).cast()) };
+    }
+    // Elsewhere it is read; nothing depends on what it is.
+    #[cfg(not(target_arch = "x86_64"))]
+    std::hint::black_box(*byte);
+}
+
 /// Zeros, at the begin of a page or at least of a word.
 #[derive(Debug)]
 pub(super) enum Zeroed {

@@ -20,7 +20,6 @@ mod tests;
 mod tests_of_readings;
 mod versions;
 
-use std::hint::black_box;
 use std::io;
 
 use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Note, Record, V4, V6};
@@ -31,8 +30,11 @@ pub use memory::Allowance;
 pub use pairing::Pairing;
 use pairing::{Judged, Reading};
 
-/// So many records are looked at together: while the processor waits for the memory of one flow, it asks for the next.
+/// So many records are looked at together: what is known of their flows may be far away, and is asked for before it is needed.
 const BATCH: usize = 64;
+
+/// What tells where a flow is has come when so many further ones were asked for.
+const AHEAD: usize = 16;
 
 /// Takes the flows that come of pairing.
 pub trait FlowSink {
@@ -72,9 +74,29 @@ struct Waiting<A: Address> {
 }
 
 impl<A: Address> Waiting<A> {
-    fn new(pairing: &Pairing<A>, record: &Record<A>, counters: Option<&Counters>) -> Self {
-        Self { hash: pairing.hash(record), record: *record, counters: counters.copied().unwrap_or_default() }
+    /// Has its flow at hand, some time after it has begun to wait.
+    fn expect(&self, pairing: &Pairing<A>) {
+        pairing.expect(self.hash, &self.record);
     }
+}
+
+/// Adds a record to those that wait. What is known of its flow may be far away: first what tells where it is will be at hand, and
+/// then, when a few further ones wait, the flow.
+fn wait<A: Address>(
+    waiting: &mut Vec<Waiting<A>>,
+    pairing: &Pairing<A>,
+    record: &Record<A>,
+    counters: Option<&Counters>,
+) {
+    let hash = pairing.expect_place(record);
+    waiting.push(Waiting { hash, record: *record, counters: counters.copied().unwrap_or_default() });
+    let earlier = waiting.len().checked_sub(AHEAD + 1).and_then(|place| waiting.get(place));
+    earlier.into_iter().for_each(|earlier| earlier.expect(pairing));
+}
+
+/// Those whose flows nobody has asked for yet.
+fn last<A: Address>(waiting: &[Waiting<A>]) -> impl Iterator<Item = &Waiting<A>> {
+    waiting.iter().skip(waiting.len().saturating_sub(AHEAD))
 }
 
 impl Pairs {
@@ -105,17 +127,17 @@ impl Pairs {
 
     /// The next record, of IPv4, with what was counted of its flow.
     pub fn ipv4(&mut self, record: &Record<V4>, counters: Option<&Counters>, flows: &mut impl FlowSink) {
-        self.waiting_ipv4.push(Waiting::new(&self.ipv4, record, counters));
-        self.wait(Family::Ipv4, flows);
+        wait(&mut self.waiting_ipv4, &self.ipv4, record, counters);
+        self.waits(Family::Ipv4, flows);
     }
 
     /// The next record, of IPv6, likewise.
     pub fn ipv6(&mut self, record: &Record<V6>, counters: Option<&Counters>, flows: &mut impl FlowSink) {
-        self.waiting_ipv6.push(Waiting::new(&self.ipv6, record, counters));
-        self.wait(Family::Ipv6, flows);
+        wait(&mut self.waiting_ipv6, &self.ipv6, record, counters);
+        self.waits(Family::Ipv6, flows);
     }
 
-    fn wait(&mut self, family: Family, flows: &mut impl FlowSink) {
+    fn waits(&mut self, family: Family, flows: &mut impl FlowSink) {
         self.waiting.push(family);
         if self.waiting.len() == BATCH {
             self.settle(flows);
@@ -124,12 +146,8 @@ impl Pairs {
 
     /// Pairs the records that still wait.
     pub fn settle(&mut self, flows: &mut impl FlowSink) {
-        let ipv4 = self.waiting_ipv4.iter().fold(0, |all, next| all | self.ipv4.expect_place(next.hash));
-        let ipv6 = self.waiting_ipv6.iter().fold(0, |all, next| all | self.ipv6.expect_place(next.hash));
-        black_box(ipv4 | ipv6);
-        let ipv4 = self.waiting_ipv4.iter().fold(0, |all, next| all | self.ipv4.expect(next.hash, &next.record));
-        let ipv6 = self.waiting_ipv6.iter().fold(0, |all, next| all | self.ipv6.expect(next.hash, &next.record));
-        black_box(ipv4 | ipv6);
+        last(&self.waiting_ipv4).for_each(|next| next.expect(&self.ipv4));
+        last(&self.waiting_ipv6).for_each(|next| next.expect(&self.ipv6));
         let (mut ipv4, mut ipv6) = (self.waiting_ipv4.iter(), self.waiting_ipv6.iter());
         for family in self.waiting.drain(..) {
             match family {

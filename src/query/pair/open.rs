@@ -12,11 +12,14 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::bodies::Bodies;
 use super::line::Place;
-use super::memory::Allowance;
+use super::memory::{Allowance, expect};
 use super::places::Places;
 
 /// What the flags of a start have to say in its flow, whoever knew the start.
 pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED | flags::CLOCK_SET;
+
+/// Of flows that are looked at one after the other, each is asked for so many before.
+const AHEAD: usize = 16;
 
 /// What the flags say of the start as a time.
 const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
@@ -93,6 +96,11 @@ impl<A: Address> OpenFlow<A> {
         let flags = record.flags & (KEPT | flags::START_FROM_KERNEL) | own;
         let known = Record { end: 0.into(), kind: Kind::Open as u8, flags, ..*record };
         Self { known, seen: file.into(), order: order.into() }
+    }
+
+    /// Has it at hand before it is needed.
+    fn expect(&self) {
+        expect(&self.known.flags);
     }
 
     /// When it began, ns since the epoch; 0 if nobody knows.
@@ -263,16 +271,15 @@ impl<A: Address> OpenFlows<A> {
         hasher.finish() as u32
     }
 
-    /// Brings what tells the place of this hash into the processor's cache. Nothing depends on what is returned: where several are
-    /// asked for one after the other, the processor waits for all of them at once, and most of the time goes to waiting.
-    pub(super) fn touch_place(&self, hash: u32) -> u8 {
-        self.places.touch(hash)
+    /// Has at hand what tells the place of the flow of this hash, which is soon asked for.
+    pub(super) fn expect_place(&self, hash: u32) {
+        self.places.expect(hash);
     }
 
-    /// The same of the flow of this hash.
-    pub(super) fn touch(&self, hash: u32) -> u8 {
+    /// The same of the flow itself.
+    pub(super) fn expect(&self, hash: u32) {
         let place = self.places.find(hash, |_| true);
-        place.and_then(|place| self.flows.near(place)).map_or(0, |flow| flow.known.flags)
+        place.and_then(|place| self.flows.near(place)).into_iter().for_each(OpenFlow::expect);
     }
 
     /// Does something with a flow, if it is open.
@@ -317,13 +324,24 @@ impl<A: Address> OpenFlows<A> {
 
     /// All that are open, in the order of their starts.
     pub(super) fn by_start(&self) -> impl Iterator<Item = OpenFlow<A>> {
-        let key = |place| {
-            let flow = self.flows.get(place);
-            (flow.start(), flow.order.get(), place)
-        };
-        let mut keys: Vec<_> = self.places.iter().map(key).collect();
+        let mut keys: Vec<_> = self.places.iter().map(|place| (0, 0, place)).collect();
+        for number in 0..keys.len() {
+            self.expect_far(keys.get(number + AHEAD));
+            if let Some((start, order, place)) = keys.get_mut(number) {
+                let flow = self.flows.get(*place);
+                (*start, *order) = (flow.start(), flow.order.get());
+            }
+        }
         keys.sort_unstable();
-        keys.into_iter().map(|(_, _, place)| self.flows.get(place))
+        (0..keys.len()).filter_map(move |number| {
+            self.expect_far(keys.get(number + AHEAD));
+            keys.get(number).map(|(_, _, place)| self.flows.get(*place))
+        })
+    }
+
+    /// Has the flow of one of these keys at hand, which comes some time later.
+    fn expect_far(&self, key: Option<&(u64, u32, u32)>) {
+        key.and_then(|(_, _, place)| self.flows.near(*place)).into_iter().for_each(OpenFlow::expect);
     }
 
     /// All that are open, in no order.

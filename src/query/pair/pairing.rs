@@ -107,22 +107,21 @@ impl<A: Address> Pairing<A> {
         counters: Option<&Counters>,
         emit: &mut impl FnMut(Record<A>, Counters),
     ) {
-        self.push_hashed(self.hash(record), record, &counters.copied().unwrap_or_default(), emit);
+        self.push_hashed(self.open.hash(record), record, &counters.copied().unwrap_or_default(), emit);
     }
 
-    /// The hash of a record, by which its flow is found.
-    pub(super) fn hash(&self, record: &Record<A>) -> u32 {
-        self.open.hash(record)
+    /// The hash of a record that is pushed soon, by which its flow is found. What tells where that is will be at hand.
+    pub(super) fn expect_place(&self, record: &Record<A>) -> u32 {
+        let hash = self.open.hash(record);
+        self.open.expect_place(hash);
+        hash
     }
 
-    /// Has at hand what tells where a flow is, that of a record that is pushed soon. What is returned means nothing.
-    pub(super) fn expect_place(&self, hash: u32) -> u8 {
-        self.open.touch_place(hash)
-    }
-
-    /// Has the flow of a record that is pushed soon at hand; a start has none yet. What is returned means nothing.
-    pub(super) fn expect(&self, hash: u32, record: &Record<A>) -> u8 {
-        if record.kind == Kind::Start as u8 { 0 } else { self.open.touch(hash) }
+    /// Has the flow of that record at hand; a start has none yet.
+    pub(super) fn expect(&self, hash: u32, record: &Record<A>) {
+        if record.kind != Kind::Start as u8 {
+            self.open.expect(hash);
+        }
     }
 
     /// As [`Pairing::push`].

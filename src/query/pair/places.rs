@@ -3,10 +3,13 @@
 //! An entry is the hash and the place in one word, so that to find a flow takes one line of the processor's cache here, and one
 //! where the flow is.
 
-use super::memory::Zeroed;
+use super::memory::{Zeroed, expect};
 
 /// The least number of entries there is room for.
 const LEAST: usize = 512;
+
+/// That many entries further on, mostly there was an empty one before.
+const ENTRIES_AHEAD: usize = 3;
 
 /// A table of places by hashes. Several may have the same hash.
 #[derive(Debug)]
@@ -46,9 +49,13 @@ impl Places {
         self.len
     }
 
-    /// Brings the entry of a hash into the processor's cache. What is returned means nothing.
-    pub(super) fn touch(&self, hash: u32) -> u8 {
-        self.at(hash as usize & self.mask) as u8
+    /// Has the entries at hand among which that of a hash will soon be looked for.
+    pub(super) fn expect(&self, hash: u32) {
+        let bytes = self.entries.as_bytes();
+        // At the end of a line they may go on in the next one.
+        for index in [hash as usize, hash as usize + ENTRIES_AHEAD] {
+            bytes.get((index & self.mask) * size_of::<u64>()).into_iter().for_each(expect);
+        }
     }
 
     fn at(&self, index: usize) -> u64 {
