@@ -22,6 +22,7 @@ mod recording;
 mod refusals;
 mod removed;
 mod retention;
+mod retention_guards;
 mod rotation;
 mod sandbox;
 mod service;
