@@ -9,6 +9,7 @@ mod doctor;
 mod export;
 mod flows;
 mod header;
+mod limits;
 mod lines;
 mod list;
 mod missing;
