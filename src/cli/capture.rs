@@ -18,6 +18,11 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| wanted.to_owned())
 }
 
+/// A number of this unit, which is not typed.
+fn whole(unit: &'static str) -> impl Fn(&str) -> Result<u32, String> + Clone {
+    move |text| text.parse().map_err(|_| format!("a whole number of {unit} is wanted, without a unit, such as 60"))
+}
+
 /// Record connection-tracking events into files, until a signal ends it.
 ///
 /// SIGHUP begins a new file, SIGUSR1 flushes and logs statistics; SIGTERM, SIGINT and SIGQUIT write everything and end.
@@ -29,7 +34,7 @@ pub struct Arguments {
     file: String,
 
     /// Begin a new file every so many minutes, on multiples in UTC (360: at 0:00, 6:00, 12:00, 18:00); 0: never
-    #[arg(short = 't', long, value_name = "MINUTES", default_value_t = 0)]
+    #[arg(short = 't', long, value_name = "MINUTES", default_value_t = 0, value_parser = whole("minutes"))]
     rotate: u32,
 
     /// What to record: a list of tcp, udp, udplite, sctp, dccp, icmp, icmpv6, gre and numbers, or all
@@ -51,7 +56,7 @@ pub struct Arguments {
 
     /// Look every so many seconds for the ends of flows that began before the recorder, which the kernel may not report; 0:
     /// never
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = whole("seconds"))]
     poll: u32,
 
     /// How many events may wait in memory to be written; what comes beyond is counted as lost
@@ -59,7 +64,7 @@ pub struct Arguments {
     queue: u32,
 
     /// Warn if no event is heard for so many seconds while the kernel's table is not empty; 0: never
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = whole("seconds"))]
     silence: u32,
 
     /// Add this to the nice value
