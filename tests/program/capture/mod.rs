@@ -29,4 +29,5 @@ mod service;
 mod settings;
 mod signals;
 mod sync;
+mod syslog;
 mod who;
