@@ -49,11 +49,13 @@ pub(crate) mod settings;
 mod silence;
 mod statistics;
 mod sync;
+mod syslog;
 mod table;
 mod write;
 
 pub use error::StartError;
 pub use pattern::{Pattern, PatternError};
 pub use retention::Limits;
+pub(crate) use retention::left_behind;
 pub use run::{Options, Remark, run};
 pub use sync::Sync;

@@ -48,6 +48,8 @@ pub(super) struct Statistics {
     pub(super) retired: Counter,
     /// Bytes of these.
     pub(super) retired_bytes: Counter,
+    /// Times that a segment could not be removed.
+    pub(super) unremovable: Counter,
     /// Whole readings of the kernel's table.
     pub(super) readings: Counter,
     /// Flows alive, as far as the journal tells.

@@ -106,6 +106,8 @@ impl Page {
         let removed = "Segments removed for their age or size, or for want of room.";
         self.counter("ctrecorder_segments_removed_total", removed, statistics.retired.get());
         self.counter("ctrecorder_removed_bytes_total", "Bytes of these.", statistics.retired_bytes.get());
+        let failed = "Times that a segment should have been removed and could not be.";
+        self.counter("ctrecorder_removals_failed_total", failed, statistics.unremovable.get());
     }
 
     fn surroundings(&mut self, sources: &Sources<'_>, table: &TableFill) {

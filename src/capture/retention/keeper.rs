@@ -19,12 +19,10 @@ use super::Limits;
 use super::doubt::{Doubt, Moment};
 use super::due::{Candidate, Holds, Why, due};
 use super::own::{self, Finder, Own, Version};
+use super::pace::{Pace, Share};
 use super::room::Room;
 use crate::file::{self, Identity};
 use crate::hold;
-
-/// So many segments go at once at most; the next ones a second later.
-const BATCH: usize = 64;
 
 /// Of a run that was cut off, what it said in so many of its last segments it may not have done: a note and what comes of it are
 /// seconds apart, and new segments may have been asked for meanwhile.
@@ -58,10 +56,24 @@ enum Task {
 
 /// What came of it.
 pub(super) enum Report {
-    /// These are to be removed; of `kept` a run that was cut off said so, and they are there.
-    Looked { doomed: Vec<Doomed>, kept: Vec<Retirement> },
-    /// So many were removed, of so many bytes in all; these could not be.
-    Removed { removed: u64, bytes: u64, kept: Vec<Retirement> },
+    /// These are to be removed, and more of them as soon as they are if `is_urgent`; of `kept` a run that was cut off said so, and they
+    /// are there.
+    Looked { doomed: Vec<Doomed>, is_urgent: bool, kept: Vec<Retirement> },
+    /// What came of a removal.
+    Removed(Removed),
+}
+
+/// What was removed, and what was not.
+#[derive(Default)]
+pub(super) struct Removed {
+    /// So many segments.
+    pub(super) count: u64,
+    /// Of so many bytes in all.
+    pub(super) bytes: u64,
+    /// These are still there.
+    pub(super) kept: Vec<Retirement>,
+    /// Of which so many could not be removed, and are not tried again before the next segment.
+    pub(super) failed: u64,
 }
 
 /// The thread, from outside: it has one task at a time.
@@ -89,6 +101,7 @@ impl Keeper {
             finder: Finder::new(pattern.clone(), own, stop.clone()),
             stop: stop.clone(),
             stuck: HashSet::new(),
+            said_stuck: HashSet::new(),
             first: true,
             said: None,
             current: PathBuf::new(),
@@ -96,6 +109,7 @@ impl Keeper {
             said_beyond: false,
             room: Room::default(),
             doubt: limits.max_age.map(Doubt::new),
+            pace: Pace::default(),
         };
         Self { worker: None, work: Some(work), stop }
     }
@@ -163,6 +177,8 @@ struct Work {
     stop: Arc<AtomicBool>,
     /// What could not be removed; tried again in the next segment.
     stuck: HashSet<PathBuf>,
+    /// Of which that was said.
+    said_stuck: HashSet<PathBuf>,
     /// No look was taken yet.
     first: bool,
     /// Why nothing is removed, as it was said last.
@@ -176,6 +192,7 @@ struct Work {
     room: Room,
     /// If there is a limit of age.
     doubt: Option<Doubt>,
+    pace: Pace,
 }
 
 impl Work {
@@ -194,11 +211,15 @@ impl Work {
         let segments = self.finder.find((current, identity));
         let held = hold::look(&self.base, segments.iter().map(|own| own.path.as_path())).err();
         let is_held = self.say(held.map(|held| held.to_string()));
-        let doomed = if is_held { Vec::new() } else { self.doomed(&segments, current) };
-        let survivors = if std::mem::take(&mut self.first) { survivors(&segments) } else { Vec::new() };
+        let (doomed, is_urgent) = if is_held { Default::default() } else { self.doomed(&segments, current) };
+        let is_first = std::mem::take(&mut self.first);
+        if is_first && let Some(left) = self.finder.left_behind() {
+            tracing::warn!("{left}");
+        }
+        let survivors = if is_first { survivors(&segments) } else { Vec::new() };
         let goes = |told: &Retirement| doomed.iter().any(|doomed| same(&doomed.told, told));
         let kept = survivors.into_iter().filter(|told| !goes(told)).collect();
-        Report::Looked { doomed, kept }
+        Report::Looked { doomed, is_urgent, kept }
     }
 
     /// Says once what keeps segments from being removed, and that it does so no more. Returns whether something does.
@@ -213,8 +234,8 @@ impl Work {
         why.is_some()
     }
 
-    /// What is to go, the oldest first.
-    fn doomed(&mut self, segments: &[Own], current: &Path) -> Vec<Doomed> {
+    /// What is to go, the oldest first, and whether more is to go as soon as that is done.
+    fn doomed(&mut self, segments: &[Own], current: &Path) -> (Vec<Doomed>, bool) {
         let now = Moment { wall: clock::now(), steady: clock::steady() };
         let current_bytes = current.metadata().map_or(0, |metadata| metadata.len());
         self.warn_of_size(current, current_bytes);
@@ -233,8 +254,12 @@ impl Work {
         let synchronised = clock::kept().ok().map(|kept| kept.synchronised);
         let doubted = self.doubt.as_mut().is_some_and(|doubt| doubt.holds(now, newest, synchronised, is_due));
         let max_age = self.limits.max_age.filter(|_| !doubted);
-        let due = due(&Limits { max_age, min_free, ..self.limits }, &candidates, &room);
-        free.into_iter().zip(due).take(BATCH).map(|(own, why)| Doomed::new(own, why)).collect()
+        let limits = Limits { max_age, min_free, ..self.limits };
+        let demanded = due(&Limits { max_age: None, ..limits }, &candidates, &room).len();
+        let due = due(&limits, &candidates, &room);
+        let Share { count, is_urgent } = self.pace.share(&limits, due.len(), demanded, segments.len());
+        let doomed = free.into_iter().zip(due).take(count).map(|(own, why)| Doomed::new(own, why));
+        (doomed.collect(), is_urgent)
     }
 
     fn warn_of_size(&mut self, current: &Path, bytes: u64) {
@@ -260,7 +285,7 @@ impl Work {
     }
 
     fn remove(&mut self, announced: Option<Announced>, doomed: Vec<Doomed>) -> Report {
-        let (mut removed, mut bytes, mut kept) = (0, 0, Vec::new());
+        let mut removed = Removed::default();
         let noted = announced.map_or(Ok(()), |announced| announced.settle());
         if let Err(error) = &noted {
             tracing::error!("nothing is removed: that it is cannot be noted on the disk: {error}");
@@ -272,28 +297,36 @@ impl Work {
             let held = hold::look(&self.base, [doomed.path.as_path()]).err();
             let stops = self.stop.load(Ordering::Relaxed);
             if stops || noted.is_err() || self.say(held.map(|held| held.to_string())) {
-                kept.push(doomed.told);
+                removed.kept.push(doomed.told);
                 continue;
             }
             match doomed.unlink() {
                 Ok(()) => {
                     tracing::info!("{}: removed: {}", doomed.path.display(), doomed.why.text());
-                    (removed, bytes) = (removed + 1, bytes + doomed.version.bytes);
+                    (removed.count, removed.bytes) = (removed.count + 1, removed.bytes + doomed.version.bytes);
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        "{}: cannot be removed, and does not count for --max-size: {error}",
-                        doomed.path.display()
-                    );
+                    self.say_stuck(&doomed.path, &error);
                     self.stuck.insert(doomed.path);
-                    kept.push(doomed.told);
+                    removed.kept.push(doomed.told);
+                    removed.failed += 1;
                 }
             }
         }
-        if let Some((before, after)) = before.zip(free_bytes(&place)).filter(|_| removed > 0) {
-            self.room.unlinked(clock::steady(), bytes, before, after);
+        if let Some((before, after)) = before.zip(free_bytes(&place)).filter(|_| removed.count > 0) {
+            self.room.unlinked(clock::steady(), removed.bytes, before, after);
         }
-        Report::Removed { removed, bytes, kept }
+        Report::Removed(removed)
+    }
+
+    /// Says once of a file that it cannot be removed.
+    fn say_stuck(&mut self, path: &Path, error: &io::Error) {
+        if self.said_stuck.insert(path.to_path_buf()) {
+            tracing::warn!(
+                "{}: cannot be removed, and does not count for --max-size; that is tried again in each new file: {error}",
+                path.display()
+            );
+        }
     }
 }
 

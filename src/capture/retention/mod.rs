@@ -11,13 +11,14 @@
 mod doubt;
 mod due;
 mod keeper;
+mod left;
 mod own;
+mod pace;
 mod room;
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use ctrecorder_format::Retirement;
 use nix::sys::statvfs::statvfs;
 
 use super::clock;
@@ -28,7 +29,9 @@ use super::predecessor::Origin;
 use super::segments::Segments;
 use super::statistics::Statistics;
 use crate::file;
-use keeper::{Announced, Doomed, Keeper, Report};
+pub(crate) use left::left_behind;
+
+use keeper::{Announced, Doomed, Keeper, Removed, Report};
 
 /// How often it is looked whether something is to be removed, beside at the start and after each rotation.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -174,18 +177,21 @@ impl Retention {
     /// Notes what the keeper found, or could not do.
     fn take(&mut self, report: Report, segments: &mut Segments, statistics: &Statistics) {
         match report {
-            Report::Looked { doomed, kept } => {
+            Report::Looked { doomed, is_urgent, kept } => {
                 let now = clock::now();
                 kept.iter().for_each(|told| segments.writer().note(&told.kept(now)));
                 doomed.iter().for_each(|doomed| segments.writer().note(&doomed.told.note(now)));
+                if is_urgent {
+                    self.next = Instant::now();
+                }
                 if !doomed.is_empty() {
                     self.state = announced(segments).map_or(State::Idle, |announced| State::Noted(announced, doomed));
                 }
             }
-            Report::Removed { removed, bytes, kept } => {
-                note_removed(segments, statistics, removed, bytes, &kept);
-                // There may be more of them than go at once.
-                if removed > 0 {
+            Report::Removed(removed) => {
+                note_removed(segments, statistics, &removed);
+                // Those are out of the way of the next ones now.
+                if removed.failed > 0 {
                     self.next = Instant::now();
                 }
             }
@@ -195,21 +201,23 @@ impl Retention {
     /// Waits for what is being done, and takes back what is not: nothing may be open when the segment gets its footer.
     pub(super) fn finish(mut self, segments: &mut Segments, statistics: &Statistics) {
         if let State::Noted(_, doomed) = std::mem::replace(&mut self.state, State::Idle) {
-            let kept: Vec<_> = doomed.into_iter().map(|doomed| doomed.told).collect();
-            note_removed(segments, statistics, 0, 0, &kept);
+            let kept = doomed.into_iter().map(|doomed| doomed.told).collect();
+            note_removed(segments, statistics, &Removed { kept, ..Removed::default() });
         }
         for report in self.keeper.end() {
-            if let Report::Removed { removed, bytes, kept } = report {
-                note_removed(segments, statistics, removed, bytes, &kept);
+            if let Report::Removed(removed) = report {
+                note_removed(segments, statistics, &removed);
             }
         }
     }
 }
 
 /// Counts what was removed, and takes back what was not.
-fn note_removed(segments: &mut Segments, statistics: &Statistics, removed: u64, bytes: u64, kept: &[Retirement]) {
-    statistics.retired.add(removed);
-    statistics.retired_bytes.add(bytes);
+fn note_removed(segments: &mut Segments, statistics: &Statistics, removed: &Removed) {
+    let Removed { count, bytes, kept, failed } = removed;
+    statistics.retired.add(*count);
+    statistics.retired_bytes.add(*bytes);
+    statistics.unremovable.add(*failed);
     let now = clock::now();
     kept.iter().for_each(|told| segments.writer().note(&told.kept(now)));
 }

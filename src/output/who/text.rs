@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt::{Display, Write};
-use std::net::SocketAddr;
+use std::hash::Hash;
 use std::time::Duration;
 
 use chrono::SecondsFormat;
+use ctrecorder_format::header::split;
 
 use super::{translation, verdict};
 use crate::output::gap;
@@ -73,7 +74,8 @@ fn headline(answer: &Answer) -> String {
             format!("{word}: {}{own}{missing}\n", few(&finding.insides))
         }
         Verdict::Ambiguous => {
-            format!("{word}: {}{}{missing}\n", few(&finding.insides), hint(answer))
+            let several = if finding.insides.len() > 1 { "" } else { " in several network namespaces" };
+            format!("{word}: {}{several}{}{missing}\n", few(&finding.insides), hint(answer))
         }
         Verdict::None => {
             let away: Vec<_> =
@@ -95,22 +97,34 @@ fn headline(answer: &Answer) -> String {
     }
 }
 
-/// What may part several inside addresses: the remote side, where each flow's tells who it was; else less slack.
+/// What may part several inside hosts: the remote side, or the network namespace, where each flow's tells who it was; else less slack.
 fn hint(answer: &Answer) -> &'static str {
     let Answer { question, finding, .. } = answer;
-    let decides = |key: fn(SocketAddr) -> Peer| {
-        let mut whose = HashMap::new();
-        finding.flows.iter().all(|flow| *whose.entry(key(flow.peer)).or_insert(flow.inside.ip()) == flow.inside.ip())
-    };
-    if decides(|peer| Peer { address: peer.ip(), port: None }) {
+    // The host of a flow: its address, and the network that this is of.
+    let network = |flow: &Flow| answer.around.get(flow.recorder).and_then(|around| around.name.namespace);
+    let netns = |flow: &Flow| network(flow).map(|number| split(number).1);
+    let peer = |flow: &Flow| Peer { address: flow.peer.ip(), port: None };
+    let peer_port = |flow: &Flow| Peer { address: flow.peer.ip(), port: Some(flow.peer.port()) };
+    if parts(&finding.flows, peer, network) {
         "; --peer decides"
-    } else if decides(|peer| Peer { address: peer.ip(), port: Some(peer.port()) }) {
+    } else if parts(&finding.flows, peer_port, network) {
         "; --peer with its port decides"
-    } else if question.slack > 0 {
+    } else if parts(&finding.flows, netns, network) {
+        "; --netns decides"
+    } else if question.slack > 0 && finding.insides.len() > 1 {
         "; less slack may decide"
     } else {
         ""
     }
+}
+
+/// Whether the flows of one key are of one host each: of an address in one network.
+fn parts<K: Eq + Hash>(flows: &[Flow], key: impl Fn(&Flow) -> K, network: impl Fn(&Flow) -> Option<u64>) -> bool {
+    let mut whose = HashMap::new();
+    flows.iter().all(|flow| {
+        let host = (flow.inside.ip(), network(flow));
+        *whose.entry(key(flow)).or_insert(host) == host
+    })
 }
 
 /// The endpoint, and what else flows had to meet.

@@ -56,7 +56,8 @@ impl Evidence {
         let unread = self.unread.may_tell_of(window, &self.recorders).then_some(Why::Unread);
         let why = if self.recorders.is_empty() { Some(Why::NoFile) } else { unread };
         doubts.extend(why.map(|why| Doubt { recorder: None, why }));
-        Finding::new(heard, doubts)
+        let names: Vec<_> = self.recorders.iter().map(Recorder::name).collect();
+        Finding::new(question.endpoint.ip(), heard, &names, doubts)
     }
 
     /// The public endpoints of the flows that had the endpoint of a question on the inside, each once, in order.

@@ -119,6 +119,11 @@ impl Recorder {
         }
     }
 
+    /// Who it is; `None` if no header tells.
+    pub(super) const fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
     /// The flows that had the endpoint of a question in a window, and what may be missing among them. `number` is that of this
     /// recorder. Of thousands of flows the inside addresses are sooner told than the flows themselves: these only with
     /// `with_flows`.

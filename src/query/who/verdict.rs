@@ -1,6 +1,6 @@
 //! How sure an answer is, and what would change it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use ctrecorder_format::NS_PER_SECOND;
@@ -18,9 +18,9 @@ const SLACKS: [u64; 4] = [0, NS_PER_SECOND, 60 * NS_PER_SECOND, HOUR];
 /// What the answer is, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// One inside address had the endpoint.
+    /// One inside host had the endpoint.
     Unique,
-    /// Several may have had it.
+    /// Several may have had it: several inside addresses, or one behind the translations of several network namespaces of one machine.
     Ambiguous,
     /// None had it, and nothing is missing that could say otherwise.
     None,
@@ -74,10 +74,13 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(heard: Vec<Heard>, mut doubts: Vec<Doubt>) -> Self {
+    /// Of the recorders that go by these names, whoever was found for an endpoint of this address.
+    pub(super) fn new(public: IpAddr, heard: Vec<Heard>, names: &[Option<&Name>], mut doubts: Vec<Doubt>) -> Self {
         let away = heard.iter().map(|heard| heard.is_away).collect();
         let insides: BTreeSet<_> = heard.iter().flat_map(|heard| heard.insides.iter().copied()).collect();
         let insides: Vec<_> = insides.into_iter().collect();
+        let is_several =
+            insides.iter().any(|inside| *inside != public && is_in_several_networks(*inside, &heard, names));
         let mut flows: Vec<_> = heard.into_iter().flat_map(|heard| heard.flows).collect();
         flows.sort_unstable();
         flows.dedup();
@@ -88,11 +91,21 @@ impl Finding {
         let verdict = match insides.len() {
             0 if doubts.is_empty() => Verdict::None,
             0 => Verdict::Unknown,
-            1 => Verdict::Unique,
+            1 if !is_several => Verdict::Unique,
             _ => Verdict::Ambiguous,
         };
         Self { verdict, insides, flows, doubts, away }
     }
+}
+
+/// Whether an inside address was found behind the translations of several network namespaces of one machine: these are networks of
+/// their own, in which one private address is as many hosts. Of two machines it may be one flow, which one of them copied from the other.
+fn is_in_several_networks(inside: IpAddr, heard: &[Heard], names: &[Option<&Name>]) -> bool {
+    let mut machines = HashSet::new();
+    let found = heard.iter().zip(names).filter(|(heard, _)| heard.insides.contains(&inside));
+    let mut found = found.filter_map(|(_, name)| name.filter(|name| name.namespace.is_some_and(|number| number > 0)));
+    // Whoever goes by the same host is another namespace of it.
+    found.any(|name| !machines.insert(&name.host))
 }
 
 /// How a question could have been asked otherwise.

@@ -154,3 +154,18 @@ fn rotation_follows_the_clock_that_was_set() {
     let on_the_hour = segments.iter().filter(|path| path.to_str().unwrap().ends_with("0000")).count();
     assert_eq!(on_the_hour, 2, "{segments:?}");
 }
+
+/// A clock that is set ahead makes files old; what was recorded by it until then tells that they are not.
+#[test]
+fn what_is_too_old_only_by_a_clock_that_was_set_ahead_stays_and_that_is_said() {
+    let namespace = Namespace::new("set-ahead");
+    let mut clocked = Clocked::start(&namespace, &["--max-age", "30d"]);
+    clocked.step(HOUR);
+    clocked.new_segment(2);
+    clocked.step(400 * 24 * HOUR);
+    clocked.new_segment(3);
+    let said = "nothing was recorded for longer than --max-age before this start: nothing is removed for its age";
+    wait_until("a warning", || clocked.recorder.log().contains(said));
+    clocked.recorder.stop();
+    assert_eq!(clocked.recorder.segments().len(), 3, "{}", clocked.recorder.log());
+}

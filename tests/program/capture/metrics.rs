@@ -16,7 +16,7 @@ use crate::program::{answer, ctrecorder};
 const PATTERN: &str = "ct.%s";
 
 /// Where the recorder says that it can be asked.
-fn address(recorder: &Recorder) -> SocketAddr {
+pub(super) fn address(recorder: &Recorder) -> SocketAddr {
     let log = recorder.log();
     let (_, rest) = log.split_once("metrics at http://").expect("it says so before anything else");
     rest.split_once("/metrics").unwrap().0.parse().unwrap()
@@ -61,7 +61,7 @@ fn promtool(arguments: &[&str], input: &str) -> String {
     said
 }
 
-fn wait_for_sample(namespace: &Namespace, address: SocketAddr, name: &str, value: f64) -> String {
+pub(super) fn wait_for_sample(namespace: &Namespace, address: SocketAddr, name: &str, value: f64) -> String {
     wait_for(name, || Some(page(namespace, address)).filter(|page| samples(page)[name] == value))
 }
 
@@ -91,6 +91,7 @@ fn the_metrics_are_what_was_recorded_and_promtool_finds_no_fault_in_them() {
         ("ctrecorder_queue_events", 0.0),
         ("ctrecorder_segments_total", 1.0),
         ("ctrecorder_segments_removed_total", 0.0),
+        ("ctrecorder_removals_failed_total", 0.0),
         ("ctrecorder_resyncs_total", 1.0),
         ("ctrecorder_table_flows", 300.0),
         ("ctrecorder_disk_refusing", 0.0),

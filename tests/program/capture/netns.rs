@@ -205,6 +205,7 @@ fn what_was_alive_before_is_told_by_each_keyframe_and_who_answers_for_each_names
     // The same inside address in both: the flows are of two namespaces all the same.
     let ids: Vec<_> = both["flows"].as_array().unwrap().iter().map(|flow| flow["netns"].as_u64()).collect();
     assert!(ids.len() == 2 && ids.contains(&Some(3)) && ids.contains(&Some(7)), "{both}");
+    assert_eq!(both["verdict"], "AMBIGUOUS", "{both}");
     assert_eq!(nobody["verdict"], "NONE", "{nobody}");
     assert_eq!(ask(7, &["--netns", "3"])["verdict"], "NONE");
     assert_eq!(ask(7, &["--netns", "7"])["verdict"], "UNIQUE");

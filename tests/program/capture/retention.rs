@@ -20,21 +20,20 @@ const PATTERN: &str = "ct.%s";
 const SOON: &[&str] = &["--max-age", "1s"];
 
 impl Recorder {
-    /// Has it begin a new segment. The name tells seconds: the next one has another.
-    fn begin_new_segment(&self) {
+    /// Has it begin a new segment, and only one. The name tells seconds: the next one has another.
+    pub(super) fn begin_new_segment(&self) {
         let before = self.log().matches("new segment").count();
-        wait_until("a new segment", || {
-            self.signal(Signal::SIGHUP);
-            self.log().matches("new segment").count() > before
-        });
+        self.outlive_first_second();
+        self.signal(Signal::SIGHUP);
+        wait_until("a new segment", || self.log().matches("new segment").count() > before);
     }
 
     /// Waits until it says that it removed so many segments.
-    fn wait_until_removed(&self, count: usize) {
+    pub(super) fn wait_until_removed(&self, count: usize) {
         wait_until("segments to be removed", || self.log().matches(": removed: ").count() >= count);
     }
 
-    fn coverage(&self, arguments: &[&str]) -> String {
+    pub(super) fn coverage(&self, arguments: &[&str]) -> String {
         answer(ctrecorder().arg("coverage").args(arguments).arg(self.directory())).stdout
     }
 }
@@ -233,4 +232,19 @@ fn after_a_crash_between_the_note_and_the_end_nothing_is_missing_and_nothing_fal
     fs::remove_file(&first).unwrap();
     let lines = recorder.coverage(&["--since", "1 hour ago"]);
     assert!(lines.contains("segment missing") && !lines.contains("removed by retention"), "{lines}");
+}
+
+#[test]
+fn a_start_after_such_a_crash_ends_as_if_there_had_been_none() {
+    let namespace = Namespace::new("retain-again");
+    let (recorder, first) = killed_at_unlink(&namespace);
+    wait_for_another_second(&recorder.segments().pop().unwrap());
+    let mut recorder = recorder.start_again(&namespace, PATTERN, &["--max-age", "5s"]);
+    wait_until("the first one to go", || !first.exists());
+    recorder.stop();
+    let begun = first.extension().unwrap().to_str().unwrap();
+    let lines = recorder.coverage(&["--since", &format!("@{begun}")]);
+    assert!(lines.contains("removed by retention") && !lines.contains("segment missing"), "{lines}");
+    let tested = recorder.test();
+    assert!(!tested.stdout.contains("missing"), "{}", tested.stdout);
 }

@@ -76,7 +76,12 @@ impl Lab {
 
     /// A datagram from the client to the server, and one back.
     pub fn udp(&self, family: Family) -> Flow {
-        let (flow, caller, called) = self.udp_question(family);
+        self.udp_between(CLIENT.at(family, 0), SERVER.at(family, 0))
+    }
+
+    /// The same from this address and port of the client's to this one of the server's; port 0 is any that is free.
+    pub fn udp_between(&self, inside: SocketAddr, server: SocketAddr) -> Flow {
+        let (flow, caller, called) = self.udp_question(inside, server);
         called.send_to(b"answer", flow.reply.dst).unwrap();
         let mut heard = [0; 16];
         let length = caller.recv(&mut heard).unwrap();
@@ -86,12 +91,12 @@ impl Lab {
 
     /// A datagram from the client to the server that is not answered.
     pub fn udp_unanswered(&self, family: Family) -> Flow {
-        self.udp_question(family).0
+        self.udp_question(CLIENT.at(family, 0), SERVER.at(family, 0)).0
     }
 
-    fn udp_question(&self, family: Family) -> (Flow, UdpSocket, UdpSocket) {
-        let called = self.server.enter(|| UdpSocket::bind(SERVER.at(family, 0)).unwrap());
-        let caller = self.client.enter(|| UdpSocket::bind(CLIENT.at(family, 0)).unwrap());
+    fn udp_question(&self, inside: SocketAddr, server: SocketAddr) -> (Flow, UdpSocket, UdpSocket) {
+        let called = self.server.enter(|| UdpSocket::bind(server).unwrap());
+        let caller = self.client.enter(|| UdpSocket::bind(inside).unwrap());
         for socket in [&caller, &called] {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
         }

@@ -223,6 +223,17 @@ fn network_namespaces_recorded_at_the_same_time_are_recorders() {
     assert_eq!(told(&answer["coverage"]["recorders"]), both);
     let text = ask(&files, &[PUBLIC, "--at", AT]).stdout;
     assert!(text.contains(", recorded by nat1 (network namespace 6)\n"), "{text}");
+    // One private address behind two of them is two hosts; that of the namespaces of two machines may be one flow, which was copied.
+    let twins = |host: &str| {
+        [
+            ("a.ct", segment("nat1", 5, (0, 3600), flow(ONE, 500, 700))),
+            ("b.ct", segment(host, 6, (0, 3600), flow(ONE, 500, 700))),
+        ]
+    };
+    assert_eq!(verdict(&twins("nat1"), &[PUBLIC, "--at", AT]), is("AMBIGUOUS", &["10.0.0.1"], 3));
+    assert_eq!(verdict(&twins("nat2"), &[PUBLIC, "--at", AT]), is("UNIQUE", &["10.0.0.1"], 0));
+    let text = ask(&twins("nat1"), &[PUBLIC, "--at", AT]).stdout;
+    assert!(text.starts_with("AMBIGUOUS: 10.0.0.1 in several network namespaces\n"), "{text}");
     // One after the other, they are those of a container that was started again.
     let files = [
         ("a.ct", segment("nat1", 5, (0, 3600), nothing)),
