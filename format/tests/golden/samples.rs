@@ -343,6 +343,7 @@ fn header() -> Header {
         tag: 0xfeed_beef,
         counters: false,
         closing_keyframe: false,
+        marks_clock_sets: false,
         software: "ctrecorder 0.1.0".into(),
         content: Content::Events,
         host: "nat1".into(),

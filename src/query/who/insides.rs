@@ -29,7 +29,7 @@ pub(super) struct Insides(HashMap<Sought, Intervals<Inside>>);
 struct Key {
     address: IpAddr,
     protocol: u8,
-    /// Whether it is known when they began: one of which it is not is no answer before the journal.
+    /// Whether it is known when they began at the earliest: one of which it is not is no answer before the journal.
     has_start: bool,
     /// Whether their ends are known: one that is still open where the journal ends is no answer behind that.
     has_end: bool,
@@ -54,7 +54,7 @@ impl Insides {
             let told_for = reads.partition_point(|read| read.flows <= *place);
             for endpoint in known.endpoints().filter(|endpoint| endpoints.contains(endpoint)) {
                 for flow in known.seen_from(endpoint, 0) {
-                    let (has_start, has_end) = (matches!(flow.start, Told::At { .. }), flow.end != Told::Unknown);
+                    let (has_start, has_end) = (flow.start.earliest().is_some(), flow.end != Told::Unknown);
                     let (address, protocol) = (flow.inside.ip(), flow.protocol);
                     let key = Key { address, protocol, has_start, has_end, told_for };
                     let of_peer = [None, Some(flow.peer.port())].map(|port| Peer { address: flow.peer.ip(), port });
@@ -159,7 +159,7 @@ mod tests {
                 let found: Vec<_> = seen.filter(|flow| peer.is_none_or(|peer| peer.is(flow.peer))).collect();
                 let answers = found.iter().filter(|flow| match beyond {
                     None => true,
-                    Some(Beyond::Before) => flow.start != Told::Unknown,
+                    Some(Beyond::Before) => flow.start.earliest().is_some(),
                     Some(Beyond::Behind) => flow.end != Told::Unknown,
                 });
                 let expected = (answers.map(|flow| flow.inside.ip()).collect(), !found.is_empty());

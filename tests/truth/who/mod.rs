@@ -103,12 +103,12 @@ impl Truth<'_> {
     /// The verdict is what the flows say.
     fn wrong_verdict(&self, window: (u64, u64), answer: &Answer) -> Option<String> {
         // Behind the end of the journal a flow that was open there is shown, and is no answer; nor is, before its begin, one of which
-        // nobody knows when it began. Where that end is, is not held
+        // nobody knows when it began at the earliest. Where that end is, is not held
         // where the clock was set back.
         let (is_before, is_behind) = (window.1 < self.outer.0, window.0 > self.outer.1);
         let named = |is_behind: bool| -> BTreeSet<_> {
             let is_answer =
-                |flow: &&question::Named| (!is_before || flow.times.0 != 0) && (!is_behind || flow.times.1 != 0);
+                |flow: &&question::Named| (!is_before || flow.has_earliest) && (!is_behind || flow.times.1 != 0);
             answer.flows.iter().filter(is_answer).map(|flow| flow.seen.inside.ip()).collect()
         };
         let verdict = |insides: BTreeSet<_>| match (insides.len(), answer.doubts.is_empty()) {

@@ -42,6 +42,8 @@ pub struct Named {
     pub seen: Seen,
     /// Its start and its end, 0 for what is not known or only as a bound.
     pub times: (u64, u64),
+    /// Whether it is known when it began at the earliest.
+    pub has_earliest: bool,
 }
 
 /// An answer.
@@ -119,6 +121,7 @@ fn answer(line: &str) -> Answer {
             protocol: protocol(flow["proto"].as_str().unwrap()),
         },
         times: (moment(&text(&flow["start"])), moment(&text(&flow["end"]))),
+        has_earliest: flow["start"].is_string() || flow["began_after"].is_string(),
     });
     Answer {
         verdict: text(&value["verdict"]),
