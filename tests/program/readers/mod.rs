@@ -18,6 +18,7 @@ mod squeezed_beside;
 mod squeezed_damage;
 mod squeezed_directory;
 mod squeezed_faults;
+mod squeezed_filter;
 mod squeezed_place;
 mod synthetic;
 mod test;
