@@ -31,6 +31,8 @@ impl Default for Place {
 struct Line {
     host: String,
     namespace: u64,
+    /// Zeros as long as none of its files tells.
+    machine: [u8; 16],
     /// The run of the file that was read last, and the file's number in it.
     last: (Recorder, u64),
     /// Up to when that file tells, ns since the epoch.
@@ -90,13 +92,16 @@ impl Lines {
         }
         let told_to = told_to(header, segment);
         let last = (Recorder::of(header), header.segment_number);
-        let same = |line: &Line| line.host == header.host && line.namespace == header.namespace;
-        let place = if let Some(place) = self.known.iter().position(same) {
-            self.known.iter_mut().skip(place).take(1).for_each(|line| line.goes_on(last.clone(), told_to));
+        let place = if let Some(place) = self.known.iter().position(|line| line.is_of(header)) {
+            self.known
+                .iter_mut()
+                .skip(place)
+                .take(1)
+                .for_each(|line| line.goes_on(last.clone(), told_to, header.machine));
             place
         } else {
-            let (host, namespace) = (header.host.clone(), header.namespace);
-            self.known.push(Line { host, namespace, last, told_to, told_before: 0, unheard: None });
+            let Header { host, namespace, machine, .. } = header.clone();
+            self.known.push(Line { host, namespace, machine, last, told_to, told_before: 0, unheard: None });
             self.known.len() - 1
         };
         // Of more lines than have a number, the rest is paired like files of version 2.
@@ -193,8 +198,17 @@ impl Lines {
 }
 
 impl Line {
+    /// Whether a segment with this header is of it. Machines may have one name, and the same number for the namespace that they
+    /// begin with.
+    fn is_of(&self, header: &Header) -> bool {
+        (&self.host, self.namespace) == (&header.host, header.namespace) && header.may_be_of_machine(self.machine)
+    }
+
     /// Its next file begins.
-    fn goes_on(&mut self, next: (Recorder, u64), told_to: u64) {
+    fn goes_on(&mut self, next: (Recorder, u64), told_to: u64, machine: [u8; 16]) {
+        if self.machine == [0; 16] {
+            self.machine = machine;
+        }
         let (run, number) = &self.last;
         if (run, number.checked_add(1)) != (&next.0, Some(next.1)) {
             self.miss(self.told_to);
