@@ -4,6 +4,7 @@
 
 mod archive;
 mod bad_input;
+mod copies;
 mod coverage;
 mod filter;
 mod found;
