@@ -180,6 +180,11 @@ pub(crate) enum Parsed {
 }
 
 impl Header {
+    /// Whether the segment may have been recorded on this machine: where either is zeros, nobody knows.
+    pub fn may_be_of_machine(&self, machine: [u8; 16]) -> bool {
+        self.machine == machine || [self.machine, machine].contains(&[0; 16])
+    }
+
     /// A header that says no more than what its segment's records are: of events or of flows, of both families, of all
     /// protocols, without counters.
     pub const fn blank(content: Content) -> Self {

@@ -18,6 +18,7 @@ fn header(counters: bool) -> Header {
         tag: 0xfeed_beef,
         counters,
         closing_keyframe: false,
+        marks_clock_sets: false,
         software: "ctrecorder 0.1.0".into(),
         content: Content::Events,
         host: "nat1".into(),

@@ -37,6 +37,12 @@ pub enum Broken {
         /// The segment given before.
         before: PathBuf,
     },
+    /// It is of flows, and goes on with the same segment as another one does: what one of them tells, the other does not know.
+    #[error("it goes on with the same segment as {}", Shown(other))]
+    Fork {
+        /// The other one.
+        other: PathBuf,
+    },
 }
 
 fn segments(first: u64, last: u64) -> String {
@@ -138,6 +144,8 @@ fn count(segments: u64) -> String {
 pub struct Chain {
     last: HashMap<Recorder, Last>,
     last_of_flows: HashMap<Recorder, LastOfFlows>,
+    /// Segments of flows, by the digest of the one that each goes on with, and their own.
+    gone_on: HashMap<Digest, (PathBuf, Option<Digest>)>,
     begins: Vec<LooseEnd>,
     between: Vec<LooseEnd>,
     /// What the recorders of each host say to have removed.
@@ -220,6 +228,9 @@ impl Chain {
     /// The same of a segment of flows: what it was made from has a place in the chain of its recorder, if that is told. Nothing is
     /// said of sources of several runs.
     fn follow_flows(&mut self, path: &Path, segment: &Segment<'_>, header: &Header) -> Option<Broken> {
+        if let Some(fork) = self.fork(path, segment, header) {
+            return Some(fork);
+        }
         let sources: Vec<_> = segment.made_from().collect();
         let (recorder, first, last) = (Recorder::of(header), *sources.first()?, *sources.last()?);
         let is_of_run = |source: &&&MadeFrom| {
@@ -251,6 +262,14 @@ impl Chain {
             _ => None,
         });
         before.or(within)
+    }
+
+    /// Says whether another segment of flows goes on with the one that this one goes on with. A copy is none.
+    fn fork(&mut self, path: &Path, segment: &Segment<'_>, header: &Header) -> Option<Broken> {
+        let own = segment.footer().map(|footer| footer.digest);
+        let entry = self.gone_on.entry(header.previous?);
+        let (other, digest) = entry.or_insert_with(|| (path.to_path_buf(), own));
+        (*digest != own).then(|| Broken::Fork { other: other.clone() })
     }
 
     /// The ends at which there was more, by path.

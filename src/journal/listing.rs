@@ -12,6 +12,7 @@ use super::chain::Recorder;
 use super::runs::{self, begun_behind};
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
+use crate::archive::MAGIC;
 use crate::hold::HOLD;
 
 /// The files named by some paths, in the order in which they are read: that of the paths, and within a directory that of
@@ -102,6 +103,11 @@ impl Member {
         self.is_of_flows.unwrap_or_else(|| {
             self.open().is_ok_and(|source| source.parse_front().is_ok_and(|version| is_of_flows(&version)))
         })
+    }
+
+    /// Whether it was made from others: a segment of flows or an archive.
+    pub(super) fn is_made(&self) -> bool {
+        self.is_of_flows() || self.open().is_ok_and(|source| source.bytes().starts_with(&MAGIC))
     }
 
     /// The path, as it was given or found.

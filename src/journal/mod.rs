@@ -5,6 +5,7 @@
 //! each file whether it is as it was written. Files are mapped, never loaded; memory does not grow with the journal.
 
 mod chain;
+mod copies;
 mod count;
 mod directory;
 mod error;
@@ -31,7 +32,7 @@ pub use keyframe::OpenRecords;
 pub(crate) use listing::{Found, in_order};
 pub use listing::{Journal, Member};
 pub use netns::Netns;
-pub use once::{Repeats, UNEVEN};
+pub use once::{Beside, Repeats, UNEVEN};
 pub(crate) use runs::{Place, came_behind, chain, successors, told_to};
 pub use scan::{Everything, Scan, Search, Select, Sink, THREADS_MAX};
 pub(crate) use set_back::SetBacks;

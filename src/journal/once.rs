@@ -8,14 +8,38 @@ use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom};
 
 use super::{Journal, Member, Shown, Source, Version};
 
-/// Files that are passed over since others tell of the same. It says so in one line.
+/// Files that tell of the same. It says so in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{} passed over: {}", Shown(first), others(*count), self.why())]
-pub struct Repeats {
-    first: PathBuf,
-    count: usize,
-    /// They are of flows, and what they were made from is there; else what was made from them.
-    are_of_flows: bool,
+pub enum Repeats {
+    /// Some are passed over, since others tell of the same.
+    #[error("{}{} passed over: {}", Shown(first), others(*count), beside.why())]
+    PassedOver {
+        /// The first of them.
+        first: PathBuf,
+        /// How many they are.
+        count: usize,
+        /// What else is there.
+        beside: Beside,
+    },
+    /// Two are read that tell of the same.
+    #[error("{} and {} tell of the same: flows are there twice", Shown(first), Shown(second))]
+    Twice {
+        /// The one that is read first.
+        first: PathBuf,
+        /// The other one.
+        second: PathBuf,
+    },
+}
+
+/// What is there beside a file that is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The same, as good or better.
+    Copy,
+    /// What it was made from.
+    Sources,
+    /// What was made from it.
+    Squeezed,
 }
 
 fn others(count: usize) -> String {
@@ -26,38 +50,75 @@ fn others(count: usize) -> String {
     }
 }
 
-impl Repeats {
-    const fn why(&self) -> &'static str {
-        if self.are_of_flows {
-            "what it was made from is there"
-        } else {
-            "a squeezed file that was made from it is there"
+impl Beside {
+    const fn why(self) -> &'static str {
+        match self {
+            Self::Copy => "a copy of it is there",
+            Self::Sources => "what it was made from is there",
+            Self::Squeezed => "a squeezed file that was made from it is there",
         }
     }
+}
 
-    fn of<'p>(mut paths: impl Iterator<Item = &'p Path>, are_of_flows: bool) -> Option<Self> {
+impl Repeats {
+    fn passed_over<'p>(mut paths: impl Iterator<Item = &'p Path>, beside: Beside) -> Option<Self> {
         let first = paths.next()?.to_path_buf();
-        Some(Self { first, count: paths.count() + 1, are_of_flows })
+        Some(Self::PassedOver { first, count: paths.count() + 1, beside })
     }
 }
 
 impl Journal {
-    /// The journal without files that only tell of what others in it tell of: a segment of flows is passed over if all that it
+    /// The journal without files that only tell of what others in it tell of. Of copies one is read. A segment of flows is passed over if all that it
     /// was made from is there, for events know more; what a segment of flows was made from is, if not all of that is there, and
     /// the segment has all of it. That is told to `told`.
     ///
     /// Of the segments of flows that are left it is known from here on whether what they leave open is told by a later one.
     pub fn told_once(mut self, mut told: impl FnMut(Repeats)) -> Self {
-        if self.files.len() < 2 || !self.files.iter().any(Member::is_of_flows) {
+        if self.files.len() < 2 {
             return self;
         }
+        let passed_over = |paths: Vec<PathBuf>| {
+            Repeats::passed_over(paths.iter().map(PathBuf::as_path), Beside::Copy).into_iter().for_each(&mut told);
+        };
+        self = self.without_copies(passed_over);
+        if self.files.iter().any(Member::is_of_flows) {
+            self = self.without_sources(&mut told);
+        }
+        self.twice().into_iter().for_each(told);
+        self
+    }
+
+    /// The first two files that tell of the same, by what they were made from; parts of one archive tell of each row once.
+    fn twice(&self) -> Option<Repeats> {
+        // Segments of events alone never do.
+        if !self.files.iter().any(Member::is_made) {
+            return None;
+        }
+        let mut known: HashMap<Digest, (Option<String>, &Path)> = HashMap::new();
+        for file in &self.files {
+            let Some(Origin { export, digests }) = file.open().ok().and_then(|source| Origin::of(&source)) else {
+                continue;
+            };
+            for digest in digests {
+                let (other, first) = known.entry(digest).or_insert_with(|| (export.clone(), file.path()));
+                if *first != file.path() && (export.is_none() || *other != export) {
+                    return Some(Repeats::Twice { first: first.to_path_buf(), second: file.path().to_path_buf() });
+                }
+            }
+        }
+        None
+    }
+
+    /// The journal without files of flows beside what they were made from, and the other way round.
+    fn without_sources(mut self, told: &mut impl FnMut(Repeats)) -> Self {
         let facts: Vec<_> = self.files.iter().map(|file| file.open().ok().and_then(|file| Facts::of(&file))).collect();
         let repeated = repeated(&facts);
-        for are_of_flows in [true, false] {
+        for beside in [Beside::Sources, Beside::Squeezed] {
             let files = self.files.iter().zip(&facts).zip(&repeated).filter(|((_, facts), repeated)| {
-                **repeated && facts.as_ref().is_some_and(|facts| facts.made_from.is_empty() != are_of_flows)
+                **repeated
+                    && facts.as_ref().is_some_and(|facts| facts.made_from.is_empty() == (beside == Beside::Squeezed))
             });
-            Repeats::of(files.map(|((file, _), _)| file.path()), are_of_flows).into_iter().for_each(&mut told);
+            Repeats::passed_over(files.map(|((file, _), _)| file.path()), beside).into_iter().for_each(&mut *told);
         }
         let left = || facts.iter().zip(&repeated).filter(|(_, repeated)| !**repeated).map(|(facts, _)| facts);
         let gone_on_with: HashSet<Digest> = left().flatten().filter_map(|facts| facts.goes_on_with).collect();
@@ -77,6 +138,43 @@ impl Journal {
 /// Stands last in `filters` of a segment of flows whose inputs did not all record what its header names (docs/format.md,
 /// "Header").
 pub const UNEVEN: &str = "some of its inputs recorded less";
+
+/// What a file was made from, and itself, as far as digests tell.
+struct Origin {
+    /// The export that it is a part of.
+    export: Option<String>,
+    digests: Vec<Digest>,
+}
+
+impl Origin {
+    fn of(source: &Source) -> Option<Self> {
+        Some(match source.parse().ok()? {
+            Version::Three(segment) => {
+                let own = segment.footer().map(|footer| footer.digest);
+                let sources = segment.made_from().filter_map(|source| source.digest());
+                Self { export: None, digests: sources.chain(own).collect() }
+            }
+            Version::Archive(archive) => {
+                let sources = archive.about().sources.iter();
+                let digests = sources.filter_map(|source| digest_of_hex(source.digest.as_deref()?)).collect();
+                Self { export: Some(archive.about().export.clone()), digests }
+            }
+            Version::Two(_) => return None,
+        })
+    }
+}
+
+/// The digest that these hexadecimal digits are.
+fn digest_of_hex(text: &str) -> Option<Digest> {
+    let mut digest = Digest::default();
+    if text.len() != 2 * digest.len() {
+        return None;
+    }
+    for (place, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
 
 /// What a file tells of itself.
 struct Facts {

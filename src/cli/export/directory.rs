@@ -1,6 +1,7 @@
 //! The directory of an export: what is in it already, what an interrupted run left behind, and what this one adds.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use anyhow::{Context, bail};
 use super::Form;
 use crate::cli::Misuse;
 use crate::cli::flows::temporary::{self, Maker};
+use crate::file::directory_of;
 use crate::journal::{Shown, Source, Version};
 
 /// The directory that is written to.
@@ -130,6 +132,13 @@ impl Drop for Directory {
             let _ = fs::remove_dir(directory);
         }
     }
+}
+
+/// Whether a file is in a directory, or in one of those below it that are of dates and hours.
+pub(super) fn holds(directory: &Path, file: &Path) -> bool {
+    let (Ok(directory), Ok(own)) = (directory.canonicalize(), directory_of(file).canonicalize()) else { return false };
+    let is_part = |name: &OsStr| [&b"date="[..], b"hour="].iter().any(|part| name.as_encoded_bytes().starts_with(part));
+    own.strip_prefix(directory).is_ok_and(|below| below.iter().all(is_part))
 }
 
 fn has_suffix(path: &Path, suffix: &str) -> bool {

@@ -124,6 +124,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let sources = Sources::of(&journal, &how);
     sources.check_host()?;
     let directory = Directory::open(&arguments.output, &sources.name(), arguments.add)?;
+    if let Some(input) = journal.files().iter().find(|file| directory::holds(&arguments.output, file.path())) {
+        let what = "an input in the directory of the output: its flows would be there twice";
+        bail!(Misuse(format!("{}: {what}", Shown(input.path()))));
+    }
     if let Some(complete) = directory.complete() {
         told(&arguments.output, &complete, &mut report);
     } else {

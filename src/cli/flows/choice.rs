@@ -33,6 +33,11 @@ impl Choice {
         Self::new(Protocols::All, None, filter)
     }
 
+    /// Whether every flow is wanted.
+    pub(in crate::cli) fn is_all(&self) -> bool {
+        self.takes_all && self.filter == Filter::default()
+    }
+
     /// What is asked of flows once they are paired; `None`: nothing.
     pub(super) fn of_paired(&self) -> Option<Filter> {
         (self.filter != Filter::default()).then(|| self.filter.clone())

@@ -40,7 +40,7 @@ pub struct Arguments {
     output: Option<PathBuf>,
 
     /// Remove each input once its output in the directory is on the medium and was read back, but for the last one. An input that
-    /// is damaged stays, and so do those in or below a directory with a file named HOLD
+    /// is damaged stays, and so do those in or below a directory with a file named HOLD. Not where only some flows are wanted
     #[arg(long)]
     remove: bool,
 
@@ -130,6 +130,10 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
         FamilyName::Ipv6 => Family::Ipv6,
     });
     let choice = Choice::new(protocols, family, filter);
+    if arguments.remove && !choice.is_all() {
+        let what = "--remove with a choice of flows would remove all the others with the inputs";
+        bail!(Misuse(format!("{what}: squeeze all of them, and choose from what comes of that")));
+    }
     if let Some(filter) = choice.filter_text().filter(|_| arguments.legacy) {
         report.line(format_args!("a file of version 2 cannot tell that it has only what was asked for: {filter}"));
     }

@@ -1,6 +1,8 @@
 //! Lines of recording: whose files are read, one after the other, and what their notes tell of flows that ended unheard.
 
-use ctrecorder_format::{Cause, Content, Damage, Fault, Header, Note, Segment};
+use std::collections::HashMap;
+
+use ctrecorder_format::{Cause, Content, Damage, Digest, Fault, Header, Note, Segment};
 
 use crate::journal::{Recorder, Version, told_to};
 
@@ -31,6 +33,8 @@ impl Default for Place {
 struct Line {
     host: String,
     namespace: u64,
+    /// Zeros as long as none of its files tells.
+    machine: [u8; 16],
     /// The run of the file that was read last, and the file's number in it.
     last: (Recorder, u64),
     /// Up to when that file tells, ns since the epoch.
@@ -57,15 +61,20 @@ pub(super) struct Lines {
     /// Whose file is read.
     line: Option<usize>,
     here: Option<Here>,
+    /// Numbers of the segments of flows that tell what they leave open, by the digests that the next one may name.
+    leaving: HashMap<Digest, u32>,
+    /// The file that is read holds only what a filter kept, and goes on with the segment of flows that has this number.
+    filtered: Option<u32>,
 }
 
 impl Lines {
     /// A file begins.
     pub(super) fn begin(&mut self, file: &Version<'_>) -> Place {
         self.files = self.files.wrapping_add(1);
-        (self.line, self.here) = (None, None);
+        (self.line, self.here, self.filtered) = (None, None, None);
         if let Version::Three(segment) = file {
             self.segment(segment);
+            self.chain(segment);
         }
         let line = self.line.and_then(|line| u8::try_from(line).ok()).unwrap_or(NO_LINE);
         let is_of_flows = file.content() == Content::Flows;
@@ -81,19 +90,23 @@ impl Lines {
         let Ok(header) = segment.header() else { return };
         let is_known = !header.host.is_empty() && header.namespace != 0;
         let is_of_events = header.content == Content::Events;
-        let tells_of_all = (is_of_events || header.closing_keyframe) && header.filters.is_empty();
+        // What a filter will not keep, a segment of flows does not leave open: of the others it tells.
+        let tells_of_all = if is_of_events { header.filters.is_empty() } else { header.closing_keyframe };
         if !is_known || !tells_of_all {
             return;
         }
         let told_to = told_to(header, segment);
         let last = (Recorder::of(header), header.segment_number);
-        let same = |line: &Line| line.host == header.host && line.namespace == header.namespace;
-        let place = if let Some(place) = self.known.iter().position(same) {
-            self.known.iter_mut().skip(place).take(1).for_each(|line| line.goes_on(last.clone(), told_to));
+        let place = if let Some(place) = self.known.iter().position(|line| line.is_of(header)) {
+            self.known
+                .iter_mut()
+                .skip(place)
+                .take(1)
+                .for_each(|line| line.goes_on(last.clone(), told_to, header.machine));
             place
         } else {
-            let (host, namespace) = (header.host.clone(), header.namespace);
-            self.known.push(Line { host, namespace, last, told_to, told_before: 0, unheard: None });
+            let Header { host, namespace, machine, .. } = header.clone();
+            self.known.push(Line { host, namespace, machine, last, told_to, told_before: 0, unheard: None });
             self.known.len() - 1
         };
         // Of more lines than have a number, the rest is paired like files of version 2.
@@ -101,6 +114,25 @@ impl Lines {
             self.line = Some(place);
             self.here = is_of_events.then(|| Here { header: header.clone(), is_whole: true });
         }
+    }
+
+    /// A segment of flows that goes on with another one, and ends with what it leaves open itself.
+    fn chain(&mut self, segment: &Segment<'_>) {
+        let (Ok(header), Some(footer)) = (segment.header(), segment.footer()) else { return };
+        if header.content != Content::Flows || !header.closing_keyframe {
+            return;
+        }
+        let before = header.previous.and_then(|previous| self.leaving.remove(&previous));
+        self.filtered = before.filter(|_| !header.filters.is_empty());
+        // What was made from it goes on with what was made from the one before it.
+        let source = segment.made_from().last().and_then(|source| source.digest());
+        self.leaving.extend([Some(footer.digest), source].into_iter().flatten().map(|digest| (digest, self.files)));
+    }
+
+    /// The number of the file with which the one that is read goes on, if this holds only what a filter kept: what that one left
+    /// open, and this one neither has nor leaves open, ended and was not kept.
+    pub(super) const fn filtered(&self) -> Option<u32> {
+        self.filtered
     }
 
     /// The file that is read, if its readings of the kernel's table tell of flows that it does not name.
@@ -143,6 +175,8 @@ impl Lines {
         if damage.records_lost == Some(0) || matches!(damage.fault, Fault::CutOff(_)) {
             return;
         }
+        // What it does not tell of may have been lost.
+        self.filtered = None;
         if let Some(here) = &mut self.here {
             here.is_whole = false;
             let created = here.header.created;
@@ -169,8 +203,17 @@ impl Lines {
 }
 
 impl Line {
+    /// Whether a segment with this header is of it. Machines may have one name, and the same number for the namespace that they
+    /// begin with.
+    fn is_of(&self, header: &Header) -> bool {
+        (&self.host, self.namespace) == (&header.host, header.namespace) && header.may_be_of_machine(self.machine)
+    }
+
     /// Its next file begins.
-    fn goes_on(&mut self, next: (Recorder, u64), told_to: u64) {
+    fn goes_on(&mut self, next: (Recorder, u64), told_to: u64, machine: [u8; 16]) {
+        if self.machine == [0; 16] {
+            self.machine = machine;
+        }
         let (run, number) = &self.last;
         if (run, number.checked_add(1)) != (&next.0, Some(next.1)) {
             self.miss(self.told_to);

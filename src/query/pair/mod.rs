@@ -43,6 +43,13 @@ pub trait FlowSink {
 
     /// A flow of IPv6, likewise.
     fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters);
+
+    /// A flow of IPv4 is not open any more, and comes no further: squeezed with a filter, it was left open, and not kept once its
+    /// end was known.
+    fn left_out_ipv4(&mut self, _flow: &Record<V4>) {}
+
+    /// The same of IPv6.
+    fn left_out_ipv6(&mut self, _flow: &Record<V6>) {}
 }
 
 /// Pairs the starts and ends of a journal: everything that a [`Sink`](crate::journal::Sink) hears of is handed on to it, in
@@ -118,8 +125,7 @@ impl Pairs {
 
     /// A file begins.
     pub fn begin(&mut self, file: &Version<'_>, flows: &mut impl FlowSink) {
-        self.settle(flows);
-        self.bury(flows);
+        self.end_file(flows);
         let place = self.lines.begin(file);
         self.ipv4.enter(place);
         self.ipv6.enter(place);
@@ -220,8 +226,7 @@ impl Pairs {
     /// Emits the flows whose end did not come: IPv4 first, each family in the order of starts. Returned is why what is known of
     /// them could not be kept, if that is so: see [`Pairs::failure`].
     pub fn finish(mut self, flows: &mut impl FlowSink) -> Option<io::Error> {
-        self.settle(flows);
-        self.bury(flows);
+        self.end_file(flows);
         let failed = self.failure();
         let ipv4 = self.ipv4.finish(&mut |flow, counters| flows.ipv4(&flow, &counters));
         let ipv6 = self.ipv6.finish(&mut |flow, counters| flows.ipv6(&flow, &counters));
@@ -231,8 +236,7 @@ impl Pairs {
     /// Ends a file that tells up to `end` (ns since the epoch): flows that are gone by its last reading leave it. Returned is the
     /// note that stands before those that are open, see [`Pairs::show_open`]: who begins with these goes on as this one does.
     pub fn leave(&mut self, end: u64, flows: &mut impl FlowSink) -> Note {
-        self.settle(flows);
-        self.bury(flows);
+        self.end_file(flows);
         self.lines.left(end).with_value(self.open_flows() as u64)
     }
 
@@ -240,6 +244,16 @@ impl Pairs {
     pub fn show_open(&self, flows: &mut impl FlowSink) {
         self.ipv4.show_open(&mut |flow| flows.ipv4(flow, &Counters::default()));
         self.ipv6.show_open(&mut |flow| flows.ipv6(flow, &Counters::default()));
+    }
+
+    /// The file that is read is at its end: flows leave that are gone by its last reading, or that its filter did not keep.
+    fn end_file(&mut self, flows: &mut impl FlowSink) {
+        self.settle(flows);
+        self.bury(flows);
+        if let Some(before) = self.lines.filtered() {
+            self.ipv4.leave_out(before, &mut |flow| flows.left_out_ipv4(flow));
+            self.ipv6.leave_out(before, &mut |flow| flows.left_out_ipv6(flow));
+        }
     }
 
     /// Emits the flows that are gone by the last reading.

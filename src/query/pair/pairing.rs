@@ -339,6 +339,16 @@ impl<A: Address> Pairing<A> {
         self.emit_all(left, emit);
     }
 
+    /// Forgets the flows that this file left open, a segment of flows, and of which none has told since: a filter did not keep them.
+    pub(super) fn leave_out(&mut self, file: u32, forget: &mut impl FnMut(&Record<A>)) {
+        let is_left = |flow: &OpenFlow<A>| flow.seen.get() == file && flow.may_become_whole();
+        let left: Vec<_> = self.open.iter().filter(is_left).map(|flow| flow.identity).collect();
+        for identity in left {
+            let hash = self.open.hash(&identity);
+            self.open.remove(hash, &identity).iter().for_each(|flow| forget(&flow.half()));
+        }
+    }
+
     /// Emits the flows that are still open, as half flows in the order of their starts. Returned is why some of them could not
     /// be kept, if that is so.
     pub fn finish(mut self, emit: &mut impl FnMut(Record<A>, Counters)) -> Option<io::Error> {

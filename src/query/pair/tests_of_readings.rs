@@ -109,6 +109,21 @@ fn a_flow_that_a_reading_does_not_name_is_gone() {
     assert_eq!(work.finish(), [(1, 10, 110, END_AT_LATEST), (2, 20, 0, 0)]);
 }
 
+/// Its network namespace has the same number as that of the other machine: both are those of process 1.
+#[test]
+fn the_reading_of_another_machine_of_that_name_says_nothing() {
+    for (first, second, gone) in [(1, 2, false), (1, 1, true), (0, 1, true), (1, 0, true)] {
+        let of = |machine: u8, header| Header { machine: [machine; 16], ..header };
+        let mut work = Work::default();
+        work.begin(&of(first, header(1, 0, 1)), Some(50));
+        work.push(&tcp(Kind::Start, 1, 10, 0));
+        work.begin(&of(second, header(100, 0, 100)), None);
+        work.read(101, 110);
+        let end = if gone { (1, 10, 110, END_AT_LATEST) } else { (1, 10, 0, 0) };
+        assert_eq!(work.finish(), [end], "{first} {second}");
+    }
+}
+
 /// The recorder tells of the ends that its reading found behind the note.
 #[test]
 fn an_end_that_comes_behind_the_note_wins() {

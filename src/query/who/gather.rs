@@ -171,6 +171,14 @@ impl FlowSink for State {
     fn ipv6(&mut self, flow: &Record<V6>, _counters: &Counters) {
         self.flow(flow, Flow::Ipv6);
     }
+
+    fn left_out_ipv4(&mut self, flow: &Record<V4>) {
+        self.history.ended(flow);
+    }
+
+    fn left_out_ipv6(&mut self, flow: &Record<V6>) {
+        self.history.ended(flow);
+    }
 }
 
 impl Gather<'_> {

@@ -3,7 +3,7 @@
 //! | part | what it does |
 //! |---|---|
 //! | `question`, `endpoint` | what was typed, and what is asked |
-//! | `survey`, `copies`, `scope` | which recorders the files are of, which are there twice, and what was not recorded at all |
+//! | `survey`, `scope` | which recorders the files are of, and what was not recorded at all |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
 //! | `history`, `readings`, `steps` | what the readings of the kernel's table, and the clock when it was set, say of a flow's begin and end |
@@ -12,7 +12,6 @@
 //! | `unread` | whether a file that could not be read may matter |
 //! | `evidence`, `verdict` | the answer of all of them, how sure it is, and what would change it |
 
-mod copies;
 mod ended;
 mod endpoint;
 mod evidence;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Asked;
-use super::copies::Copies;
 use super::scope::{Kind, Scope};
 use crate::journal::{Found, Journal, in_order};
 use crate::query::Coverage;
@@ -71,13 +70,11 @@ pub(super) struct Recorded {
 /// Looks at every file; what is there twice is taken once. They are in the order in which those of a directory are, whatever the
 /// order of the paths was. What cannot be read is told in `asked`.
 fn survey(journal: &Journal, asked: &mut Asked) -> Vec<Surveyed> {
-    let mut copies = Copies::of(journal);
     let mut found = Vec::new();
     for (place, file) in journal.files().iter().enumerate() {
         let mut reading = Reading::default();
         let looked = file.open().and_then(|source| {
             let version = source.parse()?;
-            copies.add(place, &source, &version);
             let extent = reading.add(&source, &version, Look::Directory, &mut |_| ()).unwrap_or_else(|| {
                 asked.shapeless.push(file.path().to_owned());
                 Extent::UNKNOWN
@@ -89,7 +86,7 @@ fn survey(journal: &Journal, asked: &mut Asked) -> Vec<Surveyed> {
         });
         asked.failures.extend(looked.err());
     }
-    let repeated = copies.repeated();
+    let repeated = journal.copies();
     let files = in_order(found, |file: &Surveyed| Some(file.reading.end()))
         .into_iter()
         .filter(|file| !repeated.contains(&file.place));

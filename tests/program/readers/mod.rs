@@ -4,6 +4,7 @@
 
 mod archive;
 mod bad_input;
+mod copies;
 mod coverage;
 mod filter;
 mod found;
@@ -18,6 +19,7 @@ mod squeezed_beside;
 mod squeezed_damage;
 mod squeezed_directory;
 mod squeezed_faults;
+mod squeezed_filter;
 mod squeezed_place;
 mod synthetic;
 mod test;

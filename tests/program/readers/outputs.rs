@@ -157,7 +157,7 @@ fn an_empty_list_of_csv_has_its_names() {
 fn a_host_is_named_where_it_is_known() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, host: &str, kind, second| {
-        let header = Header { host: host.into(), created: BEGIN + second, ..header(0, None) };
+        let header = Header { host: host.into(), created: BEGIN + second, ..header(second, None) };
         let path = directory.path().join(name);
         std::fs::write(&path, Segment::new(&header).push(&v4(kind, 1, second)).stopped()).unwrap();
         path

@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use ctrecorder_format::{Closing, Kind};
+use ctrecorder_format::{Closing, Header, Kind, Segment as Read};
 use ctrecorder_synth::Version;
 
-use super::sample::{Segment, blocks, header, run, v4};
+use super::sample::{BEGIN, Segment, blocks, header, run, v4};
 use super::squeezed_place::{Place, files, flows, incidents, same_lines, synthetic};
 use crate::program::PATH;
 
@@ -263,4 +263,99 @@ fn a_full_disk_leaves_whole_outputs_and_the_rest_for_another_time() {
     fs::remove_file(&ballast).unwrap();
     assert_eq!(squeeze().status, 0);
     assert!(files(inside.path()).into_iter().eq(whole), "it is not the same");
+}
+
+/// An input that comes late would have its output go on with one with which another goes on already: nothing is made of it, or
+/// removed, before the outputs that do not know it are gone.
+#[test]
+fn an_input_that_comes_late_is_told_and_forks_nothing() {
+    let place = synthetic(Version::Three, incidents(), false);
+    place.squeeze("whole", &[], &place.journal());
+    let all = files(&place.path("journal"));
+    let (late, bytes) = all.iter().nth(3).unwrap();
+    let path = place.path("journal").join(late);
+    fs::remove_file(&path).unwrap();
+    place.squeeze("sq", &[], &place.journal());
+    let made = named(&place, "sq");
+    fs::write(&path, bytes).unwrap();
+    let squeezed = place.squeeze("sq", &["--remove"], &place.journal());
+    assert_eq!(squeezed.status, 5);
+    let told = "/sq/03.ct: not written, nor what comes after it: ";
+    assert!(squeezed.stderr.contains(told), "{}", squeezed.stderr);
+    assert!(squeezed.stderr.contains("/sq/04.ct was made without what comes before it now: "), "{}", squeezed.stderr);
+    assert!(named(&place, "sq") == made, "something was made");
+    let left: Vec<_> = files(&place.path("journal")).into_keys().collect();
+    assert!(left.ends_with(&all.keys().skip(3).cloned().collect::<Vec<_>>()), "{left:?}");
+    // Once those that do not know it are gone, all is as if it had never been late.
+    made.iter().skip(3).for_each(|(name, _)| fs::remove_file(place.path("sq").join(name)).unwrap());
+    place.squeeze("sq", &[], &place.journal());
+    assert!(named(&place, "sq") == named(&place, "whole"), "it is not the same");
+
+    // So is an output that goes on with another one than is there.
+    all.iter().for_each(|(name, bytes)| fs::write(place.path("journal").join(name), bytes).unwrap());
+    let first = place.path("sq").join(all.keys().next().unwrap());
+    place.squeeze("alone", &[], &all.keys().skip(1).map(|name| place.path("journal").join(name)).collect::<Vec<_>>());
+    fs::copy(&first, place.path("alone").join(all.keys().next().unwrap())).unwrap();
+    let refused = place.squeeze("alone", &["--remove"], &place.journal());
+    assert!(refused.stderr.contains("/alone/01.ct was made without what comes before it now: "), "{}", refused.stderr);
+}
+
+/// Two outputs that go on with the same one, as they could be made once.
+#[test]
+fn outputs_that_go_on_with_the_same_one_fail_the_test() {
+    let place = synthetic(Version::Three, incidents(), false);
+    let inputs = files(&place.path("journal"));
+    place.squeeze("sq", &[], &place.journal());
+    // The first segment behind a crash, as if the one before it had not been there.
+    let crashed: Vec<_> = inputs.iter().filter(|(_, bytes)| Read::open(bytes).unwrap().footer().is_none()).collect();
+    let crashed = crashed[0].0;
+    let next = inputs.keys().skip_while(|name| *name != crashed).nth(1).unwrap();
+    let without: Vec<_> = inputs
+        .keys()
+        .take_while(|name| *name != crashed)
+        .chain([next])
+        .map(|name| place.path("journal").join(name))
+        .collect();
+    place.squeeze("without", &[], &without);
+    fs::copy(place.path("without").join(next), place.path("sq").join(next)).unwrap();
+    let tested = run(["test".as_ref(), place.path("sq").as_os_str()]);
+    assert_eq!(tested.status, 1);
+    let told =
+        format!("{next}: FAILED: it goes on with the same segment as {}", place.path("sq").join(crashed).display());
+    assert!(tested.stdout.contains(&told), "{}", tested.stdout);
+    // A copy is another name of the same.
+    let copy = place.path("without").join("copy.ct");
+    fs::copy(place.path("without").join(next), &copy).unwrap();
+    let tested = run(["test".as_ref(), place.path("without").join(next).as_os_str(), copy.as_os_str()]);
+    assert!(!tested.stdout.contains("it goes on with the same"), "{}", tested.stdout);
+}
+
+/// What a filter does not keep would be gone with the inputs.
+#[test]
+fn inputs_of_which_some_flows_only_are_kept_are_not_removed() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let inputs = files(&place.path("journal"));
+    for choice in [&["--nat"][..], &["--proto", "udp"], &["--family", "ipv4"], &["--since", "2026-11-20T14:01Z"]] {
+        let refused = place.squeeze("sq", &[&["--remove"], choice].concat(), &place.journal());
+        assert_eq!((refused.status, refused.stderr.contains("--remove with a choice of flows ")), (2, true));
+    }
+    assert!(files(&place.path("journal")) == inputs && !place.path("sq").exists());
+}
+
+/// Machines may have one name, and one number for the network namespace that each begins with; a recorder may not tell its machine.
+#[test]
+fn machines_of_one_name_are_lines_of_their_own() {
+    let place = Place::new();
+    for (number, machine) in [0, 1, 2, 1].into_iter().enumerate() {
+        let number = number as u64;
+        let header = Header { machine: [machine; 16], recorder_started: BEGIN + number, ..header(number, None) };
+        let segment = Segment::new(&header).push(&v4(Kind::Start, number as u16, number * 600 + 1));
+        place.put(&format!("{number}.ct"), &segment.closed_at(Closing::Stopped, (number + 1) * 600).0);
+    }
+    assert_eq!(place.squeeze("sq", &[], &place.journal()).status, 0);
+    let outputs: Vec<_> = files(&place.path("sq")).into_values().collect();
+    let outputs: Vec<_> = outputs.iter().map(|bytes| Read::open(bytes).unwrap()).collect();
+    let place_of = |digest| outputs.iter().position(|output| output.footer().unwrap().digest == digest);
+    let goes_on = |output: &Read<'_>| output.header().unwrap().previous.map(place_of);
+    assert_eq!(outputs.iter().map(goes_on).collect::<Vec<_>>(), [None, Some(Some(0)), None, Some(Some(1))]);
 }

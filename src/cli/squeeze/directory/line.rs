@@ -16,9 +16,10 @@ pub(super) struct Line {
     pub(super) inputs: Vec<Input>,
 }
 
-/// What was recorded.
+/// What was recorded, and on which machine; zeros if that is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Recorded {
+    machine: [u8; 16],
     host: String,
     namespace: u64,
     families: u8,
@@ -28,8 +29,13 @@ pub(super) struct Recorded {
 
 impl Recorded {
     fn by(header: &Header) -> Self {
-        let Header { host, namespace, families, protocols, filters, .. } = header.clone();
-        Self { host, namespace, families, protocols, filters }
+        let Header { machine, host, namespace, families, protocols, filters, .. } = header.clone();
+        Self { machine, host, namespace, families, protocols, filters }
+    }
+
+    /// Whether what a header tells of was recorded on this machine, as far as both tell, and is the same otherwise.
+    fn has(&self, header: &Header) -> bool {
+        header.may_be_of_machine(self.machine) && *self == Self { machine: self.machine, ..Self::by(header) }
     }
 }
 
@@ -77,7 +83,7 @@ enum End {
 
 impl Input {
     /// Looks at a file, which is this journal.
-    fn look(journal: Journal, directory: &Path, choice: &Choice) -> anyhow::Result<(Recorded, Self)> {
+    fn look(journal: Journal, directory: &Path, choice: &Choice) -> anyhow::Result<(Header, Self)> {
         let file = journal.files().first().ok_or_else(|| anyhow!("it is gone"))?;
         let path = file.path().to_path_buf();
         let name = path.file_name().ok_or_else(|| anyhow!("it has no name for its output"))?;
@@ -91,11 +97,11 @@ impl Input {
             anyhow::bail!("it is an archive: its flows are whole already");
         }
         let plan = Plan::for_file(&version, source.length());
-        let (what, place) = (Recorded::by(plan.kept()), Place::of(plan.kept()));
+        let (header, place) = (plan.kept().clone(), Place::of(plan.kept()));
         let made_from = plan.made_from().first().copied().unwrap_or(MadeFrom::version_2(0, 0));
         let end = end(&source, &version);
         let plan = plan.narrowed(choice)?;
-        Ok((what, Self { journal, path, output, plan, made_from, place, end }))
+        Ok((header, Self { journal, path, output, plan, made_from, place, end }))
     }
 }
 
@@ -117,7 +123,7 @@ impl Line {
         for journal in journal.by_time(|error| report.failure(error)).split() {
             let path = journal.files().first().map(|file| file.path().to_path_buf()).unwrap_or_default();
             let length = journal.length();
-            let (what, input) = match Input::look(journal, directory, choice) {
+            let (header, input) = match Input::look(journal, directory, choice) {
                 Ok(looked) if !names.insert(looked.1.output.clone()) => {
                     report.failure(format_args!("{}: not squeezed: another input has this name", Shown(&path)));
                     continue;
@@ -129,17 +135,28 @@ impl Line {
                     continue;
                 }
             };
-            match lines.iter_mut().find(|line| line.what == what) {
-                Some(line) => line.inputs.push(input),
-                None => lines.push(Self { what, inputs: vec![input] }),
+            match lines.iter_mut().find(|line| line.what.has(&header)) {
+                Some(line) => line.add(input, header.machine),
+                None => lines.push(Self { what: Recorded::by(&header), inputs: vec![input] }),
             }
         }
         lines
     }
 
+    /// Adds the next input, which this machine recorded.
+    fn add(&mut self, input: Input, machine: [u8; 16]) {
+        if self.what.machine == [0; 16] {
+            self.what.machine = machine;
+        }
+        self.inputs.push(input);
+    }
+
     /// Whether a segment of flows with this header is made of what this line's are.
     pub(super) fn has(&self, header: &Header) -> bool {
-        self.inputs.first().is_some_and(|first| Recorded::by(first.plan.kept()) == Recorded::by(header))
+        // The header of an output is that of its input, but for what was not chosen.
+        self.inputs
+            .first()
+            .is_some_and(|first| Recorded { machine: self.what.machine, ..Recorded::by(first.plan.kept()) }.has(header))
     }
 
     /// Splits off the inputs from the first one on that may not be complete: they are for another time.

@@ -32,7 +32,7 @@ use crate::file::{directory_of, sync_directory};
 use crate::journal::{Journal, SetBacks, Shown};
 use crate::query::coverage::{Gap, GapCause};
 use line::{Input, Line};
-use made::Made;
+use made::{Made, There};
 
 /// Whether a path that an output is to be written to is that of a directory: one that is there, or a name that says so.
 pub(super) fn is_directory(path: &Path) -> bool {
@@ -138,26 +138,30 @@ struct Work<'w> {
 impl Work<'_> {
     /// Makes the outputs of a line that are not there, in their order. How many inputs have theirs now, and why not all.
     fn line(&mut self, line: &Line) -> (usize, Result<(), Stopped>) {
-        let mut before = match made::before(line, self.directory) {
-            Ok(made) => made,
-            Err(why) => return (0, Err(Stopped { output: self.directory.to_path_buf(), why })),
-        };
+        let mut there = There::of(line, self.directory);
+        let mut before: Option<Made> = None;
         for (place, input) in line.inputs.iter().enumerate() {
-            let made = match made::of(input) {
-                Ok(Some(made)) => {
-                    self.counts.there += 1;
-                    self.report.passed(input.journal.length());
-                    Ok(made)
-                }
-                Ok(None) => self.make(input, before.as_ref()).inspect(|_| self.counts.made += 1),
-                Err(error) => Err(error),
-            };
-            match made {
+            before = there.before(input).or(before);
+            match self.input(input, before.as_ref(), &there) {
                 Ok(made) => before = Some(made),
                 Err(why) => return (place, Err(Stopped { output: input.output.clone(), why })),
             }
         }
         (line.inputs.len(), Ok(()))
+    }
+
+    /// The output of an input, which goes on with what was made before. It is made if it is not there.
+    fn input(&mut self, input: &Input, before: Option<&Made>, there: &There) -> anyhow::Result<Made> {
+        if let Some(made) = made::of(input)? {
+            made.check_follows(before)?;
+            self.counts.there += 1;
+            self.report.passed(input.journal.length());
+            return Ok(made);
+        }
+        there.check_first(before)?;
+        let made = self.make(input, before)?;
+        self.counts.made += 1;
+        Ok(made)
     }
 
     /// Makes the output of an input, which goes on with what was made before.
@@ -171,12 +175,13 @@ impl Work<'_> {
         }
         let plan = Plan::for_journal(&input.journal, &self.how.choice, self.report)?.context("it cannot be read")?;
         let gaps = before.map(|before| gaps_between(before, input)).unwrap_or_default();
-        let plan = plan.going_on(before.map(|before| before.digest), gaps)?;
+        let previous = before.map(|before| before.digest);
+        let plan = plan.going_on(previous, gaps)?;
         let output = Output::segment(&input.output, &plan)?;
         let (choice, ending) = (&self.how.choice, Ending::Open(begun));
         let stream = Stream::start(output, plan, choice, &input.journal, ending, self.report)?;
         let digest = stream.run(choice, self.how.threads)?.digest.context("it has no digest")?;
-        Ok(Made { path: input.output.clone(), digest, made_from: input.made_from })
+        Ok(Made { path: input.output.clone(), digest, previous, made_from: input.made_from })
     }
 }
 

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
+use ctrecorder_format::MadeFrom;
 
 use super::line::Input;
 use super::made;
 use crate::cli::Report;
+use crate::cli::flows::Plan;
 use crate::file::{directory_of, sync_directory};
 use crate::hold;
 use crate::journal::{Condition, Examiner, Finding, Shown, Source};
@@ -34,10 +36,20 @@ fn try_remove(input: &Input) -> anyhow::Result<()> {
     examine(&input.output, false).map_err(|why| anyhow!("its output is not whole: {why:#}"))?;
     examine(&input.path, true)?;
     // That may have taken long.
+    if made_from(&input.path)? != Some(input.made_from) {
+        bail!("it has changed since it was squeezed");
+    }
     hold::look_above(&input.path)?;
     fs::remove_file(&input.path)?;
     sync_directory(directory_of(&input.path))?;
     Ok(())
+}
+
+/// What an output of a file, as that is now, would tell of it.
+fn made_from(path: &Path) -> anyhow::Result<Option<MadeFrom>> {
+    let source = Source::open(path)?;
+    let plan = Plan::for_file(&source.parse()?, source.length());
+    Ok(plan.made_from().first().copied())
 }
 
 /// Reads a file to its end. What is wrong with it is the error; that an input has no footer, as after a crash, is not.
@@ -57,4 +69,53 @@ fn examine(path: &Path, may_lack_footer: bool) -> anyhow::Result<()> {
         bail!("it is being written");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use ctrecorder_format::legacy::{File, Piece};
+
+    use super::super::line::Line;
+    use super::super::{How, squeeze};
+    use super::*;
+    use crate::cli::flows::Choice;
+    use crate::journal::Journal;
+    use crate::query::Filter;
+    use crate::sample::data;
+
+    /// Less of a file of the C program, which is whole as well.
+    fn shorter(whole: &[u8]) -> &[u8] {
+        let has_damage =
+            |bytes: &[u8]| File::open(bytes).unwrap().pieces().any(|piece| matches!(piece, Piece::Damage(_)));
+        let mut shorter = (1..whole.len()).map(|cut| &whole[..whole.len() - cut]);
+        shorter.find(|bytes| !has_damage(bytes)).unwrap()
+    }
+
+    /// Files of the C program are not locked while they are written.
+    #[test]
+    fn an_input_that_grows_while_others_are_squeezed_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let [inputs, outputs] = ["in", "out"].map(|name| place.path().join(name));
+        fs::create_dir(&inputs).unwrap();
+        let [first, last] = ["1.ct", "2.ct"].map(|name| inputs.join(name));
+        let whole = data("tcp.ct");
+        let less = shorter(&whole);
+        fs::write(&first, less).unwrap();
+        fs::write(&last, shorter(less)).unwrap();
+        let find = |path: &Path| Journal::find(&[path.to_path_buf()], |error| panic!("{error}"));
+        let choice = Choice::of_flows(Filter::default());
+        let how = How { choice, legacy: false, threads: NonZeroUsize::MIN, memory: 0 };
+        let mut report = Report::new(0, false);
+        squeeze(find(&inputs), &outputs, &how, false, &mut report).unwrap();
+        let lines = Line::all(find(&inputs), &outputs, &how.choice, &mut report);
+        assert_eq!(lines.iter().map(|line| line.inputs.len()).collect::<Vec<_>>(), [2]);
+        fs::write(&first, &whole).unwrap();
+        assert_eq!(super::inputs(lines[0].inputs.iter(), &mut report), 0);
+        assert!(first.exists());
+        fs::write(&first, less).unwrap();
+        assert_eq!(super::inputs(lines[0].inputs.iter(), &mut report), 1);
+        assert!(!first.exists() && last.exists());
+    }
 }
