@@ -66,7 +66,8 @@ pub(super) enum Format {
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if let Some(age_ns) = arguments.retention {
         let (zone, mut out) = (arguments.zone.zone(), io::stdout().lock());
-        return retention::run(&arguments.paths, age_ns, arguments.output, &zone, &mut out);
+        let asked = (arguments.paths.as_slice(), arguments.of_netns);
+        return retention::run(asked, age_ns, arguments.output, &zone, &mut out);
     }
     let clock = arguments.zone.clock();
     let mut remarks = Vec::new();

@@ -80,7 +80,7 @@ impl Elsewhere {
         }
         let first = self.header(&door, found.as_ref());
         let own = Origin::of(&first);
-        let not_running = neighbours::not_running_before(&self.pattern(0), &own, self.begun);
+        let not_running = neighbours::not_running_before(&self.options.pattern, self.id, &own, first.created);
         let segments = self.create(first)?;
         tracing::info!("{}: recording", segments.path().display());
         let wanted = self.options.wanted();
