@@ -55,5 +55,6 @@ mod write;
 pub use error::StartError;
 pub use pattern::{Pattern, PatternError};
 pub use retention::Limits;
+pub(crate) use retention::left_behind;
 pub use run::{Options, Remark, run};
 pub use sync::Sync;

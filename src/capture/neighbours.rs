@@ -154,7 +154,8 @@ fn not_running(path: &Path, past: &Past, now: u64, warnings: &mut Vec<String>) -
     Note::gap(past.end.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning)
 }
 
-fn text(time: u64) -> String {
+/// A time as the log has it, UTC.
+pub(super) fn text(time: u64) -> String {
     let utc = DateTime::from_timestamp_nanos(i64::try_from(time).unwrap_or(i64::MAX));
     utc.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

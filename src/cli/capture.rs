@@ -2,14 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use super::size::Size;
+use super::limits::LimitArguments;
 use super::status::Status;
 use crate::protocol::Protocols;
-use crate::query::time::parse_duration;
 
 /// The size of the socket's receive buffer in KiB, if nothing else is wanted: room for some 50,000 events.
 pub const SOCKET_BUFFER_KIB: u32 = 65_536;
@@ -20,29 +18,9 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| wanted.to_owned())
 }
 
-/// A limit, as it is typed: `none` takes back one that is set elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Limit<T> {
-    /// There is none.
-    None,
-    /// This one.
-    Of(T),
-}
-
-impl<T> Limit<T> {
-    /// The limit, if there is one.
-    #[cfg(all(target_os = "linux", feature = "capture"))]
-    fn get(self) -> Option<T> {
-        match self {
-            Self::None => None,
-            Self::Of(limit) => Some(limit),
-        }
-    }
-}
-
-/// Reads a limit of which this reads all but `none`.
-fn limit<T, E>(parse: fn(&str) -> Result<T, E>) -> impl Fn(&str) -> Result<Limit<T>, E> + Clone {
-    move |text| if text == "none" { Ok(Limit::None) } else { parse(text).map(Limit::Of) }
+/// A number of this unit, which is not typed.
+fn whole(unit: &'static str) -> impl Fn(&str) -> Result<u32, String> + Clone {
+    move |text| text.parse().map_err(|_| format!("a whole number of {unit} is wanted, without a unit, such as 60"))
 }
 
 /// Record connection-tracking events into files, until a signal ends it.
@@ -56,7 +34,7 @@ pub struct Arguments {
     file: String,
 
     /// Begin a new file every so many minutes, on multiples in UTC (360: at 0:00, 6:00, 12:00, 18:00); 0: never
-    #[arg(short = 't', long, value_name = "MINUTES", default_value_t = 0)]
+    #[arg(short = 't', long, value_name = "MINUTES", default_value_t = 0, value_parser = whole("minutes"))]
     rotate: u32,
 
     /// What to record: a list of tcp, udp, udplite, sctp, dccp, icmp, icmpv6, gre and numbers, or all
@@ -78,7 +56,7 @@ pub struct Arguments {
 
     /// Look every so many seconds for the ends of flows that began before the recorder, which the kernel may not report; 0:
     /// never
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = whole("seconds"))]
     poll: u32,
 
     /// How many events may wait in memory to be written; what comes beyond is counted as lost
@@ -86,7 +64,7 @@ pub struct Arguments {
     queue: u32,
 
     /// Warn if no event is heard for so many seconds while the kernel's table is not empty; 0: never
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = whole("seconds"))]
     silence: u32,
 
     /// Add this to the nice value
@@ -121,18 +99,8 @@ pub struct Arguments {
     #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
     metrics: Option<SocketAddr>,
 
-    /// Remove the oldest files so that nothing is older than this, such as 180d; never the one being written, nor anything while
-    /// there is a file named HOLD beside them. none: no such limit, whatever is set elsewhere
-    #[arg(long, value_name = "SPAN", value_parser = limit(parse_duration))]
-    max_age: Option<Limit<u64>>,
-
-    /// Remove the oldest files so that all together have no more than this, such as 50G; none: no such limit
-    #[arg(long, value_name = "SIZE", value_parser = limit(Size::from_str))]
-    max_size: Option<Limit<Size>>,
-
-    /// Remove the oldest files so that so much of the file system stays free, such as 2G; none: no such limit
-    #[arg(long, value_name = "SIZE", value_parser = limit(Size::from_str))]
-    min_free: Option<Limit<Size>>,
+    #[command(flatten)]
+    limits: LimitArguments,
 
     /// Record every network namespace, too, that has an id (nsid) in this one: each in files of its own, ct.netns-3.log beside
     /// ct.log for the one with the id 3. Its nf_conntrack_events must not be 0; before Linux 6.3 it has to be 1
@@ -195,7 +163,7 @@ mod recorder {
     use ctrecorder_format::Family;
 
     use super::super::status::Misuse;
-    use super::{Arguments, Limit, Status};
+    use super::{Arguments, Status};
     use crate::capture::{self, Limits, Options, Pattern};
 
     /// Records until told to stop; in the background, returns when the recorder runs.
@@ -250,19 +218,16 @@ mod recorder {
     fn limits(arguments: &Arguments, pattern: &Pattern) -> Result<Limits, Misuse> {
         let refuse = |text: String| Err(Misuse(text));
         let rotate = Duration::from_secs(60 * u64::from(arguments.rotate));
-        let max_age = arguments.max_age.and_then(Limit::get).map(Duration::from_nanos);
-        let max_size = arguments.max_size.and_then(Limit::get).map(|size| size.0);
-        if max_size.is_some_and(|size| size < SIZE_LEAST) {
+        let limits = arguments.limits.limits();
+        if limits.max_size.is_some_and(|size| size < SIZE_LEAST) {
             return refuse("--max-size: less than 1 MiB is smaller than one file: nothing would be kept".into());
         }
-        if max_age.is_some_and(|age| age.is_zero() || age <= rotate) {
+        if limits.max_age.is_some_and(|age| age.is_zero() || age <= rotate) {
             let minutes = arguments.rotate;
             return refuse(format!(
                 "--max-age must be longer than --rotate ({minutes} min): each file would be removed as soon as it is closed"
             ));
         }
-        let min_free = arguments.min_free.and_then(Limit::get).map(|size| size.0);
-        let limits = Limits { max_age, max_size, min_free };
         if let Some(all) = limits.beyond_the_disk(pattern) {
             return refuse(format!(
                 "--min-free is no less than the {all} bytes that the whole file system has: every closed file would be removed"

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::limits::LimitArguments;
 use super::status::Status;
 
 /// Look for what would keep a recorder from recording everything, and say what mends it
@@ -26,6 +27,9 @@ pub struct Arguments {
     /// The other network namespaces are to be recorded, too, as with capture
     #[arg(long)]
     all_netns: bool,
+
+    #[command(flatten)]
+    limits: LimitArguments,
 
     /// How it is written
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -66,6 +70,7 @@ mod examination {
             socket_buffer: SOCKET_BUFFER_KIB as usize * 1024,
             pattern: pattern.as_ref(),
             user: arguments.user.as_deref(),
+            limits: arguments.limits.limits(),
         };
         let findings = doctor::examine(&subject);
         let text = match arguments.output {

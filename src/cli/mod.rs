@@ -9,6 +9,7 @@ mod doctor;
 mod export;
 mod flows;
 mod header;
+mod limits;
 mod lines;
 mod list;
 mod missing;
@@ -114,7 +115,10 @@ fn modern(words: &[OsString]) -> Status {
     match config::complete(Program::command(), words) {
         Ok(line) => {
             line.warnings.iter().for_each(|warning| say(&format!("ctrecorder: {warning}\n")));
-            parse(Program::try_parse_from(line.words), Status::Usage, &line.elsewhere)
+            let program = Program::try_parse_from(line.words);
+            let program =
+                program.map_err(|error| config::wrong_flag(Program::command(), words, &error).unwrap_or(error));
+            parse(program, Status::Usage, &line.elsewhere)
         }
         Err(error) => {
             say(&format!("ctrecorder: {error}\n"));

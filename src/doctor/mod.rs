@@ -28,7 +28,7 @@ mod tracking;
 pub use finding::{Finding, Verdict};
 
 use crate::capture::clock::now;
-use crate::capture::{Options, Pattern, Remark};
+use crate::capture::{Limits, Options, Pattern, Remark};
 use modules::{CTNETLINK, Modules, Presence};
 
 /// What is to be looked at.
@@ -44,13 +44,15 @@ pub struct Subject<'a> {
     pub pattern: Option<&'a Pattern>,
     /// Whom it would become, by name or number.
     pub user: Option<&'a str>,
+    /// What is kept of the journal there.
+    pub limits: Limits,
 }
 
 /// Looks at everything, in the order in which a recorder depends on it.
 pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = examine_but_files(subject);
     if let Some(pattern) = subject.pattern {
-        findings.extend(place::files(pattern, now()));
+        findings.extend(place::files(pattern, &subject.limits, now()));
     }
     findings
 }
@@ -64,6 +66,7 @@ pub fn at_start(options: &Options) -> Vec<Remark> {
         socket_buffer: options.socket_buffer,
         pattern: Some(&options.pattern),
         user: options.user.as_deref(),
+        limits: options.limits,
     };
     let not_right = examine_but_files(&subject).into_iter().filter(|finding| finding.verdict != Verdict::Ok);
     not_right.map(|finding| Remark { costs_records: finding.verdict == Verdict::Cost, text: finding.line() }).collect()
@@ -86,7 +89,7 @@ fn examine_but_files(subject: &Subject<'_>) -> Vec<Finding> {
     findings.push(sandbox::examine());
     if let Some(pattern) = subject.pattern {
         findings.push(place::directory(pattern, subject.user, now()));
-        findings.extend(space::examine(pattern, now()));
+        findings.extend(space::examine(pattern, &subject.limits, now()));
     }
     findings
 }

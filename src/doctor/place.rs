@@ -8,7 +8,7 @@ use std::path::Path;
 use super::finding::{Finding, quoted};
 use crate::capture::neighbours;
 use crate::capture::privileges::{Identity, may_create_in_when_sandboxed};
-use crate::capture::{Pattern, StartError};
+use crate::capture::{Limits, Pattern, StartError, left_behind};
 
 /// Of a directory's permissions: everybody may write there; only what is one's own, though, may be taken away.
 const OTHERS_WRITE: u32 = 0o002;
@@ -67,8 +67,8 @@ fn permissions(path: &Path, metadata: &Metadata, user: Option<&str>, word: &str)
     }
 }
 
-/// Whether another recorder is at work on the pattern at `now`, and which files are in the way of one.
-pub(super) fn files(pattern: &Pattern, now: u64) -> Vec<Finding> {
+/// Whether another recorder is at work on the pattern at `now`, and which files are in the way of one, or out of reach of its limits.
+pub(super) fn files(pattern: &Pattern, limits: &Limits, now: u64) -> Vec<Finding> {
     let neighbours = match neighbours::look(pattern, now) {
         Ok(neighbours) => neighbours,
         Err(StartError::Occupied(path)) => {
@@ -83,6 +83,11 @@ pub(super) fn files(pattern: &Pattern, now: u64) -> Vec<Finding> {
         findings.push(Finding::cost("files", StartError::Exists(first).to_string()));
     }
     findings.extend(neighbours.warnings.into_iter().map(|warning| Finding::warning("files", warning)));
+    if !limits.are_none()
+        && let Some(left) = left_behind(pattern, now)
+    {
+        findings.push(Finding::warning("files", left.to_string()).value("left_behind", left.count));
+    }
     if findings.len() == 1 {
         findings.push(Finding::ok("files", "none is in the way of a recorder"));
     }

@@ -1,6 +1,7 @@
 //! How much room a directory's file system has, and how long that lasts at the rate of the journal's last day.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ctrecorder_format::{Content, NS_PER_SECOND};
 use nix::sys::statvfs::{Statvfs, statvfs};
@@ -8,7 +9,7 @@ use nix::sys::statvfs::{Statvfs, statvfs};
 use super::finding::{Finding, Verdict};
 use crate::capture::clock::ns_of;
 use crate::capture::files::free_bytes;
-use crate::capture::{Pattern, neighbours};
+use crate::capture::{Limits, Pattern, neighbours};
 use crate::journal::Source;
 
 const DAY_NS: u64 = 24 * 3600 * NS_PER_SECOND;
@@ -24,12 +25,16 @@ const DAYS_WARNING: f64 = 7.0;
 const BYTES_COST: u64 = 16 << 20;
 const BYTES_WARNING: u64 = 256 << 20;
 
-/// The room in the directory that `pattern` names at `now` (ns since the epoch); `None` if there is no such directory.
-pub(super) fn examine(pattern: &Pattern, now: u64) -> Option<Finding> {
+/// The room in the directory that `pattern` names at `now` (ns since the epoch), for a journal of these limits; `None` if there is no
+/// such directory.
+pub(super) fn examine(pattern: &Pattern, limits: &Limits, now: u64) -> Option<Finding> {
     let found = statvfs(&pattern.directory(now)).ok()?;
     let room = Room::of(&found);
-    let recorded = Recorded::in_last_day(&pattern.glob(), now);
-    Some(judge(&room, &recorded))
+    let glob = pattern.glob();
+    let recorded = Recorded::in_last_day(&glob, now);
+    let lengths = neighbours::fitting(&glob).filter_map(|(_, path)| path.metadata().ok());
+    let journal = lengths.fold(0_u64, |sum, metadata| sum.saturating_add(metadata.len()));
+    Some(judge(&room, &recorded, &Kept { limits: *limits, journal }))
 }
 
 /// What a file system has left for others than root.
@@ -43,6 +48,34 @@ struct Room {
 impl Room {
     fn of(found: &Statvfs) -> Self {
         Self { bytes: free_bytes(found), no_more_files: found.files() > 0 && found.files_available() == 0 }
+    }
+}
+
+/// What a recorder keeps.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    limits: Limits,
+    /// The bytes that the journal has.
+    journal: u64,
+}
+
+impl Kept {
+    /// What the journal comes to at most, at so many bytes a day; `None` if nothing bounds that, as far as can be told.
+    fn most(&self, rate: Option<u64>) -> Option<u64> {
+        let age = |(age, rate): (Duration, u64)| (age.as_secs_f64() / 86_400.0 * rate as f64) as u64;
+        [self.limits.max_size, self.limits.max_age.zip(rate).map(age)].into_iter().flatten().min()
+    }
+
+    /// Whether all of that finds room beside what is to stay free.
+    fn has_room(&self, free: u64, rate: Option<u64>) -> bool {
+        let to_spare = free.saturating_sub(self.limits.min_free.unwrap_or(0));
+        self.most(rate).is_some_and(|most| most.saturating_sub(self.journal) <= to_spare)
+    }
+
+    /// What there is for the journal where its oldest files make room.
+    fn with_min_free(&self, free: u64) -> Option<u64> {
+        let limit = self.limits.min_free?;
+        Some(free.saturating_add(self.journal).saturating_sub(limit))
     }
 }
 
@@ -95,7 +128,7 @@ fn begun(path: &Path) -> Option<(u64, u64)> {
     (version.content() == Content::Events).then(|| (version.begun(), source.length()))
 }
 
-fn judge(room: &Room, recorded: &Recorded) -> Finding {
+fn judge(room: &Room, recorded: &Recorded, kept: &Kept) -> Finding {
     let name = "space";
     let free = size(room.bytes);
     if room.no_more_files {
@@ -103,29 +136,71 @@ fn judge(room: &Room, recorded: &Recorded) -> Finding {
             .value("free_bytes", room.bytes);
     }
     let rate = recorded.bytes_per_day();
-    let days = rate.map(|rate| room.bytes as f64 / rate.max(1) as f64);
-    let verdict = match days {
-        Some(days) if days < DAYS_COST => Verdict::Cost,
-        Some(days) if days < DAYS_WARNING => Verdict::Warning,
-        None if room.bytes < BYTES_COST => Verdict::Cost,
-        None if room.bytes < BYTES_WARNING => Verdict::Warning,
-        _ => Verdict::Ok,
+    let lasts = if kept.has_room(room.bytes, rate) {
+        let most = size(kept.most(rate).unwrap_or(0));
+        Lasts { verdict: Verdict::Ok, text: format!("enough for the {most} that the limits keep at most"), value: None }
+    } else if let Some(room) = kept.with_min_free(room.bytes) {
+        kept_days(room, rate)
+    } else {
+        lasts(room.bytes, rate, recorded)
     };
-    let lasts = match (rate, days) {
-        (Some(rate), Some(days)) => format!("{} at the last day's rate of {} a day", lasting(days), size(rate)),
-        _ => {
-            let minutes = recorded.time_ns / NS_PER_SECOND / 60;
-            format!(
-                "for how long cannot be told: {} were recorded within the last day",
-                count(minutes as f64, "minute")
-            )
-        }
-    };
-    let found = Finding::new(name, verdict, format!("{free} free, {lasts}")).value("free_bytes", room.bytes);
-    match (rate, days) {
-        (Some(rate), Some(days)) => found.value("bytes_per_day", rate).value("days_left", (days * 10.0).floor() / 10.0),
-        _ => found,
+    let mut found =
+        Finding::new(name, lasts.verdict, format!("{free} free, {}", lasts.text)).value("free_bytes", room.bytes);
+    if let Some(rate) = rate {
+        found = found.value("bytes_per_day", rate);
     }
+    match lasts.value {
+        Some((name, days)) => found.value(name, (days * 10.0).floor() / 10.0),
+        None => found,
+    }
+}
+
+/// How long room lasts.
+struct Lasts {
+    verdict: Verdict,
+    text: String,
+    /// A number of days, by its name.
+    value: Option<(&'static str, f64)>,
+}
+
+/// Room that the oldest files make: nothing is lost but they.
+fn kept_days(room: u64, rate: Option<u64>) -> Lasts {
+    let Some(rate) = rate else {
+        let text = "and the oldest files make room: for how long they are kept cannot be told".into();
+        return Lasts { verdict: if room < BYTES_WARNING { Verdict::Warning } else { Verdict::Ok }, text, value: None };
+    };
+    let days = room as f64 / rate.max(1) as f64;
+    let verdict = if days < DAYS_WARNING { Verdict::Warning } else { Verdict::Ok };
+    let text = format!("and the oldest files make room: {} for what is kept, {}", size(room), at_rate(days, rate));
+    Lasts { verdict, text, value: Some(("days_kept", days)) }
+}
+
+/// Room that nothing makes.
+fn lasts(free: u64, rate: Option<u64>, recorded: &Recorded) -> Lasts {
+    let Some(rate) = rate else {
+        let verdict = judged(free, BYTES_COST, BYTES_WARNING);
+        let minutes = count((recorded.time_ns / NS_PER_SECOND / 60) as f64, "minute");
+        let text = format!("for how long cannot be told: {minutes} were recorded within the last day");
+        return Lasts { verdict, text, value: None };
+    };
+    let days = free as f64 / rate.max(1) as f64;
+    let verdict = judged(days, DAYS_COST, DAYS_WARNING);
+    Lasts { verdict, text: at_rate(days, rate), value: Some(("days_left", days)) }
+}
+
+/// What less than these would be.
+fn judged<N: PartialOrd>(number: N, cost: N, warning: N) -> Verdict {
+    if number < cost {
+        Verdict::Cost
+    } else if number < warning {
+        Verdict::Warning
+    } else {
+        Verdict::Ok
+    }
+}
+
+fn at_rate(days: f64, rate: u64) -> String {
+    format!("{} at the last day's rate of {} a day", lasting(days), size(rate))
 }
 
 /// How many days, for a person.
@@ -168,8 +243,14 @@ mod tests {
         Recorded { bytes, time_ns: hours * HOUR }
     }
 
+    const NO_LIMITS: Kept = Kept { limits: Limits { max_age: None, max_size: None, min_free: None }, journal: 0 };
+
+    fn within(limits: Limits, free: u64, recorded: &Recorded) -> Finding {
+        judge(&Room { bytes: free, no_more_files: false }, recorded, &Kept { limits, journal: 10 << 30 })
+    }
+
     fn verdict(free: u64, recorded: &Recorded) -> Verdict {
-        judge(&Room { bytes: free, no_more_files: false }, recorded).verdict
+        judge(&Room { bytes: free, no_more_files: false }, recorded, &NO_LIMITS).verdict
     }
 
     #[test]
@@ -190,7 +271,7 @@ mod tests {
         assert_eq!(Recorded { bytes: 5, time_ns: HOUR - 1 }.bytes_per_day(), None);
         assert_eq!(recorded(5, 1).bytes_per_day(), Some(120));
         assert_eq!(Recorded::default().bytes_per_day(), None);
-        let found = judge(&Room { bytes: 1 << 40, no_more_files: false }, &Recorded::default());
+        let found = judge(&Room { bytes: 1 << 40, no_more_files: false }, &Recorded::default(), &NO_LIMITS);
         assert!(found.found.contains("for how long cannot be told: 0 minutes"), "{}", found.found);
     }
 
@@ -206,7 +287,44 @@ mod tests {
         assert_eq!(verdict(BYTES_COST, &unknown), Verdict::Warning);
         assert_eq!(verdict(BYTES_WARNING, &unknown), Verdict::Ok);
         let full = Room { bytes: 1 << 40, no_more_files: true };
-        assert_eq!(judge(&full, &day).verdict, Verdict::Cost);
+        assert_eq!(judge(&full, &day, &NO_LIMITS).verdict, Verdict::Cost);
+    }
+
+    #[test]
+    fn what_the_limits_keep_at_most_finds_room_or_does_not() {
+        let (day, none) = (recorded(1 << 30, 24), Limits::default());
+        let size = Limits { max_size: Some(12 << 30), ..none };
+        let found = within(size, 2 << 30, &day);
+        assert_eq!(found.found, "2.0 GiB free, enough for the 12.0 GiB that the limits keep at most");
+        assert_eq!((found.verdict, found.values.contains_key("days_left")), (Verdict::Ok, false));
+        assert_eq!(
+            within(size, (2 << 30) - 1, &day).verdict,
+            Verdict::Warning,
+            "it does not stop before the disk is full"
+        );
+        assert_eq!(within(size, 2 << 30, &Recorded::default()).verdict, Verdict::Ok);
+        let age = Limits { max_age: Some(Duration::from_secs(11 * 86_400)), ..none };
+        assert_eq!(within(age, 1 << 30, &day).verdict, Verdict::Ok);
+        assert_eq!(within(age, (1 << 30) - 1, &day).verdict, Verdict::Cost);
+        // Without a rate, nobody knows what an age comes to.
+        assert_eq!(within(age, 1 << 20, &Recorded::default()).verdict, Verdict::Cost);
+        let both = Limits { min_free: Some(1 << 30), ..size };
+        assert!(within(both, 3 << 30, &day).found.contains("that the limits keep at most"));
+        assert!(within(both, (3 << 30) - 1, &day).found.contains("make room"));
+    }
+
+    #[test]
+    fn where_the_oldest_make_room_it_is_told_how_long_they_are_kept() {
+        let (day, limits) = (recorded(1 << 30, 24), Limits { min_free: Some(2 << 30), ..Limits::default() });
+        let found = within(limits, 2 << 30, &day);
+        let words = "2.0 GiB free, and the oldest files make room: 10.0 GiB for what is kept, enough for 10 days at the last day's rate of 1.0 GiB a day";
+        assert_eq!(
+            (found.verdict, found.found.as_str(), &found.values["days_kept"]),
+            (Verdict::Ok, words, &10.0.into())
+        );
+        assert_eq!(within(limits, 0, &recorded(2 << 30, 24)).verdict, Verdict::Warning);
+        let unknown = within(limits, 2 << 30, &Recorded::default());
+        assert_eq!((unknown.verdict, unknown.values.len()), (Verdict::Ok, 1));
     }
 
     #[test]
@@ -215,7 +333,7 @@ mod tests {
         assert_eq!(lasting(0.99), "enough for 23 hours");
         assert_eq!(lasting(1.99), "enough for 1 day");
         assert_eq!(lasting(1e9), "enough for more than 10 years");
-        let found = judge(&Room { bytes: 10 << 30, no_more_files: false }, &recorded(1 << 30, 24));
+        let found = judge(&Room { bytes: 10 << 30, no_more_files: false }, &recorded(1 << 30, 24), &NO_LIMITS);
         assert_eq!(found.found, "10.0 GiB free, enough for 10 days at the last day's rate of 1.0 GiB a day");
         assert_eq!(found.values["days_left"], 10.0);
     }

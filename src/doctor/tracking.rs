@@ -15,7 +15,7 @@ use crate::netlink::socket::{OpenError, RequestSocket};
 const TRACK_ALL: &str =
     "nft 'table inet track { chain track { type filter hook prerouting priority 0; ct state new counter; }; }'";
 
-/// The tables of iptables-legacy whose rules this program cannot read.
+/// Where the kernel names the tables of iptables-legacy, whose rules this program cannot read: of IPv4 and of IPv6.
 const LEGACY_TABLES: [&str; 2] = ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"];
 
 /// Everything about tracking, in the order in which it can fail.
@@ -119,8 +119,9 @@ fn caps_hold(set: CapSet) -> bool {
 /// What the rules of this namespace say about tracking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rules {
-    /// Some ask for the state of flows of these families, and some may leave packets out.
-    Track { ipv4: bool, ipv6: bool, left_out: bool },
+    /// Some ask for the state of flows of these families, and some may leave packets out. Whether others do for the family that is left
+    /// cannot be told if that is `untold`.
+    Track { ipv4: bool, ipv6: bool, left_out: bool, untold: bool },
     /// None does.
     None,
     /// That cannot be told, for this reason.
@@ -139,9 +140,11 @@ fn rules(mut socket: RequestSocket, modules: &Modules) -> Rules {
     if modules.presence(NF_TABLES) == Presence::Present && socket.dump_rules(take).is_err() {
         return Rules::Unknown("the rules of nf_tables cannot be read");
     }
+    let legacy = LEGACY_TABLES.map(|path| fs::read_to_string(path).is_ok_and(|names| !names.is_empty()));
+    let untold = legacy[0] && !ipv4 || legacy[1] && !ipv6;
     if ipv4 || ipv6 {
-        Rules::Track { ipv4, ipv6, left_out }
-    } else if LEGACY_TABLES.iter().any(|path| fs::read_to_string(path).is_ok_and(|names| !names.is_empty())) {
+        Rules::Track { ipv4, ipv6, left_out, untold }
+    } else if untold {
         Rules::Unknown("the rules of iptables-legacy are not read")
     } else {
         Rules::None
@@ -153,11 +156,13 @@ fn tracking(rules: &Rules, table: Option<u64>) -> Finding {
     let name = "tracking";
     let count = table.unwrap_or(0);
     match rules {
-        Rules::Track { ipv4, ipv6, left_out } => {
-            let families = match (ipv4, ipv6) {
-                (true, true) => "IPv4 and IPv6",
-                (true, false) => "IPv4, not of IPv6",
-                _ => "IPv6, not of IPv4",
+        Rules::Track { ipv4, ipv6, left_out, untold } => {
+            let families = match (ipv4, ipv6, untold) {
+                (true, true, _) => "IPv4 and IPv6",
+                (true, false, false) => "IPv4, not of IPv6",
+                (true, false, true) => "IPv4; whether of IPv6 cannot be told, since rules of ip6tables-legacy are not read",
+                (false, _, false) => "IPv6, not of IPv4",
+                (false, _, true) => "IPv6; whether of IPv4 cannot be told, since rules of iptables-legacy are not read",
             };
             let but = if *left_out { "; but a notrack rule leaves some out, which are not recorded" } else { "" };
             Finding::ok(name, format!("rules of this network namespace have flows tracked of {families}{but}"))
@@ -191,6 +196,9 @@ mod tests {
         assert_eq!(verdict(Rules::None, Some(1)), Verdict::Ok);
         assert_eq!(verdict(Rules::Unknown("legacy"), Some(0)), Verdict::Warning);
         assert_eq!(verdict(Rules::Unknown("legacy"), Some(1)), Verdict::Ok);
-        assert_eq!(verdict(Rules::Track { ipv4: true, ipv6: false, left_out: true }, Some(0)), Verdict::Ok);
+        assert_eq!(
+            verdict(Rules::Track { ipv4: true, ipv6: false, left_out: true, untold: false }, Some(0)),
+            Verdict::Ok
+        );
     }
 }

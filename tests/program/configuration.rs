@@ -146,7 +146,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
         ("[capture]\nfile = \"\"\n", "2:1: file is empty: leave it out where it is not to be set"),
         (
             "[capture]\nrotate = \"often\"\n",
-            "2:1: invalid value 'often' for '--rotate <MINUTES>': invalid digit found in string",
+            "2:1: invalid value 'often' for '--rotate <MINUTES>': a whole number of minutes is wanted, without a unit, such as 60",
         ),
         ("[capture]\nconfig = \"x\"\n", "2:1: capture has no option config"),
         ("[capture]\nhelp = true\n", "2:1: capture has no option help"),
@@ -293,8 +293,13 @@ fn config_shows_the_command_line_that_it_is_given() {
     let answer = settings.run(&[], &["config", "capture", "--rotate", "often"]);
     assert_eq!(answer.status, 2);
     assert!(answer.stderr.contains("invalid value 'often'"), "{}", answer.stderr);
+    let answer = settings.run(&[], &["config", "capture", "--accounting=maybe"]);
+    assert!(answer.status == 2 && answer.stderr.contains("'maybe' for '--accounting"), "{}", answer.stderr);
     let answer = settings.run(&[], &["config", "captur"]);
-    assert_eq!((answer.status, answer.stderr.as_str()), (2, "ctrecorder: there is no command captur\n"));
+    assert_eq!(
+        (answer.status, answer.stderr.as_str()),
+        (2, "ctrecorder: there is no command captur: did you mean \"capture\"?\n")
+    );
     assert_eq!(settings.in_force(&[], &["capture", "-F"], "foreground"), (true.into(), "command-line".into()));
 }
 

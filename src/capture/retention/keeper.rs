@@ -212,7 +212,11 @@ impl Work {
         let held = hold::look(&self.base, segments.iter().map(|own| own.path.as_path())).err();
         let is_held = self.say(held.map(|held| held.to_string()));
         let (doomed, is_urgent) = if is_held { Default::default() } else { self.doomed(&segments, current) };
-        let survivors = if std::mem::take(&mut self.first) { survivors(&segments) } else { Vec::new() };
+        let is_first = std::mem::take(&mut self.first);
+        if is_first && let Some(left) = self.finder.left_behind() {
+            tracing::warn!("{left}");
+        }
+        let survivors = if is_first { survivors(&segments) } else { Vec::new() };
         let goes = |told: &Retirement| doomed.iter().any(|doomed| same(&doomed.told, told));
         let kept = survivors.into_iter().filter(|told| !goes(told)).collect();
         Report::Looked { doomed, is_urgent, kept }

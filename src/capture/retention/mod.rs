@@ -11,6 +11,7 @@
 mod doubt;
 mod due;
 mod keeper;
+mod left;
 mod own;
 mod pace;
 mod room;
@@ -28,6 +29,8 @@ use super::predecessor::Origin;
 use super::segments::Segments;
 use super::statistics::Statistics;
 use crate::file;
+pub(crate) use left::left_behind;
+
 use keeper::{Announced, Doomed, Keeper, Removed, Report};
 
 /// How often it is looked whether something is to be removed, beside at the start and after each rotation.

@@ -9,9 +9,11 @@ use std::time::SystemTime;
 
 use ctrecorder_format::{Header, Note, Refusal, Retirement};
 
+use super::super::clock;
 use super::super::neighbours;
 use super::super::pattern::Pattern;
 use super::super::predecessor::{self, Found, Origin, Past, Unreadable};
+use super::left::{self, LeftBehind};
 use crate::file::{self, Identity};
 
 /// A segment that this recorder, or one before it here, has closed or was cut off in.
@@ -82,6 +84,12 @@ impl Finder {
         }
         found.sort_by(|a, b| (a.past.created, a.number, &a.path).cmp(&(b.past.created, b.number, &b.path)));
         found
+    }
+
+    /// Files of this machine's that are none of the pattern's. To be asked after those of the pattern were found.
+    pub(super) fn left_behind(&self) -> Option<LeftBehind> {
+        let is_own = |path: &Path| self.known.get(path).is_some_and(|(_, past)| past.is_some());
+        left::look(&self.pattern, &self.own, clock::now(), |path| self.stop.load(Ordering::Relaxed) || is_own(path))
     }
 
     /// What a file is: `Some(None)` if it is none of ours, `None` if that may change.

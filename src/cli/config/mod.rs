@@ -20,6 +20,7 @@ mod show;
 use std::ffi::OsString;
 
 use clap::Command;
+use clap::error::ErrorKind;
 
 pub(super) use definition::FileOption;
 pub(super) use error::Error;
@@ -37,6 +38,14 @@ pub(super) struct Line {
     pub(super) elsewhere: Vec<String>,
     /// Lines for standard error.
     pub(super) warnings: Vec<String>,
+}
+
+/// What is wrong with the value that a flag was given, if that is what clap's error is about: without values for flags it only says that
+/// there is one.
+pub(super) fn wrong_flag(program: Command, words: &[OsString], error: &clap::Error) -> Option<clap::Error> {
+    let is_value = error.kind() == ErrorKind::TooManyValues;
+    let told = is_value.then(|| with_values_for_flags(program).try_get_matches_from(words))?.err();
+    told.filter(|told| told.kind() == ErrorKind::InvalidValue)
 }
 
 /// Adds to a command line what is set elsewhere; one that asks for help, or names no command, stays as it is.

@@ -16,7 +16,9 @@ use super::entry::Place;
 use super::error::Error;
 use super::file::DEFAULT;
 use super::settle::{Settings, Settled, Typed};
+use super::wrong_flag;
 use crate::cli::{Misuse, Program, Status};
+use crate::hint::{did_you_mean, nearest};
 use crate::journal::Shown;
 
 /// Show which options are in force, and where each was set
@@ -114,7 +116,9 @@ fn typed(program: &Command, words: &[OsString]) -> Result<Vec<Typed>, Misuse> {
         return Ok(program.get_subcommands().map(|command| Typed::command(command.get_name())).collect());
     };
     if program.find_subcommand(command).is_none() {
-        return Err(Misuse(format!("there is no command {}", Shown(command.as_ref()))));
+        let names: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
+        let meant = did_you_mean(&nearest(&command.to_string_lossy(), &names));
+        return Err(Misuse(format!("there is no command {}{meant}", Shown(command.as_ref()))));
     }
     let typed = Typed::of(program, &line(program, words));
     Ok(vec![typed.ok_or_else(|| Misuse("a command line that only shows help has no options".into()))?])
@@ -141,6 +145,7 @@ fn options(program: &Command, settings: &Settings, typed: &Typed, words: &[OsStr
         && let Err(error) = Program::try_parse_from(settled.words(program, typed, &line(program, words)))
         && error.kind() != ErrorKind::MissingRequiredArgument
     {
+        let error = wrong_flag(Program::command(), &line(program, words), &error).unwrap_or(error);
         anyhow::bail!(Misuse(definition::told(&error)));
     }
     let Some(command) = program.find_subcommand(&typed.command) else { return Ok(Vec::new()) };

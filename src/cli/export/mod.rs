@@ -27,7 +27,7 @@ use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Clock, Pairs};
 use directory::{Complete, Directory};
-use parts::{Parts, Settings};
+use parts::{Made, Parts, Settings};
 use sources::Sources;
 
 /// Export flows: to Parquet for DuckDB, Spark and others, to NDJSON, or to CSV
@@ -126,8 +126,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let directory = Directory::open(&arguments.output, &sources.name(), arguments.add)?;
     if let Some(complete) = directory.complete() {
         told(&arguments.output, &complete, &mut report);
-    } else if let Err(error) = export(&journal, &how, &sources, directory, &mut report) {
-        report.failure(format_args!("{}: not exported: {error:#}", Shown(&arguments.output)));
+    } else {
+        let output = Shown(&arguments.output);
+        match export(&journal, &how, &sources, directory, &mut report) {
+            Ok(made) => report.line(format_args!("{output}: {made}")),
+            Err(error) => report.failure(format_args!("{output}: not exported: {error:#}")),
+        }
     }
     Ok(report.status())
 }
@@ -157,14 +161,14 @@ struct How {
     memory: Allowance,
 }
 
-/// Exports a journal. What fails leaves nothing behind.
+/// Exports a journal; returns what was made. What fails leaves nothing behind.
 fn export(
     journal: &Journal,
     how: &How,
     sources: &Sources,
     directory: Directory,
     report: &mut Report,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Made> {
     let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
         bail!("there is nothing to export");
     };

@@ -4,6 +4,7 @@
 //! is of one hour: that in which its flows ended or, where nobody heard the end, up to which the journal had told when that was
 //! clear. So flows come nearly in the order of files, and few of these are open at once.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Timelike};
@@ -57,6 +58,42 @@ pub(super) struct Parts {
     told: u64,
     /// What the next file that is ended says of what came since the last one.
     said: Said,
+    made: Made,
+}
+
+/// What was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Made {
+    /// Files that were written.
+    files: u64,
+    /// The flows in them.
+    flows: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// Files that were there already.
+    present: u64,
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { files, flows, bytes, present } = self;
+        write!(
+            f,
+            "{} exported into {} of {} together",
+            count(*flows, "flow"),
+            count(*files, "file"),
+            count(*bytes, "byte")
+        )?;
+        match present {
+            0 => Ok(()),
+            present => write!(f, "; {} there already", count(*present, "file")),
+        }
+    }
+}
+
+/// A whole number of things.
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// What a file says of the journal.
@@ -85,7 +122,8 @@ struct Part {
 impl Parts {
     pub(super) fn new(settings: Settings, directory: Directory) -> Self {
         let told = settings.header.created;
-        Self { settings, bounds: Bounds::default(), open: Vec::new(), directory, next: 0, told, said: Said::default() }
+        let (bounds, said, made) = (Bounds::default(), Said::default(), Made::default());
+        Self { settings, bounds, open: Vec::new(), directory, next: 0, told, said, made }
     }
 
     fn end_all(&mut self) -> anyhow::Result<()> {
@@ -156,7 +194,10 @@ impl Parts {
         let Said { sources, notes, damage, damaged, records_lost } = std::mem::take(&mut self.said);
         // The present source goes on in the next file.
         self.said.sources.extend(sources.last().cloned());
-        let Some(file) = part.file else { return Ok(()) };
+        let Some(file) = part.file else {
+            self.made.present += 1;
+            return Ok(());
+        };
         let to = if is_last { self.settings.end } else { part.to.unwrap_or(self.told) };
         let about = About {
             software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
@@ -175,13 +216,16 @@ impl Parts {
             ..About::default()
         };
         let path = file.finish(&about)?;
+        self.made.files += 1;
+        self.made.flows += part.flows;
+        self.made.bytes += path.metadata()?.len();
         self.directory.wrote(path);
         Ok(())
     }
 }
 
 impl Output for Parts {
-    type Made = ();
+    type Made = Made;
 
     fn begin_at(&mut self, moment: u64) {
         if self.next == 0 {
@@ -230,10 +274,10 @@ impl Output for Parts {
     }
 
     /// Each file tells up to where the next one begins: up to when the journal tells was known before.
-    fn finish(mut self, _closed: u64) -> anyhow::Result<()> {
+    fn finish(mut self, _closed: u64) -> anyhow::Result<Made> {
         self.end_all()?;
         self.directory.keep();
-        Ok(())
+        Ok(self.made)
     }
 }
 

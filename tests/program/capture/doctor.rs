@@ -171,6 +171,20 @@ fn the_rules_tell_which_family_is_tracked_and_an_empty_table_is_no_proof_of_anyt
 }
 
 #[test]
+fn of_tables_of_iptables_legacy_it_says_that_their_rules_are_not_read() {
+    let namespace = Namespace::new("legacy");
+    let mut iptables = Command::new("iptables-legacy");
+    namespace.run(iptables.args(["-t", "nat", "-A", "POSTROUTING", "-j", "MASQUERADE"]));
+    Examined::of(&namespace, &[]).expect("tracking", "warning", "the rules of iptables-legacy are not read");
+    let rules = "table ip6 e { chain f { type filter hook input priority 0; ct state new accept; }; }";
+    namespace.run(Command::new("nft").arg(rules));
+    Examined::of(&namespace, &[]).expect("tracking", "ok", "of IPv6; whether of IPv4 cannot be told");
+    make_flows(&namespace, 0..1, false);
+    namespace.run(Command::new("nft").args(["delete", "table", "ip6", "e"]));
+    Examined::of(&namespace, &[]).expect("tracking", "ok", "holds 1 flows");
+}
+
+#[test]
 fn flows_in_the_table_tell_that_something_tracks_where_no_rule_does() {
     let namespace = Namespace::new("flows");
     make_flows(&namespace, 0..3, false);

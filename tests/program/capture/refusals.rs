@@ -30,6 +30,9 @@ fn arguments_that_make_no_sense_are_usage_errors_that_name_them() {
     for (arguments, words) in [
         (&["-t", "abc"][..], "abc"),
         (&["-t", "-5"], "-5"),
+        (&["-t", "60m"], "a whole number of minutes is wanted"),
+        (&["--silence", "5m"], "a whole number of seconds is wanted"),
+        (&["--accounting=maybe"], "[possible values: true, false]"),
         (&["-p", "tcp,nonsense"], "nonsense"),
         (&["-p", "256"], "256"),
         (&["--family", "ipx"], "ipx"),

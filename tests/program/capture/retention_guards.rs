@@ -7,11 +7,13 @@ use std::time::UNIX_EPOCH;
 
 use ctrecorder_format::{Closing, Header, Segment, Writer};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use serde_json::Value;
 
 use crate::capture::metrics::{address, wait_for_sample};
 use crate::capture::neighbours::wait_for_another_second;
 use crate::capture::recorder::Recorder;
 use crate::lab::{Namespace, Process, wait_until};
+use crate::program::{Answer, answer, ctrecorder};
 
 const PATTERN: &str = "ct.%s";
 const NS: u64 = 1_000_000_000;
@@ -59,10 +61,12 @@ fn what_cannot_be_removed_is_said_once_and_counted_and_keeps_nothing_else() {
 }
 
 /// Puts a segment of an hour beside one of a recorder's, as this would have written it so many hours ago.
-fn put_old(recorder: &Recorder, header: &Header, hours_ago: u64) -> PathBuf {
+fn put_old(recorder: &Recorder, stem: &str, hours_ago: u64) -> PathBuf {
+    let own = recorder.segments().pop().unwrap();
+    let header = Segment::open(&fs::read(own).unwrap()).unwrap().header().unwrap().clone();
     let begun = UNIX_EPOCH.elapsed().unwrap().as_secs() - hours_ago * 3600;
-    let path = recorder.directory().join(format!("ct.{begun}"));
-    let header = Header { created: begun * NS, recorder_started: begun * NS, segment_number: 0, ..header.clone() };
+    let path = recorder.directory().join(format!("{stem}.{begun}"));
+    let header = Header { created: begun * NS, recorder_started: begun * NS, segment_number: 0, ..header };
     let mut writer = Writer::new(Vec::new(), &header).unwrap();
     writer.finish(Closing::Stopped, (begun + 3600) * NS).unwrap();
     writer.write_out().unwrap();
@@ -85,8 +89,7 @@ fn a_limit_that_would_take_nearly_everything_takes_it_slowly_and_says_so() {
     let mut recorder = Recorder::start(&namespace, PATTERN, &[]);
     recorder.stop();
     let own = recorder.segments().pop().unwrap();
-    let header = Segment::open(&fs::read(&own).unwrap()).unwrap().header().unwrap().clone();
-    let old: Vec<_> = (0..40).map(|number| put_old(&recorder, &header, 2000 - 10 * number)).collect();
+    let old: Vec<_> = (0..40).map(|number| put_old(&recorder, "ct", 2000 - 10 * number)).collect();
     wait_for_another_second(&own);
     let mut recorder = recorder.start_again(&namespace, PATTERN, &["--max-age", "30d"]);
     let _strace = with_synchronised_clock(&namespace, &recorder);
@@ -105,4 +108,54 @@ fn a_limit_that_would_take_nearly_everything_takes_it_slowly_and_says_so() {
     assert!((2..10).contains(&gone), "{gone}: {}", recorder.log());
     assert!(old[gone..].iter().all(|path| path.exists()), "the oldest go first");
     assert_eq!(recorder.log().matches("they go slowly").count(), 1, "{}", recorder.log());
+}
+
+#[test]
+fn files_that_no_limit_reaches_since_the_pattern_was_changed_are_counted() {
+    let namespace = Namespace::new("left-behind");
+    let mut recorder = Recorder::start(&namespace, "new.%s", &[]);
+    recorder.stop();
+    let old = [2000, 1000].map(|hours_ago| put_old(&recorder, "old", hours_ago));
+    wait_for_another_second(&recorder.directory().join(recorder.segments()[0].file_name().unwrap()));
+    let mut recorder = recorder.start_again(&namespace, "new.%s", &["--max-age", "30d"]);
+    let told = "2 files of this machine's journals, the oldest begun ";
+    wait_until("the start to tell", || recorder.log().contains(told));
+    recorder.stop();
+    assert!(old.iter().all(|path| path.exists()));
+
+    // doctor is asked about the recorder of a configuration.
+    let config = recorder.directory().join("config.toml");
+    let pattern = recorder.directory().join("new.%s");
+    let of = |limits: &str| {
+        fs::write(&config, format!("[capture]\nfile = {pattern:?}\n{limits}")).unwrap();
+        let mut doctor = ctrecorder();
+        namespace.enter(|| answer(doctor.args(["doctor", "-o", "json", "--config"]).arg(&config)))
+    };
+    let limited = findings(&of("max-age = \"30d\"\n"));
+    let left = limited.iter().find(|finding| text(finding).starts_with(told)).unwrap_or_else(|| panic!("{limited:#?}"));
+    assert_eq!((&left["name"], &left["values"]["left_behind"]), (&"files".into(), &2.into()));
+    let unlimited = findings(&of(""));
+    assert!(
+        !unlimited.iter().any(|finding| text(finding).starts_with(told)),
+        "nothing is ever removed: {unlimited:#?}"
+    );
+    let sized = findings(&of("max-size = \"1M\"\n"));
+    let words = "enough for the 1.0 MiB that the limits keep at most";
+    assert!(sized.iter().any(|finding| finding["name"] == "space" && text(finding).contains(words)), "{sized:#?}");
+    fs::remove_file(&config).unwrap();
+
+    let mut coverage = ctrecorder();
+    let coverage = answer(coverage.args(["coverage", "--retention", "30d"]).arg(recorder.directory()));
+    assert_eq!(coverage.status, 1, "{coverage:?}");
+    assert!(coverage.stdout.contains("\n2 of 4 files tell of what was before"), "{}", coverage.stdout);
+}
+
+/// What doctor found.
+fn findings(told: &Answer) -> Vec<Value> {
+    let json: Value = serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}: {told:?}"));
+    json["findings"].as_array().unwrap().clone()
+}
+
+fn text(finding: &Value) -> &str {
+    finding["found"].as_str().unwrap()
 }

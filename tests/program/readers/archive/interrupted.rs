@@ -29,6 +29,12 @@ fn a_rerun_adds_what_is_missing_and_removes_what_was_left() {
         let again = export_to(journal.path(), &archive, further);
         assert_eq!((again.status, again.stdout.as_str()), (0, ""), "{}", again.stderr);
         assert!(relative(&archive) == whole, "another result than that of one run");
+        let said = format!("bytes together; {} files there already\n", whole.len() - 2);
+        assert!(
+            again.stderr.contains(" exported into 2 files of ") && again.stderr.ends_with(&said),
+            "{}",
+            again.stderr
+        );
         assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), made, "what is whole is not made again");
     }
 }

@@ -34,6 +34,11 @@ fn text_is_that_of_a_squeezed_list() {
                 listed.sort();
             }
             assert_eq!(exported(&directory), listed, "{form}");
+            let (count, bytes) = (names.len(), names.iter().map(|(_, bytes)| bytes.len()).sum::<usize>());
+            let flows = listed.len() - if form == "csv" { count } else { 0 };
+            let files = if count == 1 { "1 file".into() } else { format!("{count} files") };
+            let said = format!(": {flows} flows exported into {files} of {bytes} bytes together\n");
+            assert!(done.stderr.ends_with(&said), "{said} {}", done.stderr);
         }
     }
 }
