@@ -55,6 +55,10 @@ pub enum Cause {
     Retired = NO_GAP | 8,
     /// A segment that [`Cause::Retired`] told of, in the same words, is still there.
     Kept = NO_GAP | 9,
+    /// The recorder removes segments of another network namespace's journal: see [`Retirement`](crate::Retirement).
+    RetiredElsewhere = NO_GAP | 11,
+    /// A segment that [`Cause::RetiredElsewhere`] told of, in the same words, is still there.
+    KeptElsewhere = NO_GAP | 12,
 }
 
 impl Cause {
@@ -81,6 +85,8 @@ impl Cause {
             0x8007 => Self::NotRead,
             0x8008 => Self::Retired,
             0x8009 => Self::Kept,
+            0x800b => Self::RetiredElsewhere,
+            0x800c => Self::KeptElsewhere,
             _ => return None,
         })
     }
@@ -99,7 +105,9 @@ impl Cause {
             | Self::LeftOpen
             | Self::NotRead
             | Self::Retired
-            | Self::Kept => false,
+            | Self::Kept
+            | Self::RetiredElsewhere
+            | Self::KeptElsewhere => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -134,6 +142,8 @@ impl Cause {
             Self::NotRead => "table of the kernel not read",
             Self::Retired => "removed by retention",
             Self::Kept => "not removed after all",
+            Self::RetiredElsewhere => "removed by retention in another network namespace",
+            Self::KeptElsewhere => "not removed after all in another network namespace",
         }
     }
 }

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_gap_never_ends_before_it_begins() {
-        let past = Past { created: 5, number: Some(0), end: 900, cut_off: true };
+        let past = Past { created: 5, number: Some(0), run: 5, netns: None, end: 900, cut_off: true };
         let mut warnings = Vec::new();
         let span = |note: Note| (note.from.get(), note.to.get(), note.lost());
         assert_eq!(span(not_running(Path::new("ct"), &past, 1000, &mut warnings)), (900, 1000, None));

@@ -120,6 +120,17 @@ impl Pattern {
         })
     }
 
+    /// The same of a segment of another network namespace, by the id that this has in the recorder's own.
+    pub(super) fn gave_for_netns(&self, id: u32, path: &Path, created: u64, utc_offset_seconds: i32) -> bool {
+        let name = path.to_string_lossy();
+        let numbered = name.rsplit_once(&format!("{OF_NETNS}{id}-")).map_or("", |(_, number)| number);
+        let number =
+            numbered.split(|digit: char| !digit.is_ascii_digit()).next().and_then(|number| number.parse().ok());
+        let passed_over = number.and_then(|number: u32| number.checked_sub(1));
+        let mut patterns = passed_over.into_iter().chain([0]).map(|passed_over| self.of_netns(id, passed_over));
+        patterns.any(|pattern| pattern.gave(path, created, utc_offset_seconds))
+    }
+
     /// The last moment of rotation, `now` included. `None` if there is none.
     pub(super) fn last_rotation(&self, now: u64) -> Option<u64> {
         let interval = u64::from(self.rotate_minutes) * 60 * SECOND;
@@ -350,6 +361,19 @@ mod tests {
             minutes.gave(Path::new("/var/ct.1300"), at(13, 5), 0)
                 && !pattern("/var/ct.%H%M", 0).gave(Path::new("/var/ct.1300"), at(13, 5), 0)
         );
+    }
+
+    #[test]
+    fn segments_of_other_namespaces_have_names_by_the_moment_their_ids_and_how_many_there_were_before() {
+        let pattern = Pattern { text: "/var/ct.%s".into(), rotate_minutes: 0 };
+        let begun = at(13, 5);
+        let gave = |id, name: &str| {
+            let path = PathBuf::from(format!("/var/{name}.{}", begun / SECOND));
+            pattern.gave_for_netns(id, &path, begun, 0)
+        };
+        assert!(gave(3, "ct.netns-3") && gave(3, "ct.netns-3-2") && gave(3, "ct.netns-3-12"));
+        assert!(!gave(3, "ct.netns-4") && !gave(3, "ct.netns-3-02") && !gave(3, "ct.netns-3-1") && !gave(3, "ct"));
+        assert!(!gave(3, "old.netns-3"), "of another pattern");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use ctrecorder_format::{Cause, Content, Counters, Damage, Note, Record, V4, V6};
+use ctrecorder_format::{Cause, Content, Counters, Damage, Note, Record, Retirement, V4, V6};
 
 use super::behind::Behind;
 use super::choice::Choice;
@@ -231,7 +231,8 @@ impl<O: Output> Sink for Stream<'_, O> {
         match note.cause() {
             Some(Cause::TableRead) => self.reading(note, &told),
             // What this output leaves open it says itself, and what the recorder removed is no matter of what was made of the rest.
-            Some(Cause::LeftOpen | Cause::Retired | Cause::Kept) => {}
+            Some(Cause::LeftOpen) => {}
+            _ if Retirement::of(note).is_some() => {}
             _ => self.out.keep(|output| output.note(&told)),
         }
         if !self.has_notes {
