@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::io::{IsTerminal, stderr};
-use std::os::unix::net::UnixDatagram;
 
-use nix::libc;
 use nix::sys::stat::fstat;
-use syslog_tracing::{Facility, Options, Syslog};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use super::syslog::{Syslog, priority};
 
 /// Sends messages to standard error. Where that is the journal of systemd, each line has its priority in front, from which
 /// the journal makes a field, and no time, which the journal has; anywhere else a person reads.
@@ -30,20 +29,11 @@ pub(super) fn to_stderr() {
 /// Sends messages to syslog, and those of a panic, too, which would find no terminal.
 pub(super) fn to_syslog() {
     log_panics();
-    if let Some(syslog) = Syslog::new(c"ctrecorder", Options::LOG_PID, Facility::Daemon) {
+    if let Ok(syslog) = Syslog::open() {
         let subscriber = tracing_subscriber::fmt().with_target(false).with_ansi(false).without_time().with_level(false);
-        let _ = tracing::subscriber::set_global_default(subscriber.with_level(false).with_writer(syslog).finish());
+        let subscriber = subscriber.log_internal_errors(false).with_writer(syslog);
+        let _ = tracing::subscriber::set_global_default(subscriber.finish());
     }
-}
-
-/// Says where messages go if no syslog takes them: nowhere. Only whoever starts the recorder can be told.
-pub(super) fn unheard() -> Option<String> {
-    // Where the C library sends them (syslog(3)).
-    let connected = UnixDatagram::unbound().and_then(|socket| socket.connect("/dev/log"));
-    // Of a syslog that takes streams, this is another kind of socket.
-    connected.err().filter(|error| error.raw_os_error() != Some(libc::EPROTOTYPE)).map(|error| {
-        format!("no syslog takes messages at /dev/log ({error}): they go nowhere; --foreground writes them to standard error")
-    })
 }
 
 fn log_panics() {
@@ -70,15 +60,5 @@ where
         context.format_fields(Writer::new(&mut text), event)?;
         let priority = priority(*event.metadata().level());
         text.lines().try_for_each(|line| writeln!(to, "<{priority}>{line}"))
-    }
-}
-
-/// Which of syslog's priorities (RFC 5424, section 6.2.1) a level is.
-const fn priority(level: Level) -> u8 {
-    match level {
-        Level::ERROR => 3,
-        Level::WARN => 4,
-        Level::INFO => 6,
-        _ => 7,
     }
 }

@@ -49,6 +49,7 @@ pub(crate) mod settings;
 mod silence;
 mod statistics;
 mod sync;
+mod syslog;
 mod table;
 mod write;
 

@@ -28,7 +28,7 @@ use super::statistics::Statistics;
 use super::sync::Sync;
 use super::table::Table;
 use super::write::Recording;
-use super::{clock, header, logging, neighbours, settings};
+use super::{clock, header, logging, neighbours, settings, syslog};
 use crate::netlink::socket::EventSocket;
 use crate::protocol::Protocols;
 
@@ -113,7 +113,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         Side::Caller => Ok(()),
         Side::Background(report) => {
             logging::to_syslog();
-            let unheard = logging::unheard();
+            let unheard = syslog::unheard();
             match Recorder::start(options, identity) {
                 Ok(recorder) => {
                     recorder.warned(unheard).record(Some(report)).inspect_err(|error| tracing::error!("{error}"))

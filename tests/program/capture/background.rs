@@ -13,19 +13,19 @@ use crate::lab::{Namespace, wait_until};
 use crate::program::{Answer, answer, ctrecorder};
 
 /// A daemon by its pid file, killed when dropped.
-struct Daemon {
+pub(super) struct Daemon {
     pid_file: std::path::PathBuf,
-    pid: Pid,
+    pub(super) pid: Pid,
 }
 
 impl Daemon {
-    fn of(pid_file: &Path) -> Self {
+    pub(super) fn of(pid_file: &Path) -> Self {
         let text = fs::read_to_string(pid_file).unwrap();
         Self { pid_file: pid_file.to_path_buf(), pid: Pid::from_raw(text.trim().parse().unwrap()) }
     }
 
     /// Whether it runs: a process that ended stays in the table until its parent looks.
-    fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
     }

@@ -30,4 +30,5 @@ mod service;
 mod settings;
 mod signals;
 mod sync;
+mod syslog;
 mod who;

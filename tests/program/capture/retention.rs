@@ -20,13 +20,12 @@ const PATTERN: &str = "ct.%s";
 const SOON: &[&str] = &["--max-age", "1s"];
 
 impl Recorder {
-    /// Has it begin a new segment. The name tells seconds: the next one has another.
+    /// Has it begin a new segment, and only one. The name tells seconds: the next one has another.
     pub(super) fn begin_new_segment(&self) {
         let before = self.log().matches("new segment").count();
-        wait_until("a new segment", || {
-            self.signal(Signal::SIGHUP);
-            self.log().matches("new segment").count() > before
-        });
+        self.outlive_first_second();
+        self.signal(Signal::SIGHUP);
+        wait_until("a new segment", || self.log().matches("new segment").count() > before);
     }
 
     /// Waits until it says that it removed so many segments.

@@ -2,7 +2,6 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
@@ -233,32 +232,6 @@ fn a_change_of_the_time_zone_is_followed() {
     assert!(has("+0530"));
     process.signal(Signal::SIGTERM);
     assert!(process.wait().success());
-}
-
-#[test]
-fn a_syslog_that_comes_anew_is_found() {
-    let (namespace, directory) = (Namespace::new("syslog"), TempDir::new().unwrap());
-    let [log, pid_file, segment] = ["log", "pid", "ct"].map(|name| directory.path().join(name));
-    let mut syslog = UnixDatagram::bind(&log).unwrap();
-    let script = format!("mount -t tmpfs none /dev\nmknod -m 666 /dev/null c 1 3\nln -s '{}' /dev/log", log.display());
-    let arguments = format!("-f '{}' -P '{}'", segment.display(), pid_file.display());
-    let status = namespace.enter(|| with_mounts(&script, &arguments).status().unwrap());
-    assert!(status.success());
-    let pid = nix::unistd::Pid::from_raw(fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap());
-    let await_message = |syslog: &UnixDatagram, words: &str, signal: Option<Signal>| {
-        wait_until(words, || {
-            signal.into_iter().for_each(|signal| nix::sys::signal::kill(pid, signal).unwrap());
-            let mut message = [0; 4096];
-            syslog.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
-            syslog.recv(&mut message).is_ok_and(|length| String::from_utf8_lossy(&message[..length]).contains(words))
-        });
-    };
-    await_message(&syslog, "flows are alive", None);
-    fs::remove_file(&log).unwrap();
-    syslog = UnixDatagram::bind(&log).unwrap();
-    await_message(&syslog, "received 0 starts", Some(Signal::SIGUSR1));
-    nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
-    wait_until("the recorder to end", || !pid_file.exists());
 }
 
 /// On a kernel without Landlock, as this filter makes this one look, the rest of the sandbox is entered, and that is said.
