@@ -58,6 +58,10 @@ pub enum Cause {
     /// In what a segment of flows was made from, not all that its header names was recorded in this span: see
     /// [`Recorded`](crate::Recorded).
     Recorded = NO_GAP | 10,
+    /// The recorder removes segments of another network namespace's journal: see [`Retirement`](crate::Retirement).
+    RetiredElsewhere = NO_GAP | 11,
+    /// A segment that [`Cause::RetiredElsewhere`] told of, in the same words, is still there.
+    KeptElsewhere = NO_GAP | 12,
 }
 
 impl Cause {
@@ -85,6 +89,8 @@ impl Cause {
             0x8008 => Self::Retired,
             0x8009 => Self::Kept,
             0x800a => Self::Recorded,
+            0x800b => Self::RetiredElsewhere,
+            0x800c => Self::KeptElsewhere,
             _ => return None,
         })
     }
@@ -104,7 +110,9 @@ impl Cause {
             | Self::NotRead
             | Self::Retired
             | Self::Kept
-            | Self::Recorded => false,
+            | Self::Recorded
+            | Self::RetiredElsewhere
+            | Self::KeptElsewhere => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -140,6 +148,8 @@ impl Cause {
             Self::Retired => "removed by retention",
             Self::Kept => "not removed after all",
             Self::Recorded => "only this was recorded",
+            Self::RetiredElsewhere => "removed by retention in another network namespace",
+            Self::KeptElsewhere => "not removed after all in another network namespace",
         }
     }
 }

@@ -15,45 +15,55 @@ pub struct Retirement {
     pub to: u64,
     /// The number of the last of them, see [`Header::segment_number`](crate::Header::segment_number).
     pub segment: u32,
+    /// Whose journal it is, by the id that this network namespace has in the recorder's own; `None`: it is the one in which that is noted.
+    pub netns: Option<u32>,
 }
 
 impl Retirement {
     /// The note, made at `moment` (ns since the epoch) and before the file is gone, that it is being removed.
     pub fn note(&self, moment: u64) -> Note {
-        self.noted(moment, Cause::Retired)
+        self.noted(moment, self.netns.map_or(Cause::Retired, |_| Cause::RetiredElsewhere))
     }
 
     /// The note that takes the other one back: the file is still there.
     pub fn kept(&self, moment: u64) -> Note {
-        self.noted(moment, Cause::Kept)
+        self.noted(moment, self.netns.map_or(Cause::Kept, |_| Cause::KeptElsewhere))
     }
 
     /// Times past the year 2262, which a signed count cannot hold, end there.
     fn noted(&self, moment: u64, cause: Cause) -> Note {
+        let (from, value) = match self.netns {
+            None => (moment, i64::try_from(self.from).unwrap_or(i64::MAX)),
+            Some(id) => (self.from.min(moment), id.into()),
+        };
         Note {
-            value: I64::new(i64::try_from(self.from).unwrap_or(i64::MAX)),
+            value: I64::new(value),
             lost: U64::new(self.to),
             segment: U32::new(self.segment),
-            ..Note::at(moment, cause)
+            ..Note::gap(from, moment, 0, cause)
         }
     }
 
     /// What a note says of a removal, be it done or taken back; `None` if it is about something else.
     pub fn of(note: &Note) -> Option<Self> {
-        matches!(note.cause(), Some(Cause::Retired | Cause::Kept)).then(|| {
-            let (from, to) = (u64::try_from(note.value.get()).unwrap_or(0), note.lost.get());
-            Self { from: from.min(to), to, segment: note.segment.get() }
-        })
+        let (to, value) = (note.lost.get(), note.value.get());
+        let (from, netns) = match note.cause()? {
+            Cause::Retired | Cause::Kept => (u64::try_from(value).unwrap_or(0), None),
+            Cause::RetiredElsewhere | Cause::KeptElsewhere => (note.from.get(), Some(u32::try_from(value).ok()?)),
+            _ => return None,
+        };
+        Some(Self { from: from.min(to), to, segment: note.segment.get(), netns })
     }
 
     /// The removals that these notes tell of and that none of them takes back, by their begin. The notes may be in any
     /// order: of two about one segment the later one counts, by when it was made.
     pub fn standing<'n>(notes: impl IntoIterator<Item = &'n Note>) -> Vec<Self> {
-        let mut last: BTreeMap<(u64, u32), (u64, bool, Self)> = BTreeMap::new();
+        let mut last = BTreeMap::<_, (u64, bool, Self)>::new();
         for note in notes {
             let Some(told) = Self::of(note) else { continue };
-            let this = (note.to.get(), note.cause() == Some(Cause::Kept), told);
-            let known = last.entry((told.to, told.segment)).or_insert(this);
+            let is_kept = matches!(note.cause(), Some(Cause::Kept | Cause::KeptElsewhere));
+            let this = (note.to.get(), is_kept, told);
+            let known = last.entry((told.netns, told.to, told.segment)).or_insert(this);
             if known.0 == this.0 && known.1 == this.1 {
                 // Of several that say the same, the one that goes back the furthest.
                 known.2.from = known.2.from.min(told.from);
@@ -71,14 +81,19 @@ impl Retirement {
 mod tests {
     use super::*;
 
-    const FIRST: Retirement = Retirement { from: 10, to: 20, segment: 3 };
-    const NEXT: Retirement = Retirement { from: 20, to: 30, segment: 4 };
+    const FIRST: Retirement = Retirement { from: 10, to: 20, segment: 3, netns: None };
+    const NEXT: Retirement = Retirement { from: 20, to: 30, segment: 4, netns: None };
+    const ELSEWHERE: Retirement = Retirement { netns: Some(7), ..FIRST };
 
     #[test]
     fn a_removal_is_read_as_it_was_noted_and_is_no_gap() {
         for note in [FIRST.note(500), FIRST.kept(500)] {
             assert_eq!(Retirement::of(&note), Some(FIRST));
             assert_eq!((note.from.get(), note.to.get(), note.is_gap()), (500, 500, false));
+        }
+        for note in [ELSEWHERE.note(500), ELSEWHERE.kept(500)] {
+            assert_eq!(Retirement::of(&note), Some(ELSEWHERE));
+            assert_eq!((note.from.get(), note.to.get(), note.is_gap()), (FIRST.from, 500, false));
         }
         assert_eq!(Retirement::of(&Note::at(500, Cause::Quiet)), None);
     }
@@ -90,5 +105,6 @@ mod tests {
         assert_eq!(standing(&[FIRST.note(50), NEXT.note(51), FIRST.kept(52)]), [NEXT]);
         assert_eq!(standing(&[FIRST.kept(50), FIRST.note(50)]), []);
         assert_eq!(standing(&[FIRST.note(60), FIRST.note(50), FIRST.kept(52)]), [FIRST]);
+        assert_eq!(standing(&[FIRST.note(50), ELSEWHERE.note(50), FIRST.kept(52)]), [ELSEWHERE]);
     }
 }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, SecondsFormat};
 use ctrecorder_format::{Cause, Note};
-use glob::{MatchOptions, glob_with};
+use glob::glob_with;
 
 use super::error::StartError;
-use super::pattern::Pattern;
+use super::pattern::{self, Names, Pattern};
 use super::predecessor::{self, Found, Origin, Past};
 
 /// Of the files whose names fit the pattern so many are opened, the newest ones: there may be 100,000.
@@ -26,10 +26,6 @@ const OTHERS_MAX: usize = 64;
 /// So long another recorder's look is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// A conversion stands for nothing with a slash in it.
-const OPTIONS: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
 /// What a look found.
 #[derive(Debug)]
@@ -49,10 +45,13 @@ pub(crate) struct Neighbours {
 pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError> {
     let directory = pattern.directory(now);
     let lock = lock(&directory);
-    let (own, glob) = (Origin::own(), pattern.glob());
-    let Fitting { newest, foreign, mut warnings } = examine(newest(&glob, is_of_own_netns), &own)?;
+    let own = Origin::own();
+    // A recorder of all network namespaces writes those of others beside its own.
+    let of_netns = pattern.names_of_netns();
+    let counts = |path: &Path| !of_netns.have(path);
+    let Fitting { newest, foreign, mut warnings } = examine(newest(&[pattern.glob()], counts), &own)?;
     let not_running = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
-    let other_name = || Some((other_file(&directory, &glob)?, "has another name than the pattern gives"));
+    let other_name = || Some((other_file(&directory, pattern)?, "has another name than the pattern gives"));
     let foreign = foreign.map(|path| (path, "is of another recorder, or squeezed"));
     if let Some((path, what)) = foreign.or_else(other_name) {
         warnings.push(format!(
@@ -64,10 +63,11 @@ pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
     Ok(Neighbours { lock, not_running, warnings })
 }
 
-/// Since when nothing was recorded of another network namespace of which these are the pattern and the origin, if something was
+/// Since when nothing was recorded of the network namespace that has this id, and of which this is the origin, if something was
 /// recorded of it before `now` (ns since the epoch).
-pub(super) fn not_running_before(pattern: &Pattern, own: &Origin, now: u64) -> Option<Note> {
-    let Fitting { newest, mut warnings, .. } = examine(newest(&pattern.glob(), |_| true), own).ok()?;
+pub(super) fn not_running_before(pattern: &Pattern, id: u32, own: &Origin, now: u64) -> Option<Note> {
+    let newest = newest(&pattern.globs_of_netns(Some(id)), |_| true);
+    let Fitting { newest, mut warnings, .. } = examine(newest, own).ok()?;
     let gap = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     gap
@@ -89,22 +89,17 @@ fn lock(directory: &Path) -> Option<File> {
 
 /// The regular files that fit a pattern's glob, with the times when they were written to last.
 pub(crate) fn fitting(glob: &str) -> impl Iterator<Item = (SystemTime, PathBuf)> {
-    glob_with(glob, OPTIONS).into_iter().flatten().filter_map(|path| {
+    glob_with(glob, pattern::GLOB_OPTIONS).into_iter().flatten().filter_map(|path| {
         let path = path.ok()?;
         let metadata = path.metadata().ok().filter(Metadata::is_file)?;
         Some((metadata.modified().ok()?, path))
     })
 }
 
-/// Whether a file is none of another network namespace's, which a recorder of all of them writes beside its own.
-fn is_of_own_netns(path: &Path) -> bool {
-    !Pattern::is_name_of_netns(path)
-}
-
 /// The newest of them that count, by when they were written to last, the newest first.
-fn newest(glob: &str, counts: fn(&Path) -> bool) -> Vec<PathBuf> {
+fn newest(globs: &[String], counts: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let mut newest = BinaryHeap::new();
-    for file in fitting(glob).filter(|(_, path)| counts(path)) {
+    for file in globs.iter().flat_map(|glob| fitting(glob)).filter(|(_, path)| counts(path)) {
         newest.push(Reverse(file));
         if newest.len() > OPENED_MAX {
             newest.pop();
@@ -165,13 +160,14 @@ pub(super) fn text(time: u64) -> String {
     utc.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// A file of ctrecorder's in this directory whose name does not fit.
-fn other_file(directory: &Path, glob: &str) -> Option<PathBuf> {
-    let glob = glob::Pattern::new(glob).ok()?;
+/// A file of ctrecorder's in this directory whose name the pattern does not give, be it for another network namespace.
+fn other_file(directory: &Path, pattern: &Pattern) -> Option<PathBuf> {
+    let mut globs = pattern.globs_of_netns(None);
+    globs.push(pattern.glob());
+    let own = Names::of(&globs);
     let files = fs::read_dir(directory).ok()?.filter_map(Result::ok);
-    let files = files.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-    let is_other = |path: &PathBuf| !glob.matches_path_with(path, OPTIONS) && is_of_own_netns(path);
-    let others = files.map(|entry| entry.path()).filter(is_other);
+    let files = files.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())).map(|entry| entry.path());
+    let others = files.filter(|path| !own.have(path));
     others.take(OTHERS_MAX).find(|path| predecessor::is_ours_by_magic(path))
 }
 
@@ -191,13 +187,13 @@ mod tests {
             file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + number)).unwrap();
         }
         fs::create_dir(directory.path().join("0/ct.directory")).unwrap();
-        let found = newest(&format!("{}/*/ct.*", directory.path().display()), is_of_own_netns);
+        let found = newest(&[format!("{}/*/ct.*", directory.path().display())], |_| true);
         assert_eq!(found, (34..50).rev().map(path).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_gap_never_ends_before_it_begins() {
-        let past = Past { created: 5, number: Some(0), end: 900, cut_off: true };
+        let past = Past { created: 5, number: Some(0), run: 5, netns: None, end: 900, cut_off: true };
         let mut warnings = Vec::new();
         let span = |note: Note| (note.from.get(), note.to.get(), note.lost());
         assert_eq!(span(not_running(Path::new("ct"), &past, 1000, &mut warnings)), (900, 1000, None));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::format::{Item, Pad, StrftimeItems};
 use chrono::{DateTime, FixedOffset, Local, Offset, TimeZone, Utc};
+use glob::MatchOptions;
 
 use super::clock::SECOND;
 
@@ -67,21 +68,31 @@ impl Pattern {
     /// The pattern of what is recorded of another network namespace, by the id that it has in the recorder's own:
     /// `ct.netns-3.log` for `ct.log`, and `ct.netns-3-2.log` if one file of that name is to be `passed_over`.
     pub(super) fn of_netns(&self, id: u32, passed_over: u32) -> Self {
-        let is_whole = |text: &str| !StrftimeItems::new(text).any(|item| matches!(item, Item::Error));
-        let name = self.text.rfind('/').map_or(0, |slash| slash + 1);
-        // A point may belong to a conversion, as in %.3f.
-        let dot = self.text.rfind('.').filter(|dot| *dot > name && self.text.get(..*dot).is_some_and(is_whole));
-        let (stem, suffix) = self.text.split_at(dot.unwrap_or(self.text.len()));
+        let (stem, suffix) = self.around_netns();
         let number = if passed_over > 0 { format!("-{}", passed_over + 1) } else { String::new() };
         Self { text: format!("{stem}{OF_NETNS}{id}{number}{suffix}"), ..self.clone() }
     }
 
-    /// Whether a file has a name as [`Pattern::of_netns`] gives it.
-    pub(super) fn is_name_of_netns(path: &Path) -> bool {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.match_indices(OF_NETNS).any(|(at, before)| {
-            name.get(at + before.len()..).is_some_and(|id| id.starts_with(|digit: char| digit.is_ascii_digit()))
-        })
+    /// What stands before the id of a network namespace, and what behind it.
+    fn around_netns(&self) -> (&str, &str) {
+        let is_whole = |text: &str| !StrftimeItems::new(text).any(|item| matches!(item, Item::Error));
+        let name = self.text.rfind('/').map_or(0, |slash| slash + 1);
+        // A point may belong to a conversion, as in %.3f.
+        let dot = self.text.rfind('.').filter(|dot| *dot > name && self.text.get(..*dot).is_some_and(is_whole));
+        self.text.split_at(dot.unwrap_or(self.text.len()))
+    }
+
+    /// Globs that fit every name [`Pattern::of_netns`] can give for this id, or for any.
+    pub(super) fn globs_of_netns(&self, id: Option<u32>) -> Vec<String> {
+        let (stem, suffix) = self.around_netns();
+        let [stem, suffix] = [stem, suffix].map(glob_of);
+        let ids = id.map_or_else(|| vec!["[0-9]*".into()], |id| vec![id.to_string(), format!("{id}-[0-9]*")]);
+        ids.into_iter().map(|id| format!("{stem}{OF_NETNS}{id}{suffix}")).collect()
+    }
+
+    /// The names that the pattern gives for other network namespaces, and not for the recorder's own.
+    pub(super) fn names_of_netns(&self) -> Names {
+        Names::of(&self.globs_of_netns(None))
     }
 
     /// The file name at a moment, in local time.
@@ -107,6 +118,17 @@ impl Pattern {
             let in_zone = zone.is_some_and(|zone| Path::new(&self.name_in(&zone, moment)) == path);
             in_zone || self.name(moment) == path
         })
+    }
+
+    /// The same of a segment of another network namespace, by the id that this has in the recorder's own.
+    pub(super) fn gave_for_netns(&self, id: u32, path: &Path, created: u64, utc_offset_seconds: i32) -> bool {
+        let name = path.to_string_lossy();
+        let numbered = name.rsplit_once(&format!("{OF_NETNS}{id}-")).map_or("", |(_, number)| number);
+        let number =
+            numbered.split(|digit: char| !digit.is_ascii_digit()).next().and_then(|number| number.parse().ok());
+        let passed_over = number.and_then(|number: u32| number.checked_sub(1));
+        let mut patterns = passed_over.into_iter().chain([0]).map(|passed_over| self.of_netns(id, passed_over));
+        patterns.any(|pattern| pattern.gave(path, created, utc_offset_seconds))
     }
 
     /// The last moment of rotation, `now` included. `None` if there is none.
@@ -146,17 +168,7 @@ impl Pattern {
     /// A glob that fits every name the pattern can give: a conversion stands for anything within a part of the path, one of a
     /// number for what begins with a digit.
     pub(crate) fn glob(&self) -> String {
-        let mut glob = String::new();
-        for item in StrftimeItems::new(&self.text) {
-            match item {
-                Item::Literal(text) | Item::Space(text) => glob.push_str(&glob::Pattern::escape(text)),
-                Item::Numeric(_, Pad::None | Pad::Zero) => glob.push_str("[0-9]*"),
-                // Two neighbouring stars would mean directories. A star of the pattern's own stands in brackets.
-                _ if glob.ends_with('*') => {}
-                _ => glob.push('*'),
-            }
-        }
-        glob
+        glob_of(&self.text)
     }
 
     /// Holds the names of the next days against each other, all by the present offset from UTC: that the end of summer
@@ -178,6 +190,41 @@ impl Pattern {
             moment = next;
         }
         Ok(())
+    }
+}
+
+/// See [`Pattern::glob`].
+fn glob_of(text: &str) -> String {
+    let mut glob = String::new();
+    for item in StrftimeItems::new(text) {
+        match item {
+            Item::Literal(text) | Item::Space(text) => glob.push_str(&glob::Pattern::escape(text)),
+            Item::Numeric(_, Pad::None | Pad::Zero) => glob.push_str("[0-9]*"),
+            // Two neighbouring stars would mean directories. A star of the pattern's own stands in brackets.
+            _ if glob.ends_with('*') => {}
+            _ => glob.push('*'),
+        }
+    }
+    glob
+}
+
+/// How a conversion is to be understood in a glob: it stands for nothing with a slash in it.
+pub(super) const GLOB_OPTIONS: MatchOptions =
+    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+
+/// Names that globs fit.
+#[derive(Debug)]
+pub(super) struct Names(Vec<glob::Pattern>);
+
+impl Names {
+    /// Those that one of these fits.
+    pub(super) fn of(globs: &[String]) -> Self {
+        Self(globs.iter().filter_map(|glob| glob::Pattern::new(glob).ok()).collect())
+    }
+
+    /// Whether this path is one of them.
+    pub(super) fn have(&self, path: &Path) -> bool {
+        self.0.iter().any(|glob| glob.matches_path_with(path, GLOB_OPTIONS))
     }
 }
 
@@ -227,11 +274,16 @@ mod tests {
             let pattern = Pattern::new(text, 0, at(13, 5)).unwrap();
             let other = pattern.of_netns(3, 0);
             assert_eq!(other.name_in(&Utc, at(13, 5)), name);
-            assert!(Pattern::is_name_of_netns(Path::new(name)) && !Pattern::is_name_of_netns(Path::new(text)));
+            assert!(pattern.names_of_netns().have(Path::new(name)), "{name}");
+            assert!(!pattern.names_of_netns().have(&pattern.name(at(13, 5))));
+            assert!(!other.names_of_netns().have(Path::new(name)), "{name} is the own one of such a pattern");
         }
-        let again = Pattern::new("/ct.log", 0, 0).unwrap().of_netns(12, 1);
-        assert_eq!(again.name_in(&Utc, 0), "/ct.netns-12-2.log");
-        assert!(!Pattern::is_name_of_netns(Path::new("/x.netns-3/ct.netns-")));
+        let pattern = Pattern::new("/ct.log", 0, 0).unwrap();
+        assert_eq!(pattern.of_netns(12, 1).name_in(&Utc, 0), "/ct.netns-12-2.log");
+        assert!(!pattern.names_of_netns().have(Path::new("/x.netns-3/ct.netns-")));
+        let of_one = Names::of(&pattern.globs_of_netns(Some(1)));
+        assert!(["/ct.netns-1.log", "/ct.netns-1-2.log"].iter().all(|name| of_one.have(Path::new(name))));
+        assert!(!["/ct.netns-12.log", "/ct.log"].iter().any(|name| of_one.have(Path::new(name))));
     }
 
     #[test]
@@ -309,6 +361,19 @@ mod tests {
             minutes.gave(Path::new("/var/ct.1300"), at(13, 5), 0)
                 && !pattern("/var/ct.%H%M", 0).gave(Path::new("/var/ct.1300"), at(13, 5), 0)
         );
+    }
+
+    #[test]
+    fn segments_of_other_namespaces_have_names_by_the_moment_their_ids_and_how_many_there_were_before() {
+        let pattern = Pattern { text: "/var/ct.%s".into(), rotate_minutes: 0 };
+        let begun = at(13, 5);
+        let gave = |id, name: &str| {
+            let path = PathBuf::from(format!("/var/{name}.{}", begun / SECOND));
+            pattern.gave_for_netns(id, &path, begun, 0)
+        };
+        assert!(gave(3, "ct.netns-3") && gave(3, "ct.netns-3-2") && gave(3, "ct.netns-3-12"));
+        assert!(!gave(3, "ct.netns-4") && !gave(3, "ct.netns-3-02") && !gave(3, "ct.netns-3-1") && !gave(3, "ct"));
+        assert!(!gave(3, "old.netns-3"), "of another pattern");
     }
 
     #[test]

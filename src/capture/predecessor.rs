@@ -47,6 +47,10 @@ pub(super) struct Past {
     pub(super) created: u64,
     /// Its number in its run; `None` of a file of version 2, which has none.
     pub(super) number: Option<u64>,
+    /// When its run began; of version 2, as it was begun itself.
+    pub(super) run: u64,
+    /// The id of the network namespace that was recorded; `None`: the recorder's own.
+    pub(super) netns: Option<u32>,
     /// Until when it tells.
     pub(super) end: u64,
     /// Whether it has no footer.
@@ -93,6 +97,14 @@ impl Origin {
         header.host == self.host && (same_boot && same_namespace || over_starts)
     }
 
+    /// The same of one that was recorded of another network namespace, by a recorder here whose pattern names it: it does not tell in which
+    /// namespace that recorder was.
+    pub(super) fn has_surely_elsewhere(&self, header: &Header) -> bool {
+        let same_boot = self.boot_id != [0; 16] && header.boot_id == self.boot_id;
+        let is_known = same_boot || self.knows_its_machine();
+        header.host == self.host && header.machine == self.machine && is_known
+    }
+
     /// That of a recording of another network namespace, with this header.
     pub(super) fn of(header: &Header) -> Self {
         let Header { host, boot_id, namespace, machine, .. } = header;
@@ -128,6 +140,12 @@ pub(super) fn examine(path: &Path, own: &Origin) -> Result<Found, Unreadable> {
 /// Looks into a file of version 3, which is ours if its header is. It is read piece by piece, and may change meanwhile.
 pub(super) fn examine_segment(path: &Path, is_ours: impl Fn(&Header) -> bool) -> Result<Found, Unreadable> {
     open(path)?.map_or(Ok(Found::Nothing), |file| examine_file(&file, is_ours))
+}
+
+/// The header of a segment, be it at work or not, if that is whole.
+pub(super) fn header_of(path: &Path) -> Option<Header> {
+    let bytes = pieces::front(&open(path).ok()??).ok()?;
+    Segment::open_front(&bytes).ok()?.header().ok().cloned()
 }
 
 /// The notes in a segment, as far as it can be read.
@@ -168,11 +186,13 @@ fn examine_file(file: &File, is_ours: impl Fn(&Header) -> bool) -> Result<Found,
         return Ok(Found::Foreign);
     }
     let pieces = Pieces { file, front: &front, length };
-    let (created, number) = (header.created, Some(header.segment_number));
-    Ok(Found::Ours(match pieces.closed()? {
-        Some(end) => Past { created, number, end, cut_off: false },
-        None => Past { created, number, end: pieces.last_event()?.unwrap_or(created), cut_off: true },
-    }))
+    let (end, cut_off) = match pieces.closed()? {
+        Some(end) => (end, false),
+        None => (pieces.last_event()?.unwrap_or(header.created), true),
+    };
+    let number = Some(header.segment_number);
+    let (created, run, netns) = (header.created, header.recorder_started, header.netns());
+    Ok(Found::Ours(Past { created, number, run, netns, end, cut_off }))
 }
 
 fn examine_legacy(file: &legacy::File<'_>, own: &Origin) -> Found {
@@ -188,7 +208,7 @@ fn examine_legacy(file: &legacy::File<'_>, own: &Origin) -> Found {
     });
     let end = records.last().map_or(created, |record| record.start.get().max(record.end.get()));
     // Its writer left no footer, whether it was stopped or cut off.
-    Found::Ours(Past { created, number: None, end, cut_off: false })
+    Found::Ours(Past { created, number: None, run: created, netns: None, end, cut_off: false })
 }
 
 #[cfg(test)]
@@ -234,6 +254,11 @@ mod tests {
         examine(file.path(), &own())
     }
 
+    /// That of a segment with the header of these tests.
+    fn until(end: u64, cut_off: bool) -> Past {
+        Past { created: 100, number: Some(0), run: 0, netns: None, end, cut_off }
+    }
+
     fn past(bytes: &[u8]) -> Past {
         match of(bytes) {
             Ok(Found::Ours(past)) => past,
@@ -246,19 +271,16 @@ mod tests {
         let mut writer = segment(&header(), 200..300);
         writer.finish(Closing::Stopped, 400).unwrap();
         writer.write_out().unwrap();
-        assert_eq!(past(writer.output()), Past { created: 100, number: Some(0), end: 400, cut_off: false });
+        assert_eq!(past(writer.output()), until(400, false));
     }
 
     #[test]
     fn one_cut_off_ends_with_its_last_whole_block_however_long_it_is() {
-        assert_eq!(
-            past(segment(&header(), 0..0).output()),
-            Past { created: 100, number: Some(0), end: 100, cut_off: true }
-        );
+        assert_eq!(past(segment(&header(), 0..0).output()), until(100, true));
         for count in [10, 40_000] {
             let writer = segment(&header(), 200..200 + count);
             let mut bytes = writer.output().clone();
-            assert_eq!(past(&bytes), Past { created: 100, number: Some(0), end: 199 + count, cut_off: true });
+            assert_eq!(past(&bytes), until(199 + count, true));
             let length = bytes.len();
             // A cut within the last block, and a payload that never reached the disk.
             assert_eq!(past(&bytes[..length - 1]).end, 198 + count);
@@ -298,6 +320,11 @@ mod tests {
             assert!(!own.has_surely(&Header { host: "other".into(), machine: [9; 16], ..header() }));
             assert!(!own.has_surely(&Header { namespace: 6, ..header() }));
         }
+        let elsewhere = |header: &Header| lane.has_surely_elsewhere(header);
+        let of_three = Header { namespace: ctrecorder_format::header::namespace(6, Some(3)), ..named_alike([9; 16]) };
+        assert!(elsewhere(&of_three) && elsewhere(&Header { boot_id: [1; 16], ..of_three.clone() }));
+        assert!(!elsewhere(&Header { machine: [8; 16], boot_id: [1; 16], ..of_three.clone() }), "in a container, say");
+        assert!(!elsewhere(&Header { host: "other".into(), ..of_three }));
         let begun_anew = Header { namespace: 6, machine: [9; 16], ..header() };
         assert!(main.has_surely(&begun_anew) && main.has(&begun_anew), "a container's namespace of before");
         assert!(!lane.has_surely(&begun_anew), "another namespace of this start");
@@ -357,7 +384,7 @@ mod tests {
         let found = |host: &str| examine(file.path(), &Origin { host: host.into(), ..own() });
         match found("vm") {
             // The last time of tests/data/v2/tcp.list.utc.txt, and the header's begin.
-            Ok(Found::Ours(Past { created, number: None, end, cut_off })) => {
+            Ok(Found::Ours(Past { created, number: None, end, cut_off, .. })) => {
                 assert_eq!((created / NS_PER_SECOND, end, cut_off), (LEGACY_BEGUN, LEGACY_END, false));
             }
             other => panic!("{other:?}"),

@@ -66,7 +66,8 @@ pub(super) enum Format {
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if let Some(age_ns) = arguments.retention {
         let (zone, mut out) = (arguments.zone.zone(), io::stdout().lock());
-        return retention::run(&arguments.paths, age_ns, arguments.output, &zone, &mut out);
+        let asked = (arguments.paths.as_slice(), arguments.of_netns);
+        return retention::run(asked, age_ns, arguments.output, &zone, &mut out);
     }
     let clock = arguments.zone.clock();
     let mut remarks = Vec::new();
@@ -79,6 +80,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     }
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let removals = removals(&journal, arguments.of_netns);
     let journal = arguments.of_netns.of(journal, |error| failures.push(error));
     let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let zone = arguments.zone.zone();
@@ -93,6 +95,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     for file in journal.files() {
         has_damage |= read(file, &mut reading, &mut filtered, &mut report);
     }
+    reading.heed_removals(&removals);
     if reading.has_version_2() {
         report.line("files of version 2 do not tell what was lost: what they cover may have gaps");
     }
@@ -110,6 +113,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Status::Done if !covered.gaps.is_empty() || filtered.left_flows_out() => Status::No,
         status => status,
     })
+}
+
+/// What a recorder's own files tell, if those of another network namespace are asked for: what was removed of these.
+fn removals(journal: &Journal, of_netns: OfNetns) -> Reading {
+    let mut reading = Reading::default();
+    if !of_netns.is_another() {
+        return reading;
+    }
+    for file in journal.files() {
+        // What cannot be read is told where it is asked for.
+        let _ = file.open().and_then(|source| {
+            let version = source.parse()?;
+            if version.header().is_some_and(|header| header.netns().is_none()) {
+                reading.add(&source, &version, Look::Directory, &mut |_| {});
+            }
+            Ok(())
+        });
+    }
+    reading
 }
 
 /// What was asked for. Who asks since a time behind the end of all asks up to now.

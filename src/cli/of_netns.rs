@@ -19,6 +19,11 @@ impl OfNetns {
         }
     }
 
+    /// Whether the files of another network namespace than the recorder's own are wanted, and no others.
+    pub(super) fn is_another(self) -> bool {
+        matches!(self.netns, Some(Netns::Id(_)))
+    }
+
     /// Whether a file is wanted that was recorded in the namespace of this id, or in the recorder's own.
     pub(super) fn wants(self, id: Option<u32>) -> bool {
         self.netns.is_none_or(|netns| netns.is(id))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::coverage::{Format, now};
+use super::of_netns::OfNetns;
 use super::{Report, Status};
 use crate::journal::{Journal, Shown};
 use crate::output::Zone;
@@ -22,7 +23,7 @@ struct Older<'j> {
 
 /// Names the files that tell of what was before `age_ns` ago; the exit status is 1 if there are any.
 pub(super) fn run(
-    paths: &[PathBuf],
+    (paths, of_netns): (&[PathBuf], OfNetns),
     age_ns: u64,
     format: Format,
     zone: &Zone,
@@ -32,6 +33,7 @@ pub(super) fn run(
     let mut failures = Vec::new();
     // Every file counts, also one that tells only what others do.
     let journal = Journal::find(paths, |error| failures.push(error));
+    let journal = of_netns.of(journal, |error| failures.push(error));
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
     failures.into_iter().for_each(|failure| report.failure(failure));
     let mut older = Vec::new();

@@ -216,7 +216,10 @@ impl Chain {
     /// was begun at the earliest, is one of all up to its own number.
     fn retired_in(&self, numbers: Range<u64>, header: &Header, begin: u64) -> u64 {
         let all = self.retired.get(&header.host).map_or(&[][..], Vec::as_slice);
-        let of_run = |told: &&Retirement| header.recorder_started < told.to && told.to <= header.created;
+        let of_run = |told: &&Retirement| {
+            let of_netns = told.netns.is_none() || told.netns == header.netns();
+            of_netns && header.recorder_started < told.to && told.to <= header.created
+        };
         let of_these = || all.iter().filter(of_run).filter(|told| numbers.contains(&told.segment.into()));
         let reaching = of_these().filter(|told| told.from <= begin).map(|told| u64::from(told.segment) + 1);
         let whole_until = reaching.max().unwrap_or(numbers.start);

@@ -121,7 +121,7 @@ fn note(text: &mut String, note: &Note) {
     let Note { from, to, value, .. } = note;
     let (cause, gap, lost) = (note.cause(), note.is_gap(), note.lost());
     line(text, format_args!("note {from} {to} cause {cause:?} gap {gap} lost {lost:?} value {value}"));
-    if let Some(Retirement { from, to, segment }) = Retirement::of(note) {
+    if let Some(Retirement { from, to, segment, .. }) = Retirement::of(note) {
         line(text, format_args!("told of {from} {to} segment {segment}"));
     }
 }

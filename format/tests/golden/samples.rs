@@ -249,9 +249,9 @@ fn retired() -> Vec<u8> {
     let at = |hour: u64| CREATED + hour * 3600 * NS;
     let mut writer =
         writer(&Header { tag: 0x0dead, recorder_started: at(0), segment_number: 48, created: at(48), ..header() });
-    let single = Retirement { from: at(0), to: at(1), segment: 0 };
-    let reaching = Retirement { from: at(0) - 24 * 3600 * NS, to: at(2), segment: 1 };
-    let kept = Retirement { from: at(2), to: at(3), segment: 2 };
+    let single = Retirement { from: at(0), to: at(1), segment: 0, netns: None };
+    let reaching = Retirement { from: at(0) - 24 * 3600 * NS, to: at(2), segment: 1, netns: None };
+    let kept = Retirement { from: at(2), to: at(3), segment: 2, netns: None };
     for (moment, told) in [single, reaching, kept].iter().enumerate() {
         writer.note(&told.note(at(48) + moment as u64 * NS));
     }

@@ -119,7 +119,7 @@ impl Others {
         if self.recordings.contains_key(&id) || self.ids.is_own(id) {
             return;
         }
-        self.begun = clock::now().max(self.begun + 1);
+        self.begun = begun_after(self.begun, clock::now());
         let queue = Arc::new(own.beside(self.options.queue));
         self.statistics.lost_in_queue.add(queue.push(&mut events));
         let elsewhere = Elsewhere {
@@ -253,9 +253,30 @@ impl Others {
     }
 }
 
+/// When a recording begins that follows one begun then: now, but at no moment that another has. Where the clock was set back since, by
+/// seconds or years, it is as it is.
+const fn begun_after(last: u64, now: u64) -> u64 {
+    if now <= last && last - now < clock::SECOND { last + 1 } else { now }
+}
+
 impl Recording {
     /// Whether its thread has ended, or never began.
     fn has_ended(&self) -> bool {
         self.thread.as_ref().map_or(true, JoinHandle::is_finished)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_recordings_begin_at_one_moment_and_none_in_a_year_that_the_clock_has_left() {
+        const YEAR: u64 = 365 * 86_400 * clock::SECOND;
+        let now = 50 * YEAR;
+        assert_eq!(begun_after(now - 5, now), now);
+        assert_eq!(begun_after(now, now), now + 1);
+        assert_eq!(begun_after(now + 1, now), now + 2);
+        assert_eq!(begun_after(now + YEAR, now), now);
     }
 }

@@ -10,7 +10,6 @@ use super::super::error::StartError;
 use super::super::pattern::Pattern;
 use super::super::predecessor::Origin;
 use super::super::queue::{Command, Queue};
-use super::super::retention::Retention;
 use super::super::run::{EndTogether, Options};
 use super::super::segments::Segments;
 use super::super::statistics::Statistics;
@@ -80,14 +79,14 @@ impl Elsewhere {
         }
         let first = self.header(&door, found.as_ref());
         let own = Origin::of(&first);
-        let not_running = neighbours::not_running_before(&self.pattern(0), &own, self.begun);
+        let not_running = neighbours::not_running_before(&self.options.pattern, self.id, &own, first.created);
         let segments = self.create(first)?;
         tracing::info!("{}: recording", segments.path().display());
         let wanted = self.options.wanted();
         let prior_audible = found.is_some_and(|found| found.reported_all);
         let table = Table::new(wanted, self.options.poll, prior_audible, &self.queue, &self.statistics).behind(door);
-        let retention = Retention::new(self.options.limits, &self.pattern(0), own);
-        Recording::new(segments, not_running, table, &self.queue, &self.statistics, None, retention).run()?;
+        // What is too much of it, or too old, the recorder removes that has begun this.
+        Recording::new(segments, not_running, table, &self.queue, &self.statistics, None, None).run()?;
         Ok(End::Recorded)
     }
 

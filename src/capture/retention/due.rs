@@ -7,8 +7,8 @@ use super::Limits;
 /// A segment as far as the limits ask.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
-    /// When it was begun, ns since the epoch.
-    pub(super) created: u64,
+    /// When it was begun, by the clock as it was set later, ns since the epoch.
+    pub(super) begun: u64,
     /// Its bytes.
     pub(super) bytes: u64,
 }
@@ -18,7 +18,7 @@ pub(super) struct Candidate {
 pub(super) struct Holds {
     /// Now, ns since the epoch.
     pub(super) now: u64,
-    /// The bytes of the segment that is being written.
+    /// The bytes of the segments that are being written.
     pub(super) fixed_bytes: u64,
     /// What the file system has free; `None` if that cannot be told.
     pub(super) free: Option<u64>,
@@ -56,7 +56,7 @@ pub(super) fn due(limits: &Limits, candidates: &[Candidate], room: &Holds) -> Ve
         room.now.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))
     });
     let why = |candidate: &Candidate| {
-        let why = if begun_before.is_some_and(|moment| candidate.created < moment) {
+        let why = if begun_before.is_some_and(|moment| candidate.begun < moment) {
             Why::Age
         } else if limits.max_size.is_some_and(|limit| bytes > limit) {
             Why::Size
@@ -81,7 +81,7 @@ mod tests {
 
     /// Segments of an hour and 100 bytes each, the oldest one of `hours` ago.
     fn segments(hours: u64) -> Vec<Candidate> {
-        (1..=hours).rev().map(|hour| Candidate { created: NOW - hour * 3600 * NS, bytes: 100 }).collect()
+        (1..=hours).rev().map(|hour| Candidate { begun: NOW - hour * 3600 * NS, bytes: 100 }).collect()
     }
 
     fn due_of(limits: Limits, hours: u64, fixed_bytes: u64, free: Option<u64>) -> Vec<Why> {

@@ -1,7 +1,7 @@
 //! The thread that looks for what is to be removed, and removes it. It alone opens files of the journal for that.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,31 +12,22 @@ use std::thread::JoinHandle;
 use ctrecorder_format::Retirement;
 use nix::sys::statvfs::statvfs;
 
+use super::super::clock::{self, SECOND, StepWatch};
+use super::super::files;
 use super::super::pattern::Pattern;
 use super::super::predecessor::Origin;
-use super::super::{clock, files};
 use super::Limits;
+use super::doomed::{Doomed, survivors};
 use super::doubt::{Doubt, Moment};
 use super::due::{Candidate, Holds, Why, due};
-use super::own::{self, Finder, Own, Version};
+use super::own::{Finder, Journals, Own};
 use super::pace::{Pace, Share};
 use super::room::Room;
 use crate::file::{self, Identity};
 use crate::hold;
 
-/// Of a run that was cut off, what it said in so many of its last segments it may not have done: a note and what comes of it are
-/// seconds apart, and new segments may have been asked for meanwhile.
-const UNSETTLED: usize = 4;
-
-/// A segment that is to be removed.
-#[derive(Debug)]
-pub(super) struct Doomed {
-    path: PathBuf,
-    version: Version,
-    /// What the journal says of it.
-    pub(super) told: Retirement,
-    why: Why,
-}
+/// What was recorded in this time tells whether the clock has been as it is for long.
+const WEEK_NS: u64 = 7 * 86_400 * SECOND;
 
 /// The segment that says so, and its length with the notes in it.
 #[derive(Debug)]
@@ -110,6 +101,8 @@ impl Keeper {
             room: Room::default(),
             doubt: limits.max_age.map(Doubt::new),
             pace: Pace::default(),
+            clock: StepWatch::begin(),
+            was_set: false,
         };
         Self { worker: None, work: Some(work), stop }
     }
@@ -193,6 +186,9 @@ struct Work {
     /// If there is a limit of age.
     doubt: Option<Doubt>,
     pace: Pace,
+    clock: StepWatch,
+    /// The clock was set just before the last look.
+    was_set: bool,
 }
 
 impl Work {
@@ -208,16 +204,19 @@ impl Work {
             (self.current, self.said_too_large) = (current.to_path_buf(), false);
             self.stuck.clear();
         }
-        let segments = self.finder.find((current, identity));
-        let held = hold::look(&self.base, segments.iter().map(|own| own.path.as_path())).err();
+        let was_set = self.clock.step().is_some();
+        // The note of it may come a moment later than the first look.
+        let unsettled = std::mem::replace(&mut self.was_set, was_set) || was_set;
+        let journals = self.finder.find((current, identity), unsettled);
+        let held = hold::look(&self.base, journals.closed.iter().map(|own| own.path.as_path())).err();
         let is_held = self.say(held.map(|held| held.to_string()));
-        let (doomed, is_urgent) = if is_held { Default::default() } else { self.doomed(&segments, current) };
+        let (doomed, is_urgent) = if is_held { Default::default() } else { self.doomed(&journals, current, unsettled) };
         let is_first = std::mem::take(&mut self.first);
         if is_first && let Some(left) = self.finder.left_behind() {
             tracing::warn!("{left}");
         }
-        let survivors = if is_first { survivors(&segments) } else { Vec::new() };
-        let goes = |told: &Retirement| doomed.iter().any(|doomed| same(&doomed.told, told));
+        let survivors = if is_first { survivors(&journals.closed) } else { Vec::new() };
+        let goes = |told: &Retirement| doomed.iter().any(|doomed| doomed.is(told));
         let kept = survivors.into_iter().filter(|told| !goes(told)).collect();
         Report::Looked { doomed, is_urgent, kept }
     }
@@ -234,32 +233,40 @@ impl Work {
         why.is_some()
     }
 
-    /// What is to go, the oldest first, and whether more is to go as soon as that is done.
-    fn doomed(&mut self, segments: &[Own], current: &Path) -> (Vec<Doomed>, bool) {
+    /// What is to go, the oldest first, and whether more is to go as soon as that is done. `unsettled`: the clock was set just now, and what
+    /// segments say of that comes a moment later.
+    fn doomed(&mut self, journals: &Journals, current: &Path, unsettled: bool) -> (Vec<Doomed>, bool) {
+        let Journals { closed: segments, written } = journals;
         let now = Moment { wall: clock::now(), steady: clock::steady() };
         let current_bytes = current.metadata().map_or(0, |metadata| metadata.len());
         self.warn_of_size(current, current_bytes);
         let free: Vec<_> = segments.iter().filter(|own| !self.stuck.contains(&own.path)).collect();
         let candidates: Vec<_> =
-            free.iter().map(|own| Candidate { created: own.past.created, bytes: own.version.bytes }).collect();
+            free.iter().map(|own| Candidate { begun: own.begun, bytes: own.version.bytes }).collect();
         let room = Holds {
             now: now.wall,
             // Were those counted that cannot be removed, everything else would have to make room for them.
-            fixed_bytes: current_bytes,
+            fixed_bytes: written.iter().fold(current_bytes, |sum, written| sum.saturating_add(written.bytes)),
             free: free_bytes(current).and_then(|free| self.room.expected(now.steady, free)),
         };
         let min_free = self.limits.min_free.filter(|limit| !self.is_beyond(*limit, &candidates, room.free));
         let newest = segments.iter().map(|own| own.past.end).max();
         let is_due = due(&self.limits, &candidates, &room).contains(&Why::Age);
         let synchronised = clock::kept().ok().map(|kept| kept.synchronised);
-        let doubted = self.doubt.as_mut().is_some_and(|doubt| doubt.holds(now, newest, synchronised, is_due));
-        let max_age = self.limits.max_age.filter(|_| !doubted);
+        let doubted = self
+            .doubt
+            .as_mut()
+            .is_some_and(|doubt| doubt.holds(now, (newest, recorded(segments, now.wall)), synchronised, is_due));
+        let max_age = self.limits.max_age.filter(|_| !doubted && !unsettled);
         let limits = Limits { max_age, min_free, ..self.limits };
         let demanded = due(&Limits { max_age: None, ..limits }, &candidates, &room).len();
         let due = due(&limits, &candidates, &room);
         let Share { count, is_urgent } = self.pace.share(&limits, due.len(), demanded, segments.len());
-        let doomed = free.into_iter().zip(due).take(count).map(|(own, why)| Doomed::new(own, why));
-        (doomed.collect(), is_urgent)
+        let doomed: Vec<_> = free.into_iter().zip(due).take(count).collect();
+        let goes = |own: &Own| doomed.iter().any(|(doomed, _)| doomed.path == own.path);
+        let stay = segments.iter().filter(|own| !goes(own)).map(|own| own.past.netns);
+        let left: HashSet<_> = stay.chain(written.iter().map(|written| written.netns)).collect();
+        (doomed.into_iter().map(|(own, why)| Doomed::new(own, why, &left)).collect(), is_urgent)
     }
 
     fn warn_of_size(&mut self, current: &Path, bytes: u64) {
@@ -303,7 +310,7 @@ impl Work {
             match doomed.unlink() {
                 Ok(()) => {
                     tracing::info!("{}: removed: {}", doomed.path.display(), doomed.why.text());
-                    (removed.count, removed.bytes) = (removed.count + 1, removed.bytes + doomed.version.bytes);
+                    (removed.count, removed.bytes) = (removed.count + 1, removed.bytes + doomed.bytes());
                 }
                 Err(error) => {
                     self.say_stuck(&doomed.path, &error);
@@ -330,24 +337,6 @@ impl Work {
     }
 }
 
-impl Doomed {
-    /// What it knew of earlier ones is not to go with it.
-    fn new(own: &Own, why: Why) -> Self {
-        let Own { path, version, past, number } = own.clone();
-        let known = Retirement::standing(&own::retirements(&path));
-        let from = known.iter().map(|told| told.from).fold(past.created, u64::min);
-        let told = Retirement { from, to: past.end.max(from), segment: u32::try_from(number).unwrap_or(u32::MAX) };
-        Self { path, version, told, why }
-    }
-
-    fn unlink(&self) -> io::Result<()> {
-        if Version::at(&self.path) != Some(self.version) {
-            return Err(io::Error::other("it is another file now, or was changed"));
-        }
-        fs::remove_file(&self.path)
-    }
-}
-
 impl Announced {
     /// Sees to it that the notes, and the name of the file that holds them, outlive the machine. The file is opened anew: an error
     /// of the disk is told once to everyone who has it open, and the recorder's own sync is to hear of it, too.
@@ -362,19 +351,11 @@ impl Announced {
     }
 }
 
-/// Whether both are about one segment.
-fn same(one: &Retirement, other: &Retirement) -> bool {
-    (one.to, one.segment) == (other.to, other.segment)
-}
-
-/// What the last run said to be removed, and is there: it was cut off, or someone put it back.
-fn survivors(segments: &[Own]) -> Vec<Retirement> {
-    let is_there = |told: &Retirement| {
-        let number = |own: &Own| u32::try_from(own.number).unwrap_or(u32::MAX);
-        segments.iter().any(|own| (own.past.end, number(own)) == (told.to, told.segment))
-    };
-    let notes: Vec<_> = segments.iter().rev().take(UNSETTLED).flat_map(|own| own::retirements(&own.path)).collect();
-    Retirement::standing(&notes).into_iter().filter(is_there).collect()
+/// For how long, in ns, the recorder's own journal tells of the last week.
+fn recorded(segments: &[Own], now: u64) -> u64 {
+    let since = now.saturating_sub(WEEK_NS);
+    let own_journal = segments.iter().filter(|own| own.past.netns.is_none());
+    own_journal.map(|own| own.past.end.min(now).saturating_sub(own.begun.max(since))).fold(0, u64::saturating_add)
 }
 
 /// What the file system of this file has free for others than root.

@@ -27,10 +27,7 @@ pub(crate) fn left_behind(pattern: &Pattern, now: u64) -> Option<LeftBehind> {
 
 /// The same, without opening those that are known to be none.
 pub(super) fn look(pattern: &Pattern, own: &Origin, now: u64, is_known: impl Fn(&Path) -> bool) -> Option<LeftBehind> {
-    if Pattern::is_name_of_netns(&pattern.name(now)) {
-        // All that is not of this namespace would be taken for left behind.
-        return None;
-    }
+    let of_netns = pattern.names_of_netns();
     let glob = pattern.glob();
     let used = neighbours::fitting(&glob).filter_map(|(_, path)| path.parent().map(Path::to_path_buf));
     let directories: BTreeSet<_> = used.chain([pattern.directory(now), pattern.fixed_directory()]).collect();
@@ -38,8 +35,8 @@ pub(super) fn look(pattern: &Pattern, own: &Origin, now: u64, is_known: impl Fn(
     let mut left = None;
     for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())) {
         let path = entry.path();
-        // Those of other network namespaces have limits, and patterns, of their own.
-        if is_known(&path) || Pattern::is_name_of_netns(&path) {
+        // Those of other network namespaces are held to the limits, too.
+        if is_known(&path) || of_netns.have(&path) {
             continue;
         }
         let is_left =

@@ -1,13 +1,17 @@
 //! Which of its own segments a recorder removes, and how it says so: `--max-age`, `--max-size`, `--min-free`.
 //!
-//! The oldest go first, never the one being written, and never what is not surely one of its own: what another machine or namespace
+//! One recorder has one of these, for the journals of all network namespaces that it records or recorded, those that are gone included.
+//!
+//! The oldest go first, whoever's they are, never one being written, and never what is not surely one of its own: what another machine or namespace
 //! recorded, or has a name that the pattern does not give for it, squeezed files, those of the C program and those whose header is damaged
 //! stay. A file named `HOLD` stops all of it.
 //!
-//! The order of a removal is a contract (docs/format.md, "What was removed"): the writing thread puts a note into the segment
-//! ([`Retention`]); once that is in the file, a thread of its own (`keeper`) syncs it and only then unlinks. So neither a slow disk
+//! The order of a removal is a contract (docs/format.md, "What was removed"): the thread that writes the recorder's own journal puts a note
+//! into the segment ([`Retention`]); once that is in the file, a thread of its own (`keeper`) syncs it and only then unlinks. So neither a slow disk
 //! nor a crowded directory holds up the recording, and a crash leaves no segment missing without a word.
 
+mod begun;
+mod doomed;
 mod doubt;
 mod due;
 mod keeper;
@@ -31,7 +35,8 @@ use super::statistics::Statistics;
 use crate::file;
 pub(crate) use left::left_behind;
 
-use keeper::{Announced, Doomed, Keeper, Removed, Report};
+use doomed::Doomed;
+use keeper::{Announced, Keeper, Removed, Report};
 
 /// How often it is looked whether something is to be removed, beside at the start and after each rotation.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -180,7 +185,8 @@ impl Retention {
             Report::Looked { doomed, is_urgent, kept } => {
                 let now = clock::now();
                 kept.iter().for_each(|told| segments.writer().note(&told.kept(now)));
-                doomed.iter().for_each(|doomed| segments.writer().note(&doomed.told.note(now)));
+                let told = doomed.iter().flat_map(Doomed::all_told);
+                told.for_each(|told| segments.writer().note(&told.note(now)));
                 if is_urgent {
                     self.next = Instant::now();
                 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::slice::from_ref;
 
-use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Note, Record, Retirement, V4, V6};
 
 use super::behind::Behind;
 use super::choice::Choice;
@@ -272,7 +272,8 @@ impl<O: Output> Sink for Stream<'_, O> {
             Some(Cause::TableRead) => self.reading(note, &told),
             // What this output leaves open, and what was recorded when, it says itself, and what the recorder removed is no matter of
             // what was made of the rest.
-            Some(Cause::LeftOpen | Cause::Recorded | Cause::Retired | Cause::Kept) => {}
+            Some(Cause::LeftOpen | Cause::Recorded) => {}
+            _ if Retirement::of(note).is_some() => {}
             _ => self.out.keep(|output| output.note(&told)),
         }
         if !self.has_notes {

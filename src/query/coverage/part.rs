@@ -3,7 +3,8 @@
 use ctrecorder_format::block::flags;
 use ctrecorder_format::legacy;
 use ctrecorder_format::{
-    BlockHeader, BlockKind, Body, Cause, Closing, Content, Damage, DirectoryEntry, Fault, Head, Header, Note, Segment,
+    BlockHeader, BlockKind, Body, Cause, Closing, Content, Damage, DirectoryEntry, Fault, Head, Header, Note,
+    Retirement, Segment,
 };
 
 use super::times::Times;
@@ -231,9 +232,9 @@ fn went_on(segment: &Segment<'_>) -> bool {
 /// Whether a note tells of a gap, of what was known or recorded of flows then, of what was removed, or that the same times came
 /// again.
 fn tells(note: &Note) -> bool {
-    const TELLING: [Cause; 6] =
-        [Cause::Account, Cause::TableRead, Cause::NotRead, Cause::Retired, Cause::Kept, Cause::Recorded];
-    note.is_gap() || note.sets_back() || note.cause().is_some_and(|cause| TELLING.contains(&cause))
+    const TELLING: [Cause; 4] = [Cause::Account, Cause::TableRead, Cause::NotRead, Cause::Recorded];
+    let is_telling = note.cause().is_some_and(|cause| TELLING.contains(&cause));
+    note.is_gap() || note.sets_back() || is_telling || Retirement::of(note).is_some()
 }
 
 /// A loss with a further one. One of nothing is none: then only bytes were put in.

@@ -21,6 +21,8 @@ pub struct Several(pub Vec<String>);
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
     parts: Vec<Part>,
+    /// What the recorder's own journal tells to have been removed of others, where that is not among the parts.
+    elsewhere: Vec<Note>,
 }
 
 /// The segments of one run of a recorder, or a file that is of none.
@@ -80,6 +82,17 @@ impl Reading {
     /// Takes what another reading gathered, as if its files had been read behind those of this one.
     pub fn join(&mut self, other: Self) {
         self.parts.extend(other.parts);
+        self.elsewhere.extend(other.elsewhere);
+    }
+
+    /// Has those removals count that another reading of files of this host tells of: a recorder's own journal tells what it removed of
+    /// those of other network namespaces.
+    pub fn heed_removals(&mut self, other: &Self) {
+        let host = self.parts.iter().find_map(|part| part.host.as_ref());
+        let own = other.parts.iter().filter(|part| host.is_some() && part.host.as_ref() == host);
+        let is_elsewhere = |note: &&Note| Retirement::of(note).is_some_and(|told| told.netns.is_some());
+        let notes: Vec<_> = own.flat_map(|part| &part.notes).filter(is_elsewhere).copied().collect();
+        self.elsewhere.extend(notes);
     }
 
     /// The host and the network namespace that the first file of which that is known was recorded on: the name may be
@@ -99,6 +112,7 @@ impl Reading {
         if hosts.len() > 1 {
             return Err(Several(hosts.into_iter().map(|host| host.escape_debug().to_string()).collect()));
         }
+        let elsewhere = self.elsewhere.clone();
         let runs = self.runs();
         one_namespace(&runs)?;
         let Some(Outermost { span, first, last }) = outermost(&runs) else { return Ok(None) };
@@ -106,7 +120,7 @@ impl Reading {
         gaps.sort_unstable();
         // A file and its squeezed form tell of the same gaps.
         gaps.dedup();
-        let retired = retired(&runs, &gaps);
+        let retired = retired(&runs, &elsewhere, &gaps);
         let reaches_begin = retired.iter().any(|gap| gap.to == span.from);
         gaps.extend(retired);
         gaps.extend(derived(&runs, &gaps));
@@ -321,12 +335,15 @@ fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
     gaps
 }
 
-/// What was removed as the recorder was told to, and is not told of by a file that is there all the same, or by a note.
-fn retired(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
+/// What was removed as the recorder was told to, and is not told of by a file that is there all the same, or by a note. Removals of
+/// this journal are told by it, or, by the id of its network namespace, by the recorder's own.
+fn retired(runs: &[Run], elsewhere: &[Note], noted: &[Gap]) -> Vec<Gap> {
     let known = known(runs, noted);
-    let notes = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.notes);
+    let netns = runs.iter().find_map(|run| split(run.namespace).1);
+    let notes = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.notes).chain(elsewhere);
     let left = |told: Retirement| complement(known.iter().copied(), told.from, told.to);
-    let spans = Retirement::standing(notes).into_iter().flat_map(left);
+    let of_this = |told: &Retirement| told.netns.is_none() || told.netns == netns;
+    let spans = Retirement::standing(notes).into_iter().filter(of_this).flat_map(left);
     joined(spans.map(|span| Gap::unknown(span.from, span.to, RETIRED)).collect())
 }
 

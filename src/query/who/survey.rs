@@ -135,7 +135,8 @@ fn of_host(host: &str, files: Vec<Surveyed>) -> Vec<Recorded> {
         let namespace = file.reading.recorder().map_or(0, |(_, namespace)| namespace);
         namespaces.entry(namespace).or_default().push(file);
     }
-    namespaces.into_iter().map(|(namespace, files)| Recorded::of(name(Some(namespace)), files)).collect()
+    let recorded = namespaces.into_iter().map(|(namespace, files)| Recorded::of(name(Some(namespace)), files));
+    recorded.map(|recorded| recorded.heeding_removals(&reading)).collect()
 }
 
 /// What these files tell together.
@@ -151,5 +152,12 @@ impl Recorded {
         // They are of one recorder, so that this does not fail.
         let coverage = reading.clone().coverage().ok().flatten();
         Self { name, files, reading, coverage }
+    }
+
+    /// The same with what the others of its host tell to have been removed of it.
+    fn heeding_removals(mut self, others: &Reading) -> Self {
+        self.reading.heed_removals(others);
+        self.coverage = self.reading.clone().coverage().ok().flatten();
+        self
     }
 }

@@ -23,6 +23,7 @@ mod refusals;
 mod removed;
 mod retention;
 mod retention_guards;
+mod retention_netns;
 mod rotation;
 mod sandbox;
 mod service;

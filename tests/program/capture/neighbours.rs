@@ -127,6 +127,17 @@ fn a_second_recorder_on_the_pattern_is_refused_and_told_the_file() {
     assert_eq!(first.list().len(), 20);
 }
 
+/// A name as a recorder of all network namespaces gives it is a recorder's own where the pattern has it.
+#[test]
+fn a_second_recorder_on_a_pattern_that_names_a_network_namespace_is_refused() {
+    let namespace = Namespace::new("named");
+    let first = Recorder::start(&namespace, "ct.netns-1.%s", &[]);
+    let file = first.directory().join("ct.netns-1.%S%M");
+    let second = namespace.enter(|| answer(ctrecorder().args(["capture", "-F", "-f"]).arg(file)));
+    assert_eq!(second.status, 5, "{}", second.stderr);
+    assert!(second.stderr.contains("another recorder is writing this file"), "{}", second.stderr);
+}
+
 /// Without the directory's lock, two may look before either has created its segment.
 #[test]
 fn of_many_that_start_at_once_on_one_pattern_one_records() {

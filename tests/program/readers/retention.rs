@@ -11,7 +11,8 @@ use crate::program::Answer;
 
 /// What a recorder says of the segment with this number, removed with all since `from` (a number, too): each is 600 s long.
 fn removal(from: u64, number: u32) -> Retirement {
-    Retirement { from: BEGIN + from * 600 * NS, to: BEGIN + (u64::from(number) + 1) * 600 * NS, segment: number }
+    let (from, to) = (BEGIN + from * 600 * NS, BEGIN + (u64::from(number) + 1) * 600 * NS);
+    Retirement { from, to, segment: number, netns: None }
 }
 
 /// Six segments of a run that follow each other. The last one but one tells of these removals, and the last one takes these back.

@@ -76,7 +76,7 @@ proptest! {
         let (mut parts, truth) = left(&history);
         let turn = turn.min(parts.len());
         parts.rotate_left(turn);
-        let Some(coverage) = (Reading { parts }).coverage().unwrap() else {
+        let Some(coverage) = (Reading { parts, ..Reading::default() }).coverage().unwrap() else {
             prop_assert!(truth.is_empty());
             return Ok(());
         };
