@@ -55,6 +55,9 @@ pub enum Cause {
     Retired = NO_GAP | 8,
     /// A segment that [`Cause::Retired`] told of, in the same words, is still there.
     Kept = NO_GAP | 9,
+    /// The network namespace recorded, another one than the recorder's own, had ended by then; `value` holds how many of its flows
+    /// were open. They ended with it.
+    NamespaceGone = NO_GAP | 10,
 }
 
 impl Cause {
@@ -81,6 +84,7 @@ impl Cause {
             0x8007 => Self::NotRead,
             0x8008 => Self::Retired,
             0x8009 => Self::Kept,
+            0x800a => Self::NamespaceGone,
             _ => return None,
         })
     }
@@ -99,7 +103,8 @@ impl Cause {
             | Self::LeftOpen
             | Self::NotRead
             | Self::Retired
-            | Self::Kept => false,
+            | Self::Kept
+            | Self::NamespaceGone => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -134,6 +139,7 @@ impl Cause {
             Self::NotRead => "table of the kernel not read",
             Self::Retired => "removed by retention",
             Self::Kept => "not removed after all",
+            Self::NamespaceGone => "network namespace gone",
         }
     }
 }

@@ -41,6 +41,16 @@ pub(super) enum Command {
     Stop,
     /// Write all there is, and end at once.
     StopNow,
+    /// The same, for the network namespace that is recorded has ended.
+    Gone(Gone),
+}
+
+/// When a network namespace ended: not before everything was heard up to `since`, and `by` that moment at the latest, both ns since the
+/// epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gone {
+    pub(super) since: u64,
+    pub(super) by: u64,
 }
 
 /// What [`Queue::take`] found.
@@ -101,9 +111,18 @@ impl Queue {
         Ok(Self::with_bell(limit, Arc::new(bell)))
     }
 
-    /// A queue for at most `limit` events that is filled from the same socket: its bell wakes the same draining side.
-    pub(super) fn beside(&self, limit: usize) -> Self {
-        Self::with_bell(limit, Arc::clone(&self.bell))
+    /// A queue for as many events that is filled from the same socket, so that its bell wakes the same draining side, and that holds
+    /// what is `waiting` already.
+    pub(super) fn beside(&self, waiting: Vec<Element>) -> Self {
+        let beside = Self::with_bell(self.limit, Arc::clone(&self.bell));
+        let events = waiting.iter().map(|element| match element {
+            Element::Events(events) => events.len(),
+            Element::Note(_) => 0,
+        });
+        let events = events.sum();
+        *beside.state() = State { elements: waiting.into(), events, ..State::default() };
+        beside.depth.store(events, Ordering::Relaxed);
+        beside
     }
 
     fn with_bell(limit: usize, bell: Arc<EventFd>) -> Self {
@@ -128,6 +147,11 @@ impl Queue {
     /// How many events may wait.
     pub(super) const fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Whether events wait.
+    pub(super) fn holds_events(&self) -> bool {
+        self.state().events > 0
     }
 
     /// Adds the events, and empties their vector for the next ones; returns how many of them, the last ones, found no

@@ -13,7 +13,7 @@ use ctrecorder_format::{Cause, Note};
 use super::clock::{self, StepWatch};
 use super::error::StartError;
 use super::manager::Manager;
-use super::queue::{Command, Element, Queue};
+use super::queue::{Command, Element, Gone, Queue};
 use super::quiet::Quiet;
 use super::retention::Retention;
 use super::sandbox::Sandbox;
@@ -67,7 +67,8 @@ impl<'a> Recording<'a> {
         silence: Option<Duration>,
         retention: Option<Retention>,
     ) -> Self {
-        let now = clock::now();
+        // Another network namespace may have ended by now: what was heard of it was from when its segment was begun.
+        let now = if segments.are_of_own_netns() { clock::now() } else { segments.pushed().0 };
         let next_rotation = segments.next_rotation(now);
         statistics.segments.add(1);
         statistics.segment_begun.set(segments.pushed().0);
@@ -128,7 +129,8 @@ impl<'a> Recording<'a> {
                         self.table.hurry();
                     }
                     Command::Stop => {}
-                    Command::StopNow => return self.stop(),
+                    Command::StopNow => return self.stop(None),
+                    Command::Gone(gone) => return self.stop(Some(gone)),
                     Command::Flush => self.flush(),
                     Command::NewSegment => self.new_segment(),
                 }
@@ -136,7 +138,7 @@ impl<'a> Recording<'a> {
             if let Some(latest) = self.ending
                 && (self.table.is_settled() || self.refusal.is_some() || Instant::now() >= latest)
             {
-                return self.stop();
+                return self.stop(None);
             }
             self.rotate_if_due(ticked);
             if ticked && self.overdue && self.sandbox.as_ref().is_some_and(Sandbox::is_left_behind) {
@@ -355,19 +357,30 @@ impl<'a> Recording<'a> {
         }
     }
 
+    /// Tells that the network namespace has ended.
+    fn vanish(&mut self, gone: Gone) {
+        let flows = self.table.vanish(gone, self.segments.writer());
+        let path = self.segments.path().display();
+        tracing::info!("{path}: the network namespace has ended, and with it {flows} flows");
+    }
+
     /// Ends, since no new segment can ever be had: whoever starts the recorder again has a sandbox around the new directory.
     fn leave(self) -> Result<(), StartError> {
         let place = self.segments.directory();
-        self.stop().and(Err(StartError::LeftBehind(place)))
+        self.stop(None).and(Err(StartError::LeftBehind(place)))
     }
 
-    /// Writes everything that was received, and the footer.
-    fn stop(mut self) -> Result<(), StartError> {
+    /// Writes everything that was received, and the footer; before that, if it is `gone`, the ends of all that was alive in what was recorded.
+    fn stop(mut self, gone: Option<Gone>) -> Result<(), StartError> {
         // The rest of the segment before may take its time; what happens meanwhile is heard, too.
         self.segments.settle();
-        let until = self.queue.wait_for_the_last();
+        let drained = self.queue.wait_for_the_last();
+        let until = gone.map_or(drained, |gone| gone.by);
         let rest = self.queue.take_all();
         self.write(rest);
+        if let Some(gone) = gone {
+            self.vanish(gone);
+        }
         if self.segments.is_removed() {
             self.look_for_file();
             self.rotate(clock::now());

@@ -1,5 +1,6 @@
 //! Lines of recording: whose files are read, one after the other, and what their notes tell of flows that ended unheard.
 
+use ctrecorder_format::header::split;
 use ctrecorder_format::{Cause, Content, Damage, Fault, Header, Note, Segment};
 
 use crate::journal::{Recorder, Version, told_to};
@@ -24,7 +25,8 @@ impl Default for Place {
     }
 }
 
-/// All runs of recorders on one network namespace of one host.
+/// All runs of recorders on one network namespace of one host; if that is not the recorder's own, on one and those that had its id
+/// before: they are gone, with their flows, when another one has it.
 #[derive(Debug)]
 struct Line {
     host: String,
@@ -55,13 +57,21 @@ pub(super) struct Lines {
     /// Whose file is read.
     line: Option<usize>,
     here: Option<Here>,
+    /// It is one of events, begun at this moment, ns since the epoch.
+    is_of_events: bool,
+    created: u64,
+}
+
+/// Whether two numbers are of one line.
+fn goes_on(one: u64, other: u64) -> bool {
+    one == other || split(one).1.is_some_and(|id| split(other).1 == Some(id))
 }
 
 impl Lines {
     /// A file begins.
     pub(super) fn begin(&mut self, file: &Version<'_>) -> Place {
         self.files = self.files.wrapping_add(1);
-        (self.line, self.here) = (None, None);
+        (self.line, self.here, self.is_of_events) = (None, None, false);
         if let Version::Three(segment) = file {
             self.segment(segment);
         }
@@ -70,19 +80,19 @@ impl Lines {
         Place { line, file: self.files, is_of_flows, is_nameless: matches!(file, Version::Two(_)) }
     }
 
-    /// A segment that tells of all flows alive in some namespace, or of those of some families and protocols: one of events at
-    /// its readings of the kernel's table, one of flows at its end.
+    /// A segment of which later ones tell what became of its flows. Most tell of all flows alive in some namespace, or of those of some
+    /// families and protocols, themselves: those of events at their readings of the kernel's table, those of flows at their end.
     fn segment(&mut self, segment: &Segment<'_>) {
         let Ok(header) = segment.header() else { return };
         let is_known = !header.host.is_empty() && header.namespace != 0;
         let is_of_events = header.content == Content::Events;
         let tells_of_all = (is_of_events || header.closing_keyframe) && header.filters.is_empty();
-        if !is_known || !tells_of_all {
+        if !is_known || !(is_of_events || tells_of_all) {
             return;
         }
         let told_to = told_to(header, segment);
         let last = (Recorder::of(header), header.segment_number);
-        let same = |line: &Line| line.host == header.host && line.namespace == header.namespace;
+        let same = |line: &Line| line.host == header.host && goes_on(line.namespace, header.namespace);
         let place = if let Some(place) = self.known.iter().position(same) {
             self.known.iter_mut().skip(place).take(1).for_each(|line| line.goes_on(last.clone(), told_to));
             place
@@ -94,7 +104,8 @@ impl Lines {
         // Of more lines than have a number, the rest is paired like files of version 2.
         if place < usize::from(NO_LINE) {
             self.line = Some(place);
-            self.here = is_of_events.then(|| Here { header: header.clone(), is_whole: true });
+            (self.is_of_events, self.created) = (is_of_events, header.created);
+            self.here = (is_of_events && tells_of_all).then(|| Here { header: header.clone(), is_whole: true });
         }
     }
 
@@ -126,7 +137,7 @@ impl Lines {
     /// Events may be missing.
     pub(super) fn gap(&mut self, note: &Note) {
         // Of the gaps that a segment of flows tells of, its end says what they came to.
-        if self.here.is_some()
+        if self.is_of_events
             && let Some(line) = self.line()
         {
             line.miss(note.from.get());
@@ -140,9 +151,9 @@ impl Lines {
         }
         if let Some(here) = &mut self.here {
             here.is_whole = false;
-            let created = here.header.created;
-            self.gap(&Note::at(created, Cause::Damaged));
         }
+        let created = self.created;
+        self.gap(&Note::at(created, Cause::Damaged));
     }
 
     /// Up to when the files told that were read before this one, ns since the epoch.
