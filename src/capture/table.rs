@@ -154,6 +154,14 @@ impl<'a> Table<'a> {
         self.due = Some(Instant::now());
     }
 
+    /// Nothing can be written for now: what is read would wait, and so would the namespace that it is read in. It is read later.
+    pub(super) fn pause(&mut self) {
+        if self.reading.is_some() {
+            self.abandon();
+            self.due = Some(Instant::now());
+        }
+    }
+
     /// What was lost is to be found out without delay.
     pub(super) fn hurry(&mut self) {
         self.due = self.due.map(|_| Instant::now());
@@ -169,7 +177,6 @@ impl<'a> Table<'a> {
     /// Adds what only the table knows to the statistics.
     pub(super) fn count(&mut self) {
         self.statistics.repeated.add(self.mirror.take_repeated());
-        self.statistics.alive.set(self.mirror.len() as u64);
     }
 
     /// Whether the kernel's table was read whole once.

@@ -1,7 +1,7 @@
 //! The way into another network namespace, for as long as something is asked there.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -78,7 +78,7 @@ impl Paths {
     /// Looks for all that leads into a namespace which has an id.
     fn look(ids: &mut RequestSocket) -> io::Result<Self> {
         let (mut by_id, mut seen, looked) = (HashMap::new(), HashSet::new(), Some(Instant::now()));
-        for path in candidates() {
+        for path in candidates()? {
             let Ok(namespace) = fs::metadata(&path) else { continue };
             if seen.insert((namespace.dev(), namespace.ino()))
                 && let Some((_, id)) = ask(&path, ids)?
@@ -115,11 +115,20 @@ pub(super) fn is_shortage(error: &io::Error) -> bool {
 }
 
 /// What may lead into some namespace: names first, for there are fewer.
-fn candidates() -> impl Iterator<Item = PathBuf> {
-    let entries = |directory| fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
-    let named = entries(NAMED).map(|entry| entry.path());
-    let is_process = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
-    named.chain(entries("/proc").filter(is_process).map(|entry| entry.path().join("ns/net")))
+fn candidates() -> io::Result<Vec<PathBuf>> {
+    let mut candidates: Vec<_> = entries(NAMED)?.iter().map(DirEntry::path).collect();
+    let is_process = |entry: &&DirEntry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    candidates.extend(entries("/proc")?.iter().filter(is_process).map(|entry| entry.path().join("ns/net")));
+    Ok(candidates)
+}
+
+/// What is in a directory that may not be there.
+fn entries(directory: &str) -> io::Result<Vec<DirEntry>> {
+    match fs::read_dir(directory) {
+        Ok(entries) => Ok(entries.filter_map(Result::ok).collect()),
+        Err(error) if is_shortage(&error) => Err(error),
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
 impl Door {
@@ -134,12 +143,12 @@ impl Door {
     /// Without CAP_SYS_ADMIN; if neither a name nor a process that may be looked at leads there; or if another one has the id now.
     pub(crate) fn within<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
         let unknown = || io::Error::new(io::ErrorKind::NotFound, "which one it is is not known");
-        let own = File::open("/proc/thread-self/ns/net")?;
         let namespace = self.doors.find(self.id.ok_or_else(unknown)?)?;
         let inode = namespace.metadata()?.ino();
         if *self.inode.get_or_insert(inode) != inode {
             return Err(another());
         }
+        let own = File::open("/proc/thread-self/ns/net")?;
         setns(&namespace, CloneFlags::CLONE_NEWNET)?;
         let result = self.recognise().map(|()| work());
         setns(&own, CloneFlags::CLONE_NEWNET)?;

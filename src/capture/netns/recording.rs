@@ -45,6 +45,8 @@ pub(super) struct Elsewhere {
     /// It is of the namespace that has the id now, and not perhaps of one that had it before.
     pub(super) is_sure: bool,
     pub(super) doors: Doors,
+    /// When the recorder was started, ns since the epoch.
+    pub(super) started: u64,
 }
 
 /// What was found there.
@@ -79,6 +81,8 @@ impl Elsewhere {
         let first = self.header(&door, found.as_ref());
         let own = Origin::of(&first);
         let not_running = neighbours::not_running_before(&self.pattern(0), &own, self.created);
+        // Since its start the recorder was at work: then it was the namespace that was not there.
+        let not_running = not_running.filter(|note| note.from.get() < self.started);
         let segments = self.create(first)?;
         tracing::info!("{}: recording", segments.path().display());
         let wanted = self.options.wanted();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::super::clock;
 use super::super::convert::Captured;
 use super::super::error::StartError;
 use super::super::queue::{Element, Queue};
@@ -21,6 +22,8 @@ pub(super) struct Terms {
     options: Arc<Options>,
     pub(super) statistics: Arc<Statistics>,
     doors: Doors,
+    /// When the recorder was started, ns since the epoch.
+    started: u64,
     /// No thread could be had: when to ask again.
     refused: Option<Instant>,
 }
@@ -43,7 +46,7 @@ pub(super) struct Writer {
 
 impl Terms {
     pub(super) fn new(options: Options, statistics: Arc<Statistics>) -> Self {
-        Self { options: Arc::new(options), statistics, doors: Doors::default(), refused: None }
+        Self { options: Arc::new(options), statistics, doors: Doors::default(), started: clock::now(), refused: None }
     }
 
     /// Whether a thread may be asked for.
@@ -72,6 +75,7 @@ impl Writer {
             created: self.begun.1,
             is_heard: self.is_heard || self.queue.holds_events(),
             doors: terms.doors.clone(),
+            started: terms.started,
             is_sure: self.is_sure,
         };
         match Builder::new().name(format!("netns {}", self.id)).spawn(move || elsewhere.record()) {

@@ -111,7 +111,16 @@ fn each_namespace_has_a_journal_and_the_same_tuples_in_two_are_two_flows() {
     assert_eq!(recorder.test().status, 0);
 
     let of = |arguments: &[&str]| list(&recorder, arguments).len();
-    assert_eq!(["own", "3", "7", "4"].map(|id| of(&["--netns", id])), [40, 40, 40, 0]);
+    assert_eq!(["own", "3", "7"].map(|id| of(&["--netns", id])), [40, 40, 40]);
+    for command in ["list", "coverage", "who 203.0.113.0:1024 --at @1"] {
+        let none = answer(ctrecorder().args(command.split(' ')).args(["--netns", "4"]).arg(recorder.directory()));
+        assert!(none.status == 2 && none.stdout.is_empty(), "{command}: {}", none.stdout);
+        assert!(
+            none.stderr.contains("no file of network namespace 4; there are those of own, 3, 7"),
+            "{}",
+            none.stderr
+        );
+    }
     let events = list(&recorder, &[]);
     assert_eq!(events.iter().filter(|line| line.ends_with(" [netns 3]")).count(), 40);
     assert_eq!(events.iter().filter(|line| line.ends_with(" [netns 7]")).count(), 40);
@@ -318,6 +327,10 @@ fn without_a_way_in_what_is_heard_is_recorded_and_who_does_not_say_none() {
     make_flows(&host.three, 10..20, false);
     wait_until("what is heard", || list(&recorder, &["--netns", "3"]).len() == 10);
     assert!(recorder.log().contains("netns{id=3}: no way into this network namespace"), "{}", recorder.log());
+    // There is nothing in the way of a sandbox.
+    assert!(recorder.log().contains("system calls are left"), "{}", recorder.log());
+    let status = fs::read_to_string(format!("/proc/{}/status", recorder.id())).unwrap();
+    assert!(status.contains("\nSeccomp:\t2\n"), "{status}");
     recorder.stop();
     let header = recorder.segments().iter().map(header).find(|header| header.netns() == Some(3)).unwrap();
     assert_eq!(split(header.namespace), (inode(&host.three) as u32, Some(3)));
