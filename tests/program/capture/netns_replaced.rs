@@ -174,11 +174,12 @@ fn between_two_namespaces_of_one_id_coverage_says_that_there_was_none() {
 /// Has the news of namespaces find hardly any room.
 fn narrow_news(recorder: &Recorder) {
     let id = recorder.id() as libc::pid_t;
-    // SAFETY: both calls take numbers alone, and what they return is a file descriptor that nobody else owns, or an error.
     let descriptor = |result: libc::c_long| {
         assert!(result >= 0, "{}", io::Error::last_os_error());
+        // SAFETY: the calls below return a file descriptor that nobody else owns, or an error.
         unsafe { OwnedFd::from_raw_fd(result as i32) }
     };
+    // SAFETY: it takes numbers alone.
     let process = descriptor(unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) });
     for entry in fs::read_dir(format!("/proc/{id}/fd")).unwrap() {
         let path = entry.unwrap().path();
@@ -186,6 +187,7 @@ fn narrow_news(recorder: &Recorder) {
             continue;
         }
         let number: i32 = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+        // SAFETY: likewise.
         let socket = descriptor(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) });
         if is_of_routes(&socket) {
             setsockopt(&socket, sockopt::RcvBuf, &0).unwrap();
