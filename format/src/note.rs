@@ -62,6 +62,9 @@ pub enum Cause {
     RetiredElsewhere = NO_GAP | 11,
     /// A segment that [`Cause::RetiredElsewhere`] told of, in the same words, is still there.
     KeptElsewhere = NO_GAP | 12,
+    /// The network namespace recorded, another one than the recorder's own, had ended by then; `value` holds how many of its flows
+    /// were open. They ended with it.
+    NamespaceGone = NO_GAP | 13,
 }
 
 impl Cause {
@@ -91,6 +94,7 @@ impl Cause {
             0x800a => Self::Recorded,
             0x800b => Self::RetiredElsewhere,
             0x800c => Self::KeptElsewhere,
+            0x800d => Self::NamespaceGone,
             _ => return None,
         })
     }
@@ -112,7 +116,8 @@ impl Cause {
             | Self::Kept
             | Self::Recorded
             | Self::RetiredElsewhere
-            | Self::KeptElsewhere => false,
+            | Self::KeptElsewhere
+            | Self::NamespaceGone => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -150,6 +155,7 @@ impl Cause {
             Self::Recorded => "only this was recorded",
             Self::RetiredElsewhere => "removed by retention in another network namespace",
             Self::KeptElsewhere => "not removed after all in another network namespace",
+            Self::NamespaceGone => "network namespace gone",
         }
     }
 }

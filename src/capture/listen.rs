@@ -135,6 +135,17 @@ impl<'a> Listener<'a> {
     /// Drains until the writing side says that it is for the last time. When a signal says to stop, what the kernel has
     /// delivered by that moment is drained before the writing side is told.
     pub(super) fn run(mut self) -> Result<(), StartError> {
+        let listened = self.listen();
+        let until = *listened.as_ref().unwrap_or(&self.whole_until);
+        self.hand_over_gap(true);
+        self.queue.drained(until);
+        // Whatever failed, what was received of other namespaces is written.
+        let finished = self.others.map_or(Ok(()), |others| others.finish(until));
+        listened.map(drop).and(finished)
+    }
+
+    /// The same without the end; returns up to when all was handed over, ns since the epoch.
+    fn listen(&mut self) -> Result<u64, StartError> {
         let mut stopping = false;
         if let Some(others) = &mut self.others {
             others.begin_all(self.queue);
@@ -150,12 +161,12 @@ impl<'a> Listener<'a> {
                 Err(error) => return Err(StartError::system("cannot wait for events")(error)),
             }
             self.queue.hush();
-            let heard = self.others.as_mut().map_or(Ok(()), Others::hear);
+            let (whole_until, queue) = (self.whole_until, self.queue);
+            let heard = self.others.as_mut().map_or(Ok(()), |others| others.hear(whole_until, queue));
             heard.map_err(StartError::system("cannot hear which network namespaces there are"))?;
-            if self.drain()?
-                && let Some(others) = &mut self.others
-            {
-                others.act(self.whole_until, self.queue);
+            let emptied = self.drain()?;
+            if let Some(others) = &mut self.others {
+                others.act(emptied, self.whole_until, self.queue);
             }
             self.lull();
             while let Ok(Some(signal)) = self.signals.read_signal() {
@@ -178,9 +189,7 @@ impl<'a> Listener<'a> {
                 break;
             }
         }
-        self.hand_over_gap(true);
-        self.queue.drained(until);
-        self.others.map_or(Ok(()), |others| others.finish(until))
+        Ok(until)
     }
 
     /// Tells every writing side to do something.
@@ -265,12 +274,13 @@ impl<'a> Listener<'a> {
 
     /// One system call's worth of events.
     fn receive(&mut self, malformed: &mut u64) -> Result<Received, StartError> {
-        let (wanted, tally, queue) = (&self.wanted, &mut self.tally, self.queue);
+        let (wanted, tally, queue, since) = (&self.wanted, &mut self.tally, self.queue, self.whole_until);
         let (own, others) = (&mut self.batch, &mut self.others);
+        others.iter_mut().for_each(Others::received);
         let take = |datagram: &[u8], netns: Option<u32>| {
             let arrived = clock::now();
             let batch = match (netns, others.as_mut()) {
-                (Some(id), Some(others)) => others.batch(id, queue).unwrap_or(own),
+                (Some(id), Some(others)) => others.batch(id, since, queue).unwrap_or(own),
                 _ => &mut *own,
             };
             for message in messages(datagram) {

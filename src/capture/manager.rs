@@ -17,6 +17,9 @@ const STARTING_MAX: Duration = Duration::from_secs(10);
 /// The figures are told so often.
 const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
+/// A journal whose writing side was not heard of for longer is one that hangs.
+const AGE_MAX: Duration = Duration::from_secs(5);
+
 /// The service manager, if there is one that listens.
 #[derive(Debug)]
 pub(super) struct Manager {
@@ -44,6 +47,11 @@ impl Manager {
         Self { socket, watches, rounds: 0, begun: Instant::now(), ready: false, status_told: None }
     }
 
+    /// Nobody.
+    pub(super) fn none() -> Self {
+        Self { socket: None, watches: false, rounds: 0, begun: Instant::now(), ready: false, status_told: None }
+    }
+
     /// To be called at every turn until the start is over: tells that it is, once the kernel's table `is_known`.
     pub(super) fn started(&mut self, is_known: bool) {
         if !self.ready && (is_known || self.begun.elapsed() >= STARTING_MAX) {
@@ -53,9 +61,10 @@ impl Manager {
     }
 
     /// To be called once a second by the side that writes: tells that the recorder is alive, if the draining side has come
-    /// round since, and from time to time how it does.
-    pub(super) fn tick(&mut self, rounds: u64, status: impl FnOnce() -> String) {
-        if self.watches && std::mem::replace(&mut self.rounds, rounds) != rounds {
+    /// round since, and the last of those that write was heard of at this `age`; and from time to time how it does.
+    pub(super) fn tick(&mut self, rounds: u64, age: Duration, status: impl FnOnce() -> String) {
+        let has_come_round = std::mem::replace(&mut self.rounds, rounds) != rounds;
+        if self.watches && has_come_round && age <= AGE_MAX {
             self.tell("WATCHDOG=1");
         }
         if self.socket.is_some() && self.status_told.is_none_or(|told| told.elapsed() >= STATUS_INTERVAL) {

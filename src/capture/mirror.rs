@@ -219,6 +219,13 @@ impl Mirror {
         self.found_in_segment += (before - self.len()) as u64;
     }
 
+    /// Writes ends at `moment` for all that is alive: what they are of has ended.
+    pub(super) fn end_all<W: Write>(&mut self, moment: u64, to: &mut Writer<W>) {
+        self.found_in_segment += self.len() as u64;
+        self.ipv4.end_all(moment, to);
+        self.ipv6.end_all(moment, to);
+    }
+
     /// The reading is over. If it was `whole`, all that is alive is known from here on.
     pub(super) fn end_reading(&mut self, whole: bool) {
         self.now.is_reading = false;

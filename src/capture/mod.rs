@@ -38,6 +38,7 @@ mod pidfile;
 mod pieces;
 mod predecessor;
 pub(crate) mod privileges;
+mod pulse;
 mod queue;
 mod quiet;
 mod recent;

@@ -41,6 +41,16 @@ pub(super) enum Command {
     Stop,
     /// Write all there is, and end at once.
     StopNow,
+    /// The same, for the network namespace that is recorded has ended.
+    Gone(Gone),
+}
+
+/// When a network namespace ended: not before everything was heard up to `since`, and `by` that moment at the latest, both ns since the
+/// epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gone {
+    pub(super) since: u64,
+    pub(super) by: u64,
 }
 
 /// What [`Queue::take`] found.
@@ -65,7 +75,7 @@ pub(super) struct Standing {
 /// The queue.
 #[derive(Debug)]
 pub(super) struct Queue {
-    limit: usize,
+    room: Arc<Room>,
     wake_at: usize,
     state: Mutex<State>,
     wake: Condvar,
@@ -76,8 +86,32 @@ pub(super) struct Queue {
     /// How often the draining side has come round.
     rounds: AtomicU64,
     closed: AtomicBool,
-    /// How many events wait, for whoever must not wait for the lock.
-    depth: AtomicUsize,
+}
+
+/// The room that queues filled by one draining side have in common: whatever they hold, memory has one bound.
+#[derive(Debug)]
+struct Room {
+    limit: usize,
+    /// How many events wait.
+    taken: AtomicUsize,
+}
+
+impl Room {
+    fn left(&self) -> usize {
+        self.limit.saturating_sub(self.taken.load(Ordering::Relaxed))
+    }
+
+    fn take(&self, events: usize) {
+        self.taken.fetch_add(events, Ordering::Relaxed);
+    }
+
+    fn give_back(&self, events: usize) {
+        self.taken.fetch_sub(events, Ordering::Relaxed);
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.left() <= self.limit / 2
+    }
 }
 
 #[derive(Debug, Default)]
@@ -98,47 +132,62 @@ impl Queue {
     /// A queue for at most `limit` events.
     pub(super) fn new(limit: usize) -> io::Result<Self> {
         let bell = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
-        Ok(Self::with_bell(limit, Arc::new(bell)))
+        let room = Room { limit: limit.max(1), taken: AtomicUsize::new(0) };
+        Ok(Self::with_bell(Arc::new(room), Arc::new(bell)))
     }
 
-    /// A queue for at most `limit` events that is filled from the same socket: its bell wakes the same draining side.
-    pub(super) fn beside(&self, limit: usize) -> Self {
-        Self::with_bell(limit, Arc::clone(&self.bell))
+    /// A queue that is filled from the same socket, so that its bell wakes the same draining side and it shares the room for events,
+    /// and that holds what is `waiting` already.
+    pub(super) fn beside(&self, waiting: Vec<Element>) -> Self {
+        let beside = Self::with_bell(Arc::clone(&self.room), Arc::clone(&self.bell));
+        let events = waiting.iter().map(|element| match element {
+            Element::Events(events) => events.len(),
+            Element::Note(_) => 0,
+        });
+        let events = events.sum();
+        beside.room.take(events);
+        *beside.state() = State { elements: waiting.into(), events, ..State::default() };
+        beside
     }
 
-    fn with_bell(limit: usize, bell: Arc<EventFd>) -> Self {
+    fn with_bell(room: Arc<Room>, bell: Arc<EventFd>) -> Self {
         Self {
-            limit: limit.max(1),
-            wake_at: WAKE_AT.min(limit / 2).max(1),
+            wake_at: WAKE_AT.min(room.limit / 2).max(1),
+            room,
             state: Mutex::default(),
             wake: Condvar::new(),
             bell,
             asked: AtomicU64::new(0),
             rounds: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            depth: AtomicUsize::new(0),
         }
     }
 
-    /// How many events wait.
+    /// How many events wait, in this one and those beside it.
     pub(super) fn depth(&self) -> usize {
-        self.depth.load(Ordering::Relaxed)
+        self.room.taken.load(Ordering::Relaxed)
     }
 
-    /// How many events may wait.
-    pub(super) const fn limit(&self) -> usize {
-        self.limit
+    /// How many may wait.
+    pub(super) fn limit(&self) -> usize {
+        self.room.limit
+    }
+
+    /// Whether events wait.
+    pub(super) fn holds_events(&self) -> bool {
+        self.state().events > 0
     }
 
     /// Adds the events, and empties their vector for the next ones; returns how many of them, the last ones, found no
     /// room and are counted in a gap.
     pub(super) fn push(&self, events: &mut Vec<Captured>) -> u64 {
         let mut state = self.state();
-        let room = self.limit.saturating_sub(state.events).min(events.len());
+        let room = self.room.left().min(events.len());
         let lost = &events[room..];
         let count = lost.len() as u64;
         let span = lost.first().zip(lost.last()).map(|(first, last)| (first.arrived, last.arrived));
         let ends = lost.iter().filter(|event| event.is_end()).count() as u64;
+        self.room.take(room);
         state.append(events.drain(..room));
         state.standing.lost_ends += ends;
         state.standing.lost_starts += count - ends;
@@ -147,13 +196,17 @@ impl Queue {
             state.note(Note::gap(from, to, count, cause));
         }
         events.clear();
-        let wake = state.events >= self.wake_at && state.stalled.is_none();
-        self.depth.store(state.events, Ordering::Relaxed);
+        let wake = self.is_worth_waking(&state) && state.stalled.is_none();
         drop(state);
         if wake {
             self.wake.notify_one();
         }
         count
+    }
+
+    /// Whether so many events wait that they should be taken at once.
+    fn is_worth_waking(&self, state: &State) -> bool {
+        state.events >= self.wake_at || (state.events > 0 && self.room.is_half_full())
     }
 
     /// Adds a note behind the events that wait.
@@ -252,7 +305,7 @@ impl Queue {
     pub(super) fn take(&self, deadline: Instant, stalled: Option<Cause>) -> Taken {
         let mut state = self.state();
         state.stalled = stalled;
-        while state.commands.is_empty() && !state.news && (stalled.is_some() || state.events < self.wake_at) {
+        while state.commands.is_empty() && !state.news && (stalled.is_some() || !self.is_worth_waking(&state)) {
             let Some(rest) = deadline.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) else {
                 break;
             };
@@ -264,16 +317,14 @@ impl Queue {
             // Nothing was taken, so nobody may rely on an answer.
             return Taken { commands, ..Taken::default() };
         }
-        state.events = 0;
-        self.depth.store(0, Ordering::Relaxed);
+        self.room.give_back(std::mem::take(&mut state.events));
         Taken { elements: std::mem::take(&mut state.elements), commands, standing: state.standing }
     }
 
     /// Takes all there is, at once, whatever stalls.
     pub(super) fn take_all(&self) -> VecDeque<Element> {
         let mut state = self.state();
-        state.events = 0;
-        self.depth.store(0, Ordering::Relaxed);
+        self.room.give_back(std::mem::take(&mut state.events));
         std::mem::take(&mut state.elements)
     }
 
@@ -281,6 +332,13 @@ impl Queue {
     /// every change is a single push, take or addition.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let events = self.state().events;
+        self.room.give_back(events);
     }
 }
 

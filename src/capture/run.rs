@@ -9,11 +9,13 @@ use std::time::Duration;
 use ctrecorder_format::{Family, Note};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::geteuid;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::daemon::{self, Report, Side};
 use super::delivery::Delivery;
 use super::error::StartError;
 use super::listen::{self, Listener, Wanted};
+use super::manager::Manager;
 use super::metrics::{Metrics, Sources};
 use super::netns::{Ids, Others};
 use super::pattern::Pattern;
@@ -86,9 +88,10 @@ impl Options {
         Wanted { protocols: self.protocols.clone(), families: self.families.clone() }
     }
 
-    /// Whether it gives up what it does not need. To look into other network namespaces takes what a sandbox is there to take away.
+    /// Whether it gives up what it does not need. To look into other network namespaces takes what a sandbox is there to take away, and
+    /// what another user does not have.
     const fn is_sandboxed(&self) -> bool {
-        self.sandbox && !self.all_netns
+        self.sandbox && (!self.all_netns || self.user.is_some())
     }
 }
 
@@ -156,6 +159,9 @@ impl Recorder {
         let signals = listen::signals()?;
         let pid_file = options.pid_file.as_deref().map(PidFile::lock).transpose()?;
         be_nice(options.nice)?;
+        if options.all_netns {
+            open_many();
+        }
         let mut socket = EventSocket::open(options.socket_buffer)?;
         let ids = options.all_netns.then(Ids::open).transpose()?;
         if ids.is_some() {
@@ -203,7 +209,7 @@ impl Recorder {
             tracing::warn!("recording as root: --user leaves whoever came to rule this recorder less");
         }
         if !options.is_sandboxed() {
-            let why = if options.sandbox { "--all-netns" } else { "--no-sandbox" };
+            let why = if options.sandbox { "--all-netns without --user" } else { "--no-sandbox" };
             tracing::warn!("no sandbox ({why}): whoever came to rule this recorder would have all that it has");
         }
         let sandbox = options.is_sandboxed().then(|| Sandbox::enter(&reach(options))).transpose();
@@ -253,7 +259,8 @@ impl Recorder {
         let sources = Sources { statistics: &statistics, queue: &queue, pattern: &pattern, started };
         let recording =
             Recording::new(self.segments, self.not_running, table, &queue, &statistics, self.silence, self.retention)
-                .within(self.sandbox);
+                .within(self.sandbox)
+                .under(Manager::find());
         let result = std::thread::scope(|scope| {
             let _guard = StopAnswering(metrics.as_ref());
             let writing = std::thread::Builder::new()
@@ -325,7 +332,19 @@ fn hand_over(identity: &Identity, segments: &Segments) -> Result<(), StartError>
 
 /// What a recorder has to reach once it has started.
 fn reach(options: &Options) -> Reach {
-    Reach { journal: options.pattern.fixed_directory(), pid_file: options.pid_file.clone() }
+    Reach {
+        journal: options.pattern.fixed_directory(),
+        pid_file: options.pid_file.clone(),
+        asks_for_netns: options.all_netns,
+    }
+}
+
+/// Each namespace takes some file descriptors, and nobody knows how many there will be: as many as this process may have.
+fn open_many() {
+    let limits = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }) {
+        tracing::warn!("no more than {:?} file descriptors can be had: {error}", limits.current);
+    }
 }
 
 fn be_nice(increment: i32) -> Result<(), StartError> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ctrecorder_format::{Cause, Note};
 
+use super::pulse::Pulses;
 use crate::netlink::event::Change;
 use crate::protocol;
 
@@ -52,14 +53,12 @@ pub(super) struct Statistics {
     pub(super) unremovable: Counter,
     /// Whole readings of the kernel's table.
     pub(super) readings: Counter,
-    /// Flows alive, as far as the journal tells.
-    pub(super) alive: Gauge,
     /// When the last event arrived that is recorded, ns since the epoch; 0: there was none.
     pub(super) last_event: Gauge,
-    /// When the current segment was begun, ns since the epoch.
+    /// When the current segment of the recorder's own network namespace was begun, ns since the epoch.
     pub(super) segment_begun: Gauge,
-    /// 1 while the disk refuses what is written.
-    pub(super) refused: Gauge,
+    /// How each journal does.
+    pub(super) pulses: Pulses,
 }
 
 impl Statistics {
@@ -89,11 +88,6 @@ pub(super) struct Counter(AtomicU64);
 impl Counter {
     pub(super) fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// Sets it to a sum that is made elsewhere.
-    pub(super) fn reach(&self, sum: u64) {
-        self.0.store(sum, Ordering::Relaxed);
     }
 
     pub(super) fn get(&self) -> u64 {

@@ -15,7 +15,7 @@ use super::convert::Captured;
 use super::listen::Wanted;
 use super::mirror::Mirror;
 use super::netns::Door;
-use super::queue::{Queue, Standing};
+use super::queue::{Gone, Queue, Standing};
 use super::statistics::Statistics;
 use crate::netlink::kernel::nfnl::{NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC};
 use crate::netlink::kernel::status::IPS_DYING;
@@ -154,6 +154,14 @@ impl<'a> Table<'a> {
         self.due = Some(Instant::now());
     }
 
+    /// Nothing can be written for now: what is read would wait, and so would the namespace that it is read in. It is read later.
+    pub(super) fn pause(&mut self) {
+        if self.reading.is_some() {
+            self.abandon();
+            self.due = Some(Instant::now());
+        }
+    }
+
     /// What was lost is to be found out without delay.
     pub(super) fn hurry(&mut self) {
         self.due = self.due.map(|_| Instant::now());
@@ -169,7 +177,6 @@ impl<'a> Table<'a> {
     /// Adds what only the table knows to the statistics.
     pub(super) fn count(&mut self) {
         self.statistics.repeated.add(self.mirror.take_repeated());
-        self.statistics.alive.set(self.mirror.len() as u64);
     }
 
     /// Whether the kernel's table was read whole once.
@@ -273,6 +280,21 @@ impl<'a> Table<'a> {
         if self.reading.take().is_some() {
             self.mirror.end_reading(false);
         }
+    }
+
+    /// The network namespace has ended, and with it every flow that is alive as far as is known: tells of that. Returns how many these
+    /// are.
+    pub(super) fn vanish(&mut self, gone: Gone, to: &mut Writer<File>) -> usize {
+        self.abandon();
+        let flows = self.mirror.len();
+        // Where all that was alive is known this says what a reading would: that none is left.
+        if self.mirror.is_known() && !self.account.is_open() {
+            let from = if self.mirror.prior() == 0 { gone.since.max(self.began) } else { self.began };
+            to.note(&Note::gap(from.min(gone.by), gone.by, 0, Cause::TableRead));
+        }
+        self.mirror.end_all(gone.by, to);
+        to.note(&Note::at(gone.by, Cause::NamespaceGone).with_value(flows as u64));
+        flows
     }
 
     fn try_later(&mut self) {

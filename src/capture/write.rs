@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ctrecorder_format::{Cause, Note};
@@ -13,7 +14,8 @@ use ctrecorder_format::{Cause, Note};
 use super::clock::{self, StepWatch};
 use super::error::StartError;
 use super::manager::Manager;
-use super::queue::{Command, Element, Queue};
+use super::pulse::Pulse;
+use super::queue::{Command, Element, Gone, Queue};
 use super::quiet::Quiet;
 use super::retention::Retention;
 use super::sandbox::Sandbox;
@@ -50,6 +52,9 @@ pub(super) struct Recording<'a> {
     silence: Option<Silence>,
     retention: Option<Retention>,
     manager: Manager,
+    pulse: Arc<Pulse>,
+    /// Blocks that are counted.
+    blocks: u64,
     sandbox: Option<Sandbox>,
     losses: Losses,
     /// When to end at the latest, once told to; before that it is found out what was lost.
@@ -67,10 +72,13 @@ impl<'a> Recording<'a> {
         silence: Option<Duration>,
         retention: Option<Retention>,
     ) -> Self {
-        let now = clock::now();
+        // Another network namespace may have ended by now: what was heard of it was from when its segment was begun.
+        let now = if segments.are_of_own_netns() { clock::now() } else { segments.pushed().0 };
         let next_rotation = segments.next_rotation(now);
         statistics.segments.add(1);
-        statistics.segment_begun.set(segments.pushed().0);
+        if segments.are_of_own_netns() {
+            statistics.segment_begun.set(segments.pushed().0);
+        }
         segments.writer().note(&Note::at(now, Cause::Started));
         if let Some(gap) = not_running {
             // It lasts until this very moment.
@@ -92,7 +100,9 @@ impl<'a> Recording<'a> {
             quiet,
             silence: silence.map(Silence::begin),
             retention,
-            manager: Manager::find(),
+            manager: Manager::none(),
+            pulse: statistics.pulses.join(),
+            blocks: 0,
             sandbox: None,
             losses,
             ending: None,
@@ -102,6 +112,11 @@ impl<'a> Recording<'a> {
     /// The same in a sandbox.
     pub(super) fn within(self, sandbox: Option<Sandbox>) -> Self {
         Self { sandbox, ..self }
+    }
+
+    /// The same with somebody who is to know how the recorder does.
+    pub(super) fn under(self, manager: Manager) -> Self {
+        Self { manager, ..self }
     }
 
     /// Writes until told to stop.
@@ -128,7 +143,8 @@ impl<'a> Recording<'a> {
                         self.table.hurry();
                     }
                     Command::Stop => {}
-                    Command::StopNow => return self.stop(),
+                    Command::StopNow => return self.stop(None),
+                    Command::Gone(gone) => return self.stop(Some(gone)),
                     Command::Flush => self.flush(),
                     Command::NewSegment => self.new_segment(),
                 }
@@ -136,7 +152,7 @@ impl<'a> Recording<'a> {
             if let Some(latest) = self.ending
                 && (self.table.is_settled() || self.refusal.is_some() || Instant::now() >= latest)
             {
-                return self.stop();
+                return self.stop(None);
             }
             self.rotate_if_due(ticked);
             if ticked && self.overdue && self.sandbox.as_ref().is_some_and(Sandbox::is_left_behind) {
@@ -173,13 +189,19 @@ impl<'a> Recording<'a> {
         }
         self.retain();
         self.table.count();
-        self.statistics.blocks.reach(self.segments.blocks());
-        self.statistics.refused.set(self.refusal.is_some().into());
+        self.pulse.beat(self.table.len(), self.refusal.is_some());
+        self.count_blocks();
         self.segments.writer().seal();
         self.segments.sync_if_due();
         self.look_for_file();
         self.losses.log();
-        self.manager.tick(self.queue.rounds(), || status(&self.segments, &self.table, self.statistics));
+        self.manager
+            .tick(self.queue.rounds(), self.statistics.pulses.age(), || status(&self.segments, self.statistics));
+    }
+
+    fn count_blocks(&mut self) {
+        let before = std::mem::replace(&mut self.blocks, self.segments.blocks());
+        self.statistics.blocks.add(self.blocks.saturating_sub(before));
     }
 
     /// Notes that nothing happened, if it did not for long. While the disk refuses, what happens waits in the queue.
@@ -256,6 +278,9 @@ impl<'a> Recording<'a> {
                 if refusal.map(|(kind, _)| kind) != Some(error.kind()) {
                     tracing::error!("{path}: {error}; events wait in memory, what finds no room there will be counted");
                 }
+                if refusal.is_none() {
+                    self.table.pause();
+                }
                 let full = is_full(&error);
                 self.refusal = Some((error.kind(), if full { Cause::DiskFull } else { Cause::DiskError }));
                 // What ails this file may not ail another one.
@@ -312,7 +337,9 @@ impl<'a> Recording<'a> {
                 (self.overdue, self.warned, self.removed) = (false, false, false);
                 self.table.begin_segment();
                 self.statistics.segments.add(1);
-                self.statistics.segment_begun.set(self.segments.pushed().0);
+                if self.segments.are_of_own_netns() {
+                    self.statistics.segment_begun.set(self.segments.pushed().0);
+                }
                 self.retention.iter_mut().for_each(Retention::rotated);
                 tracing::info!("{}: new segment", self.segments.path().display());
             }
@@ -350,24 +377,36 @@ impl<'a> Recording<'a> {
     /// Logs what was counted: once, if several network namespaces are recorded, for it is that of all.
     fn log_statistics(&mut self) {
         self.table.count();
+        self.count_blocks();
         if self.segments.are_of_own_netns() {
             tracing::info!("{}", self.statistics);
         }
     }
 
+    /// Tells that the network namespace has ended.
+    fn vanish(&mut self, gone: Gone) {
+        let flows = self.table.vanish(gone, self.segments.writer());
+        let path = self.segments.path().display();
+        tracing::info!("{path}: the network namespace has ended, and with it {flows} flows");
+    }
+
     /// Ends, since no new segment can ever be had: whoever starts the recorder again has a sandbox around the new directory.
     fn leave(self) -> Result<(), StartError> {
         let place = self.segments.directory();
-        self.stop().and(Err(StartError::LeftBehind(place)))
+        self.stop(None).and(Err(StartError::LeftBehind(place)))
     }
 
-    /// Writes everything that was received, and the footer.
-    fn stop(mut self) -> Result<(), StartError> {
+    /// Writes everything that was received, and the footer; before that, if it is `gone`, the ends of all that was alive in what was recorded.
+    fn stop(mut self, gone: Option<Gone>) -> Result<(), StartError> {
         // The rest of the segment before may take its time; what happens meanwhile is heard, too.
         self.segments.settle();
-        let until = self.queue.wait_for_the_last();
+        let drained = self.queue.wait_for_the_last();
+        let until = gone.map_or(drained, |gone| gone.by);
         let rest = self.queue.take_all();
         self.write(rest);
+        if let Some(gone) = gone {
+            self.vanish(gone);
+        }
         if self.segments.is_removed() {
             self.look_for_file();
             self.rotate(clock::now());
@@ -401,10 +440,21 @@ impl<'a> Recording<'a> {
 }
 
 /// How it goes, in a line for the service manager.
-fn status(segments: &Segments, table: &Table<'_>, statistics: &Statistics) -> String {
-    let (path, alive) = (segments.path().display(), table.len());
+fn status(segments: &Segments, statistics: &Statistics) -> String {
+    let pulses = &statistics.pulses;
+    let (path, alive) = (segments.path().display(), pulses.alive());
+    let into = match (pulses.refused(), pulses.count()) {
+        (0, ..=1) => "recording".into(),
+        (0, journals) => format!("recording {journals} network namespaces"),
+        (_, ..=1) => "NOTHING IS WRITTEN, the disk refuses, and events wait in memory: recording".into(),
+        (refused, journals) => {
+            format!(
+                "NOTHING IS WRITTEN to {refused} of {journals} journals, the disk refuses, and events wait in memory: recording"
+            )
+        }
+    };
     let (starts, ends, lost) = (statistics.starts.sum(), statistics.ends.sum(), statistics.lost());
-    format!("recording into {path}: {alive} flows alive; {starts} starts, {ends} ends received, {lost} events lost")
+    format!("{into} into {path}: {alive} flows alive; {starts} starts, {ends} ends received, {lost} events lost")
 }
 
 fn removed() -> io::Error {

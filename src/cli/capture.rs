@@ -50,9 +50,10 @@ pub struct Arguments {
     socket_buffer: u32,
 
     /// What the kernel does with ends that find no room in that buffer: hold them back until there is room, as long as its
-    /// table does not fill, or drop them
-    #[arg(long, value_name = "HOW", default_value = "reliable")]
-    delivery: Delivery,
+    /// table does not fill, or drop them. Without this: reliable; lossy with --all-netns, for only the table of its own namespace is
+    /// watched
+    #[arg(long, value_name = "HOW")]
+    delivery: Option<Delivery>,
 
     /// Look every so many seconds for the ends of flows that began before the recorder, which the kernel may not report; 0:
     /// never
@@ -186,7 +187,8 @@ mod recorder {
                 None => vec![Family::Ipv4, Family::Ipv6],
             },
             socket_buffer: arguments.socket_buffer as usize * 1024,
-            reliable: arguments.delivery == super::Delivery::Reliable,
+            // Of the other tables nobody knows how full they are.
+            reliable: arguments.delivery.map_or(!arguments.all_netns, |delivery| delivery == super::Delivery::Reliable),
             poll: (arguments.poll > 0).then(|| Duration::from_secs(arguments.poll.into())),
             queue: arguments.queue as usize,
             silence: (arguments.silence > 0).then(|| Duration::from_secs(arguments.silence.into())),

@@ -81,7 +81,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let removals = removals(&journal, arguments.of_netns);
-    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error))?;
     let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let zone = arguments.zone.zone();
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());

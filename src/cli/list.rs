@@ -68,7 +68,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Selected { filter, mut remarks } = arguments.selection.selected(&arguments.lines.zone.clock())?;
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
-    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error))?;
     let mut journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     // Starts and ends are put together file after file, in the order that was given, as `squeeze` does.
     if !arguments.squeezed {

@@ -1,5 +1,6 @@
 //! The option that chooses one network namespace's files, for every command that reads journals.
 
+use super::status::Misuse;
 use crate::journal::{Error, Journal, Netns};
 
 /// Whose files are read, where a recorder was started with --all-netns.
@@ -12,10 +13,13 @@ pub(super) struct OfNetns {
 
 impl OfNetns {
     /// Those of the files that are wanted.
-    pub(super) fn of(self, journal: Journal, failed: impl FnMut(Error)) -> Journal {
+    ///
+    /// # Errors
+    /// [`Misuse`], if there are only others.
+    pub(super) fn of(self, journal: Journal, failed: impl FnMut(Error)) -> Result<Journal, Misuse> {
         match self.netns {
-            Some(netns) => journal.of_netns(netns, failed),
-            None => journal,
+            Some(netns) => journal.of_netns(netns, failed).map_err(|error| Misuse(error.to_string())),
+            None => Ok(journal),
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) fn run(
     let mut failures = Vec::new();
     // Every file counts, also one that tells only what others do.
     let journal = Journal::find(paths, |error| failures.push(error));
-    let journal = of_netns.of(journal, |error| failures.push(error));
+    let journal = of_netns.of(journal, |error| failures.push(error))?;
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
     failures.into_iter().for_each(|failure| report.failure(failure));
     let mut older = Vec::new();

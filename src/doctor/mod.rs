@@ -68,7 +68,11 @@ pub fn at_start(options: &Options) -> Vec<Remark> {
         user: options.user.as_deref(),
         limits: options.limits,
     };
-    let not_right = examine_but_files(&subject).into_iter().filter(|finding| finding.verdict != Verdict::Ok);
+    let mut findings = examine_but_files(&subject);
+    if options.all_netns {
+        findings = findings.into_iter().map(tracking::beside_others).collect();
+    }
+    let not_right = findings.into_iter().filter(|finding| finding.verdict != Verdict::Ok);
     not_right.map(|finding| Remark { costs_records: finding.verdict == Verdict::Cost, text: finding.line() }).collect()
 }
 
@@ -83,6 +87,7 @@ fn examine_but_files(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(settings::buffer(subject.socket_buffer));
     }
     if subject.all_netns {
+        findings = findings.into_iter().map(tracking::beside_others).collect();
         findings.push(netns::examine());
     }
     findings.push(clock::examine());

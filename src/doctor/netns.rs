@@ -1,7 +1,7 @@
 //! The other network namespaces that a recorder of all of them would hear.
 
 use super::finding::Finding;
-use crate::capture::netns::Door;
+use crate::capture::netns::Doors;
 use crate::capture::settings;
 use crate::netlink::socket::{self, RequestSocket};
 
@@ -16,9 +16,10 @@ pub(super) fn examine() -> Finding {
         Ok(ids) => ids,
         Err(error) => return Finding::warning(name, format!("which have an id here cannot be told: {error}")),
     };
+    let doors = Doors::default();
     let (mut silent, mut closed) = (Vec::new(), Vec::new());
     for id in &ids {
-        match Door::of(*id).within(settings::reports_elsewhere) {
+        match doors.of(*id).within(settings::reports_elsewhere) {
             Ok(true) => {}
             Ok(false) => silent.push(*id),
             Err(_) => closed.push(*id),

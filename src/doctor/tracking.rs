@@ -5,7 +5,7 @@ use std::path::Path;
 
 use caps::{CapSet, Capability};
 
-use super::finding::{Finding, quoted};
+use super::finding::{Finding, Verdict, quoted};
 use super::modules::{CTNETLINK, Modules, NF_TABLES, Presence};
 use crate::capture::settings;
 use crate::netlink::Rule;
@@ -35,6 +35,15 @@ pub(super) fn examine(modules: &Modules, ctnetlink: Presence) -> Vec<Finding> {
         socket.map_or(Rules::Unknown("CAP_NET_ADMIN is needed to read the rules"), |socket| rules(socket, modules));
     findings.extend([answer, capability, tracking(&rules, table)]);
     findings
+}
+
+/// The same finding for a recorder of other network namespaces, too: it need not be this one in which flows are tracked.
+pub(super) fn beside_others(finding: Finding) -> Finding {
+    if finding.name != "tracking" || finding.verdict != Verdict::Cost {
+        return finding;
+    }
+    let found = format!("{}; others are recorded all the same", finding.found);
+    Finding { verdict: Verdict::Warning, found, mend: None, ..finding }
 }
 
 /// Whether connection tracking itself is in the kernel.
@@ -187,6 +196,16 @@ fn tracking(rules: &Rules, table: Option<u64>) -> Finding {
 mod tests {
     use super::super::Verdict;
     use super::*;
+
+    #[test]
+    fn a_host_that_tracks_nothing_itself_costs_a_recorder_of_others_nothing() {
+        let untracked = tracking(&Rules::None, Some(0));
+        assert!(untracked.verdict == Verdict::Cost && untracked.mend.is_some(), "{untracked:?}");
+        let beside = beside_others(untracked);
+        assert!(beside.verdict == Verdict::Warning && beside.mend.is_none(), "{beside:?}");
+        let missing = conntrack(None);
+        assert_eq!(beside_others(missing.clone()), missing);
+    }
 
     #[test]
     fn only_an_empty_table_without_any_rule_that_asks_for_it_is_no_tracking_for_sure() {

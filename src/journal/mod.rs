@@ -31,7 +31,7 @@ pub use follow::Follow;
 pub use keyframe::OpenRecords;
 pub(crate) use listing::{Found, in_order};
 pub use listing::{Journal, Member};
-pub use netns::Netns;
+pub use netns::{Netns, NoSuchNetns};
 pub use once::{Beside, Repeats, UNEVEN};
 pub(crate) use runs::{Place, came_behind, chain, successors, told_to};
 pub use scan::{Everything, Scan, Search, Select, Sink, THREADS_MAX};

@@ -1,6 +1,7 @@
 //! Network namespaces: each segment is of one, and the files of one can be told from those of others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
@@ -18,11 +19,37 @@ pub enum Netns {
 }
 
 impl Netns {
+    /// The one that a header tells of by this id, or by none.
+    fn of(id: Option<u32>) -> Self {
+        id.map_or(Self::Own, Self::Id)
+    }
+
     /// Whether it is the one that a header tells of by this id, or by none: [`Header::netns`](ctrecorder_format::Header::netns).
     pub fn is(self, id: Option<u32>) -> bool {
         match self {
             Self::Own => id.is_none(),
             Self::Id(own) => id == Some(own),
+        }
+    }
+}
+
+/// No file is of a network namespace that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no file of network namespace {wanted}; there are those of {}", list(there))]
+pub struct NoSuchNetns {
+    wanted: Netns,
+    there: Vec<Netns>,
+}
+
+fn list(there: &[Netns]) -> String {
+    there.iter().map(Netns::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Netns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own => write!(f, "own"),
+            Self::Id(id) => write!(f, "{id}"),
         }
     }
 }
@@ -36,14 +63,14 @@ impl FromStr for Netns {
 }
 
 impl Journal {
-    /// Those of the files that were recorded in this network namespace. A file whose header is damaged does not tell of which it is: it
+    /// Those of the files that were recorded in this network namespace, and those of which they are if there is none. A file whose header is damaged does not tell of which it is: it
     /// is left out, and told to `failed`, as is what cannot be read.
-    pub fn of_netns(self, netns: Netns, mut failed: impl FnMut(Error)) -> Self {
-        let mut kept = Vec::new();
+    pub fn of_netns(self, netns: Netns, mut failed: impl FnMut(Error)) -> Result<Self, NoSuchNetns> {
+        let (mut kept, mut others) = (Vec::new(), BTreeSet::new());
         for (place, file) in self.files().iter().enumerate() {
             match number(file) {
                 Ok(Some(number)) if netns.is(ctrecorder_format::header::split(number).1) => kept.push(place),
-                Ok(Some(_)) => {}
+                Ok(Some(number)) => drop(others.insert(ctrecorder_format::header::split(number).1)),
                 Ok(None) => failed(Error::at(file.path())(Refusal::Nonsense {
                     offset: 0,
                     what: "its header is damaged, so that nobody knows of which network namespace it is: left out"
@@ -52,7 +79,10 @@ impl Journal {
                 Err(error) => failed(error),
             }
         }
-        self.only(kept)
+        if kept.is_empty() && !others.is_empty() {
+            return Err(NoSuchNetns { wanted: netns, there: others.into_iter().map(Netns::of).collect() });
+        }
+        Ok(self.only(kept))
     }
 
     /// The files by network namespace: those of the recorder's own and those that do not tell first, then one journal for each

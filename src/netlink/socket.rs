@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 pub use events::{EventSocket, Received, may_hear_all_netns, receive_buffer_for};
-pub use netns::NetnsSocket;
+pub use netns::{NetnsSocket, netns_cookie};
 pub use requests::RequestSocket;
 
 /// Why connection tracking cannot be heard or asked, and what to do about it.
@@ -60,6 +60,14 @@ impl OpenError {
             Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT => Self::NoNetfilterNetlink,
             Errno::EPERM | Errno::EACCES => Self::NotPermitted,
             _ => Self::Io { source, what },
+        }
+    }
+
+    /// The error of the system that it comes from, if that says more.
+    pub(crate) fn into_io(self) -> io::Error {
+        match self {
+            Self::Io { source, .. } => source,
+            other => io::Error::other(other),
         }
     }
 

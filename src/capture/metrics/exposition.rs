@@ -100,8 +100,8 @@ impl Page {
         self.gauge("ctrecorder_segment_start_time_seconds", "When the current segment was begun, since 1970.", begun);
         self.gauge(
             "ctrecorder_disk_refusing",
-            "1 while the disk refuses what is written, else 0.",
-            statistics.refused.get(),
+            "1 while the disk refuses what is written to any journal, else 0.",
+            u8::from(statistics.pulses.refused() > 0),
         );
         let removed = "Segments removed for their age or size, or for want of room.";
         self.counter("ctrecorder_segments_removed_total", removed, statistics.retired.get());
@@ -114,7 +114,7 @@ impl Page {
         let statistics = sources.statistics;
         let readings = "Whole readings of the kernel's table: at the begin of each segment and after gaps.";
         self.counter("ctrecorder_resyncs_total", readings, statistics.readings.get());
-        self.gauge("ctrecorder_flows_alive", "Flows alive, as far as the journal tells.", statistics.alive.get());
+        self.gauge("ctrecorder_flows_alive", "Flows alive, as far as the journal tells.", statistics.pulses.alive());
         if let Some(count) = table.count() {
             self.gauge("ctrecorder_table_flows", "Flows in the kernel's table.", count);
         }

@@ -219,6 +219,14 @@ impl<A: Address> Side<A> {
         });
     }
 
+    pub(super) fn end_all<W: Write>(&mut self, moment: u64, to: &mut Writer<W>) {
+        self.flows.retain(|flow| {
+            to.push(&flow.ended_by(moment), None, moment);
+            false
+        });
+        self.prior = 0;
+    }
+
     pub(super) fn forget(&mut self) {
         self.waiting.clear();
         self.ended.clear();

@@ -1,99 +1,103 @@
 //! The other network namespaces that a recorder hears of (`--all-netns`): each has a queue, a thread that writes and a journal of
 //! its own, as if a recorder ran there; only what is heard comes through the one socket.
 //!
+//! An id is given again to another namespace, and what is heard comes with the id alone. So before anything is filed it is heard which
+//! ids were given and lost. What came of an id by the time when that was lost is of the namespace that had it. If the id was given again
+//! by then, it is of either, and gets a journal of its own that names neither, until the socket was empty once: from there on it
+//! is of the new one.
+//!
 //! | part | what it does |
 //! |---|---|
-//! | here | which of them have an id, and to whom goes what is heard |
+//! | here | to whom goes what is heard |
+//! | `ids` | which of them have an id |
+//! | `writer` | the queue and the thread of one, seen from the draining side |
 //! | `recording` | the recording of one |
 //! | `door` | goes in for a moment, to ask what can be asked only there |
 
 mod door;
+mod ids;
 mod recording;
+mod writer;
 
-pub(crate) use door::Door;
+pub(crate) use door::{Door, Doors};
+pub(super) use ids::Ids;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
 
 use ctrecorder_format::Note;
 
 use super::clock;
 use super::convert::Captured;
 use super::error::StartError;
-use super::queue::{Command, Element, Queue};
+use super::queue::{Command, Element, Gone, Queue};
 use super::run::Options;
 use super::statistics::Statistics;
 use crate::netlink::parse::Message;
-use crate::netlink::socket::{NetnsSocket, RequestSocket};
-use recording::{Elsewhere, End};
+use writer::{Terms, Writer};
 
-/// Which namespaces have an id, heard and asked.
-pub(super) struct Ids {
-    news: NetnsSocket,
-    all: RequestSocket,
-    /// The id that the recorder's own namespace has in itself, if somebody gave it one, when that was last asked.
-    own: Option<u32>,
-}
-
-impl Ids {
-    /// Hears of every id that is given from here on.
-    pub(super) fn open() -> Result<Self, StartError> {
-        Ok(Self { news: NetnsSocket::open()?, all: RequestSocket::open_for_netns_ids()?, own: None })
-    }
-
-    /// Whether this is the id that the recorder's own namespace has now.
-    fn is_own(&mut self, id: u32) -> bool {
-        let own = File::open("/proc/thread-self/ns/net").and_then(|own| self.all.netns_id(own.as_fd()));
-        self.own = own.ok().flatten();
-        self.own == Some(id)
-    }
-}
+/// So many times is drained, if the load does not let the socket become empty: more than the largest buffer can hold.
+const DRAINED: u64 = 8;
 
 /// The recordings of other namespaces, by their ids.
 pub(super) struct Others {
     ids: Ids,
-    options: Arc<Options>,
-    statistics: Arc<Statistics>,
-    /// What was heard of ids and not acted upon yet.
-    heard: Vec<Message>,
-    recordings: HashMap<u32, Recording>,
-    /// Those whose namespace has lost its id, until they have written everything: another one may have it by then.
-    ending: Vec<(u32, Recording)>,
+    /// What was heard up to now of ids is acted upon.
+    is_heard: bool,
+    /// Why it could not be heard.
+    deaf: Option<io::Error>,
+    /// Some news were lost.
+    has_missed: bool,
+    terms: Terms,
+    writers: HashMap<u32, Writer>,
+    /// Those that are given nothing any more, until they have written everything.
+    ending: Vec<(u32, Writer)>,
+    /// The ids that were lost and of which something may still be on its way from before.
+    left: HashMap<u32, Left>,
+    /// How often was drained.
+    round: u64,
     /// When the last one was begun, ns since the epoch: it is by this that they are told apart, so no two have the same.
     begun: u64,
     /// Why one of them ended, if it should not have.
     failed: Option<StartError>,
 }
 
-/// One of them.
-struct Recording {
-    queue: Arc<Queue>,
-    /// What is on its way from the socket to the queue.
-    batch: Vec<Captured>,
-    /// What its queue had asked when the socket was last looked at.
-    ticket: u64,
-    thread: io::Result<JoinHandle<Result<End, StartError>>>,
+/// An id that was lost.
+struct Left {
+    gone: Gone,
+    /// Another namespace has it since, or had it, or that is not known.
+    is_taken: bool,
+    /// How often had been drained by then.
+    round: u64,
 }
 
 impl Others {
     pub(super) fn new(ids: Ids, options: Options, statistics: Arc<Statistics>) -> Self {
-        let (options, begun) = (Arc::new(options), clock::now());
-        let (heard, recordings, ending) = (Vec::new(), HashMap::new(), Vec::new());
-        Self { ids, options, statistics, heard, recordings, ending, begun, failed: None }
+        Self {
+            ids,
+            is_heard: false,
+            deaf: None,
+            has_missed: false,
+            terms: Terms::new(options, statistics),
+            writers: HashMap::new(),
+            ending: Vec::new(),
+            left: HashMap::new(),
+            round: 0,
+            begun: clock::now(),
+            failed: None,
+        }
     }
 
     /// What becomes readable when an id is given or lost.
     pub(super) fn news(&self) -> BorrowedFd<'_> {
-        self.ids.news.as_fd()
+        self.ids.news()
     }
 
     /// Begins with every namespace that has an id. `own` is the queue of the recorder's own namespace.
     pub(super) fn begin_all(&mut self, own: &Queue) {
-        match self.ids.all.netns_ids() {
+        match self.ids.all() {
             Ok(ids) => ids.into_iter().for_each(|id| self.begin(id, own, Vec::new())),
             Err(error) => tracing::warn!(
                 "which other network namespaces there are is not known: {error}; they are recorded once they are heard"
@@ -101,103 +105,162 @@ impl Others {
         }
     }
 
+    /// Events come next that the socket held up to now, which had told everything up to `since` (ns since the epoch).
+    pub(super) const fn received(&mut self) {
+        self.is_heard = false;
+    }
+
     /// Where the events of the namespace with this id go; `None`: it is the recorder's own.
-    pub(super) fn batch(&mut self, id: u32, own: &Queue) -> Option<&mut Vec<Captured>> {
-        if !self.recordings.contains_key(&id) && self.ids.own != Some(id) {
+    pub(super) fn batch(&mut self, id: u32, since: u64, own: &Queue) -> Option<&mut Vec<Captured>> {
+        if !self.is_heard {
+            // Whatever was given or lost before these events came is heard by now.
+            self.deaf = self.hear(since, own).err();
+        }
+        if !self.writers.contains_key(&id) && !self.ids.was_own(id) {
             self.begin_heard(id, own, Vec::new(), true);
         }
-        self.recordings.get_mut(&id).map(|recording| &mut recording.batch)
+        self.writers.get_mut(&id).map(|writer| &mut writer.batch)
     }
 
-    fn begin(&mut self, id: u32, own: &Queue, events: Vec<Captured>) {
-        let is_heard = !events.is_empty();
-        self.begin_heard(id, own, events, is_heard);
+    fn begin(&mut self, id: u32, own: &Queue, waiting: Vec<Element>) {
+        let is_heard = !waiting.is_empty();
+        self.begin_heard(id, own, waiting, is_heard);
     }
 
-    /// Begins a recording, unless there is one, or the namespace is the recorder's own.
-    fn begin_heard(&mut self, id: u32, own: &Queue, mut events: Vec<Captured>, is_heard: bool) {
-        if self.recordings.contains_key(&id) || self.ids.is_own(id) {
+    /// Begins a recording, unless there is one, or the namespace is the recorder's own. What is `waiting` was heard of it.
+    fn begin_heard(&mut self, id: u32, own: &Queue, waiting: Vec<Element>, is_heard: bool) {
+        if self.writers.contains_key(&id) || self.ids.is_own(id) {
             return;
         }
-        self.begun = begun_after(self.begun, clock::now());
-        let queue = Arc::new(own.beside(self.options.queue));
-        self.statistics.lost_in_queue.add(queue.push(&mut events));
-        let elsewhere = Elsewhere {
-            id,
-            options: Arc::clone(&self.options),
-            statistics: Arc::clone(&self.statistics),
-            queue: Arc::clone(&queue),
-            begun: self.begun,
-            is_heard,
-        };
-        let thread = Builder::new().name(format!("netns {id}")).spawn(move || elsewhere.record());
-        if let Err(error) = &thread {
-            tracing::error!("network namespace {id}: no thread can be started: {error}; trying again");
+        let now = clock::now();
+        self.begun = begun_after(self.begun, now);
+        let is_sure = !self.left.contains_key(&id);
+        let writer = Writer::new(id, own.beside(waiting), is_heard, is_sure, (self.begun, now));
+        self.writers.entry(id).insert_entry(writer).into_mut().start(&mut self.terms);
+    }
+
+    /// Takes notice of which ids were given and lost. All events up to `since` (ns since the epoch) were received before.
+    ///
+    /// # Errors
+    /// If it cannot be heard.
+    pub(super) fn hear(&mut self, since: u64, own: &Queue) -> io::Result<()> {
+        self.is_heard = true;
+        if let Some(error) = self.deaf.take() {
+            return Err(error);
         }
-        self.recordings.insert(id, Recording { queue, batch: Vec::new(), ticket: 0, thread });
-    }
-
-    /// Takes notice of which ids were given and lost, for [`Self::act`].
-    pub(super) fn hear(&mut self) -> io::Result<()> {
-        self.ids.news.receive(|message| self.heard.push(message))
-    }
-
-    /// Begins and ends recordings as ids were given and lost, and takes leave of those that have ended. All that was delivered
-    /// before that was heard, and up to `until` (ns since the epoch), is in their queues.
-    pub(super) fn act(&mut self, until: u64, own: &Queue) {
-        for message in std::mem::take(&mut self.heard) {
+        for message in self.ids.hear()? {
             match message {
-                Message::NetnsId(Some(id)) => self.begin(id, own, Vec::new()),
-                Message::NetnsGone(id) => {
-                    self.ids.own = self.ids.own.filter(|own| *own != id);
-                    if let Some(recording) = self.recordings.remove(&id) {
-                        recording.queue.command(Command::StopNow);
-                        self.ending.push((id, recording));
-                    }
-                }
-                Message::Overrun => self.begin_all(own),
+                Message::NetnsId(Some(id)) => self.given(id, own),
+                Message::NetnsGone(id) => self.lost(id, since),
+                Message::Overrun => self.missed(since),
                 _ => {}
             }
         }
-        let ending = self.ending.iter().map(|(_, recording)| recording);
-        for recording in self.recordings.values().chain(ending).filter(|recording| recording.queue.is_closed()) {
-            recording.queue.drained(until);
+        Ok(())
+    }
+
+    /// A namespace has this id.
+    fn given(&mut self, id: u32, own: &Queue) {
+        let Some(left) = self.left.get_mut(&id) else { return self.begin(id, own, Vec::new()) };
+        if !std::mem::replace(&mut left.is_taken, true) {
+            let command = Command::Gone(left.gone);
+            self.end(id, command);
+        }
+    }
+
+    /// The namespace that had this id has ended: it goes away in no other way.
+    fn lost(&mut self, id: u32, since: u64) {
+        self.ids.forget(id);
+        let (now, round) = (clock::now(), self.round);
+        let gone = Gone { since: since.min(now), by: now };
+        self.left.entry(id).or_insert(Left { gone, is_taken: false, round });
+    }
+
+    /// More came than there was room for: any id may have been given to another namespace.
+    fn missed(&mut self, since: u64) {
+        self.has_missed = true;
+        let there = self.ids.all().ok();
+        let is_there = |id| there.as_ref().is_none_or(|there| there.contains(&id));
+        tracing::warn!("news of network namespaces were lost: the recordings of all of them begin anew");
+        for id in self.writers.keys().copied().collect::<Vec<_>>() {
+            self.lost(id, since);
+            let Some(left) = self.left.get_mut(&id) else { continue };
+            if !std::mem::replace(&mut left.is_taken, true) {
+                let command = if is_there(id) { Command::StopNow } else { Command::Gone(left.gone) };
+                self.end(id, command);
+            }
+        }
+    }
+
+    /// Nothing more goes to this recording.
+    fn end(&mut self, id: u32, command: Command) {
+        if let Some(mut writer) = self.writers.remove(&id) {
+            self.terms.statistics.lost_in_queue.add(writer.hand_over());
+            writer.queue.command(command);
+            writer.queue.drained(clock::now());
+            self.ending.push((id, writer));
+        }
+    }
+
+    /// Acts upon what was heard, and takes leave of the recordings that have ended. If the socket was `emptied`, all that was
+    /// delivered up to `until` (ns since the epoch) is in their queues.
+    pub(super) fn act(&mut self, emptied: bool, until: u64, own: &Queue) {
+        self.round += 1;
+        self.settle(emptied, own);
+        if emptied {
+            for writer in self.writers.values().filter(|writer| writer.queue.is_closed()) {
+                writer.queue.drained(until);
+            }
         }
         self.reap(own);
+        if self.terms.may_start() {
+            self.writers.values_mut().for_each(|writer| writer.start(&mut self.terms));
+        }
+    }
+
+    /// Of the ids that were lost, nothing from before is on its way any more: what comes from here on is of who has them now.
+    fn settle(&mut self, emptied: bool, own: &Queue) {
+        let round = self.round;
+        let settled: Vec<_> = self.left.extract_if(|_, left| emptied || round > left.round + DRAINED).collect();
+        if settled.is_empty() && !self.has_missed {
+            return;
+        }
+        self.has_missed = false;
+        let there = self.ids.all();
+        for (id, left) in settled {
+            let has_ended = !left.is_taken || there.as_ref().is_ok_and(|there| !there.contains(&id));
+            let gone = if left.is_taken { Gone { by: clock::now(), ..left.gone } } else { left.gone };
+            self.end(id, if has_ended { Command::Gone(gone) } else { Command::StopNow });
+        }
+        self.begin_all(own);
     }
 
     /// Takes leave of the recordings that have ended. What was heard for one since is the begin of another.
     fn reap(&mut self, own: &Queue) {
-        let ended: Vec<_> =
-            self.recordings.iter().filter(|(_, recording)| recording.has_ended()).map(|(id, _)| *id).collect();
-        let (ending, going_on): (Vec<_>, _) =
-            std::mem::take(&mut self.ending).into_iter().partition(|(_, recording)| recording.has_ended());
+        let (ended, going_on) =
+            std::mem::take(&mut self.ending).into_iter().partition(|(_, writer)| writer.has_ended());
         self.ending = going_on;
-        let threads = ending.into_iter().filter_map(|(id, recording)| Some((id, recording.thread.ok()?)));
-        threads.for_each(|(id, thread)| self.join(id, thread));
-        for id in ended {
-            let Some(recording) = self.recordings.remove(&id) else { continue };
-            let mut events = Vec::new();
-            for element in recording.queue.take_all() {
-                if let Element::Events(more) = element {
-                    events.extend(more);
-                }
-            }
-            events.extend(recording.batch);
-            if let Ok(thread) = recording.thread {
-                self.join(id, thread);
-            }
-            if !events.is_empty() {
-                self.begin(id, own, events);
+        let ended: Vec<(u32, Writer)> = ended;
+        ended.into_iter().for_each(|(id, writer)| self.join(id, writer));
+        let ended: Vec<_> = self.writers.extract_if(|_, writer| writer.has_run() && writer.has_ended()).collect();
+        for (id, mut writer) in ended {
+            let waiting = writer.take_waiting();
+            self.join(id, writer);
+            if waiting.iter().any(|element| matches!(element, Element::Events(_))) {
+                self.begin(id, own, waiting);
             }
         }
     }
 
-    fn join(&mut self, id: u32, thread: JoinHandle<Result<End, StartError>>) {
-        let result = thread.join().unwrap_or_else(|_| {
-            let error = io::Error::other("it panicked; this is a defect");
-            Err(StartError::System { what: "the writing thread of a network namespace ended early", error })
+    /// Takes leave of one that has ended, or never began. What it did not take is lost.
+    fn join(&mut self, id: u32, mut writer: Writer) {
+        let result = writer.join();
+        let unwritten = writer.take_waiting();
+        let unwritten = unwritten.iter().map(|element| match element {
+            Element::Events(events) => events.len() as u64,
+            Element::Note(_) => 0,
         });
+        self.terms.statistics.lost_in_queue.add(unwritten.sum());
         if let Err(error) = result {
             tracing::error!("network namespace {id}: {error}");
             self.failed.get_or_insert(error);
@@ -206,48 +269,49 @@ impl Others {
 
     /// Notes what the queues ask before the socket is looked at.
     pub(super) fn note_tickets(&mut self) {
-        self.recordings.values_mut().for_each(|recording| recording.ticket = recording.queue.asked());
+        self.writers.values_mut().for_each(|writer| writer.ticket = writer.queue.asked());
     }
 
     /// Answers what was asked then: all that had been delivered was handed over.
     pub(super) fn answer(&self) {
-        self.recordings.values().for_each(|recording| recording.queue.answer(recording.ticket));
+        self.writers.values().for_each(|writer| writer.queue.answer(writer.ticket));
     }
 
     /// Hands over what was received; returns how many events found no room.
     pub(super) fn hand_over(&mut self) -> u64 {
-        let waiting = self.recordings.values_mut().filter(|recording| !recording.batch.is_empty());
-        waiting.map(|recording| recording.queue.push(&mut recording.batch)).sum()
+        self.writers.values_mut().map(Writer::hand_over).sum()
     }
 
     /// How many events the fullest of them was given and did not hand over yet.
     pub(super) fn waiting(&self) -> usize {
-        self.recordings.values().map(|recording| recording.batch.len()).max().unwrap_or(0)
+        self.writers.values().map(|writer| writer.batch.len()).max().unwrap_or(0)
     }
 
     /// Tells each of them.
     pub(super) fn note(&self, note: Note) {
-        self.recordings.values().for_each(|recording| recording.queue.note(note));
+        self.writers.values().for_each(|writer| writer.queue.note(note));
     }
 
     /// Tells each of them to do something.
     pub(super) fn command(&self, command: Command) {
-        self.recordings.values().for_each(|recording| recording.queue.command(command));
+        self.writers.values().for_each(|writer| writer.queue.command(command));
     }
 
     /// Ends all of them: up to `until` (ns since the epoch) everything is in their queues. Returned is why one of them ended before
     /// it should, or could not write everything.
     pub(super) fn finish(mut self, until: u64) -> Result<(), StartError> {
-        let recordings = std::mem::take(&mut self.recordings).into_iter().chain(std::mem::take(&mut self.ending));
-        let recordings: Vec<_> = recordings.collect();
-        for (_, recording) in &recordings {
-            recording.queue.command(Command::StopNow);
-            recording.queue.drained(until);
+        for (id, left) in std::mem::take(&mut self.left).into_iter().filter(|(_, left)| !left.is_taken) {
+            self.end(id, Command::Gone(left.gone));
         }
-        for (id, recording) in recordings {
-            if let Ok(thread) = recording.thread {
-                self.join(id, thread);
-            }
+        self.hand_over();
+        let writers: Vec<_> =
+            std::mem::take(&mut self.writers).into_iter().chain(std::mem::take(&mut self.ending)).collect();
+        for (_, writer) in &writers {
+            writer.queue.command(Command::StopNow);
+            writer.queue.drained(until);
+        }
+        for (id, writer) in writers {
+            self.join(id, writer);
         }
         self.failed.map_or(Ok(()), Err)
     }
@@ -257,13 +321,6 @@ impl Others {
 /// seconds or years, it is as it is.
 const fn begun_after(last: u64, now: u64) -> u64 {
     if now <= last && last - now < clock::SECOND { last + 1 } else { now }
-}
-
-impl Recording {
-    /// Whether its thread has ended, or never began.
-    fn has_ended(&self) -> bool {
-        self.thread.as_ref().map_or(true, JoinHandle::is_finished)
-    }
 }
 
 #[cfg(test)]

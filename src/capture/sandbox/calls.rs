@@ -127,9 +127,10 @@ const LEFT_BY_OLD_NAMES: &[c_long] = &[];
 /// Rules by the number of the call; a call without any is left whatever its arguments are.
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
-/// Takes all other system calls from every thread; returns how many are left.
-pub(super) fn restrict() -> Result<usize, String> {
-    let rules = rules().map_err(|error| error.to_string())?;
+/// Takes all other system calls from every thread; returns how many are left. One that `asks_for_netns` may make the sockets for that,
+/// too.
+pub(super) fn restrict(asks_for_netns: bool) -> Result<usize, String> {
+    let rules = rules(asks_for_netns).map_err(|error| error.to_string())?;
     let count = rules.len();
     let program = program(rules).map_err(|error| error.to_string())?;
     apply_filter_all_threads(&program).map(|()| count).map_err(|error| error.to_string())
@@ -147,7 +148,7 @@ fn program(rules: Rules) -> Result<BpfProgram, BackendError> {
     SeccompFilter::new(rules, SeccompAction::Errno(libc::ENOSYS as u32), SeccompAction::Allow, architecture)?.try_into()
 }
 
-fn rules() -> Result<Rules, BackendError> {
+fn rules(asks_for_netns: bool) -> Result<Rules, BackendError> {
     let mut rules: Rules = LEFT.iter().chain(LEFT_BY_OLD_NAMES).map(|call| (*call, Vec::new())).collect();
     let not_for_code = || has_not(2, libc::PROT_EXEC);
     rules.insert(libc::SYS_mmap, vec![rule([not_for_code()?])?]);
@@ -161,7 +162,11 @@ fn rules() -> Result<Rules, BackendError> {
     let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     let datagrams = [is(0, libc::AF_UNIX)?, is_beside(1, flags, libc::SOCK_DGRAM)?];
     let netfilter = [is(0, libc::AF_NETLINK)?, is(2, libc::NETLINK_NETFILTER)?];
-    rules.insert(libc::SYS_socket, vec![rule(datagrams)?, rule(netfilter)?]);
+    let mut sockets = vec![rule(datagrams)?, rule(netfilter)?];
+    if asks_for_netns {
+        sockets.push(rule([is(0, libc::AF_NETLINK)?, is(2, libc::NETLINK_ROUTE)?])?);
+    }
+    rules.insert(libc::SYS_socket, sockets);
     Ok(rules)
 }
 

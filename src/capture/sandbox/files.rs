@@ -14,6 +14,9 @@ use nix::libc;
 /// What is read while recording: the kernel's settings, and time zones when they change.
 const READ: [&str; 3] = ["/proc/sys/net/netfilter", "/usr/share/zoneinfo", "/etc/localtime"];
 
+/// Where network namespaces stand that were given a name.
+const NETNS: &str = "/run/netns";
+
 /// The accesses to files that are taken away, where the kernel knows them. Later ones would take away the sockets of syslog and
 /// of the service manager.
 const HANDLED: ABI = ABI::V5;
@@ -25,6 +28,8 @@ pub(in crate::capture) struct Reach {
     pub(in crate::capture) journal: PathBuf,
     /// The pid file, which is removed at the end.
     pub(in crate::capture) pid_file: Option<PathBuf>,
+    /// Which other network namespaces have an id is asked, by the names that they have.
+    pub(in crate::capture) asks_for_netns: bool,
 }
 
 impl Reach {
@@ -38,6 +43,9 @@ impl Reach {
             rules.push((directory, AccessFs::RemoveFile.into()));
         }
         rules.extend(READ.map(|path| (Path::new(path), AccessFs::ReadFile.into())));
+        if self.asks_for_netns {
+            rules.push((Path::new(NETNS), AccessFs::ReadFile | AccessFs::ReadDir));
+        }
         rules
     }
 }

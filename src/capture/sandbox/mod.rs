@@ -56,7 +56,7 @@ impl Sandbox {
             tracing::info!("sandbox: files beneath {reach} alone (Landlock {version})");
         }
         if kernel_filters_calls() {
-            let count = calls::restrict().map_err(failed)?;
+            let count = calls::restrict(reach.asks_for_netns).map_err(failed)?;
             tracing::info!("sandbox: {count} system calls are left (seccomp)");
         }
         Ok(Self { has_landlock: landlock.is_some(), journal: reach.journal.clone(), places })

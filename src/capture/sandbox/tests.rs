@@ -29,7 +29,8 @@ fn in_sandbox(test: &str, work: impl FnOnce(&Path)) {
 }
 
 fn enter(journal: &Path, pid_file: Option<&Path>) -> Sandbox {
-    let reach = Reach { journal: journal.to_path_buf(), pid_file: pid_file.map(Path::to_path_buf) };
+    let reach =
+        Reach { journal: journal.to_path_buf(), pid_file: pid_file.map(Path::to_path_buf), asks_for_netns: false };
     Sandbox::enter(&reach).unwrap()
 }
 

@@ -106,7 +106,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Selected { filter, mut remarks } = arguments.selection.selected(&Clock::new(None))?;
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
-    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error))?;
     let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let mut report = Report::new(journal.length(), true);
     remarks.iter().for_each(|remark| report.line(remark));

@@ -270,9 +270,9 @@ impl<O: Output> Sink for Stream<'_, O> {
         let told = self.pairs.note(note, &mut self.out);
         match note.cause() {
             Some(Cause::TableRead) => self.reading(note, &told),
-            // What this output leaves open, and what was recorded when, it says itself, and what the recorder removed is no matter of
-            // what was made of the rest.
-            Some(Cause::LeftOpen | Cause::Recorded) => {}
+            // What this output leaves open, and what was recorded when, it says itself; what the recorder removed is no matter of what was
+            // made of the rest, and the flows of a namespace that is gone have their ends.
+            Some(Cause::LeftOpen | Cause::Recorded | Cause::NamespaceGone) => {}
             _ if Retirement::of(note).is_some() => {}
             _ => self.out.keep(|output| output.note(&told)),
         }

@@ -117,7 +117,7 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse(what));
     }
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
-    let journal = arguments.of_netns.of(journal, |error| failures.push(error));
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error))?;
     let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let mut report = Report::new(journal.length(), true).in_zone(arguments.zone.zone());
     arguments.zone.tell(&report);

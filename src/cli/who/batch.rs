@@ -90,7 +90,7 @@ fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<bo
         }
     }
     let questions: Vec<_> = lines.iter().filter_map(|line| line.as_ref().ok().cloned()).collect();
-    let asked = if questions.is_empty() { Asked::default() } else { desk.ask(&questions) };
+    let asked = if questions.is_empty() { Asked::default() } else { desk.ask(&questions)? };
     let all_made_sense = questions.len() == lines.len();
     let mut out = BufWriter::new(io::stdout().lock());
     for line in lines {

@@ -114,7 +114,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     };
     let question =
         Question::parse(&endpoint, &at, peer.as_deref(), &terms).map_err(|error| Misuse(error.to_string()))?;
-    let answer = desk.ask(std::slice::from_ref(&question)).answer(question);
+    let answer = desk.ask(std::slice::from_ref(&question))?.answer(question);
     if output == Some(Format::Json) {
         warn(&answer, &desk.report);
     }
@@ -164,8 +164,11 @@ impl Desk {
     }
 
     /// Reads what questions need of the files as they are now, for all together.
-    fn ask(&mut self, questions: &[Question]) -> Asked {
-        let (journal, unfound) = self.kept.take().unwrap_or_else(|| self.find());
+    fn ask(&mut self, questions: &[Question]) -> Result<Asked, Misuse> {
+        let (journal, unfound) = match self.kept.take() {
+            Some(kept) => kept,
+            None => self.find()?,
+        };
         let asked = ask(&journal, questions, &unfound, self.threads);
         if self.paths.iter().any(|path| path.exists() && !path.is_file() && !path.is_dir()) {
             self.kept = Some((journal, unfound));
@@ -179,15 +182,15 @@ impl Desk {
         for (path, damage) in &asked.damage {
             self.fail(format!("{}: {damage}", Shown(path)));
         }
-        asked
+        Ok(asked)
     }
 
     /// The files as they are now, and what could not be found.
-    fn find(&mut self) -> (Journal, Vec<Error>) {
+    fn find(&mut self) -> Result<(Journal, Vec<Error>), Misuse> {
         let mut failures = Vec::new();
         let mut repeats = Vec::new();
         let journal = Journal::find(&self.paths, |error| failures.push(error));
-        let journal = self.of_netns.of(journal, |error| failures.push(error));
+        let journal = self.of_netns.of(journal, |error| failures.push(error))?;
         let journal = journal.told_once(|repeat| repeats.push(repeat.to_string()));
         for repeat in repeats {
             self.remark(repeat);
@@ -195,7 +198,7 @@ impl Desk {
         for failure in &failures {
             self.fail(failure.to_string());
         }
-        (journal, failures)
+        Ok((journal, failures))
     }
 
     /// Says something that is no failure, once.

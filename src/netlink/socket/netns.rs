@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::super::kernel::nsid::RTNLGRP_NSID;
@@ -14,6 +15,27 @@ use super::{OpenError, open_of};
 
 /// Room for one datagram. A message has some 40 bytes.
 const ROOM: usize = 4096;
+
+/// What tells the network namespace of a socket from all others that there were since the machine was started.
+///
+/// # Errors
+/// Before Linux 5.14.
+pub fn netns_cookie(socket: &impl AsFd) -> io::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut length = size_of_val(&cookie) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to the number, which has as many.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &mut length,
+        )
+    };
+    Errno::result(result)?;
+    Ok(cookie)
+}
 
 /// Hears of every id that a network namespace is given in the one of the thread that opened it, or loses there.
 ///

@@ -229,10 +229,11 @@ fn went_on(segment: &Segment<'_>) -> bool {
     segment.made_from().last().is_some_and(|source| source.closing() == Some(Closing::WentOn))
 }
 
-/// Whether a note tells of a gap, of what was known or recorded of flows then, of what was removed, or that the same times came
-/// again.
+/// Whether a note tells of a gap, of what was known or recorded of flows then, of what was removed, that the same times came again, or
+/// that there is nothing more to tell.
 fn tells(note: &Note) -> bool {
-    const TELLING: [Cause; 4] = [Cause::Account, Cause::TableRead, Cause::NotRead, Cause::Recorded];
+    const TELLING: [Cause; 5] =
+        [Cause::Account, Cause::TableRead, Cause::NotRead, Cause::Recorded, Cause::NamespaceGone];
     let is_telling = note.cause().is_some_and(|cause| TELLING.contains(&cause));
     note.is_gap() || note.sets_back() || is_telling || Retirement::of(note).is_some()
 }

@@ -11,6 +11,7 @@ use crate::journal::{Place, Recorder, Source, Version, came_behind, chain, succe
 
 const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
 const RETIRED: GapCause = GapCause::Noted(Cause::Retired as u16);
+const GONE: GapCause = GapCause::Noted(Cause::NamespaceGone as u16);
 
 /// Segments of several recorders: each covers what it covers, and nothing can be said of both together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -380,8 +381,14 @@ fn between_runs(before: &Part, after: &Part, begin: u64, span: Span) -> GapCause
         _ if before.host.is_none() || after.host.is_none() => GapCause::Damaged,
         End::WentOn if follows => GapCause::SegmentMissing,
         _ if leads && after.is_later() => GapCause::SegmentMissing,
+        _ if is_gone(before) => GONE,
         _ => GapCause::NotRunning,
     }
+}
+
+/// Whether a file tells that what it recorded has ended, so that there is nothing to record behind it.
+fn is_gone(part: &Part) -> bool {
+    part.notes.iter().any(|note| note.cause() == Some(Cause::NamespaceGone))
 }
 
 /// The first and the last file of some runs, and the least span that holds what all of them tell.
@@ -416,13 +423,14 @@ fn before(first: &Part) -> GapCause {
 }
 
 /// Why nothing is told of the time behind the last file.
-const fn behind(last: &Part) -> GapCause {
+fn behind(last: &Part) -> GapCause {
     match last.end {
         End::WentOn => GapCause::SegmentMissing,
         End::BeingWritten => GapCause::NotYetWritten,
         End::Version2 => GapCause::Version2,
         End::Damaged => GapCause::Damaged,
         End::CutOff => GapCause::CutOff,
+        End::Closed if is_gone(last) => GONE,
         End::Closed => GapCause::NotRunning,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ctrecorder_format::header::split;
 use ctrecorder_format::{Cause, Content, Damage, Digest, Fault, Header, Note, Segment};
 
 use crate::journal::{Recorder, Version, told_to};
@@ -28,7 +29,8 @@ impl Default for Place {
     }
 }
 
-/// All runs of recorders on one network namespace of one host.
+/// All runs of recorders on one network namespace of one host; if that is not the recorder's own, on one and those that had its id
+/// before: they are gone, with their flows, when another one has it.
 #[derive(Debug)]
 struct Line {
     host: String,
@@ -65,13 +67,21 @@ pub(super) struct Lines {
     leaving: HashMap<Digest, u32>,
     /// The file that is read holds only what a filter kept, and goes on with the segment of flows that has this number.
     filtered: Option<u32>,
+    /// It is one of events, begun at this moment, ns since the epoch.
+    is_of_events: bool,
+    created: u64,
+}
+
+/// Whether two numbers are of one line.
+fn goes_on(one: u64, other: u64) -> bool {
+    one == other || split(one).1.is_some_and(|id| split(other).1 == Some(id))
 }
 
 impl Lines {
     /// A file begins.
     pub(super) fn begin(&mut self, file: &Version<'_>) -> Place {
         self.files = self.files.wrapping_add(1);
-        (self.line, self.here, self.filtered) = (None, None, None);
+        (self.line, self.here, self.filtered, self.is_of_events) = (None, None, None, false);
         if let Version::Three(segment) = file {
             self.segment(segment);
             self.chain(segment);
@@ -84,15 +94,15 @@ impl Lines {
         Place { line, file: self.files, is_of_flows, is_nameless, is_unmarked }
     }
 
-    /// A segment that tells of all flows alive in some namespace, or of those of some families and protocols: one of events at
-    /// its readings of the kernel's table, one of flows at its end.
+    /// A segment of which later ones tell what became of its flows. Most tell of all flows alive in some namespace, or of those of some
+    /// families and protocols, themselves: those of events at their readings of the kernel's table, those of flows at their end.
     fn segment(&mut self, segment: &Segment<'_>) {
         let Ok(header) = segment.header() else { return };
         let is_known = !header.host.is_empty() && header.namespace != 0;
         let is_of_events = header.content == Content::Events;
         // What a filter will not keep, a segment of flows does not leave open: of the others it tells.
         let tells_of_all = if is_of_events { header.filters.is_empty() } else { header.closing_keyframe };
-        if !is_known || !tells_of_all {
+        if !is_known || !(is_of_events || tells_of_all) {
             return;
         }
         let told_to = told_to(header, segment);
@@ -112,7 +122,8 @@ impl Lines {
         // Of more lines than have a number, the rest is paired like files of version 2.
         if place < usize::from(NO_LINE) {
             self.line = Some(place);
-            self.here = is_of_events.then(|| Here { header: header.clone(), is_whole: true });
+            (self.is_of_events, self.created) = (is_of_events, header.created);
+            self.here = (is_of_events && tells_of_all).then(|| Here { header: header.clone(), is_whole: true });
         }
     }
 
@@ -163,7 +174,7 @@ impl Lines {
     /// Events may be missing.
     pub(super) fn gap(&mut self, note: &Note) {
         // Of the gaps that a segment of flows tells of, its end says what they came to.
-        if self.here.is_some()
+        if self.is_of_events
             && let Some(line) = self.line()
         {
             line.miss(note.from.get());
@@ -179,9 +190,9 @@ impl Lines {
         self.filtered = None;
         if let Some(here) = &mut self.here {
             here.is_whole = false;
-            let created = here.header.created;
-            self.gap(&Note::at(created, Cause::Damaged));
         }
+        let created = self.created;
+        self.gap(&Note::at(created, Cause::Damaged));
     }
 
     /// Up to when the files told that were read before this one, ns since the epoch.
@@ -206,7 +217,7 @@ impl Line {
     /// Whether a segment with this header is of it. Machines may have one name, and the same number for the namespace that they
     /// begin with.
     fn is_of(&self, header: &Header) -> bool {
-        (&self.host, self.namespace) == (&header.host, header.namespace) && header.may_be_of_machine(self.machine)
+        self.host == header.host && goes_on(self.namespace, header.namespace) && header.may_be_of_machine(self.machine)
     }
 
     /// Its next file begins.

@@ -342,10 +342,10 @@ impl<A: Address> Pairing<A> {
     /// Forgets the flows that this file left open, a segment of flows, and of which none has told since: a filter did not keep them.
     pub(super) fn leave_out(&mut self, file: u32, forget: &mut impl FnMut(&Record<A>)) {
         let is_left = |flow: &OpenFlow<A>| flow.seen.get() == file && flow.may_become_whole();
-        let left: Vec<_> = self.open.iter().filter(is_left).map(|flow| flow.identity).collect();
-        for identity in left {
-            let hash = self.open.hash(&identity);
-            self.open.remove(hash, &identity).iter().for_each(|flow| forget(&flow.half()));
+        let left: Vec<_> = self.open.iter().filter(is_left).map(|flow| *flow.key()).collect();
+        for key in left {
+            let hash = self.open.hash(&key);
+            self.open.remove(hash, &key, |flow| forget(&flow.half()));
         }
     }
 

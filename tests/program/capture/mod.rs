@@ -13,6 +13,8 @@ mod killed;
 mod metrics;
 mod neighbours;
 mod netns;
+mod netns_limits;
+mod netns_replaced;
 mod netns_routers;
 mod outputs;
 mod overrun;

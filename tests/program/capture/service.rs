@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::capture::recorder::{Recorder, make_flows};
 use crate::lab::{Namespace, Process, wait_for, wait_until};
 use crate::program;
+use crate::small_disk::SmallDisk;
 
 /// So long a service manager would wait for the next sign of life.
 const WATCHDOG: Duration = Duration::from_secs(5);
@@ -27,13 +28,17 @@ struct Service {
 impl Service {
     /// Starts a recorder that is to give signs of life.
     fn start() -> Self {
+        Self::start_in(TempDir::new().unwrap(), &[])
+    }
+
+    /// The same with its segments in this directory, and these further arguments.
+    fn start_in(segments: TempDir, arguments: &[&str]) -> Self {
         let (namespace, directory) = (Namespace::new("service"), TempDir::new().unwrap());
         let path = directory.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
         manager.set_read_timeout(Some(WATCHDOG)).unwrap();
-        let segments = TempDir::new().unwrap();
         let mut command = Command::new(program::PATH);
-        command.args(["capture", "-F", "-f"]).arg(segments.path().join("ct.%s"));
+        command.args(["capture", "-F", "-f"]).arg(segments.path().join("ct.%s")).args(arguments);
         command.env("NOTIFY_SOCKET", path).env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
         let process = Process::start(&namespace, &mut command);
         Self { manager, recorder: Recorder::of(process, segments), namespace, _directory: directory }
@@ -97,6 +102,53 @@ fn the_service_manager_is_told_of_the_start_of_reloads_and_of_the_end() {
 
     service.recorder.stop();
     service.await_word("STOPPING=1");
+}
+
+/// Of the other network namespaces it hears only if what writes there hangs.
+#[test]
+fn with_several_network_namespaces_it_is_told_once_of_each_and_nothing_if_the_writing_side_of_any_hangs() {
+    let service = Service::start_in(TempDir::new().unwrap(), &["--all-netns"]);
+    let other = Namespace::new("other");
+    service.namespace.name_netns(&other, 3);
+    make_flows(&other, 0..1, true);
+    let record =
+        |count| wait_until("tables to be read", || service.recorder.log().matches("flows are alive").count() == count);
+    record(2);
+    service.recorder.outlive_first_second();
+    service.recorder.signal(Signal::SIGHUP);
+    service.recorder.wait_for_segments(4);
+    let mut heard: Vec<String> = Vec::new();
+    wait_until("the reload and a second more", || {
+        heard.extend(service.hear());
+        let reload = heard.iter().position(|message| message.starts_with("RELOADING=1"));
+        reload.is_some_and(|at| heard[at..].iter().filter(|message| *message == "WATCHDOG=1").count() > 1)
+    });
+    let status = heard.iter().rfind(|message| message.starts_with("STATUS=")).unwrap();
+    assert!(status.starts_with("STATUS=recording 2 network namespaces into "), "{status}");
+    let count = |word: &str| heard.iter().filter(|message| message.starts_with(word)).count();
+    assert_eq!((count("READY=1"), count("RELOADING=1")), (2, 1), "{heard:#?}");
+    let hanging = service.hang("netns 3", "write");
+    wait_until("silence", || {
+        make_flows(&other, 0..1, true);
+        service.hear().is_none()
+    });
+    drop(hanging);
+    service.await_word("WATCHDOG=1");
+}
+
+#[test]
+fn that_the_disk_takes_nothing_is_in_the_status() {
+    let (disk, inside) = SmallDisk::mount();
+    fs::write(inside.path().join("ballast"), vec![0; 900 * 1024]).unwrap();
+    let service = Service::start_in(inside, &["-B", "3000"]);
+    for first in (0..8000).step_by(500) {
+        make_flows(&service.namespace, first..first + 500, true);
+    }
+    let word = "STATUS=NOTHING IS WRITTEN, the disk refuses, and events wait in memory: recording into ";
+    service.await_word(word);
+    service.await_word("WATCHDOG=1");
+    drop(service);
+    drop(disk);
 }
 
 /// Of a thread that hangs, the service manager hears by hearing nothing, as long as that lasts.
