@@ -107,7 +107,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let journal = arguments.of_netns.of(journal, |error| failures.push(error));
-    let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
+    let journal = journal.told_once(|repeats| remarks.push(repeats.to_string())).all_by_time();
     let mut report = Report::new(journal.length(), true);
     remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {

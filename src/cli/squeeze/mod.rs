@@ -138,7 +138,7 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
     if let Some(directory) = directory {
         directory::squeeze(journal, directory, &how, arguments.remove, &mut report)?;
     } else if let Some(path) = &arguments.output {
-        squeeze(&journal, path, &how, &mut report)?;
+        squeeze(&journal.all_by_time(), path, &how, &mut report)?;
     } else {
         for journal in journal.split() {
             for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
