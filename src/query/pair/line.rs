@@ -1,8 +1,8 @@
 //! Lines of recording: whose files are read, one after the other, and what their notes tell of flows that ended unheard.
 
-use ctrecorder_format::{Cause, Content, Damage, Fault, Header, Note, Segment};
+use ctrecorder_format::{Cause, Content, Damage, Fault, Header, Note};
 
-use crate::journal::{Recorder, Version, told_to};
+use crate::journal::{Recorder, Version};
 
 /// No line of recording: what is read tells nothing of flows that it does not name.
 const NO_LINE: u8 = u8::MAX;
@@ -16,11 +16,13 @@ pub(super) struct Place {
     pub(super) is_of_flows: bool,
     /// It is of version 2, so that its records know no id.
     pub(super) is_nameless: bool,
+    /// Up to when files before it told, of the same host and network namespace; 0 if there were none. Ns since the epoch.
+    pub(super) told_before: u64,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: NO_LINE, file: 0, is_of_flows: false, is_nameless: true }
+        Self { line: NO_LINE, file: 0, is_of_flows: false, is_nameless: true, told_before: 0 }
     }
 }
 
@@ -62,25 +64,24 @@ impl Lines {
     pub(super) fn begin(&mut self, file: &Version<'_>) -> Place {
         self.files = self.files.wrapping_add(1);
         (self.line, self.here) = (None, None);
-        if let Version::Three(segment) = file {
-            self.segment(segment);
+        if let Some(header) = file.header() {
+            let told_to = file.told_to().unwrap_or_else(|| file.ended());
+            self.follow(header, told_to);
         }
         let line = self.line.and_then(|line| u8::try_from(line).ok()).unwrap_or(NO_LINE);
         let is_of_flows = file.content() == Content::Flows;
-        Place { line, file: self.files, is_of_flows, is_nameless: matches!(file, Version::Two(_)) }
+        let (is_nameless, told_before) = (matches!(file, Version::Two(_)), self.told_before());
+        Place { line, file: self.files, is_of_flows, is_nameless, told_before }
     }
 
-    /// A segment that tells of all flows alive in some namespace, or of those of some families and protocols: one of events at
-    /// its readings of the kernel's table, one of flows at its end.
-    fn segment(&mut self, segment: &Segment<'_>) {
-        let Ok(header) = segment.header() else { return };
+    /// A file, which tells up to `told_to`, of flows in some namespace, or of events there: then its readings of the kernel's
+    /// table tell of all flows alive there, or of those of some families and protocols.
+    fn follow(&mut self, header: &Header, told_to: u64) {
         let is_known = !header.host.is_empty() && header.namespace != 0;
         let is_of_events = header.content == Content::Events;
-        let tells_of_all = (is_of_events || header.closing_keyframe) && header.filters.is_empty();
-        if !is_known || !tells_of_all {
+        if !is_known || (is_of_events && !header.filters.is_empty()) {
             return;
         }
-        let told_to = told_to(header, segment);
         let last = (Recorder::of(header), header.segment_number);
         let same = |line: &Line| line.host == header.host && line.namespace == header.namespace;
         let place = if let Some(place) = self.known.iter().position(same) {

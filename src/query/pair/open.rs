@@ -21,7 +21,7 @@ pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED;
 /// What the flags say of the start as a time.
 const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
 
-/// What is known of an open flow is from the end of a segment of flows: the whole flow may yet come. That is no flag of records.
+/// What is known of an open flow is from a file of flows: the whole flow may yet come. That is no flag of records.
 const TOLD_AT_END: u8 = 1 << 7;
 
 /// What the start and the end of a flow have in common. Version 2 knows no zone and no id: there they are 0.
@@ -94,10 +94,15 @@ impl<A: Address> OpenFlow<A> {
         }
     }
 
-    /// A keyframe repeats what is known, or knows the start that was not.
+    /// A keyframe repeats what is known, or knows the start that was not. The kernel's stamp there is that of the flow, as its
+    /// end has it; a start has that of the event.
     pub(super) const fn repeated(&mut self, open: &Self) {
         (self.line, self.seen) = (open.line, open.seen);
         self.flags &= open.flags | !TOLD_AT_END;
+        let is_stamped = open.start.get() != 0 && open.flags & flags::START_FROM_KERNEL != 0;
+        if is_stamped && self.flags & flags::START_FROM_KERNEL != 0 {
+            self.start = open.start;
+        }
         if self.start.get() == 0 {
             self.start = open.start;
             self.flags |= open.flags & OF_START;
@@ -148,23 +153,25 @@ impl<A: Address> OpenFlow<A> {
         Record { kind: Kind::Open as u8, ..self.half() }
     }
 
-    /// Whether a whole flow is this one.
-    pub(super) const fn may_become_whole(&self) -> bool {
-        self.flags & TOLD_AT_END != 0
+    /// Whether a whole flow in this file may be this one: what one file of flows tells of it, it tells once.
+    pub(super) const fn may_become_whole(&self, file: u32) -> bool {
+        self.flags & TOLD_AT_END != 0 && self.seen.get() != file
     }
 
-    /// Whether it did not come whole, though the segments of flows have come to one that began later.
-    pub(super) const fn is_before(&self, other: &Self) -> bool {
-        self.flags & other.flags & TOLD_AT_END != 0 && self.start.get() != 0 && self.start.get() < other.start.get()
+    /// Whether it did not come whole, though the segments of flows have come to one that began later, behind `told_before`.
+    pub(super) const fn is_before(&self, other: &Self, told_before: u64) -> bool {
+        let (own, start) = (self.start.get(), other.start.get());
+        self.flags & other.flags & TOLD_AT_END != 0 && own != 0 && own < start && told_before < start
     }
 
-    /// The same flow, which came whole; `None` if it is a later one.
-    pub(super) fn whole(&self, flow: &Record<A>) -> Option<Record<A>> {
+    /// The same flow, which came whole; `None` if it is a later one. This one was alive up to when the files before told,
+    /// `told_before`: what began by then is the same, whatever stamp of its begin each of them has.
+    pub(super) fn whole(&self, flow: &Record<A>, told_before: u64) -> Option<Record<A>> {
         match (self.start.get(), flow.start.get()) {
             (_, 0) => {
                 Some(Record { start: self.start, flags: (flow.flags & !OF_START) | (self.flags & OF_START), ..*flow })
             }
-            (own, start) => (own == 0 || start <= own).then_some(*flow),
+            (own, start) => (own == 0 || start <= own.max(told_before)).then_some(*flow),
         }
     }
 

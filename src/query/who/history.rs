@@ -12,6 +12,7 @@ use super::readings::Readings;
 use super::steps::Steps;
 use crate::journal::{Recorder, Version, told_to};
 use crate::query::coverage::Span;
+use crate::query::pair::may_go_on;
 
 /// What a journal has told so far. It follows the pairing of the same records, and has to be in step with it.
 #[derive(Debug, Default)]
@@ -102,7 +103,7 @@ impl History {
     /// A record was paired that opens a flow, unless it is open.
     pub(super) fn opened<A: Address>(&mut self, record: &Record<A>, wanted: &Wanted) {
         let is_update = record.kind() == Some(Kind::Update);
-        if !is_update && !matches!(record.kind(), Some(Kind::Start | Kind::Open)) {
+        if !is_update && !matches!(record.kind(), Some(Kind::Start | Kind::Open)) && !may_go_on(record) {
             return;
         }
         let own = Identity::of(record);

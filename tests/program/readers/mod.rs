@@ -11,6 +11,7 @@ mod golden;
 mod journal;
 mod netns;
 mod outputs;
+mod parts;
 mod retention;
 mod sample;
 mod squeeze;
