@@ -46,8 +46,8 @@ pub(in crate::cli) struct Stream<'r, O> {
 /// What becomes of the flows that are open at the end of an output.
 #[derive(Debug)]
 pub(in crate::cli) enum Ending {
-    /// They are half flows of it. It begins with none.
-    HalfFlows(Pairs),
+    /// They are half flows of it; and so many were when it was begun.
+    HalfFlows(Begun),
     /// They are told as open; and so many were when it was begun.
     Open(Begun),
 }
@@ -63,6 +63,13 @@ pub(in crate::cli) struct Begun {
     pub(in crate::cli) readings: Vec<Note>,
 }
 
+impl Begun {
+    /// Nothing is known yet. Flows will be paired by this.
+    pub(in crate::cli) const fn with(pairs: Pairs) -> Self {
+        Self { pairs, lost: Vec::new(), readings: Vec::new() }
+    }
+}
+
 impl<'r, O: Output> Stream<'r, O> {
     /// A stream of what a journal holds.
     pub(in crate::cli) fn start(
@@ -76,10 +83,8 @@ impl<'r, O: Output> Stream<'r, O> {
         let has_notes = output.has_notes();
         let mut output = Behind::start(output)?;
         let leaves_open = matches!(ending, Ending::Open(_));
-        let Begun { pairs, lost, readings } = match ending {
-            Ending::HalfFlows(pairs) => Begun { pairs, lost: Vec::new(), readings: Vec::new() },
-            Ending::Open(begun) => begun,
-        };
+        let (Ending::HalfFlows(Begun { pairs, lost, readings }) | Ending::Open(Begun { pairs, lost, readings })) =
+            ending;
         for reading in readings {
             output.reading(&reading)?;
         }

@@ -12,7 +12,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::Family;
 
-use super::flows::{Choice, Ending, Plan, Stream};
+use super::flows::{Begun, Choice, Ending, Plan, Stream};
 use super::of_netns::OfNetns;
 use super::size::Size;
 use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
@@ -179,7 +179,7 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
         ))
     })?;
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let ending = Ending::HalfFlows(how.pairs(path));
+    let ending = Ending::HalfFlows(Begun::with(how.pairs(path)));
     let made = Stream::start(output, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)?;
     made.timeless.tell(path, report);
     Ok(())

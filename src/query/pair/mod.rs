@@ -31,7 +31,7 @@ use crate::journal::Version;
 use line::Lines;
 pub use memory::Allowance;
 pub use pairing::Pairing;
-pub(super) use pairing::may_go_on;
+pub(crate) use pairing::may_go_on;
 use pairing::{Judged, Reading};
 
 /// So many records are looked at together: while the processor waits for the memory of one flow, it asks for the next.

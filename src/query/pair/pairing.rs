@@ -341,6 +341,6 @@ impl<A: Address> Pairing<A> {
 }
 
 /// Whether a flow of a file of flows is open as far as that knows. By its id alone it is known again.
-pub(in crate::query) fn may_go_on<A: Address>(flow: &Record<A>) -> bool {
+pub(crate) fn may_go_on<A: Address>(flow: &Record<A>) -> bool {
     flow.kind() == Some(Kind::Flow) && flow.end.get() == 0 && flow.id.get() != 0
 }

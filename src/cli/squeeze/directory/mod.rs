@@ -162,7 +162,7 @@ impl Work<'_> {
 
     /// Makes the output of an input, which goes on with what was made before.
     fn make(&mut self, input: &Input, before: Option<&Made>) -> anyhow::Result<Made> {
-        let mut begun = Begun { pairs: self.how.pairs(&input.output), lost: Vec::new(), readings: Vec::new() };
+        let mut begun = Begun::with(self.how.pairs(&input.output));
         if let Some(before) = before {
             open::left_by(&before.path, self.how.threads, &mut begun)?;
         }
