@@ -26,6 +26,12 @@ pub struct About {
     pub rows_ipv6: u64,
     /// What was recorded.
     pub recorded: Recorded,
+    /// Which flows were chosen, as text; empty: all. `None` if an older program wrote it, which did not say.
+    #[serde(default)]
+    pub chosen: Option<String>,
+    /// Whether it has the flows that were open at the end of an export, for the next one to go on with.
+    #[serde(default)]
+    pub is_of_open: bool,
     /// The files that were read for it.
     pub sources: Vec<SourceFile>,
     /// What in them could not be read.

@@ -69,11 +69,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let journal = arguments.of_netns.of(journal, |error| failures.push(error))?;
-    let mut journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
-    // Starts and ends are put together file after file, in the order that was given, as `squeeze` does.
-    if !arguments.squeezed {
-        journal = journal.by_time(|error| failures.push(error));
-    }
+    let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
+    let journal = journal.by_time(|error| failures.push(error));
     let stdout = io::stdout();
     let mut list = List {
         // A bar and lines on one terminal would be in each other's way, and what is followed has no end.

@@ -76,6 +76,21 @@ impl Journal {
         Self { files: in_order(found.collect(), Member::told_to), passed_over: self.passed_over }
     }
 
+    /// The same with every file: one that cannot be read stays behind the one that it was given behind.
+    pub fn all_by_time(self) -> Self {
+        let (mut first, mut found): (Vec<_>, Vec<Found<Vec<Member>>>) = (Vec::new(), Vec::new());
+        for file in self.files {
+            let own = file.open().and_then(|own| Ok(Found::new(Vec::new(), file.path(), &own.parse_front()?)));
+            match (own, found.last_mut()) {
+                (Ok(own), _) => found.push(Found { file: vec![file], ..own }),
+                (Err(_), Some(before)) => before.file.push(file),
+                (Err(_), None) => first.push(file),
+            }
+        }
+        first.extend(in_order(found, |files| files.first()?.told_to()).into_iter().flatten());
+        Self { files: first, passed_over: self.passed_over }
+    }
+
     /// The files behind so many of them, as a journal of its own.
     pub fn behind(&self, count: usize) -> Self {
         Self { files: self.files.iter().skip(count).cloned().collect(), passed_over: Vec::new() }

@@ -13,5 +13,6 @@ pub use coverage::Coverage;
 pub use filter::{Condition, Filter, Places, Where, WhereError};
 pub use lost::Losses;
 pub use network::{NetworkError, parse_network};
+pub(crate) use pair::may_go_on;
 pub use pair::{Allowance, FlowSink, Pairing, Pairs};
 pub use time::{Clock, ClockZone, DurationError, Moment, TimeError, ZoneError, parse_duration, parse_time, parse_zone};

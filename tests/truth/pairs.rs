@@ -67,7 +67,25 @@ fn check_form(world: &World, kept: &Kept, told: &[Says], (name, path): &(&str, P
 pub fn forms(kept: &Kept) -> Vec<(&'static str, PathBuf)> {
     let squeezed = ("squeezed journal", squeezed(kept));
     let archive = cfg!(feature = "archive").then(|| ("archive", made(kept, "export", ".archive")));
-    [squeezed].into_iter().chain(archive).collect()
+    let grown = cfg!(feature = "archive").then(|| Some(("archive of several exports", grown(kept)?))).flatten();
+    [squeezed].into_iter().chain(archive).chain(grown).collect()
+}
+
+/// The archive of a journal that grew file by file, of which each export goes on with the one before it. `None` if something is
+/// missing or damaged, so that nothing goes on there, or more may be written to the last file.
+fn grown(kept: &Kept) -> Option<PathBuf> {
+    let path = kept.directory.path().join(".grown");
+    let is_plain = |file: &crate::kept::File| !file.is_damaged && !file.is_version_2;
+    if kept.files.len() > 6 || !kept.files.iter().all(is_plain) {
+        return None;
+    }
+    let paths = kept.paths();
+    let words = ["export".into(), "--add".into(), "-o".into(), path.clone().into_os_string()];
+    let mut said = String::new();
+    for count in 1..=paths.len() {
+        said = run(words.clone(), paths[..count].to_vec()).stderr;
+    }
+    (!said.contains("left for another time")).then_some(path)
 }
 
 /// The one file that squeezing makes of a journal.

@@ -52,7 +52,8 @@ impl Directory {
         let mut other = None;
         directory.look(path, name, &mut other).with_context(|| Shown(path).to_string())?;
         if let Some(other) = other.filter(|_| !add) {
-            let what = "the directory holds another export already (with --add, this one is put beside it)";
+            let what =
+                "the directory holds another export already (with --add, what it does not have is put beside it)";
             bail!(Misuse(format!("{}: {what}: {}", Shown(path), Shown(&other))));
         }
         Ok(directory)
@@ -84,17 +85,21 @@ impl Directory {
 
     /// What is told of this export by its files, if none of them is missing. Those of text do not tell.
     pub(super) fn complete(&self) -> Option<Complete> {
-        let mut complete = Complete { files: self.whole.len(), damaged: 0 };
-        let mut has_last = false;
+        let mut complete = Complete { files: 0, damaged: 0 };
+        let mut last = None;
         for path in &self.whole {
             let source = Source::open(path).ok()?;
             let Ok(Version::Archive(archive)) = source.parse() else { return None };
             let about = archive.about();
+            if about.is_of_open {
+                continue;
+            }
+            complete.files += 1;
             complete.damaged += about.damaged;
-            // They are numbered, and no two have one number.
-            has_last |= about.is_last && about.part + 1 == complete.files as u64;
+            last = last.or(about.is_last.then_some(about.part));
         }
-        has_last.then_some(complete)
+        // They are numbered, and no two have one number.
+        last.filter(|last| last + 1 == complete.files as u64).map(|_| complete)
     }
 
     /// Makes the directories that a file of this name needs, and says where it will be.

@@ -6,8 +6,10 @@
 //! | `bounds` | what readings of the kernel's table say of their times |
 //! | `file` | writes one file, whole or not at all |
 //! | `directory` | what is in the directory already |
+//! | `before` | what earlier exports in the directory were made from, and what they left open |
 //! | `sources` | what is exported, and by what name it goes |
 
+mod before;
 mod bounds;
 mod directory;
 mod file;
@@ -20,12 +22,13 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::ValueEnum;
 
-use super::flows::{Choice, Ending, Plan, Stream};
+use super::flows::{Begun, Choice, Ending, Plan, Stream};
 use super::of_netns::OfNetns;
 use super::size::Size;
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Clock, Pairs};
+use before::Before;
 use directory::{Complete, Directory};
 use parts::{Made, Parts, Settings};
 use sources::Sources;
@@ -34,7 +37,8 @@ use sources::Sources;
 ///
 /// Starts and ends become flows, as by squeeze, a row or a line each, in files of a directory. A file has its name only once it is
 /// whole. Archives in Parquet are read by list, who, coverage, test and squeeze as well. Inputs are never changed, and nothing is
-/// overwritten: a directory that holds another export is refused; what is missing of this one is added.
+/// overwritten: a directory that holds another export is refused; what is missing of this one is added. With --add an archive grows:
+/// each run exports what came since the last one.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, archives, or directories of them; all of one host
@@ -53,7 +57,8 @@ pub struct Arguments {
     #[arg(long)]
     partition: bool,
 
-    /// Add to the exports of other journals that are in the directory
+    /// Go on where the last export into the directory ended: inputs that it has are passed over, those that are not complete wait, and
+    /// the flows that it left open are taken up. Text is put beside the exports that are there
     #[arg(long)]
     add: bool,
 
@@ -107,7 +112,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let journal = arguments.of_netns.of(journal, |error| failures.push(error))?;
-    let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
+    let mut journal = journal.told_once(|repeats| remarks.push(repeats.to_string())).all_by_time();
     let mut report = Report::new(journal.length(), true);
     remarks.iter().for_each(|remark| report.line(remark));
     for failure in failures {
@@ -120,9 +125,19 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         choice: Choice::of_flows(filter),
         threads: arguments.threads.number(),
         memory: Allowance::of(arguments.memory.0, existing(&arguments.output)),
+        grows: arguments.add && arguments.to == Form::Parquet,
     };
-    let sources = Sources::of(&journal, &how);
+    let mut before = Before::default();
+    if how.grows {
+        before = Before::look(&arguments.output, &how.choice.filter_text().unwrap_or_default())?;
+        journal = before.rest_of(&journal, &Sources::of(&journal, &how, &before).told(), &mut report)?;
+        if journal.files().is_empty() {
+            return Ok(report.status());
+        }
+    }
+    let sources = Sources::of(&journal, &how, &before);
     sources.check_host()?;
+    before.check(sources.export())?;
     let directory = Directory::open(&arguments.output, &sources.name(), arguments.add)?;
     if let Some(input) = journal.files().iter().find(|file| directory::holds(&arguments.output, file.path())) {
         let what = "an input in the directory of the output: its flows would be there twice";
@@ -132,11 +147,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         told(&arguments.output, &complete, &mut report);
     } else {
         let output = Shown(&arguments.output);
-        match export(&journal, &how, &sources, directory, &mut report) {
+        match export(&journal, &how, &sources, directory, &before, &mut report) {
             Ok(made) => report.line(format_args!("{output}: {made}")),
-            Err(error) => report.failure(format_args!("{output}: not exported: {error:#}")),
+            Err(error) => {
+                report.failure(format_args!("{output}: not exported: {error:#}"));
+                return Ok(report.status());
+            }
         }
     }
+    before.over()?;
     Ok(report.status())
 }
 
@@ -163,6 +182,8 @@ struct How {
     choice: Choice,
     threads: NonZeroUsize,
     memory: Allowance,
+    /// Another export will go on with what this one leaves open.
+    grows: bool,
 }
 
 /// Exports a journal; returns what was made. What fails leaves nothing behind.
@@ -171,6 +192,7 @@ fn export(
     how: &How,
     sources: &Sources,
     directory: Directory,
+    before: &Before,
     report: &mut Report,
 ) -> anyhow::Result<Made> {
     let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
@@ -182,10 +204,15 @@ fn export(
         without_ids: how.without_ids,
         export: sources.export().to_owned(),
         name: sources.name(),
+        chosen: how.choice.filter_text().unwrap_or_default(),
+        leaves_open: how.grows && !how.without_ids,
+        goes_on_with: before.open().collect(),
         header: plan.header(),
         end: plan.end(),
         sources: sources.told(),
     };
-    let (parts, ending) = (Parts::new(settings, directory), Ending::HalfFlows(Pairs::within(&how.memory)));
+    let mut begun = Begun::with(Pairs::within(&how.memory));
+    before.begin(&mut begun, how.threads)?;
+    let (parts, ending) = (Parts::new(settings, directory), Ending::HalfFlows(begun));
     Stream::start(parts, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)
 }

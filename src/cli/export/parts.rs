@@ -11,11 +11,13 @@ use chrono::{DateTime, Timelike};
 use ctrecorder_format::{Address, Cause, Counters, Header, NS_PER_SECOND, Note, Record, V4, V6};
 
 use super::Form;
+use super::before::export_of_open;
 use super::bounds::Bounds;
 use super::directory::Directory;
 use super::file::File;
 use crate::archive::{About, NoteText, Recorded, SourceFile};
 use crate::cli::flows::Output;
+use crate::query::may_go_on;
 
 /// So many files are written at once at most. A flow may end an hour or two before that is known.
 const OPEN_MAX: usize = 4;
@@ -37,6 +39,12 @@ pub(super) struct Settings {
     pub(super) export: String,
     /// The begin of file names.
     pub(super) name: String,
+    /// Which flows were chosen, as text; empty: all.
+    pub(super) chosen: String,
+    /// The flows that are open at its end are in a file of their own.
+    pub(super) leaves_open: bool,
+    /// Such files of earlier exports.
+    pub(super) goes_on_with: Vec<SourceFile>,
     /// What was recorded.
     pub(super) header: Header,
     /// Until when the journal tells, ns since the epoch.
@@ -58,6 +66,10 @@ pub(super) struct Parts {
     told: u64,
     /// What the next file that is ended says of what came since the last one.
     said: Said,
+    /// The journal is at its end: flows without an end are those that are open there.
+    is_at_end: bool,
+    /// The file of these.
+    left: Option<Part>,
     made: Made,
 }
 
@@ -122,8 +134,9 @@ struct Part {
 impl Parts {
     pub(super) fn new(settings: Settings, directory: Directory) -> Self {
         let told = settings.header.created;
-        let (bounds, said, made) = (Bounds::default(), Said::default(), Made::default());
-        Self { settings, bounds, open: Vec::new(), directory, next: 0, told, said, made }
+        let said = Said { sources: settings.goes_on_with.clone(), ..Said::default() };
+        let (bounds, open, made) = (Bounds::default(), Vec::new(), Made::default());
+        Self { settings, bounds, open, directory, next: 0, told, said, is_at_end: false, left: None, made }
     }
 
     fn end_all(&mut self) -> anyhow::Result<()> {
@@ -133,6 +146,10 @@ impl Parts {
         }
         self.open.sort_by_key(|part| part.number);
         let last = self.next - 1;
+        // While the last file is not there, the export is not whole.
+        if let Some(left) = self.left.take() {
+            self.end_left(left)?;
+        }
         for part in std::mem::take(&mut self.open) {
             let is_last = part.number == last;
             self.end(part, is_last)?;
@@ -140,8 +157,46 @@ impl Parts {
         Ok(())
     }
 
+    /// The file of the flows that are open at the end.
+    fn left(&mut self, reached: u64) -> anyhow::Result<&mut Part> {
+        let part = match self.left.take() {
+            Some(part) => part,
+            None => {
+                let hour = self.settings.partition.then_some(reached / HOUR);
+                let file = self.file(hour, "open")?;
+                Part { number: 0, hour, from: self.settings.end, to: None, flows: 0, file }
+            }
+        };
+        Ok(self.left.insert(part))
+    }
+
+    fn end_left(&mut self, part: Part) -> anyhow::Result<()> {
+        let Some(file) = part.file else { return Ok(()) };
+        let export = export_of_open(&self.settings.export);
+        // What it tells of the time before, its rows do alone.
+        let (from, to) = (part.from, part.from);
+        let path = file.finish(&About { export, is_last: true, is_of_open: true, from, to, ..self.about() })?;
+        self.directory.wrote(path);
+        Ok(())
+    }
+
+    /// What all files say of themselves.
+    fn about(&self) -> About {
+        About {
+            software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
+            host: self.settings.header.host.clone(),
+            export: self.settings.export.clone(),
+            recorded: Recorded::of(&self.settings.header),
+            chosen: Some(self.settings.chosen.clone()),
+            ..About::default()
+        }
+    }
+
     /// The file that a flow belongs to.
     fn part<A: Address>(&mut self, record: &Record<A>, reached: u64) -> anyhow::Result<&mut Part> {
+        if self.is_at_end && may_go_on(record) {
+            return self.left(reached);
+        }
         let moment = Some(record.end.get()).filter(|end| *end != 0).unwrap_or(reached);
         let hour = self.settings.partition.then_some(moment / HOUR);
         let place = self.open.iter().position(|part| part.hour == hour && part.flows < FLOWS_MAX);
@@ -177,16 +232,20 @@ impl Parts {
         self.next += 1;
         let to = hour.map(|hour| hour.saturating_add(1).saturating_mul(HOUR).min(self.settings.end).max(from));
         self.told = to.unwrap_or(from);
+        let file = self.file(hour, &format!("{number:05}"))?;
+        Ok(Part { number, hour, from, to, flows: 0, file })
+    }
+
+    /// A file with this at the end of its name; `None` if it is there already.
+    fn file(&mut self, hour: Option<u64>, end: &str) -> anyhow::Result<Option<File>> {
         let Settings { form, name, header, without_ids, .. } = &self.settings;
         let mut file = hour.map(folder).unwrap_or_default();
-        file.push(format!("{name}-{number:05}.{}", form.suffix()));
-        let file = if self.directory.has(&file) {
-            None
-        } else {
-            let path = self.directory.prepare(&file)?;
-            Some(File::create(&path, *form, header, *without_ids)?)
-        };
-        Ok(Part { number, hour, from, to, flows: 0, file })
+        file.push(format!("{name}-{end}.{}", form.suffix()));
+        if self.directory.has(&file) {
+            return Ok(None);
+        }
+        let path = self.directory.prepare(&file)?;
+        Ok(Some(File::create(&path, *form, header, *without_ids)?))
     }
 
     /// Ends a file. What was said since the last one is said in it.
@@ -200,20 +259,16 @@ impl Parts {
         };
         let to = if is_last { self.settings.end } else { part.to.unwrap_or(self.told) };
         let about = About {
-            software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
-            host: self.settings.header.host.clone(),
-            export: self.settings.export.clone(),
             part: part.number,
             is_last,
             from: part.from,
             to: to.max(part.from),
-            recorded: Recorded::of(&self.settings.header),
             sources,
             damage,
             damaged,
             records_lost,
             notes,
-            ..About::default()
+            ..self.about()
         };
         let path = file.finish(&about)?;
         self.made.files += 1;
@@ -271,6 +326,10 @@ impl Output for Parts {
     fn reading(&mut self, note: &Note) -> anyhow::Result<()> {
         self.bounds.note(note);
         Ok(())
+    }
+
+    fn part(&mut self) {
+        self.is_at_end = self.settings.leaves_open;
     }
 
     /// Each file tells up to where the next one begins: up to when the journal tells was known before.

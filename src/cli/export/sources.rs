@@ -5,6 +5,7 @@ use anyhow::bail;
 use ctrecorder_format::digest_of;
 
 use super::How;
+use super::before::Before;
 use crate::archive::SourceFile;
 use crate::cli::Misuse;
 use crate::journal::{Journal, Version};
@@ -34,7 +35,7 @@ struct Source {
 
 impl Sources {
     /// The files of a journal. Those that cannot be read are told of when they are exported.
-    pub(super) fn of(journal: &Journal, how: &How) -> Self {
+    pub(super) fn of(journal: &Journal, how: &How, before: &Before) -> Self {
         let files: Vec<_> = journal
             .files()
             .iter()
@@ -53,6 +54,8 @@ impl Sources {
             };
             text + &format!("{:?}\n", file.as_ref().map(told))
         });
+        // What goes on with another export is another one than what does not.
+        let text = before.open().fold(text, |text, open| text + &format!("{open:?}\n"));
         let export = hex(digest_of(text.as_bytes()).get(..16).unwrap_or_default());
         Self { files, export }
     }

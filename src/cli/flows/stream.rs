@@ -50,8 +50,8 @@ pub(in crate::cli) struct Stream<'r, O> {
 /// What becomes of the flows that are open at the end of an output.
 #[derive(Debug)]
 pub(in crate::cli) enum Ending {
-    /// They are half flows of it. It begins with none.
-    HalfFlows(Pairs),
+    /// They are half flows of it; and so many were when it was begun.
+    HalfFlows(Begun),
     /// They are told as open; and so many were when it was begun.
     Open(Begun),
 }
@@ -89,10 +89,8 @@ impl<'r, O: Output> Stream<'r, O> {
         let has_notes = output.has_notes();
         let mut output = Behind::start(output)?;
         let leaves_open = matches!(ending, Ending::Open(_));
-        let Begun { pairs, lost, readings, set_backs } = match ending {
-            Ending::HalfFlows(pairs) => Begun::with(pairs),
-            Ending::Open(begun) => begun,
-        };
+        let (Ending::HalfFlows(begun) | Ending::Open(begun)) = ending;
+        let Begun { pairs, lost, readings, set_backs } = begun;
         for reading in readings {
             output.reading(&reading)?;
         }

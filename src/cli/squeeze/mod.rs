@@ -12,7 +12,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::Family;
 
-use super::flows::{Choice, Ending, Plan, Stream};
+use super::flows::{Begun, Choice, Ending, Plan, Stream};
 use super::of_netns::OfNetns;
 use super::size::Size;
 use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
@@ -142,7 +142,7 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
     if let Some(directory) = directory {
         directory::squeeze(journal, directory, &how, arguments.remove, &mut report)?;
     } else if let Some(path) = &arguments.output {
-        squeeze(&journal, path, &how, &mut report)?;
+        squeeze(&journal.all_by_time(), path, &how, &mut report)?;
     } else {
         for journal in journal.split() {
             for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
@@ -183,7 +183,7 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
         ))
     })?;
     let output = if how.legacy { Output::legacy(path, &plan)? } else { Output::segment(path, &plan)? };
-    let ending = Ending::HalfFlows(how.pairs(path));
+    let ending = Ending::HalfFlows(Begun::with(how.pairs(path)));
     let made = Stream::start(output, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)?;
     made.timeless.tell(path, report);
     Ok(())

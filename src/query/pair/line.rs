@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ctrecorder_format::header::split;
 use ctrecorder_format::{Cause, Content, Damage, Digest, Fault, Header, Note, Segment};
 
-use crate::journal::{Recorder, Version, told_to};
+use crate::journal::{Recorder, Version};
 
 /// No line of recording: what is read tells nothing of flows that it does not name.
 const NO_LINE: u8 = u8::MAX;
@@ -21,11 +21,13 @@ pub(super) struct Place {
     pub(super) is_nameless: bool,
     /// It is one of flows, and does not tell which of them were alive when the clock was set.
     pub(super) is_unmarked: bool,
+    /// Up to when files before it told, of the same host and network namespace; 0 if there were none. Ns since the epoch.
+    pub(super) told_before: u64,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: NO_LINE, file: 0, is_of_flows: false, is_nameless: true, is_unmarked: false }
+        Self { line: NO_LINE, file: 0, is_of_flows: false, is_nameless: true, is_unmarked: false, told_before: 0 }
     }
 }
 
@@ -82,30 +84,29 @@ impl Lines {
     pub(super) fn begin(&mut self, file: &Version<'_>) -> Place {
         self.files = self.files.wrapping_add(1);
         (self.line, self.here, self.filtered, self.is_of_events) = (None, None, None, false);
+        if let Some(header) = file.header() {
+            let told_to = file.told_to().unwrap_or_else(|| file.ended());
+            self.follow(header, told_to);
+        }
         if let Version::Three(segment) = file {
-            self.segment(segment);
             self.chain(segment);
         }
         let line = self.line.and_then(|line| u8::try_from(line).ok()).unwrap_or(NO_LINE);
         let is_of_flows = file.content() == Content::Flows;
         let marks = file.header().is_some_and(|header| header.marks_clock_sets);
-        let is_nameless = matches!(file, Version::Two(_));
+        let (is_nameless, told_before) = (matches!(file, Version::Two(_)), self.told_before());
         let is_unmarked = is_of_flows && !is_nameless && !marks;
-        Place { line, file: self.files, is_of_flows, is_nameless, is_unmarked }
+        Place { line, file: self.files, is_of_flows, is_nameless, is_unmarked, told_before }
     }
 
-    /// A segment of which later ones tell what became of its flows. Most tell of all flows alive in some namespace, or of those of some
-    /// families and protocols, themselves: those of events at their readings of the kernel's table, those of flows at their end.
-    fn segment(&mut self, segment: &Segment<'_>) {
-        let Ok(header) = segment.header() else { return };
+    /// A file, which tells up to `told_to`, of which later ones tell what became of its flows: those of events at their readings of the
+    /// kernel's table, of all flows alive in some namespace, or of those of some families and protocols.
+    fn follow(&mut self, header: &Header, told_to: u64) {
         let is_known = !header.host.is_empty() && header.namespace != 0;
         let is_of_events = header.content == Content::Events;
-        // What a filter will not keep, a segment of flows does not leave open: of the others it tells.
-        let tells_of_all = if is_of_events { header.filters.is_empty() } else { header.closing_keyframe };
-        if !is_known || !(is_of_events || tells_of_all) {
+        if !is_known {
             return;
         }
-        let told_to = told_to(header, segment);
         let last = (Recorder::of(header), header.segment_number);
         let place = if let Some(place) = self.known.iter().position(|line| line.is_of(header)) {
             self.known
@@ -123,7 +124,8 @@ impl Lines {
         if place < usize::from(NO_LINE) {
             self.line = Some(place);
             (self.is_of_events, self.created) = (is_of_events, header.created);
-            self.here = (is_of_events && tells_of_all).then(|| Here { header: header.clone(), is_whole: true });
+            let tells_of_all = is_of_events && header.filters.is_empty();
+            self.here = tells_of_all.then(|| Here { header: header.clone(), is_whole: true });
         }
     }
 

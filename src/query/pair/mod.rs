@@ -17,6 +17,8 @@ mod places;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_of_parts;
+#[cfg(test)]
 mod tests_of_readings;
 mod versions;
 
@@ -28,6 +30,7 @@ use crate::journal::Version;
 use line::Lines;
 pub use memory::Allowance;
 pub use pairing::Pairing;
+pub(crate) use pairing::may_go_on;
 use pairing::{Judged, Reading};
 
 /// So many records are looked at together: what is known of their flows may be far away, and is asked for before it is needed.

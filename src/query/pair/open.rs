@@ -24,7 +24,7 @@ const AHEAD: usize = 16;
 /// What the flags say of the start as a time.
 const OF_START: u8 = flags::START_FROM_KERNEL | flags::RECOVERED;
 
-/// What is known of an open flow is from the end of a segment of flows: the whole flow may yet come. That is no flag of records.
+/// What is known of an open flow is from a file of flows: the whole flow may yet come. That is no flag of records.
 const TOLD_AT_END: u8 = 1 << 7;
 
 /// Whether two records are of one flow, by what its start and its end have in common. Version 2 knows no zone and no id: there they
@@ -134,10 +134,15 @@ impl<A: Address> OpenFlow<A> {
         self.known.flags |= flags::CLOCK_SET;
     }
 
-    /// A keyframe repeats what is known, or knows the start that was not.
+    /// A keyframe repeats what is known, or knows the start that was not. The kernel's stamp there is that of the flow, as its
+    /// end has it; a start has that of the event.
     pub(super) const fn repeated(&mut self, open: &Self) {
         self.seen = open.seen;
         self.known.flags &= open.known.flags | !TOLD_AT_END;
+        let is_stamped = open.start() != 0 && open.known.flags & flags::START_FROM_KERNEL != 0;
+        if is_stamped && self.known.flags & flags::START_FROM_KERNEL != 0 {
+            self.known.start = open.known.start;
+        }
         if self.start() == 0 {
             self.known.start = open.known.start;
             self.known.flags |= open.known.flags & OF_START;
@@ -175,21 +180,28 @@ impl<A: Address> OpenFlow<A> {
         Record { kind: Kind::Flow as u8, ..self.open() }
     }
 
-    /// Whether a whole flow is this one.
-    pub(super) const fn may_become_whole(&self) -> bool {
+    /// Whether a whole flow in this file may be this one: what one file of flows tells of it, it tells once.
+    pub(super) const fn may_become_whole(&self, file: u32) -> bool {
+        self.is_told_at_end() && self.seen.get() != file
+    }
+
+    /// Whether what is known of it is from a file of flows.
+    pub(super) const fn is_told_at_end(&self) -> bool {
         self.known.flags & TOLD_AT_END != 0
     }
 
-    /// Whether it did not come whole, though the segments of flows have come to one that began later.
-    pub(super) const fn is_before(&self, other: &Self) -> bool {
-        self.may_become_whole() && other.may_become_whole() && self.start() != 0 && self.start() < other.start()
+    /// Whether it did not come whole, though the segments of flows have come to one that began later, behind `told_before`.
+    pub(super) const fn is_before(&self, other: &Self, told_before: u64) -> bool {
+        let (own, start) = (self.start(), other.start());
+        self.is_told_at_end() && other.is_told_at_end() && own != 0 && own < start && told_before < start
     }
 
-    /// The same flow, which came whole; `None` if it is a later one.
-    pub(super) fn whole(&self, flow: &Record<A>) -> Option<Record<A>> {
+    /// The same flow, which came whole; `None` if it is a later one. This one was alive up to when the files before told,
+    /// `told_before`: what began by then is the same, whatever stamp of its begin each of them has.
+    pub(super) fn whole(&self, flow: &Record<A>, told_before: u64) -> Option<Record<A>> {
         match (self.start(), flow.start.get()) {
             (_, 0) => Some(Record { start: self.known.start, flags: self.flags_with_start(flow), ..*flow }),
-            (own, start) => (own == 0 || start <= own).then_some(*flow),
+            (own, start) => (own == 0 || start <= own.max(told_before)).then_some(*flow),
         }
     }
 

@@ -98,7 +98,8 @@ impl<A: Address> Pairing<A> {
     /// - An end is emitted as a flow, with the start that is open. A start by the kernel's clock that the end itself knows
     ///   wins over that; one by the recorder's clock serves where no other is known.
     /// - A flow is emitted as it is, and so is a record of a kind that this program does not know. If it was open at the end of an
-    ///   earlier segment of flows, it takes the start from there that it does not know itself.
+    ///   earlier file of flows, it takes the start from there that it does not know itself. One without an end is open, for a
+    ///   later file may know that; of version 2, where flows have no id, it is emitted.
     /// - Version 2 knows no id. An end, an open record or an update of one version for which there is no flow is one of the
     ///   flow with the same tuples that a file of the other version began.
     pub fn push(
@@ -137,6 +138,8 @@ impl<A: Address> Pairing<A> {
             Some(Kind::Open) => self.repeat(hash, record, emit),
             Some(Kind::Update) => self.update(hash, record),
             Some(Kind::End) => emit(self.end(hash, record), *counters),
+            // Where files were made of parts of a journal, one by one, the next one may know its end.
+            Some(Kind::Flow) if may_go_on(record) => self.repeat(hash, record, emit),
             Some(Kind::Flow) => {
                 let flow = self.whole(hash, record).unwrap_or(*record);
                 emit(self.marked(flow), *counters);
@@ -145,16 +148,13 @@ impl<A: Address> Pairing<A> {
         }
     }
 
-    /// A flow comes whole that was open at the end of an earlier segment of flows: with what that knew. `None` if it is none of
+    /// A flow comes whole that was open at the end of an earlier file of flows: with what that knew. `None` if it is none of
     /// these. Flows that lived long come late: what is open by the same identity may yet come, if that is an earlier one.
     fn whole(&mut self, hash: u32, flow: &Record<A>) -> Option<Record<A>> {
-        let came = |open: &mut OpenFlow<A>| {
-            let whole = open.may_become_whole().then(|| open.whole(flow)).flatten();
-            (whole, open.seen.get() == self.place.file)
-        };
-        let (whole, was_confirmed) = self.open.change(hash, flow, came)?;
-        let whole = whole?;
-        self.confirmed -= usize::from(was_confirmed);
+        let Place { file, told_before, .. } = self.place;
+        let came =
+            |open: &mut OpenFlow<A>| open.may_become_whole(file).then(|| open.whole(flow, told_before)).flatten();
+        let whole = self.open.change(hash, flow, came)??;
         self.open.remove(hash, flow, |_| ());
         Some(whole)
     }
@@ -237,7 +237,7 @@ impl<A: Address> Pairing<A> {
     }
 
     fn repeat(&mut self, mut hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
-        let (mut flow, gone_by) = (self.begin(record), self.gone_by);
+        let (mut flow, gone_by, told_before) = (self.begin(record), self.gone_by, self.place.told_before);
         self.name(hash, record);
         if let Some((known_hash, known)) = self.other_name(hash, record) {
             hash = known_hash;
@@ -245,7 +245,8 @@ impl<A: Address> Pairing<A> {
         }
         let known = self.open.add(hash, &flow, |known| {
             // The kernel gives the ids of flows that ended again.
-            let is_another = (known.seen.get() == GONE && flow.start() > gone_by) || known.is_before(&flow);
+            let is_another =
+                (known.seen.get() == GONE && flow.start() > gone_by) || known.is_before(&flow, told_before);
             let before = *known;
             if is_another {
                 *known = flow;
@@ -341,7 +342,7 @@ impl<A: Address> Pairing<A> {
 
     /// Forgets the flows that this file left open, a segment of flows, and of which none has told since: a filter did not keep them.
     pub(super) fn leave_out(&mut self, file: u32, forget: &mut impl FnMut(&Record<A>)) {
-        let is_left = |flow: &OpenFlow<A>| flow.seen.get() == file && flow.may_become_whole();
+        let is_left = |flow: &OpenFlow<A>| flow.seen.get() == file && flow.is_told_at_end();
         let left: Vec<_> = self.open.iter().filter(is_left).map(|flow| *flow.key()).collect();
         for key in left {
             let hash = self.open.hash(&key);
@@ -374,4 +375,9 @@ impl<A: Address> Pairing<A> {
     pub(super) fn capacity(&self) -> usize {
         self.open.capacity()
     }
+}
+
+/// Whether a flow of a file of flows is open as far as that knows. By its id alone it is known again.
+pub(crate) fn may_go_on<A: Address>(flow: &Record<A>) -> bool {
+    flow.kind() == Some(Kind::Flow) && flow.end.get() == 0 && flow.id.get() != 0
 }

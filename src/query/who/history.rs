@@ -12,6 +12,7 @@ use super::readings::Readings;
 use super::steps::Steps;
 use crate::journal::{SetBacks, Version};
 use crate::query::coverage::Span;
+use crate::query::pair::may_go_on;
 
 /// What a journal has told so far. It follows the pairing of the same records, and has to be in step with it.
 #[derive(Debug, Default)]
@@ -89,7 +90,7 @@ impl History {
     /// A record was paired that opens a flow, unless it is open.
     pub(super) fn opened<A: Address>(&mut self, record: &Record<A>, wanted: &Wanted) {
         let is_update = record.kind() == Some(Kind::Update);
-        if !is_update && !matches!(record.kind(), Some(Kind::Start | Kind::Open)) {
+        if !is_update && !matches!(record.kind(), Some(Kind::Start | Kind::Open)) && !may_go_on(record) {
             return;
         }
         let own = Identity::of(record);
@@ -134,7 +135,7 @@ impl History {
     fn steps_before<A: Address>(&self, record: &Record<A>) -> usize {
         let told = told_start(record);
         match record.kind() {
-            Some(Kind::Open) if self.is_once(record) => self.steps.count(),
+            Some(Kind::Open | Kind::Flow) if self.is_once(record) => self.steps.count(),
             Some(Kind::Start) if record.began_earlier() => self.steps.at_reading(),
             Some(Kind::Start) if record.flags & RECOVERED == 0 => self.steps.count(),
             Some(Kind::Start) => self.steps.least_before(told).max(self.steps.at_reading()),

@@ -12,6 +12,7 @@ mod golden;
 mod journal;
 mod netns;
 mod outputs;
+mod parts;
 mod retention;
 mod sample;
 mod squeeze;

@@ -4,6 +4,7 @@
 mod answers;
 mod faults;
 mod found;
+mod grown;
 mod interrupted;
 mod journal;
 mod manual;
