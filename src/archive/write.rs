@@ -51,11 +51,6 @@ impl Group {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// Whether there are as many as a group has at most.
-    pub fn is_full(&self) -> bool {
-        self.len() >= super::GROUP_ROWS
-    }
 }
 
 /// Rows of one family in the order of an archive: by public endpoint, and then by start.

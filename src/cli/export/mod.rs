@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `parts` | divides flows into files |
 //! | `bounds` | what readings of the kernel's table say of their times |
+//! | `said` | what each file says of the journal |
 //! | `file` | writes one file, whole or not at all |
 //! | `directory` | what is in the directory already |
 //! | `sources` | what is exported, and by what name it goes |
@@ -12,6 +13,7 @@ mod bounds;
 mod directory;
 mod file;
 mod parts;
+mod said;
 mod sources;
 
 use std::num::NonZeroUsize;
@@ -26,7 +28,7 @@ use super::size::Size;
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Clock, Pairs};
-use directory::{Complete, Directory};
+use directory::{Directory, Names};
 use parts::{Parts, Settings};
 use sources::Sources;
 
@@ -123,21 +125,28 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     };
     let sources = Sources::of(&journal, &how);
     sources.check_host()?;
-    let directory = Directory::open(&arguments.output, &sources.name(), arguments.add)?;
+    let name = sources.name();
+    let names = Names { export: sources.export(), begin: &name, form: arguments.to };
+    let directory = Directory::open(&arguments.output, names, arguments.add)?;
     if let Some(complete) = directory.complete() {
-        told(&arguments.output, &complete, &mut report);
-    } else if let Err(error) = export(&journal, &how, &sources, directory, &mut report) {
-        report.failure(format_args!("{}: not exported: {error:#}", Shown(&arguments.output)));
+        let there = format!("all of this export is there already, in {} files", complete.files);
+        report.line(format_args!("{}: {there}", Shown(&arguments.output)));
+        unread(&arguments.output, complete.damaged, &mut report);
+        return Ok(report.status());
+    }
+    match export(&journal, &how, &sources, directory, &mut report) {
+        Ok(()) => unread(&arguments.output, sources.damaged(), &mut report),
+        Err(error) if error.is::<Misuse>() => return Err(error),
+        Err(error) => report.failure(format_args!("{}: not exported: {error:#}", Shown(&arguments.output))),
     }
     Ok(report.status())
 }
 
-/// Says that there is nothing to do, and what was not read when that was done.
-fn told(directory: &Path, Complete { files, damaged }: &Complete, report: &mut Report) {
-    let directory = Shown(directory);
-    report.line(format_args!("{directory}: all of this export is there already, in {files} files"));
-    if *damaged > 0 {
-        report.failure(format_args!("{directory}: what could not be read of its inputs is missing: {damaged} times"));
+/// Says how much was not to be read when that was made which is exported, or is there.
+fn unread(directory: &Path, damaged: u64, report: &mut Report) {
+    if damaged > 0 {
+        let what = "what could not be read of its inputs is missing";
+        report.failure(format_args!("{}: {what}: {damaged} times", Shown(directory)));
     }
 }
 
@@ -157,7 +166,7 @@ struct How {
     memory: Allowance,
 }
 
-/// Exports a journal. What fails leaves nothing behind.
+/// Exports a journal. What fails leaves nothing half written behind.
 fn export(
     journal: &Journal,
     how: &How,
@@ -168,6 +177,8 @@ fn export(
     let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
         bail!("there is nothing to export");
     };
+    // A row does not tell more of its recorder than the host.
+    let plan = plan.of_one_recorder().map_err(|several| Misuse(several.to_string()))?;
     let settings = Settings {
         form: how.form,
         partition: how.partition,
@@ -175,8 +186,9 @@ fn export(
         export: sources.export().to_owned(),
         name: sources.name(),
         header: plan.header(),
+        is_of_flows: sources.is_of_flows(),
         end: plan.end(),
-        sources: sources.told(),
+        inputs: sources.told(),
     };
     let (parts, ending) = (Parts::new(settings, directory), Ending::HalfFlows(Pairs::within(&how.memory)));
     Stream::start(parts, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)

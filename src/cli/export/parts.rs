@@ -6,26 +6,32 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use chrono::{DateTime, Timelike};
 use ctrecorder_format::{Address, Cause, Counters, Header, NS_PER_SECOND, Note, Record, V4, V6};
 
 use super::Form;
 use super::bounds::Bounds;
-use super::directory::Directory;
+use super::directory::{Directory, Names};
 use super::file::File;
-use crate::archive::{About, NoteText, Recorded, SourceFile};
+use super::said::{Input, Notes, Read};
+use crate::archive::{About, GROUP_ROWS, Recorded};
 use crate::cli::flows::Output;
+use crate::journal::Shown;
+use crate::query::coverage::Span;
 
-/// So many files are written at once at most. A flow may end an hour or two before that is known.
+/// So many files are written at once at most. A flow may end an hour or two before that is known; of what is squeezed, long lives
+/// come later (docs/squeeze.md, "Long lives").
 const OPEN_MAX: usize = 4;
+const OPEN_MAX_OF_FLOWS: usize = 32;
+
+/// So many flows wait in memory at most to be written as groups of rows: as many as four full ones.
+const HELD_MAX: usize = 4 * GROUP_ROWS;
 
 /// So many flows make a file at most: some 500 MB in Parquet.
 const FLOWS_MAX: u64 = 32 * 1024 * 1024;
 
 const HOUR: u64 = 3_600 * NS_PER_SECOND;
-
-/// So many stretches of damage are named in a file; all are counted.
-const DAMAGE_NAMED: usize = 100;
 
 /// What all files of an export have in common.
 pub(super) struct Settings {
@@ -38,10 +44,18 @@ pub(super) struct Settings {
     pub(super) name: String,
     /// What was recorded.
     pub(super) header: Header,
+    /// Some of the journal is of flows: these come in the order of their ends only nearly.
+    pub(super) is_of_flows: bool,
     /// Until when the journal tells, ns since the epoch.
     pub(super) end: u64,
     /// The files of the journal, by their numbers; `None` where one could not be read.
-    pub(super) sources: Vec<Option<SourceFile>>,
+    pub(super) inputs: Vec<Option<Input>>,
+}
+
+impl Settings {
+    fn open_max(&self) -> usize {
+        if self.is_of_flows { OPEN_MAX_OF_FLOWS } else { OPEN_MAX }
+    }
 }
 
 /// The files of an export, as flows come in.
@@ -53,20 +67,15 @@ pub(super) struct Parts {
     directory: Directory,
     /// The number of the next one.
     next: u64,
+    /// How many flows all of them hold that are not written yet.
+    held: usize,
     /// Up to here the files up to now tell, ns since the epoch.
     told: u64,
-    /// What the next file that is ended says of what came since the last one.
-    said: Said,
-}
-
-/// What a file says of the journal.
-#[derive(Default)]
-struct Said {
-    sources: Vec<SourceFile>,
-    notes: Vec<NoteText>,
-    damage: Vec<String>,
-    damaged: u64,
-    records_lost: u64,
+    notes: Notes,
+    /// The number of the input that is read, and whether nothing of it is in any file yet.
+    present: Option<(usize, bool)>,
+    /// What was read before there was a file.
+    waiting: Read,
 }
 
 /// A file that is written.
@@ -78,14 +87,37 @@ struct Part {
     /// `None`: where the next one begins.
     to: Option<u64>,
     flows: u64,
-    /// `None`: it is there already.
-    file: Option<File>,
+    /// How many of them are not written yet.
+    held: usize,
+    read: Read,
+    file: Target,
+}
+
+/// Where flows go.
+enum Target {
+    New(Box<File>),
+    /// It is there already, with so many bytes.
+    There {
+        file: PathBuf,
+        length: u64,
+    },
 }
 
 impl Parts {
     pub(super) fn new(settings: Settings, directory: Directory) -> Self {
         let told = settings.header.created;
-        Self { settings, bounds: Bounds::default(), open: Vec::new(), directory, next: 0, told, said: Said::default() }
+        Self {
+            settings,
+            bounds: Bounds::default(),
+            open: Vec::new(),
+            directory,
+            next: 0,
+            held: 0,
+            told,
+            notes: Notes::default(),
+            present: None,
+            waiting: Read::default(),
+        }
     }
 
     fn end_all(&mut self) -> anyhow::Result<()> {
@@ -93,6 +125,7 @@ impl Parts {
             let part = self.begin(None)?;
             self.open.push(part);
         }
+        self.source_is_done();
         self.open.sort_by_key(|part| part.number);
         let last = self.next - 1;
         for part in std::mem::take(&mut self.open) {
@@ -118,7 +151,50 @@ impl Parts {
         };
         self.open.extend(part);
         // It was put there.
-        self.open.last_mut().ok_or_else(|| anyhow::anyhow!("no file is open"))
+        let part = self.open.last_mut().ok_or_else(|| anyhow::anyhow!("no file is open"))?;
+        if let Some((number, is_first)) = &mut self.present
+            && !part.read.is_of(Some(*number))
+        {
+            let input = self.settings.inputs.get(*number).and_then(Option::as_ref);
+            part.read.source(*number, input, std::mem::take(is_first));
+        }
+        Ok(part)
+    }
+
+    /// The file that is written, or what will be said in the first one.
+    fn read(&mut self) -> &mut Read {
+        self.open.last_mut().map_or(&mut self.waiting, |part| &mut part.read)
+    }
+
+    /// An input of which nothing is in any file was read for the one that is written.
+    fn source_is_done(&mut self) {
+        if let Some((number, true)) = self.present.take() {
+            let input = self.settings.inputs.get(number).cloned().flatten();
+            self.read().source(number, input.as_ref(), true);
+        }
+    }
+
+    /// The file used last took a flow. What waits in memory is written where there is enough of it. Files that are there already
+    /// count as others, so that whatever is there, those that are made are the same.
+    fn took(&mut self) -> anyhow::Result<()> {
+        let Some(part) = self.open.last_mut() else { return Ok(()) };
+        part.flows += 1;
+        part.held += 1;
+        self.held += 1;
+        let full = if part.held >= GROUP_ROWS {
+            part
+        } else if self.held >= HELD_MAX
+            && let Some(most) = self.open.iter_mut().max_by_key(|part| part.held)
+        {
+            most
+        } else {
+            return Ok(());
+        };
+        self.held = self.held.saturating_sub(std::mem::take(&mut full.held));
+        match &mut full.file {
+            Target::New(file) => file.write_held(),
+            Target::There { .. } => Ok(()),
+        }
     }
 
     /// Ends the files that are full, or that have not been used for longest.
@@ -127,7 +203,7 @@ impl Parts {
             self.told = self.told.max(reached.min(self.settings.end));
         }
         let full = self.open.iter().position(|part| part.hour == hour);
-        if let Some(place) = full.or((self.open.len() >= OPEN_MAX).then_some(0)) {
+        if let Some(place) = full.or((self.open.len() >= self.settings.open_max()).then_some(0)) {
             let part = self.open.remove(place);
             self.end(part, false)?;
         }
@@ -139,25 +215,39 @@ impl Parts {
         self.next += 1;
         let to = hour.map(|hour| hour.saturating_add(1).saturating_mul(HOUR).min(self.settings.end).max(from));
         self.told = to.unwrap_or(from);
-        let Settings { form, name, header, without_ids, .. } = &self.settings;
+        let Settings { form, name, header, without_ids, export, .. } = &self.settings;
         let mut file = hour.map(folder).unwrap_or_default();
-        file.push(format!("{name}-{number:05}.{}", form.suffix()));
-        let file = if self.directory.has(&file) {
-            None
-        } else {
-            let path = self.directory.prepare(&file)?;
-            Some(File::create(&path, *form, header, *without_ids)?)
+        file.push(Names { export, begin: name, form: *form }.of(number));
+        let file = match self.directory.has(&file) {
+            Some(length) => Target::There { file, length },
+            None => {
+                let path = self.directory.prepare(&file)?;
+                Target::New(Box::new(File::create(&path, *form, header, *without_ids)?))
+            }
         };
-        Ok(Part { number, hour, from, to, flows: 0, file })
+        let read = std::mem::take(&mut self.waiting);
+        Ok(Part { number, hour, from, to, flows: 0, held: 0, read, file })
     }
 
-    /// Ends a file. What was said since the last one is said in it.
+    /// Ends a file.
     fn end(&mut self, part: Part, is_last: bool) -> anyhow::Result<()> {
-        let Said { sources, notes, damage, damaged, records_lost } = std::mem::take(&mut self.said);
-        // The present source goes on in the next file.
-        self.said.sources.extend(sources.last().cloned());
-        let Some(file) = part.file else { return Ok(()) };
-        let to = if is_last { self.settings.end } else { part.to.unwrap_or(self.told) };
+        let to = if is_last { self.settings.end } else { part.to.unwrap_or(self.told) }.max(part.from);
+        // One of an hour that came late is asked about that hour all the same.
+        let of_hour = part
+            .hour
+            .map(|hour| Span { from: hour.saturating_mul(HOUR), to: hour.saturating_add(1).saturating_mul(HOUR) });
+        let span = Span { from: part.from, to };
+        let span = of_hour.map_or(span, |hour| span.joined(hour));
+        self.notes.ended(span.to);
+        self.held = self.held.saturating_sub(part.held);
+        let file = match part.file {
+            Target::New(file) => file,
+            Target::There { file, length: 0 } if part.flows > 0 => {
+                bail!("{}: it is empty, and should hold {} flows; remove it", Shown(&file), part.flows)
+            }
+            Target::There { .. } => return Ok(()),
+        };
+        let Read { sources, damage, damaged, records_lost, .. } = part.read;
         let about = About {
             software: concat!("ctrecorder ", env!("CARGO_PKG_VERSION")).into(),
             host: self.settings.header.host.clone(),
@@ -165,18 +255,16 @@ impl Parts {
             part: part.number,
             is_last,
             from: part.from,
-            to: to.max(part.from),
+            to,
             recorded: Recorded::of(&self.settings.header),
             sources,
             damage,
             damaged,
             records_lost,
-            notes,
+            notes: self.notes.of(part.number, span),
             ..About::default()
         };
-        let path = file.finish(&about)?;
-        self.directory.wrote(path);
-        Ok(())
+        file.finish(&about)
     }
 }
 
@@ -190,36 +278,36 @@ impl Output for Parts {
     }
 
     fn source(&mut self, number: usize) {
-        self.said.sources.extend(self.settings.sources.get(number).cloned().flatten());
+        self.source_is_done();
+        self.present = Some((number, true));
     }
 
     fn damage(&mut self, what: &str, records_lost: u64) {
-        self.said.damaged += 1;
-        self.said.records_lost = self.said.records_lost.saturating_add(records_lost);
-        if self.said.damage.len() < DAMAGE_NAMED {
-            self.said.damage.push(what.to_owned());
-        }
+        self.read().damage(what, records_lost);
     }
 
     fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
         let flow = self.bounds.of(flow, counters);
-        let part = self.part(&flow.record, reached)?;
-        part.flows += 1;
-        part.file.as_mut().map_or(Ok(()), |file| file.ipv4(&flow))
+        if let Target::New(file) = &mut self.part(&flow.record, reached)?.file {
+            file.ipv4(&flow)?;
+        }
+        self.took()
     }
 
     fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
         let flow = self.bounds.of(flow, counters);
-        let part = self.part(&flow.record, reached)?;
-        part.flows += 1;
-        part.file.as_mut().map_or(Ok(()), |file| file.ipv6(&flow))
+        if let Target::New(file) = &mut self.part(&flow.record, reached)?.file {
+            file.ipv6(&flow)?;
+        }
+        self.took()
     }
 
     fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         self.bounds.note(note);
         // What readings tell is in the rows; and that nothing happened says nothing here.
         if !matches!(note.cause(), Some(Cause::TableRead | Cause::Quiet)) {
-            self.said.notes.push(NoteText::of(note));
+            let open: Vec<_> = self.open.iter().map(|part| part.number).collect();
+            self.notes.take(note, if open.is_empty() { std::slice::from_ref(&self.next) } else { &open });
         }
         Ok(())
     }
@@ -231,9 +319,7 @@ impl Output for Parts {
 
     /// Each file tells up to where the next one begins: up to when the journal tells was known before.
     fn finish(mut self, _closed: u64) -> anyhow::Result<()> {
-        self.end_all()?;
-        self.directory.keep();
-        Ok(())
+        self.end_all()
     }
 }
 

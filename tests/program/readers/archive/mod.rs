@@ -7,4 +7,5 @@ mod found;
 mod interrupted;
 mod journal;
 mod manual;
+mod parts;
 mod texts;
