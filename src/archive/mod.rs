@@ -7,7 +7,8 @@
 //! | `about`, `keys` | what an archive says of itself |
 //! | `seal`, `bytes` | checksums |
 //! | `write` | writes a file, group by group |
-//! | `read` | opens one |
+//! | `read`, `places` | opens one, and looks at whether it may be what it says |
+//! | `quiet` | catches what nonsense does to others' code |
 //! | `rows`, `column` | reads rows |
 //! | `seek`, `bloom` | finds the rows that may have what is sought |
 //!
@@ -28,6 +29,10 @@ mod column;
 mod keys;
 #[cfg(not(feature = "archive"))]
 mod left_out;
+#[cfg(feature = "archive")]
+mod places;
+#[cfg(feature = "archive")]
+mod quiet;
 #[cfg(feature = "archive")]
 mod read;
 #[cfg(feature = "archive")]
@@ -55,6 +60,9 @@ pub use rows::Rows;
 pub use sought::{Port, Sought};
 #[cfg(feature = "archive")]
 pub use write::{Group, Writer};
+
+/// So many rows make a group at most: they are sorted together, and no more than one such group is put together at once.
+pub const GROUP_ROWS: usize = 256 * 1024;
 
 /// The first four bytes of a file in Parquet, and its last ones.
 pub const MAGIC: [u8; 4] = *b"PAR1";

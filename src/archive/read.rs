@@ -1,7 +1,6 @@
 //! Opens the file of an archive, and reads its groups of rows.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use ctrecorder_format::block::flags;
@@ -16,6 +15,8 @@ use zerocopy::FromZeros;
 use super::about::About;
 use super::bytes::Checked;
 use super::keys::{ABOUT_KEY, SEAL_KEY, VERSION, VERSION_KEY};
+use super::places::check_places;
+use super::quiet::quietly;
 use super::rows::Rows;
 use super::schema::{FIRST_COLUMNS, place, schema};
 use super::seal::{SEAL, place_of_digits, seal};
@@ -48,8 +49,7 @@ impl Archive {
     pub fn open(bytes: impl AsRef<[u8]> + Send + 'static) -> Result<Self, Refusal> {
         let bytes = Bytes::from_owner(bytes);
         // What passes its checksums was written by us; what was written to deceive is not to end the program.
-        let opened = catch_unwind(AssertUnwindSafe(|| Self::parse(bytes)));
-        opened.unwrap_or_else(|_| Err(Refusal::Damaged("it makes no sense".into())))
+        quietly(|| Self::parse(bytes)).unwrap_or_else(|| Err(damaged("it makes no sense")))
     }
 
     fn parse(bytes: Bytes) -> Result<Self, Refusal> {
@@ -66,6 +66,7 @@ impl Archive {
         let about: About = serde_json::from_str(about).map_err(damaged)?;
         check_seal(&bytes, &about, said(SEAL_KEY))?;
         check_schema(&metadata)?;
+        check_places(&metadata, &about, bytes.len() as u64).map_err(damaged)?;
         let table = usize::try_from(about.checksums).map_err(damaged)?;
         let marks_clock_sets = metadata.file_metadata().schema_descr().num_columns() > place("clock_set");
         let header = Header { marks_clock_sets, ..about.header() };
@@ -137,10 +138,10 @@ impl Archive {
             };
             if wanted.is_empty() { Ok(Rows::default()) } else { Rows::read(&reader, &wanted) }
         };
-        let what = match catch_unwind(AssertUnwindSafe(reading)) {
-            Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it makes no sense".into(),
+        let what = match quietly(reading) {
+            Some(Ok(rows)) => return Ok(rows),
+            Some(Err(error)) => error.to_string(),
+            None => "it makes no sense".into(),
         };
         let offset = offset(metadata);
         let length = self.end_of(group).saturating_sub(offset);
@@ -208,7 +209,7 @@ fn nulls(group: &RowGroupMetaData, column: usize) -> Option<u64> {
     group.columns().get(column)?.statistics()?.null_count_opt()
 }
 
-/// Where a group begins.
+/// Where a group begins. That its columns are in the file was looked at when that was opened.
 fn offset(group: &RowGroupMetaData) -> u64 {
     group.columns().iter().map(|column| column.byte_range().0).min().unwrap_or(0)
 }
@@ -245,7 +246,8 @@ fn damaged(what: impl ToString) -> Refusal {
     Refusal::Damaged(what.to_string())
 }
 
-fn metadata(bytes: &[u8]) -> Result<ParquetMetaData, Refusal> {
+/// What the footer of a file says.
+pub(super) fn metadata(bytes: &[u8]) -> Result<ParquetMetaData, Refusal> {
     let Some((front, trailer)) = bytes.split_last_chunk::<TRAILER>() else { return Err(Refusal::CutOff) };
     let [l0, l1, l2, l3, magic @ ..] = *trailer;
     if magic != MAGIC {

@@ -11,6 +11,7 @@ use parquet::file::properties::{
 };
 use parquet::schema::types::{ColumnPath, Type};
 
+use super::GROUP_ROWS;
 use super::row::{CALLED, Facts, INSIDE, PEER, PUBLIC};
 
 /// A column.
@@ -155,9 +156,6 @@ pub(super) fn place(name: &str) -> usize {
     COLUMNS.iter().position(|column| column.name == name).unwrap_or(COLUMNS.len())
 }
 
-/// So many rows make a group: they are sorted together, and no more than one such group is put together at once.
-pub(super) const GROUP_ROWS: usize = 256 * 1024;
-
 /// So many rows of a column make a page, the least that is read of it.
 const PAGE_ROWS: usize = 32 * 1024;
 
@@ -228,8 +226,6 @@ fn write_column(properties: WriterPropertiesBuilder, column: &Column) -> WriterP
         ("protocol" | "peer_port" | "status" | "tcp_state" | "zone" | "mark" | "icmp_original" | "icmp_reply", _)
         | (_, What::Translation | What::Host) => properties.set_column_dictionary_enabled(path, true),
         (_, What::Flag(_)) => set(properties, Encoding::RLE),
-        // Unlike ends, which come in the order of groups, starts are of any time: byte by byte they are shorter.
-        ("start", _) => set(properties, Encoding::BYTE_STREAM_SPLIT),
         // No order is seen in it, and nothing makes it shorter.
         ("id", _) => set(properties, Encoding::PLAIN).set_column_compression(path.clone(), Compression::UNCOMPRESSED),
         (_, What::Moment { .. } | What::Number { .. } | What::Maybe { .. } | What::Count { .. }) => {
@@ -237,10 +233,11 @@ fn write_column(properties: WriterPropertiesBuilder, column: &Column) -> WriterP
         }
         (_, What::Address(..)) => {
             let encoded = match column.what {
-                // DuckDB does not know the other one of bytes.
+                // DuckDB does not know streams of bytes of these, nor, before version 2, of numbers.
                 What::Address(Family::Ipv6, _) => properties.set_column_dictionary_enabled(path.clone(), true),
-                _ if column.name == "public_ip" => set(properties, Encoding::DELTA_BINARY_PACKED),
-                _ => set(properties, Encoding::BYTE_STREAM_SPLIT),
+                // One host has many ports one after the other, in the order of which rows are.
+                _ if column.name == "inside_ip" => set(properties, Encoding::PLAIN),
+                _ => set(properties, Encoding::DELTA_BINARY_PACKED),
             };
             encoded
                 .set_column_bloom_filter_fpp(path.clone(), BLOOM_ERRORS)

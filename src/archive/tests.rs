@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::panic::catch_unwind;
 
 use ctrecorder_format::{Address, Cause, Counters, Kind, Note, V4, V6};
+use parquet::file::metadata::{ColumnChunkMetaDataBuilder, ParquetMetaDataWriter, RowGroupMetaData};
 use proptest::prelude::*;
 
 use super::*;
@@ -169,4 +170,77 @@ fn of_a_later_version_or_of_others_it_is_refused() {
     assert_eq!(changed(b"\x031.0", b"\x032.0"), Refusal::Version("2.0".into()));
     assert_eq!(changed(b"ctrecorder.version", b"somebody's.version"), Refusal::Foreign);
     assert!(matches!(changed(b"\x031.0", b"\x031.1"), Refusal::Damaged(_)), "the seal is of other bytes");
+}
+
+/// The sample with another footer, and the seal of that.
+fn forged(change: impl FnOnce(&mut Vec<RowGroupMetaData>)) -> Vec<u8> {
+    let mut bytes = sample();
+    let metadata = super::read::metadata(&bytes).unwrap();
+    let table = Archive::open(bytes.clone()).unwrap().about().checksums as usize;
+    let (front, trailer) = bytes.split_last_chunk::<8>().unwrap();
+    let length = u32::from_le_bytes(*trailer.first_chunk().unwrap()) as usize;
+    let footer = front.len() - length;
+    let mut groups = metadata.row_groups().to_vec();
+    change(&mut groups);
+    let metadata = metadata.into_builder().set_row_groups(groups).build();
+    bytes.truncate(footer);
+    ParquetMetaDataWriter::new(&mut bytes, &metadata).finish().unwrap();
+    let tail = &mut bytes[table..];
+    let digits = super::seal::place_of_digits(tail).unwrap();
+    let seal = format!("{:08x}", super::seal::seal(tail, &digits));
+    tail[digits].copy_from_slice(seal.as_bytes());
+    bytes
+}
+
+/// A group with one of its columns changed.
+fn with_column(
+    group: &RowGroupMetaData,
+    number: usize,
+    change: impl FnOnce(ColumnChunkMetaDataBuilder) -> ColumnChunkMetaDataBuilder,
+) -> RowGroupMetaData {
+    let mut columns = group.columns().to_vec();
+    columns[number] = change(columns[number].clone().into_builder()).build().unwrap();
+    group.clone().into_builder().set_column_metadata(columns).build().unwrap()
+}
+
+#[test]
+fn a_footer_that_says_what_cannot_be_is_refused() {
+    assert!(is_whole(forged(|_| ())), "with nothing changed it is read");
+    let column = |change: fn(ColumnChunkMetaDataBuilder) -> ColumnChunkMetaDataBuilder| {
+        forged(|groups| groups[1] = with_column(&groups[1], 3, change))
+    };
+    let rows =
+        |number| forged(|groups| groups[0] = groups[0].clone().into_builder().set_num_rows(number).build().unwrap());
+    for (what, bytes) in [
+        ("values before the file", column(|column| column.set_data_page_offset(-1))),
+        ("a dictionary before the file", column(|column| column.set_dictionary_page_offset(Some(-1)))),
+        ("values behind the file", column(|column| column.set_data_page_offset(1 << 40))),
+        ("less than nothing", column(|column| column.set_total_compressed_size(-1))),
+        ("more than all", column(|column| column.set_total_compressed_size(1 << 50))),
+        ("an index before the file", column(|column| column.set_column_index_offset(Some(-1)))),
+        ("an index of less than nothing", column(|column| column.set_offset_index_length(Some(-1)))),
+        ("a filter behind the file", column(|column| column.set_bloom_filter_offset(Some(i64::MAX)))),
+        ("more values than rows", column(|column| column.set_num_values(1 << 40))),
+        ("many rows", rows(1 << 33)),
+        ("few rows", rows(1)),
+        ("less than no rows", rows(-1)),
+        ("a group less", forged(|groups| groups.truncate(1))),
+    ] {
+        let opened = catch_unwind(|| Archive::open(bytes).map(|_| ()));
+        assert!(matches!(opened, Ok(Err(Refusal::Damaged(_)))), "{what}: {opened:?}");
+    }
+}
+
+/// DuckDB before version 2 reads byte streams of numbers with a fraction only.
+#[test]
+fn no_column_is_encoded_in_a_way_that_common_engines_do_not_know() {
+    use parquet::basic::Encoding;
+    let metadata = super::read::metadata(&sample()).unwrap();
+    for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        assert!(
+            !column.encodings().any(|encoding| encoding == Encoding::BYTE_STREAM_SPLIT),
+            "{}",
+            column.column_path()
+        );
+    }
 }

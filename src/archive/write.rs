@@ -15,7 +15,7 @@ use super::Flow;
 use super::about::About;
 use super::keys::{ABOUT_KEY, SEAL_KEY, VERSION, VERSION_KEY};
 use super::row::{Facts, PUBLIC, Row, Translation};
-use super::schema::{COLUMNS, Column, GROUP_ROWS, What, properties, schema};
+use super::schema::{COLUMNS, Column, What, properties, schema};
 use super::seal::{BLANK, Checked, SEAL, place_of_digits, seal};
 
 /// The rows of the next group.
@@ -50,11 +50,6 @@ impl Group {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Whether there are as many as a group has at most.
-    pub fn is_full(&self) -> bool {
-        self.len() >= GROUP_ROWS
     }
 }
 
@@ -100,8 +95,8 @@ impl<W: Write + Send> Writer<W> {
         writer.close()?;
         self.rows += group.len() as u64;
         self.rows_ipv6 += group.ipv6.len() as u64;
-        group.ipv4.clear();
-        group.ipv6.clear();
+        // What is written at many places at once would keep room for as many full groups.
+        *group = Group::default();
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use ctrecorder_format::{Damage, Fault};
 use super::of_netns::OfNetns;
 use super::selection::moment;
 use super::{InZone, Misuse, Report, Status, retention};
-use crate::journal::{Journal, Member, Shown};
+use crate::journal::{Absent, Exports, Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
 use crate::query::coverage::{Filtered, GapCause, Look, Reading};
@@ -21,8 +21,8 @@ use crate::query::time::parse_duration;
 ///
 /// One line for each span and each gap, with its cause and how many events it lost, and a summary; on a terminal also a
 /// bar for each day. Heads of blocks and notes tell it, so that a large journal takes no longer than a small one; whether
-/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap, or if a filter left flows out, and
-/// 5 if there is damage that is no gap.
+/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap, if a filter left flows out, or if
+/// later files of an archive are missing, and 5 if there is damage that is no gap.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or directories of them; all of one recorder
@@ -90,12 +90,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     for failure in failures {
         report.failure(failure);
     }
-    let (mut reading, mut filtered) = (Reading::default(), Filtered::default());
+    let mut told = Told::default();
     let mut has_damage = false;
     for file in journal.files() {
-        has_damage |= read(file, &mut reading, &mut filtered, &mut report);
+        has_damage |= read(file, &mut told, &mut report);
     }
+    let Told { mut reading, filtered, exports } = told;
     reading.heed_removals(&removals);
+    let absent = exports.absent();
+    absent.iter().for_each(|absent| report.line(absent));
     if reading.has_version_2() {
         report.line("files of version 2 do not tell what was lost: what they cover may have gaps");
     }
@@ -110,7 +113,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let covered = within(covered.with(filtered.gaps()), since, until)?;
     show(&covered, filtered.texts(), arguments.output, &zone).context("standard output")?;
     Ok(match report.status() {
-        Status::Done if !covered.gaps.is_empty() || filtered.left_flows_out() => Status::No,
+        Status::Done
+            if !covered.gaps.is_empty() || filtered.left_flows_out() || !absent.iter().all(Absent::is_begin) =>
+        {
+            Status::No
+        }
         status => status,
     })
 }
@@ -155,14 +162,23 @@ pub(super) fn now() -> u64 {
     UNIX_EPOCH.elapsed().map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// What files tell.
+#[derive(Default)]
+struct Told {
+    reading: Reading,
+    filtered: Filtered,
+    exports: Exports,
+}
+
 /// Reads what a file tells, or says why it cannot be read. Returns whether something in it could not be, which was said.
-fn read(file: &Member, reading: &mut Reading, filtered: &mut Filtered, report: &mut Report) -> bool {
+fn read(file: &Member, Told { reading, filtered, exports }: &mut Told, report: &mut Report) -> bool {
     let shown = Shown(file.path());
     let mut has_damage = false;
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
         report.file(&version);
         filtered.add(&version);
+        exports.add(file.path(), &version);
         if let Some(filters) = version.header().map(|header| &header.filters).filter(|text| !text.is_empty()) {
             let filters = filters.escape_debug();
             report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));

@@ -9,7 +9,7 @@ use anyhow::Context;
 use ctrecorder_format::Retirement;
 
 use super::{Report, Status};
-use crate::journal::{Condition, Examined, Examiner, Journal, Member, Shown};
+use crate::journal::{Absent, Condition, Examined, Examiner, Exports, Journal, Member, Shown};
 use crate::output::header;
 use crate::query::coverage::{Look, Reading};
 
@@ -17,7 +17,8 @@ use crate::query::coverage::{Look, Reading};
 ///
 /// Every checksum, the order of blocks, the footer with its totals, directory and digest, and the chain of digests from
 /// one segment to the next among those given. One line for each file, and then one for each file of a directory that is no
-/// segment, and for each end at which the recorder wrote more than what is given; the exit status is 1 if a file fails.
+/// segment, and for each end at which the recorder wrote more than what is given, or an export did; the exit status is 1 if a file
+/// fails, or if one is missing between others.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or directories of them
@@ -35,6 +36,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         report: Report::new(journal.length(), with_progress),
         out: BufWriter::new(stdout.lock()),
         examiner: Examiner::with(retired(&journal)),
+        exports: Exports::default(),
         failed: false,
     };
     for failure in failures {
@@ -69,6 +71,7 @@ struct Test<W> {
     report: Report,
     out: W,
     examiner: Examiner,
+    exports: Exports,
     /// Whether some file is not as it was written.
     failed: bool,
 }
@@ -82,12 +85,18 @@ impl<W: Write> Test<W> {
         for end in std::mem::take(&mut self.examiner).loose_ends() {
             writeln!(self.out, "{end}")?;
         }
+        for absent in self.exports.absent() {
+            // Any file may be the first or the last one that is given, but what is missing between two is missing.
+            self.failed |= matches!(absent, Absent::Between { .. });
+            writeln!(self.out, "{absent}")?;
+        }
         self.out.flush()
     }
 
     fn file(&mut self, file: &Member) -> io::Result<()> {
         let mut line = Line { out: &mut self.out, path: file.path(), failed: false, done: Ok(()) };
         let examined = file.open().and_then(|source| {
+            self.exports.add(file.path(), &source.parse()?);
             let mut passed = |bytes| self.report.passed(bytes);
             self.examiner.examine(&source, &mut |finding| line.finding(&finding), &mut passed)
         });

@@ -1,6 +1,6 @@
-//! Which open records of a journal say something new.
+//! Which open records of a journal, and which notes of its archives, say something new.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ctrecorder_format::{Cause, Content, Digest, Header, Note, Segment};
 
@@ -19,6 +19,8 @@ pub(super) struct Keyframes {
     which: OpenRecords,
     /// The last segment of each chain by its digest, and whether something in it is still waiting for its open records.
     chains: HashMap<Digest, bool>,
+    /// The notes of the archives that were read: the export, and the bytes of the note.
+    notes: HashSet<([u8; 16], [u8; size_of::<Note>()])>,
 }
 
 /// What is known of open records at a place of a segment.
@@ -36,7 +38,7 @@ pub(super) struct State {
 
 impl Keyframes {
     pub(super) fn new(which: OpenRecords) -> Self {
-        Self { which, chains: HashMap::new() }
+        Self { which, chains: HashMap::new(), notes: HashSet::new() }
     }
 
     /// A segment begins. What it leaves open, if it is one of flows, a later one tells of, or not.
@@ -55,6 +57,15 @@ impl Keyframes {
     /// Which open records are handed on.
     pub(super) const fn which(&self) -> OpenRecords {
         self.which
+    }
+
+    /// The notes of an archive that no file of the same export has told yet: each stands in every file of whose time it tells.
+    pub(super) fn news<'n>(&mut self, archive: &Header, notes: &'n [Note]) -> Vec<&'n Note> {
+        let key =
+            |note: &Note| -> ([u8; 16], [u8; size_of::<Note>()]) { (archive.boot_id, zerocopy::transmute!(*note)) };
+        let news: Vec<_> = notes.iter().filter(|note| !self.notes.contains(&key(note))).collect();
+        self.notes.extend(notes.iter().map(key));
+        news
     }
 
     /// A segment is at its end, where this is known.

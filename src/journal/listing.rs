@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,10 +38,9 @@ pub struct Member {
 }
 
 impl Journal {
-    /// The files at these paths. A directory stands for the segments in it (not in directories below, but for those of an archive's dates and hours), by the time they
-    /// were begun, those of one run of a recorder by their number. What else is in it is passed over: files that are no segments,
-    /// and hidden ones. What cannot be had is told to
-    /// `failed`, and the rest goes on.
+    /// The files at these paths. A directory stands for the segments in it (not in directories below, but for those of an archive's
+    /// dates and hours), by the time they were begun, those of one run of a recorder by their number. What else is in it is passed
+    /// over: files that are no segments, and hidden ones. What cannot be had is told to `failed`, and the rest goes on.
     pub fn find(paths: &[PathBuf], mut failed: impl FnMut(Error)) -> Self {
         let mut journal = Self::default();
         for path in paths {
@@ -178,7 +178,7 @@ impl Journal {
             failures += 1;
             failed(error);
         };
-        self.gather(directory, &mut found, &mut failed)?;
+        self.gather(directory, 0, &mut found, &mut failed)?;
         if found.is_empty() && failures == 0 {
             return Err(Error::at(directory)(Reason::NoSegments));
         }
@@ -186,18 +186,17 @@ impl Journal {
         Ok(())
     }
 
-    /// Finds what is in a directory, and in those of an archive's parts below it.
+    /// Finds what is in a directory, and in those of an archive's parts below it. It is itself so many directories below the one that
+    /// was named.
     fn gather(
         &mut self,
         directory: &Path,
+        depth: usize,
         found: &mut Vec<Found<Member>>,
         failed: &mut impl FnMut(Error),
     ) -> Result<(), Error> {
         for entry in fs::read_dir(directory).map_err(Error::at(directory))? {
             let path = entry.map_err(Error::at(directory))?.path();
-            if is_partition(&path) && path.is_dir() {
-                self.gather(&path, found, failed)?;
-            }
             // Neither directories, nor pipes, which would not end, nor what a squeeze is still writing.
             if !path.is_file() || is_hidden(&path) {
                 continue;
@@ -207,6 +206,9 @@ impl Journal {
                 Err(error) if error.is_foreign() => self.passed_over.push(error),
                 Err(error) => failed(error),
             }
+        }
+        for below in partitions(directory, depth).map_err(Error::at(directory))? {
+            self.gather(&below, depth + 1, found, failed)?;
         }
         Ok(())
     }
@@ -231,10 +233,25 @@ fn is_endless(_metadata: &fs::Metadata) -> bool {
     false
 }
 
-/// Whether a directory of this name holds parts of an archive: those of a date, or of an hour of it.
-fn is_partition(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.as_encoded_bytes());
-    name.is_some_and(|name| name.starts_with(b"date=") || name.starts_with(b"hour="))
+/// The directories in this one that hold parts of an archive: those of dates, and of the hours of one. Those two are all there are:
+/// nothing is looked for further below, at a `depth` of two directories. What only points to a directory is none, for the same files
+/// would be there twice, or without end.
+pub(crate) fn partitions(directory: &Path, depth: usize) -> io::Result<Vec<PathBuf>> {
+    const DEPTH: usize = 2;
+    let mut found = Vec::new();
+    if depth >= DEPTH {
+        return Ok(found);
+    }
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_one = [&b"date="[..], b"hour="].iter().any(|begin| name.as_encoded_bytes().starts_with(begin));
+        if is_one && entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Whether a file is none of the journal's, by its name.

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,6 +33,7 @@ def main() -> int:
         known = choose(program.flows([]), program)
         engines = [DuckDb(archive, known), ClickHouse(archive, known), Spark(archive, Path(scratch), known)]
         wrong = [question.name for question in questions(known) if not compare(question, program, engines, known)]
+        wrong += Manual(archive, known).wrong(program.flows([]))
     for name in wrong:
         print(f"{sys.argv[0]}: answers differ: {name}", file=sys.stderr)
     return 1 if wrong else 0
@@ -196,6 +197,56 @@ class Spark(Engine):
 
     def rows(self, sql: str) -> list[tuple]:
         return [tuple(row) for row in self.session.sql(sql).collect()]
+
+
+class Manual:
+    """The SQL of docs/archive.md, as it stands there but for where the archive is, and for whom it is asked."""
+
+    def __init__(self, archive: Path, known: dict[str, str]) -> None:
+        self.archive, self.known = archive, known
+        self.at = int(known["AT"])
+        self.moment = datetime.fromtimestamp(self.at // 10**9, UTC)
+        text = (Path(__file__).parents[2] / "docs/archive.md").read_text()
+        self.blocks = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+        self.clause = re.search(r"`(and \(date[^`]*)`", text)[1]
+
+    def of(self, text: str) -> str:
+        """A text of the manual, about this archive and the flow that is known."""
+        day, hour, second = self.moment.strftime("%Y-%m-%d"), self.moment.hour, self.moment.strftime("%H:%M:%S")
+        told = {"'archive/": f"'{self.archive}/", "203.0.113.6": self.known["PUBLIC"], "36782": self.known["PORT"],
+                "14:13:20": f"{second}.{self.at % 10**9:09}", "2026-11-20": day, "int >= 14": f"int >= {hour}"}
+        for word, here in told.items():
+            text = text.replace(word, here)
+        return text
+
+    def block(self, word: str) -> str:
+        """The one with this word."""
+        [block] = [block for block in self.blocks if word in block]
+        return self.of(block)
+
+    def wrong(self, flows: list[Flow]) -> list[str]:
+        public = int(ipaddress.ip_address(self.known["PUBLIC"]))
+        wanted = [flow for flow in flows
+                  if flow.public == public and flow.public_port == int(self.known["PORT"])
+                  and (flow.start is None or flow.start <= self.at) and (flow.end is None or flow.end >= self.at)]
+        expected = sorted((str(ipaddress.ip_address(flow.inside)), flow.inside_port,
+                           str(ipaddress.ip_address(flow.peer)), flow.peer_port) for flow in wanted)
+        duck = duckdb.connect()
+        macros, asked = self.block("create macro").split("\n\n")
+        duck.sql(macros)
+        hours = asked.rstrip().removesuffix(";") + self.of(self.clause)
+        house = json.loads(str(chdb.query(self.block("IPv4NumToString").rstrip().removesuffix(";"), "JSONCompact")))
+        answers = {
+            "DuckDB": duck.sql(asked).fetchall(),
+            "DuckDB, by hours": duck.sql(hours).fetchall(),
+            "ClickHouse": house["data"],
+        }
+        answers = {name: sorted(tuple(row[:4]) for row in rows) for name, rows in answers.items()}
+        notes = duck.sql(self.block("parquet_kv_metadata")).fetchall()
+        answers["notes"] = expected if len(notes) == len(list(self.archive.rglob("*.parquet"))) else notes
+        wrong = [f"the manual's SQL: {name}" for name, rows in answers.items() if rows != expected or not expected]
+        print(f"{'DIFFERENT' if wrong else 'ok'}: the manual's SQL: ctrecorder {expected}, {answers}")
+        return wrong
 
 
 def compare(question: Question, program: Program, engines: list[Engine], known: dict[str, str]) -> bool:

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6, digest_of};
 
+use super::said::Input;
 use crate::archive::{About, SourceFile};
 use crate::cli::flows::{Begun, Choice};
 use crate::cli::{Misuse, Report};
@@ -112,12 +113,12 @@ impl Before {
         Ok(())
     }
 
-    /// The files of a journal that no export has yet, up to the first to which more may be written; `sources` are what is told of
+    /// The files of a journal that no export has yet, up to the first to which more may be written; `inputs` are what is told of
     /// them. The others are told of.
     pub(super) fn rest_of(
         &self,
         journal: &Journal,
-        sources: &[Option<SourceFile>],
+        inputs: &[Option<Input>],
         report: &mut Report,
     ) -> anyhow::Result<Journal> {
         let last = journal.files().len().saturating_sub(1);
@@ -128,9 +129,9 @@ impl Before {
         });
         let complete = incomplete.unwrap_or(journal.files().len());
         let mut rest = Vec::new();
-        for (place, (file, source)) in journal.files().iter().zip(sources).enumerate() {
-            let is_known = match source {
-                Some(source) => self.knows(source).with_context(|| Shown(file.path()).to_string())?,
+        for (place, (file, input)) in journal.files().iter().zip(inputs).enumerate() {
+            let is_known = match input {
+                Some(input) => self.knows(&input.file).with_context(|| Shown(file.path()).to_string())?,
                 None => false,
             };
             if !is_known && place < complete {

@@ -57,9 +57,9 @@ impl File {
     pub(super) fn ipv4(&mut self, flow: &Flow<V4>) -> anyhow::Result<()> {
         match &mut self.format {
             #[cfg(feature = "archive")]
-            Format::Parquet { writer, group, without_ids } => {
+            Format::Parquet { group, .. } => {
                 group.ipv4(flow);
-                write_full(writer, group, *without_ids)
+                Ok(())
             }
             Format::Text { to, lines, line, without_ids } => write_line(to, lines, line, flow, *without_ids),
         }
@@ -69,36 +69,49 @@ impl File {
     pub(super) fn ipv6(&mut self, flow: &Flow<V6>) -> anyhow::Result<()> {
         match &mut self.format {
             #[cfg(feature = "archive")]
-            Format::Parquet { writer, group, without_ids } => {
+            Format::Parquet { group, .. } => {
                 group.ipv6(flow);
-                write_full(writer, group, *without_ids)
+                Ok(())
             }
             Format::Text { to, lines, line, without_ids } => write_line(to, lines, line, flow, *without_ids),
         }
     }
 
-    /// Ends the file, gives it its name, and says that.
-    pub(super) fn finish(self, about: &About) -> anyhow::Result<PathBuf> {
-        let Self { path, temporary, format } = self;
-        let file = match format {
+    /// Writes what it holds in memory: of Parquet a group of rows, of which there may be no more than [`GROUP_ROWS`].
+    ///
+    /// [`GROUP_ROWS`]: crate::archive::GROUP_ROWS
+    pub(super) fn write_held(&mut self) -> anyhow::Result<()> {
+        match &mut self.format {
             #[cfg(feature = "archive")]
-            Format::Parquet { mut writer, mut group, without_ids } => {
-                if without_ids {
+            Format::Parquet { writer, group, without_ids } => {
+                if *without_ids {
                     group.without_ids();
                 }
                 if !group.is_empty() {
-                    writer.write(&mut group)?;
+                    writer.write(group)?;
                 }
-                writer.finish(about, write_at)?
+                Ok(())
             }
+            Format::Text { .. } => Ok(()),
+        }
+    }
+
+    /// Ends the file, and gives it its name.
+    pub(super) fn finish(mut self, about: &About) -> anyhow::Result<u64> {
+        self.write_held()?;
+        let Self { path, temporary, format } = self;
+        let file = match format {
+            #[cfg(feature = "archive")]
+            Format::Parquet { writer, .. } => writer.finish(about, write_at)?,
             Format::Text { to, .. } => {
                 let _ = about;
                 to.into_inner().map_err(io::IntoInnerError::into_error)?
             }
         };
         file.sync_all()?;
+        let length = file.metadata()?.len();
         persist(temporary, &path)?;
-        Ok(path)
+        Ok(length)
     }
 }
 
@@ -113,22 +126,6 @@ impl Format {
         lines.netns(header.netns());
         Ok(Self::Text { to, lines: Box::new(lines), line: Vec::new(), without_ids })
     }
-}
-
-/// Writes a group once it is full.
-#[cfg(feature = "archive")]
-fn write_full(
-    writer: &mut crate::archive::Writer<fs::File>,
-    group: &mut crate::archive::Group,
-    without_ids: bool,
-) -> anyhow::Result<()> {
-    if !group.is_full() {
-        return Ok(());
-    }
-    if without_ids {
-        group.without_ids();
-    }
-    Ok(writer.write(group)?)
 }
 
 #[cfg(feature = "archive")]

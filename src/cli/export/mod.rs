@@ -4,16 +4,20 @@
 //! |---|---|
 //! | `parts` | divides flows into files |
 //! | `bounds` | what readings of the kernel's table say of their times |
+//! | `said` | what each file says of the journal |
 //! | `file` | writes one file, whole or not at all |
 //! | `directory` | what is in the directory already |
 //! | `before` | what earlier exports in the directory were made from, and what they left open |
+//! | `made` | how much was made |
 //! | `sources` | what is exported, and by what name it goes |
 
 mod before;
 mod bounds;
 mod directory;
 mod file;
+mod made;
 mod parts;
+mod said;
 mod sources;
 
 use std::num::NonZeroUsize;
@@ -29,8 +33,9 @@ use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Clock, Pairs};
 use before::Before;
-use directory::{Complete, Directory};
-use parts::{Made, Parts, Settings};
+use directory::{Directory, Names};
+use made::Made;
+use parts::{Parts, Settings};
 use sources::Sources;
 
 /// Export flows: to Parquet for DuckDB, Spark and others, to NDJSON, or to CSV
@@ -138,33 +143,37 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let sources = Sources::of(&journal, &how, &before);
     sources.check_host()?;
     before.check(sources.export())?;
-    let directory = Directory::open(&arguments.output, &sources.name(), arguments.add)?;
+    let name = sources.name();
+    let names = Names { export: sources.export(), begin: &name, form: arguments.to };
+    let directory = Directory::open(&arguments.output, names, arguments.add)?;
     if let Some(input) = journal.files().iter().find(|file| directory::holds(&arguments.output, file.path())) {
         let what = "an input in the directory of the output: its flows would be there twice";
         bail!(Misuse(format!("{}: {what}", Shown(input.path()))));
     }
     if let Some(complete) = directory.complete() {
-        told(&arguments.output, &complete, &mut report);
-    } else {
-        let output = Shown(&arguments.output);
-        match export(&journal, &how, &sources, directory, &before, &mut report) {
-            Ok(made) => report.line(format_args!("{output}: {made}")),
-            Err(error) => {
-                report.failure(format_args!("{output}: not exported: {error:#}"));
-                return Ok(report.status());
-            }
-        }
+        let there = format!("all of this export is there already, in {} files", complete.files);
+        report.line(format_args!("{}: {there}", Shown(&arguments.output)));
+        unread(&arguments.output, complete.damaged, &mut report);
+        before.over()?;
+        return Ok(report.status());
     }
-    before.over()?;
+    match export(&journal, &how, &sources, directory, &before, &mut report) {
+        Ok(made) => {
+            report.line(format_args!("{}: {made}", Shown(&arguments.output)));
+            unread(&arguments.output, sources.damaged(), &mut report);
+            before.over()?;
+        }
+        Err(error) if error.is::<Misuse>() => return Err(error),
+        Err(error) => report.failure(format_args!("{}: not exported: {error:#}", Shown(&arguments.output))),
+    }
     Ok(report.status())
 }
 
-/// Says that there is nothing to do, and what was not read when that was done.
-fn told(directory: &Path, Complete { files, damaged }: &Complete, report: &mut Report) {
-    let directory = Shown(directory);
-    report.line(format_args!("{directory}: all of this export is there already, in {files} files"));
-    if *damaged > 0 {
-        report.failure(format_args!("{directory}: what could not be read of its inputs is missing: {damaged} times"));
+/// Says how much was not to be read when that was made which is exported, or is there.
+fn unread(directory: &Path, damaged: u64, report: &mut Report) {
+    if damaged > 0 {
+        let what = "what could not be read of its inputs is missing";
+        report.failure(format_args!("{}: {what}: {damaged} times", Shown(directory)));
     }
 }
 
@@ -186,7 +195,7 @@ struct How {
     grows: bool,
 }
 
-/// Exports a journal; returns what was made. What fails leaves nothing behind.
+/// Exports a journal; returns what was made. What fails leaves nothing half written behind.
 fn export(
     journal: &Journal,
     how: &How,
@@ -198,6 +207,8 @@ fn export(
     let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
         bail!("there is nothing to export");
     };
+    // A row does not tell more of its recorder than the host.
+    let plan = plan.of_one_recorder().map_err(|several| Misuse(several.to_string()))?;
     let settings = Settings {
         form: how.form,
         partition: how.partition,
@@ -208,8 +219,9 @@ fn export(
         leaves_open: how.grows && !how.without_ids,
         goes_on_with: before.open().collect(),
         header: plan.header(),
+        is_of_flows: sources.is_of_flows(),
         end: plan.end(),
-        sources: sources.told(),
+        inputs: sources.told(),
     };
     let mut begun = Begun::with(Pairs::within(&how.memory));
     before.begin(&mut begun, how.threads)?;

@@ -4,31 +4,37 @@
 //! is of one hour: that in which its flows ended or, where nobody heard the end, up to which the journal had told when that was
 //! clear. So flows come nearly in the order of files, and few of these are open at once.
 
-use std::fmt;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use chrono::{DateTime, Timelike};
 use ctrecorder_format::{Address, Cause, Counters, Header, NS_PER_SECOND, Note, Record, V4, V6};
 
 use super::Form;
 use super::before::export_of_open;
 use super::bounds::Bounds;
-use super::directory::Directory;
+use super::directory::{Directory, Names};
 use super::file::File;
-use crate::archive::{About, NoteText, Recorded, SourceFile};
+use super::made::Made;
+use super::said::{Input, Notes, Read};
+use crate::archive::{About, GROUP_ROWS, Recorded, SourceFile};
 use crate::cli::flows::Output;
+use crate::journal::Shown;
+use crate::query::coverage::Span;
 use crate::query::may_go_on;
 
-/// So many files are written at once at most. A flow may end an hour or two before that is known.
+/// So many files are written at once at most. A flow may end an hour or two before that is known; of what is squeezed, long lives
+/// come later (docs/squeeze.md, "Long lives").
 const OPEN_MAX: usize = 4;
+const OPEN_MAX_OF_FLOWS: usize = 32;
+
+/// So many flows wait in memory at most to be written as groups of rows: as many as four full ones.
+const HELD_MAX: usize = 4 * GROUP_ROWS;
 
 /// So many flows make a file at most: some 500 MB in Parquet.
 const FLOWS_MAX: u64 = 32 * 1024 * 1024;
 
 const HOUR: u64 = 3_600 * NS_PER_SECOND;
-
-/// So many stretches of damage are named in a file; all are counted.
-const DAMAGE_NAMED: usize = 100;
 
 /// What all files of an export have in common.
 pub(super) struct Settings {
@@ -47,10 +53,18 @@ pub(super) struct Settings {
     pub(super) goes_on_with: Vec<SourceFile>,
     /// What was recorded.
     pub(super) header: Header,
+    /// Some of the journal is of flows: these come in the order of their ends only nearly.
+    pub(super) is_of_flows: bool,
     /// Until when the journal tells, ns since the epoch.
     pub(super) end: u64,
     /// The files of the journal, by their numbers; `None` where one could not be read.
-    pub(super) sources: Vec<Option<SourceFile>>,
+    pub(super) inputs: Vec<Option<Input>>,
+}
+
+impl Settings {
+    fn open_max(&self) -> usize {
+        if self.is_of_flows { OPEN_MAX_OF_FLOWS } else { OPEN_MAX }
+    }
 }
 
 /// The files of an export, as flows come in.
@@ -62,60 +76,20 @@ pub(super) struct Parts {
     directory: Directory,
     /// The number of the next one.
     next: u64,
+    /// How many flows all of them hold that are not written yet.
+    held: usize,
     /// Up to here the files up to now tell, ns since the epoch.
     told: u64,
-    /// What the next file that is ended says of what came since the last one.
-    said: Said,
+    notes: Notes,
+    /// The number of the input that is read, and whether nothing of it is in any file yet.
+    present: Option<(usize, bool)>,
+    /// What was read before there was a file.
+    waiting: Read,
     /// The journal is at its end: flows without an end are those that are open there.
     is_at_end: bool,
     /// The file of these.
     left: Option<Part>,
     made: Made,
-}
-
-/// What was made.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Made {
-    /// Files that were written.
-    files: u64,
-    /// The flows in them.
-    flows: u64,
-    /// Their bytes.
-    bytes: u64,
-    /// Files that were there already.
-    present: u64,
-}
-
-impl fmt::Display for Made {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { files, flows, bytes, present } = self;
-        write!(
-            f,
-            "{} exported into {} of {} together",
-            count(*flows, "flow"),
-            count(*files, "file"),
-            count(*bytes, "byte")
-        )?;
-        match present {
-            0 => Ok(()),
-            present => write!(f, "; {} there already", count(*present, "file")),
-        }
-    }
-}
-
-/// A whole number of things.
-fn count(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// What a file says of the journal.
-#[derive(Default)]
-struct Said {
-    sources: Vec<SourceFile>,
-    notes: Vec<NoteText>,
-    damage: Vec<String>,
-    damaged: u64,
-    records_lost: u64,
 }
 
 /// A file that is written.
@@ -127,16 +101,41 @@ struct Part {
     /// `None`: where the next one begins.
     to: Option<u64>,
     flows: u64,
-    /// `None`: it is there already.
-    file: Option<File>,
+    /// How many of them are not written yet.
+    held: usize,
+    read: Read,
+    file: Target,
+}
+
+/// Where flows go.
+enum Target {
+    New(Box<File>),
+    /// It is there already, with so many bytes.
+    There {
+        file: PathBuf,
+        length: u64,
+    },
 }
 
 impl Parts {
     pub(super) fn new(settings: Settings, directory: Directory) -> Self {
         let told = settings.header.created;
-        let said = Said { sources: settings.goes_on_with.clone(), ..Said::default() };
-        let (bounds, open, made) = (Bounds::default(), Vec::new(), Made::default());
-        Self { settings, bounds, open, directory, next: 0, told, said, is_at_end: false, left: None, made }
+        let waiting = Read { sources: settings.goes_on_with.clone(), ..Read::default() };
+        Self {
+            settings,
+            bounds: Bounds::default(),
+            open: Vec::new(),
+            directory,
+            next: 0,
+            held: 0,
+            told,
+            notes: Notes::default(),
+            present: None,
+            waiting,
+            is_at_end: false,
+            left: None,
+            made: Made::default(),
+        }
     }
 
     fn end_all(&mut self) -> anyhow::Result<()> {
@@ -144,6 +143,7 @@ impl Parts {
             let part = self.begin(None)?;
             self.open.push(part);
         }
+        self.source_is_done();
         self.open.sort_by_key(|part| part.number);
         let last = self.next - 1;
         // While the last file is not there, the export is not whole.
@@ -163,20 +163,21 @@ impl Parts {
             Some(part) => part,
             None => {
                 let hour = self.settings.partition.then_some(reached / HOUR);
-                let file = self.file(hour, "open")?;
-                Part { number: 0, hour, from: self.settings.end, to: None, flows: 0, file }
+                let file = self.file(hour, |names| names.of_open())?;
+                let (read, from) = (Read::default(), self.settings.end);
+                Part { number: 0, hour, from, to: None, flows: 0, held: 0, read, file }
             }
         };
         Ok(self.left.insert(part))
     }
 
     fn end_left(&mut self, part: Part) -> anyhow::Result<()> {
-        let Some(file) = part.file else { return Ok(()) };
+        let Target::New(file) = part.file else { return Ok(()) };
         let export = export_of_open(&self.settings.export);
         // What it tells of the time before, its rows do alone.
         let (from, to) = (part.from, part.from);
-        let path = file.finish(&About { export, is_last: true, is_of_open: true, from, to, ..self.about() })?;
-        self.directory.wrote(path);
+        let bytes = file.finish(&About { export, is_last: true, is_of_open: true, from, to, ..self.about() })?;
+        self.made.wrote(part.flows, bytes);
         Ok(())
     }
 
@@ -194,7 +195,7 @@ impl Parts {
 
     /// The file that a flow belongs to.
     fn part<A: Address>(&mut self, record: &Record<A>, reached: u64) -> anyhow::Result<&mut Part> {
-        if self.is_at_end && may_go_on(record) {
+        if self.is_left(record) {
             return self.left(reached);
         }
         let moment = Some(record.end.get()).filter(|end| *end != 0).unwrap_or(reached);
@@ -211,7 +212,69 @@ impl Parts {
         };
         self.open.extend(part);
         // It was put there.
-        self.open.last_mut().ok_or_else(|| anyhow::anyhow!("no file is open"))
+        let part = self.open.last_mut().ok_or_else(|| anyhow::anyhow!("no file is open"))?;
+        if let Some((number, is_first)) = &mut self.present
+            && !part.read.is_of(Some(*number))
+        {
+            let input = self.settings.inputs.get(*number).and_then(Option::as_ref);
+            part.read.source(*number, input, std::mem::take(is_first));
+        }
+        Ok(part)
+    }
+
+    /// The file that is written, or what will be said in the first one.
+    fn read(&mut self) -> &mut Read {
+        self.open.last_mut().map_or(&mut self.waiting, |part| &mut part.read)
+    }
+
+    /// An input of which nothing is in any file was read for the one that is written.
+    fn source_is_done(&mut self) {
+        if let Some((number, true)) = self.present.take() {
+            let input = self.settings.inputs.get(number).cloned().flatten();
+            self.read().source(number, input.as_ref(), true);
+        }
+    }
+
+    /// Whether a flow is one that is open at the end, and goes to the file of these.
+    fn is_left<A: Address>(&self, record: &Record<A>) -> bool {
+        self.is_at_end && may_go_on(record)
+    }
+
+    /// The file of the flows that are open at the end took one.
+    fn took_left(&mut self) -> anyhow::Result<()> {
+        let Some(part) = &mut self.left else { return Ok(()) };
+        part.flows += 1;
+        part.held += 1;
+        match &mut part.file {
+            Target::New(file) if part.held >= GROUP_ROWS => {
+                part.held = 0;
+                file.write_held()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The file used last took a flow. What waits in memory is written where there is enough of it. Files that are there already
+    /// count as others, so that whatever is there, those that are made are the same.
+    fn took(&mut self) -> anyhow::Result<()> {
+        let Some(part) = self.open.last_mut() else { return Ok(()) };
+        part.flows += 1;
+        part.held += 1;
+        self.held += 1;
+        let full = if part.held >= GROUP_ROWS {
+            part
+        } else if self.held >= HELD_MAX
+            && let Some(most) = self.open.iter_mut().max_by_key(|part| part.held)
+        {
+            most
+        } else {
+            return Ok(());
+        };
+        self.held = self.held.saturating_sub(std::mem::take(&mut full.held));
+        match &mut full.file {
+            Target::New(file) => file.write_held(),
+            Target::There { .. } => Ok(()),
+        }
     }
 
     /// Ends the files that are full, or that have not been used for longest.
@@ -220,7 +283,7 @@ impl Parts {
             self.told = self.told.max(reached.min(self.settings.end));
         }
         let full = self.open.iter().position(|part| part.hour == hour);
-        if let Some(place) = full.or((self.open.len() >= OPEN_MAX).then_some(0)) {
+        if let Some(place) = full.or((self.open.len() >= self.settings.open_max()).then_some(0)) {
             let part = self.open.remove(place);
             self.end(part, false)?;
         }
@@ -232,49 +295,59 @@ impl Parts {
         self.next += 1;
         let to = hour.map(|hour| hour.saturating_add(1).saturating_mul(HOUR).min(self.settings.end).max(from));
         self.told = to.unwrap_or(from);
-        let file = self.file(hour, &format!("{number:05}"))?;
-        Ok(Part { number, hour, from, to, flows: 0, file })
+        let file = self.file(hour, |names| names.of(number))?;
+        let read = std::mem::take(&mut self.waiting);
+        Ok(Part { number, hour, from, to, flows: 0, held: 0, read, file })
     }
 
-    /// A file with this at the end of its name; `None` if it is there already.
-    fn file(&mut self, hour: Option<u64>, end: &str) -> anyhow::Result<Option<File>> {
-        let Settings { form, name, header, without_ids, .. } = &self.settings;
+    /// A file of this name.
+    fn file(&mut self, hour: Option<u64>, named: impl FnOnce(&Names<'_>) -> String) -> anyhow::Result<Target> {
+        let Settings { form, name, header, without_ids, export, .. } = &self.settings;
         let mut file = hour.map(folder).unwrap_or_default();
-        file.push(format!("{name}-{end}.{}", form.suffix()));
-        if self.directory.has(&file) {
-            return Ok(None);
+        file.push(named(&Names { export, begin: name, form: *form }));
+        if let Some(length) = self.directory.has(&file) {
+            return Ok(Target::There { file, length });
         }
         let path = self.directory.prepare(&file)?;
-        Ok(Some(File::create(&path, *form, header, *without_ids)?))
+        Ok(Target::New(Box::new(File::create(&path, *form, header, *without_ids)?)))
     }
 
-    /// Ends a file. What was said since the last one is said in it.
+    /// Ends a file.
     fn end(&mut self, part: Part, is_last: bool) -> anyhow::Result<()> {
-        let Said { sources, notes, damage, damaged, records_lost } = std::mem::take(&mut self.said);
-        // The present source goes on in the next file.
-        self.said.sources.extend(sources.last().cloned());
-        let Some(file) = part.file else {
-            self.made.present += 1;
-            return Ok(());
+        let to = if is_last { self.settings.end } else { part.to.unwrap_or(self.told) }.max(part.from);
+        // One of an hour that came late is asked about that hour all the same.
+        let of_hour = part
+            .hour
+            .map(|hour| Span { from: hour.saturating_mul(HOUR), to: hour.saturating_add(1).saturating_mul(HOUR) });
+        let span = Span { from: part.from, to };
+        let span = of_hour.map_or(span, |hour| span.joined(hour));
+        self.notes.ended(span.to);
+        self.held = self.held.saturating_sub(part.held);
+        let file = match part.file {
+            Target::New(file) => file,
+            Target::There { file, length: 0 } if part.flows > 0 => {
+                bail!("{}: it is empty, and should hold {} flows; remove it", Shown(&file), part.flows)
+            }
+            Target::There { .. } => {
+                self.made.present += 1;
+                return Ok(());
+            }
         };
-        let to = if is_last { self.settings.end } else { part.to.unwrap_or(self.told) };
+        let Read { sources, damage, damaged, records_lost, .. } = part.read;
         let about = About {
             part: part.number,
             is_last,
             from: part.from,
-            to: to.max(part.from),
+            to,
             sources,
             damage,
             damaged,
             records_lost,
-            notes,
+            notes: self.notes.of(part.number, span),
             ..self.about()
         };
-        let path = file.finish(&about)?;
-        self.made.files += 1;
-        self.made.flows += part.flows;
-        self.made.bytes += path.metadata()?.len();
-        self.directory.wrote(path);
+        let bytes = file.finish(&about)?;
+        self.made.wrote(part.flows, bytes);
         Ok(())
     }
 }
@@ -289,36 +362,36 @@ impl Output for Parts {
     }
 
     fn source(&mut self, number: usize) {
-        self.said.sources.extend(self.settings.sources.get(number).cloned().flatten());
+        self.source_is_done();
+        self.present = Some((number, true));
     }
 
     fn damage(&mut self, what: &str, records_lost: u64) {
-        self.said.damaged += 1;
-        self.said.records_lost = self.said.records_lost.saturating_add(records_lost);
-        if self.said.damage.len() < DAMAGE_NAMED {
-            self.said.damage.push(what.to_owned());
-        }
+        self.read().damage(what, records_lost);
     }
 
     fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
         let flow = self.bounds.of(flow, counters);
-        let part = self.part(&flow.record, reached)?;
-        part.flows += 1;
-        part.file.as_mut().map_or(Ok(()), |file| file.ipv4(&flow))
+        if let Target::New(file) = &mut self.part(&flow.record, reached)?.file {
+            file.ipv4(&flow)?;
+        }
+        if self.is_left(&flow.record) { self.took_left() } else { self.took() }
     }
 
     fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
         let flow = self.bounds.of(flow, counters);
-        let part = self.part(&flow.record, reached)?;
-        part.flows += 1;
-        part.file.as_mut().map_or(Ok(()), |file| file.ipv6(&flow))
+        if let Target::New(file) = &mut self.part(&flow.record, reached)?.file {
+            file.ipv6(&flow)?;
+        }
+        if self.is_left(&flow.record) { self.took_left() } else { self.took() }
     }
 
     fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         self.bounds.note(note);
         // What readings tell is in the rows; and that nothing happened says nothing here.
         if !matches!(note.cause(), Some(Cause::TableRead | Cause::Quiet)) {
-            self.said.notes.push(NoteText::of(note));
+            let open: Vec<_> = self.open.iter().map(|part| part.number).collect();
+            self.notes.take(note, if open.is_empty() { std::slice::from_ref(&self.next) } else { &open });
         }
         Ok(())
     }
@@ -335,7 +408,6 @@ impl Output for Parts {
     /// Each file tells up to where the next one begins: up to when the journal tells was known before.
     fn finish(mut self, _closed: u64) -> anyhow::Result<Made> {
         self.end_all()?;
-        self.directory.keep();
         Ok(self.made)
     }
 }

@@ -2,17 +2,18 @@
 //! later run knows what an earlier one has done.
 
 use anyhow::bail;
-use ctrecorder_format::digest_of;
+use ctrecorder_format::{Content, digest_of};
 
 use super::How;
 use super::before::Before;
+use super::said::Input;
 use crate::archive::SourceFile;
 use crate::cli::Misuse;
 use crate::journal::{Journal, Version};
 use crate::output::header::hex;
 
 /// Changes whenever an export of the same inputs would become another one.
-const MAKING: &str = "2";
+const MAKING: &str = "3";
 
 /// So many digits of the name of an export are in the names of its files.
 const DIGITS: usize = 16;
@@ -28,9 +29,10 @@ pub(super) struct Sources {
 struct Source {
     host: String,
     netns: Option<u32>,
+    is_of_flows: bool,
     begun: u64,
     /// What the export tells of it.
-    file: SourceFile,
+    told: Input,
 }
 
 impl Sources {
@@ -49,7 +51,8 @@ impl Sources {
         let filter = how.choice.filter_text().unwrap_or_default();
         let made = format!("{MAKING}\n{:?} {} {}\n{}\n", how.form, how.partition, how.without_ids, filter);
         let text = files.iter().fold(made, |text, file| {
-            let told = |Source { host, begun, file: SourceFile { length, segment, digest, .. }, .. }: &Source| {
+            let told = |Source { host, begun, told, .. }: &Source| {
+                let SourceFile { length, segment, digest, .. } = &told.file;
                 format!("{:?}", (host, begun, length, segment, digest))
             };
             text + &format!("{:?}\n", file.as_ref().map(told))
@@ -98,8 +101,18 @@ impl Sources {
     }
 
     /// What the export tells of the files of its journal; `None` where one could not be read.
-    pub(super) fn told(&self) -> Vec<Option<SourceFile>> {
-        self.files.iter().map(|file| file.as_ref().map(|file| file.file.clone())).collect()
+    pub(super) fn told(&self) -> Vec<Option<Input>> {
+        self.files.iter().map(|file| file.as_ref().map(|file| file.told.clone())).collect()
+    }
+
+    /// Whether some of the files are squeezed, or archives.
+    pub(super) fn is_of_flows(&self) -> bool {
+        self.files.iter().flatten().any(|file| file.is_of_flows)
+    }
+
+    /// How many stretches could not be read when the files that are archives were made.
+    pub(super) fn damaged(&self) -> u64 {
+        self.files.iter().flatten().map(|file| file.told.damaged).sum()
     }
 }
 
@@ -111,6 +124,14 @@ impl Source {
         };
         let segment = version.header().map(|header| header.segment_number);
         let file = SourceFile { name, length, segment, digest };
-        Self { host: version.host().to_owned(), netns: version.netns(), begun: version.begun(), file }
+        let told = match version {
+            Version::Archive(archive) => {
+                let about = archive.about();
+                Input { file, damaged: about.damaged, records_lost: about.records_lost }
+            }
+            Version::Two(_) | Version::Three(_) => Input { file, ..Input::default() },
+        };
+        let is_of_flows = version.content() == Content::Flows;
+        Self { host: version.host().to_owned(), netns: version.netns(), is_of_flows, begun: version.begun(), told }
     }
 }

@@ -105,13 +105,14 @@ fn is_left_over(path: &Path, maker: Maker) -> io::Result<bool> {
     })
 }
 
-/// Sees to it that one process alone is at work in a directory, for as long as what is returned is there.
+/// Sees to it that one process alone is at work in a directory, for as long as what is returned is there. `who` is at work there,
+/// as far as one of these can tell.
 #[cfg(unix)]
-pub(in crate::cli) fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
+pub(in crate::cli) fn lock(directory: &Path, who: &str) -> anyhow::Result<Option<File>> {
     let file = File::open(directory)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
-        Err(fs::TryLockError::WouldBlock) => bail!("another squeeze is at work in this directory"),
+        Err(fs::TryLockError::WouldBlock) => bail!("another {who} is at work in this directory"),
         // Where there are no locks, nobody can be told; nothing is overwritten anyway.
         Err(fs::TryLockError::Error(_)) => Ok(None),
     }
@@ -119,6 +120,6 @@ pub(in crate::cli) fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
 
 /// Where directories cannot be opened, nobody is told: nothing is overwritten anyway.
 #[cfg(not(unix))]
-pub(in crate::cli) fn lock(_directory: &Path) -> anyhow::Result<Option<File>> {
+pub(in crate::cli) fn lock(_directory: &Path, _who: &str) -> anyhow::Result<Option<File>> {
     Ok(None)
 }

@@ -157,7 +157,7 @@ impl<'d, F: Select> Lane<'d, F> {
                 }
             }
             Version::Archive(archive) => {
-                for note in archive.notes() {
+                for note in out.keyframes.news(archive.header(), archive.notes()) {
                     out.sink.note(file.source().path(), note)?;
                 }
             }

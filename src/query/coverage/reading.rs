@@ -1,6 +1,6 @@
 //! From what the files of a journal tell to what the journal covers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ctrecorder_format::header::split;
 use ctrecorder_format::{Cause, Content, Damage, Note, Recorded, Retirement};
@@ -39,6 +39,7 @@ impl Run {
         // The same segment may be there twice: the copy that goes further is as good as both.
         parts.sort_by_key(|part| (part.number, std::cmp::Reverse(part.to)));
         parts.dedup_by_key(|part| part.number);
+        told_once(&mut parts);
         let from = parts.iter().map(|part| part.from).min()?;
         let to = parts.iter().map(|part| part.to).max()?;
         let namespace = parts.first()?.namespace;
@@ -60,6 +61,17 @@ impl Run {
             [before, after] => between_segments(before, after),
             _ => None,
         })
+    }
+}
+
+/// Files of an archive say what others of it say, too, where both tell of that time.
+fn told_once(parts: &mut [Part]) {
+    let key = |note: &Note| -> [u8; size_of::<Note>()] { zerocopy::transmute!(*note) };
+    let mut told = HashSet::new();
+    for part in parts.iter_mut().filter(|part| part.content == Content::Flows) {
+        let own: Vec<_> = part.notes.iter().map(key).collect();
+        part.notes.retain(|note| !told.contains(&key(note)));
+        told.extend(own);
     }
 }
 

@@ -37,21 +37,22 @@ fn record(kind: Kind, second: u64) -> Record<V4> {
 
 /// A segment of the namespace with this id, from this second on for ten, with these records.
 fn segment(directory: &TempDir, id: Option<u32>, second: u64, records: &[Record<V4>]) -> PathBuf {
+    let name = format!("{}.{second}.ct", id.map_or("own".into(), |id| id.to_string()));
+    segment_of(directory, namespace(0, id), &name, second, records)
+}
+
+/// The same of the namespace with this number, as headers have it, and of this name.
+fn segment_of(directory: &TempDir, namespace: u64, name: &str, second: u64, records: &[Record<V4>]) -> PathBuf {
     let created = T0 + second * NS;
-    let header = Header {
-        host: "host".into(),
-        namespace: namespace(0, id),
-        recorder_started: created,
-        created,
-        ..Header::blank(Content::Events)
-    };
+    let header =
+        Header { host: "host".into(), namespace, recorder_started: created, created, ..Header::blank(Content::Events) };
     let mut writer = Writer::new(Vec::new(), &header).unwrap();
     for record in records {
         writer.push(record, None, record.event_time());
     }
     writer.finish(Closing::Stopped, created + 10 * NS).unwrap();
     writer.write_out().unwrap();
-    let path = directory.path().join(format!("{}.{second}.ct", id.map_or("own".into(), |id| id.to_string())));
+    let path = directory.path().join(name);
     fs::write(&path, writer.output()).unwrap();
     path
 }
@@ -108,4 +109,17 @@ fn of_one_namespace_its_files_are_read_and_one_that_does_not_tell_is_left_out_an
     let listed = list("3");
     assert_eq!((listed.status, listed.stdout.lines().count()), (5, 2), "{}", listed.stderr);
     assert!(listed.stderr.contains("3.30.ct") && listed.stderr.contains("network namespace"), "{}", listed.stderr);
+}
+
+/// Nor has one of them an id that would tell it: two recorders of one host, one of them in a container.
+#[test]
+fn export_refuses_two_namespaces_at_the_same_time() {
+    let directory = TempDir::new().unwrap();
+    segment_of(&directory, namespace(4_026_531_840, None), "one", 0, &[record(Kind::Start, 1)]);
+    segment_of(&directory, namespace(4_026_532_177, None), "other", 1, &[record(Kind::Start, 2)]);
+    let around = TempDir::new().unwrap();
+    let output = around.path().join("exported");
+    let refused = run(&directory, &["export", "--to", "csv", "-o", output.to_str().unwrap()]);
+    assert_eq!((refused.status, output.exists()), (2, false), "{}", refused.stderr);
+    assert!(refused.stderr.contains("4026531840") && refused.stderr.contains("4026532177"), "{}", refused.stderr);
 }

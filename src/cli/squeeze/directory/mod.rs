@@ -113,7 +113,7 @@ fn begin(directory: &Path) -> anyhow::Result<Option<File>> {
         fs::create_dir(directory).context("cannot make the directory")?;
         sync_directory(directory_of(directory))?;
     }
-    let lock = temporary::lock(directory)?;
+    let lock = temporary::lock(directory, "squeeze")?;
     temporary::remove_leftovers(directory, &[Maker::Segment, Maker::Squeeze])
         .context("cannot remove what was left over")?;
     Ok(lock)

@@ -109,3 +109,19 @@ fn killed_at_any_moment_it_ends_the_same() {
     }
     assert!(interrupted > 0, "each run was over before it was killed");
 }
+
+/// Two at once would each take the other one's files for their own.
+#[cfg(unix)]
+#[test]
+fn one_export_at_a_time_works_in_a_directory() {
+    let journal = journal(1, 300, 2.0);
+    let around = tempfile::TempDir::new().unwrap();
+    let lock = fs::File::open(around.path()).unwrap();
+    lock.lock().unwrap();
+    let refused = export_to(journal.path(), around.path(), &[]);
+    assert_eq!((refused.status, files(around.path()).len()), (5, 0), "{}", refused.stderr);
+    assert!(refused.stderr.contains("another export is at work in this directory"), "{}", refused.stderr);
+    drop(lock);
+    export_to(journal.path(), around.path(), &[]);
+    assert_eq!(files(around.path()).len(), 1);
+}

@@ -8,4 +8,5 @@ mod grown;
 mod interrupted;
 mod journal;
 mod manual;
+mod parts;
 mod texts;

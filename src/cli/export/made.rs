@@ -1,0 +1,42 @@
+//! What an export made.
+
+use std::fmt;
+
+/// What was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Made {
+    /// Files that were written.
+    pub(super) files: u64,
+    /// The flows in them.
+    pub(super) flows: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+    /// Files that were there already.
+    pub(super) present: u64,
+}
+
+impl Made {
+    /// A file was written that holds so many flows.
+    pub(super) const fn wrote(&mut self, flows: u64, bytes: u64) {
+        self.files += 1;
+        self.flows += flows;
+        self.bytes += bytes;
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { files, flows, bytes, present } = self;
+        let (flows, files, bytes) = (count(*flows, "flow"), count(*files, "file"), count(*bytes, "byte"));
+        write!(f, "{flows} exported into {files} of {bytes} together")?;
+        match present {
+            0 => Ok(()),
+            present => write!(f, "; {} there already", count(*present, "file")),
+        }
+    }
+}
+
+/// A whole number of things.
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
