@@ -120,7 +120,7 @@ enum Target {
 impl Parts {
     pub(super) fn new(settings: Settings, directory: Directory) -> Self {
         let told = settings.header.created;
-        let waiting = Read { sources: settings.goes_on_with.clone(), ..Read::default() };
+        let waiting = Read::behind(settings.goes_on_with.clone());
         Self {
             settings,
             bounds: Bounds::default(),

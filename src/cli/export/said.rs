@@ -88,6 +88,11 @@ pub(super) struct Read {
 }
 
 impl Read {
+    /// Nothing but what these files left open.
+    pub(super) fn behind(sources: Vec<SourceFile>) -> Self {
+        Self { sources, ..Self::default() }
+    }
+
     /// Whether the last input is the one with this number.
     pub(super) fn is_of(&self, number: Option<usize>) -> bool {
         self.last == number
