@@ -4,8 +4,8 @@
 use ctrecorder_format::header::namespace;
 use ctrecorder_format::record::flags;
 use ctrecorder_format::{
-    Address, Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, MadeFrom, Note, Record, Retirement,
-    Segment, Tuple, V4, V6, Writer,
+    Address, Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, MadeFrom, Note, Record, Recorded,
+    Retirement, Segment, Tuple, V4, V6, Writer,
 };
 
 const NS: u64 = 1_000_000_000;
@@ -36,6 +36,8 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "left-open", bytes: left_open() },
         Sample { name: "retired", bytes: retired() },
         Sample { name: "other-netns", bytes: other_netns() },
+        Sample { name: "clock-set", bytes: clock_set() },
+        Sample { name: "netns-gone", bytes: netns_gone() },
     ]
 }
 
@@ -148,6 +150,44 @@ fn squeezed() -> Vec<u8> {
     let flow = Record { kind: Kind::Flow as u8, end: (CREATED + 40 * NS).into(), ..dns() };
     writer.push(&Record { flags: flow.flags | flags::END_AT_LATEST, ..flow }, None, CREATED + 40 * NS);
     writer.finish(Closing::Complete, CREATED + 60 * NS).expect("a footer");
+    written(writer)
+}
+
+/// The clock was set back; one flow saw that, and the other one did not. First TCP alone was recorded, then everything.
+fn clock_set() -> Vec<u8> {
+    let header = Header { tag: 0x0c10_cc00, content: Content::Flows, marks_clock_sets: true, ..header() };
+    let mut writer = writer(&Header { protocols: Vec::new(), ..header });
+    let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
+    let at = |second| CREATED + second * NS;
+    writer.note(&Note::clock_step(at(10), -10 * NS as i64));
+    for (start, end, flags) in [(19, 11, flags::CLOCK_SET), (12, 13, 0)] {
+        let flow = translated(Kind::Flow, TCP, web, 36782);
+        let flow = Record { start: at(start).into(), end: at(end).into(), flags: flow.flags | flags, ..flow };
+        writer.push(&flow, None, at(end));
+    }
+    writer.note(&Recorded { families: 1, protocol: Some(TCP) }.note(at(0), at(20)));
+    writer.note(&Recorded { families: 3, protocol: None }.note(at(14), at(60)));
+    writer.finish(Closing::Complete, at(60)).expect("a footer");
+    written(writer)
+}
+
+/// The network namespace recorded ended with a flow; and of another one's journal a segment was removed, and one was not after all.
+fn netns_gone() -> Vec<u8> {
+    let at = |second| CREATED + second * NS;
+    let namespace = namespace(4_026_532_177, Some(3));
+    let mut writer = writer(&Header { tag: 0x0003_0004, namespace, recorder_started: CREATED, ..header() });
+    let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
+    let start = Record { start: at(1).into(), ..translated(Kind::Start, TCP, web, 36782) };
+    let end = Record { end: at(5).into(), flags: flags::END_AT_LATEST, ..translated(Kind::End, TCP, web, 36782) };
+    writer.push(&start, None, at(1));
+    let removed = Retirement { from: at(0), to: at(2), segment: 7, netns: Some(9) };
+    let kept = Retirement { from: at(2), to: at(3), segment: 8, netns: Some(9) };
+    for note in [removed.note(at(4)), kept.note(at(4)), kept.kept(at(5))] {
+        writer.note(&note);
+    }
+    writer.push(&end, None, at(5));
+    writer.note(&Note::gap(at(4), at(5), 0, Cause::NamespaceGone).with_value(1));
+    writer.finish(Closing::Stopped, at(5)).expect("a footer");
     written(writer)
 }
 
