@@ -20,7 +20,7 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
     let (_, told) = listed(["-s"], kept.paths());
     check_bounds(world, kept, &told);
     if also {
-        forms(kept).iter().for_each(|form| check_form(world, kept, &told, form));
+        forms(world, kept).iter().for_each(|form| check_form(world, kept, &told, form));
     }
     // Where the clock was set back, flows may begin after they end, and nothing says which time is to be believed.
     if world.has_steps_back() {
@@ -64,10 +64,11 @@ fn check_form(world: &World, kept: &Kept, told: &[Says], (name, path): &(&str, P
 }
 
 /// The other forms of a journal, by what they are called: the one file that squeezing makes of it, and its archive.
-pub fn forms(kept: &Kept) -> Vec<(&'static str, PathBuf)> {
+pub fn forms(world: &World, kept: &Kept) -> Vec<(&'static str, PathBuf)> {
     let squeezed = ("squeezed journal", squeezed(kept));
     let archive = cfg!(feature = "archive").then(|| ("archive", made(kept, "export", ".archive")));
-    let grown = cfg!(feature = "archive").then(|| Some(("archive of several exports", grown(kept)?))).flatten();
+    let is_grown = cfg!(feature = "archive") && !world.has_steps_back();
+    let grown = is_grown.then(|| Some(("archive of several exports", grown(kept)?))).flatten();
     [squeezed].into_iter().chain(archive).chain(grown).collect()
 }
 

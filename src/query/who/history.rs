@@ -58,6 +58,8 @@ pub(super) struct Past {
     pub(super) steps: Range<usize>,
     /// Its place among the starts that were found, if it is one.
     found: Option<usize>,
+    /// That the clock was set while it was alive is known, and not when: files that tell it may yet come.
+    is_guess: bool,
 }
 
 impl History {
@@ -171,7 +173,7 @@ impl History {
         if begun.is_none() && self.is_once(flow) {
             // Flows that came whole may stand behind notes of later times: those that lived long, and all of an archive.
             let steps = self.steps.most_before(flow.event_time());
-            return Past { order: None, steps: steps..steps, found: None };
+            return Past { order: None, steps: steps..steps, found: None, is_guess: false };
         }
         let after = match flow.end.get() {
             by if flow.flags & END_AT_LATEST != 0 => self.steps_at_reading(by),
@@ -180,8 +182,15 @@ impl History {
             _ => self.steps.count(),
         };
         match begun {
-            Some(begun) => Past { order: Some(begun.order), steps: begun.steps..after, found: begun.found },
-            None => Past { order: None, steps: self.steps_before(flow)..after, found: None },
+            Some(begun) => {
+                Past { order: Some(begun.order), steps: begun.steps..after, found: begun.found, is_guess: false }
+            }
+            None => Past {
+                order: None,
+                steps: self.steps_before(flow)..after,
+                found: None,
+                is_guess: self.marks_clock_sets,
+            },
         }
     }
 
@@ -220,6 +229,10 @@ impl History {
     pub(super) fn known<A: Address>(&self, record: &Record<A>, past: &mut Past) -> Known {
         let exact = || self.readings.since_found(record.start.get());
         let since = past.found.map_or_else(exact, |place| self.found.get(place).copied().flatten());
+        if past.is_guess {
+            past.steps.start = past.steps.start.min(self.steps.least_before(record.start.get()));
+            past.steps.end = past.steps.end.max(self.steps.most_before(record.event_time()));
+        }
         // The file of the reading before may not be there: then only the time tells that the clock had been set by then.
         if let Some(since) = since.filter(|_| record.began_earlier()) {
             past.steps.start = past.steps.start.max(self.steps.least_before(since));
