@@ -88,7 +88,16 @@ fn headline(answer: &Answer) -> String {
             format!("{word}: no flow had {} then{away}\n", subject(question))
         }
         Verdict::Unknown if !finding.flows.is_empty() => {
-            format!("{word}: the journal ends before that time; a flow that had {} was open then\n", subject(question))
+            let subject = subject(question);
+            let window = question.window();
+            if answer.around.iter().filter_map(|around| around.given).all(|given| window.to < given.from) {
+                let since = "and nobody knows since when";
+                format!(
+                    "{word}: the journal begins after that time; a flow that had {subject} was alive then, {since}\n"
+                )
+            } else {
+                format!("{word}: the journal ends before that time; a flow that had {subject} was open then\n")
+            }
         }
         Verdict::Unknown => {
             let subject = subject(question);

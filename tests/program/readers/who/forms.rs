@@ -119,5 +119,10 @@ fn a_flow_that_was_open_at_first_is_shown_and_no_answer_earlier() {
     let early = ["who", PUBLIC, "--at", "2020-01-01T00:00:00Z", journal.path().to_str().unwrap()];
     let told = run(early);
     assert_eq!(told.status, 4, "{}", told.stdout);
+    assert!(
+        told.stdout.starts_with("UNKNOWN: the journal begins after that time; a flow that had "),
+        "{}",
+        told.stdout
+    );
     assert!(told.stdout.contains("\ntcp 10.0.0.1:1000 as 203.0.113.6:1000"), "{}", told.stdout);
 }
