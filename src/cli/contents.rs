@@ -32,7 +32,8 @@ struct Span {
 }
 
 impl Contents {
-    /// Adds a file. One that tells what it was made from would have been passed over beside that. Returns what is to be said of it and those before; there is only one such thing for all files.
+    /// Adds a file. One that tells what it was made from would have been passed over beside that. Returns what is to be said of it and
+    /// those before; there is only one such thing for all files.
     pub(super) fn add(&mut self, file: &Version<'_>) -> Option<&'static str> {
         if self.told {
             return None;

@@ -63,8 +63,8 @@ impl FromStr for Netns {
 }
 
 impl Journal {
-    /// Those of the files that were recorded in this network namespace, and those of which they are if there is none. A file whose header is damaged does not tell of which it is: it
-    /// is left out, and told to `failed`, as is what cannot be read.
+    /// Those of the files that were recorded in this network namespace, and those of which they are if there is none. A file whose header
+    /// is damaged does not tell of which it is: it is left out, and told to `failed`, as is what cannot be read.
     pub fn of_netns(self, netns: Netns, mut failed: impl FnMut(Error)) -> Result<Self, NoSuchNetns> {
         let (mut kept, mut others) = (Vec::new(), BTreeSet::new());
         for (place, file) in self.files().iter().enumerate() {

@@ -68,9 +68,9 @@ impl Repeats {
 }
 
 impl Journal {
-    /// The journal without files that only tell of what others in it tell of. Of copies one is read. A segment of flows is passed over if all that it
-    /// was made from is there, for events know more; what a segment of flows was made from is, if not all of that is there, and
-    /// the segment has all of it. That is told to `told`.
+    /// The journal without files that only tell of what others in it tell of. Of copies one is read. A segment of flows is passed over if
+    /// all that it was made from is there, for events know more; what a segment of flows was made from is, if not all of that is there,
+    /// and the segment has all of it. That is told to `told`.
     ///
     /// Of the segments of flows that are left it is known from here on whether what they leave open is told by a later one.
     pub fn told_once(mut self, mut told: impl FnMut(Repeats)) -> Self {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::INTERVAL;
 
-/// A doubt holds no longer than this, be it of one run or, where only nobody keeps the clock, of several, nor longer than `--max-age` itself, and with one shorter than the time between two looks not at all: what must not be kept has to go where no clock is ever
+/// A doubt holds no longer than this, be it of one run or, where only nobody keeps the clock, of several, nor longer than `--max-age`
+/// itself, and with one shorter than the time between two looks not at all: what must not be kept has to go where no clock is ever
 /// synchronised, too.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
@@ -34,7 +35,8 @@ impl Doubt {
     }
 
     /// Whether there is a doubt for which nothing is removed for its age now. `newest`: until when the newest segment but the current one
-    /// tells; `recorded_ns`: how much of the last week is in segments, of whichever runs; `synchronised`: whether the kernel's clock is, if that can be told; `is_due`: whether there is anything to be removed.
+    /// tells; `recorded_ns`: how much of the last week is in segments, of whichever runs; `synchronised`: whether the kernel's clock is,
+    /// if that can be told; `is_due`: whether there is anything to be removed.
     pub(super) fn holds(
         &mut self,
         now: Moment,

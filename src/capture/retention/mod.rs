@@ -2,13 +2,13 @@
 //!
 //! One recorder has one of these, for the journals of all network namespaces that it records or recorded, those that are gone included.
 //!
-//! The oldest go first, whoever's they are, never one being written, and never what is not surely one of its own: what another machine or namespace
-//! recorded, or has a name that the pattern does not give for it, squeezed files, those of the C program and those whose header is damaged
-//! stay. A file named `HOLD` stops all of it.
+//! The oldest go first, whoever's they are, never one being written, and never what is not surely one of its own: what another machine or
+//! namespace recorded, or has a name that the pattern does not give for it, squeezed files, those of the C program and those whose header
+//! is damaged stay. A file named `HOLD` stops all of it.
 //!
-//! The order of a removal is a contract (docs/format.md, "What was removed"): the thread that writes the recorder's own journal puts a note
-//! into the segment ([`Retention`]); once that is in the file, a thread of its own (`keeper`) syncs it and only then unlinks. So neither a slow disk
-//! nor a crowded directory holds up the recording, and a crash leaves no segment missing without a word.
+//! The order of a removal is a contract (docs/format.md, "What was removed"): the thread that writes the recorder's own journal puts a
+//! note into the segment ([`Retention`]); once that is in the file, a thread of its own (`keeper`) syncs it and only then unlinks. So
+//! neither a slow disk nor a crowded directory holds up the recording, and a crash leaves no segment missing without a word.
 
 mod begun;
 mod doomed;

@@ -56,8 +56,9 @@ impl Follower for Followed {
 }
 
 impl<F: Select> Follow<F> {
-    /// Goes on with this journal, which was found at these paths, its files in the order of time. Of a directory all new segments are read; of a file those
-    /// beside it with which its recorder goes on, those of later runs of it, and what comes to have the file's name.
+    /// Goes on with this journal, which was found at these paths, its files in the order of time. Of a directory all new segments are
+    /// read; of a file those beside it with which its recorder goes on, those of later runs of it, and what comes to have the file's
+    /// name.
     pub fn new(scan: Scan<F>, paths: &[PathBuf], journal: &Journal) -> Self {
         let legs = |lane: Lane| lane.journal.files().iter().cloned().map(Leg::Member).collect();
         let first = journal.lanes().into_iter().map(legs).collect();

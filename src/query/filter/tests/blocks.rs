@@ -64,7 +64,8 @@ fn addresses_and_families_rule_out() {
     }
 }
 
-/// Of a segment whose blocks have filters of their own. A Bloom filter is wrong now and then: of a hundred questions that have no answer nearly all are ruled out.
+/// Of a segment whose blocks have filters of their own. A Bloom filter is wrong now and then: of a hundred questions that have no answer
+/// nearly all are ruled out.
 #[test]
 fn what_the_bloom_filter_does_not_have_is_ruled_out() {
     let bytes = include_bytes!("../../../../tests/data/v3/big.ct");
