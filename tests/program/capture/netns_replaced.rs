@@ -106,17 +106,23 @@ fn assert_ended(path: &PathBuf) {
     assert_eq!(list_of(path).matches("[ended after").count(), 5, "{}", list_of(path));
 }
 
+/// The namespace that comes in the place of another one while the recorder is stopped, which goes on with it and reads its table.
+fn replaced(own: &Namespace, first: Namespace, recorder: &Recorder) -> Namespace {
+    end(own, first);
+    let second = three(own);
+    make_flows(&second, 10..17, false);
+    recorder.signal(Signal::SIGCONT);
+    wait_until("its successor's table to be read", || recorder.log().contains("7 flows are alive"));
+    second
+}
+
 #[test]
 fn what_comes_of_a_namespace_that_was_given_the_id_of_another_one_is_not_filed_with_that() {
     let own = Namespace::new("own");
     let first = three(&own);
     let mut recorder = record(&own, &first, &[]);
     recorder.signal(Signal::SIGSTOP);
-    end(&own, first);
-    let second = three(&own);
-    make_flows(&second, 10..17, false);
-    recorder.signal(Signal::SIGCONT);
-    wait_until("its successor's table to be read", || recorder.log().contains("7 flows are alive"));
+    let second = replaced(&own, first, &recorder);
     let moment = outlive_a_moment(&recorder, &second);
     recorder.stop();
     assert_ended(&files(&recorder)[0]);
@@ -214,11 +220,7 @@ fn where_news_of_namespaces_were_lost_nothing_is_filed_with_what_was_known() {
     narrow_news(&recorder);
     recorder.signal(Signal::SIGSTOP);
     others.iter().zip(10..).for_each(|(other, id)| own.name_netns(other, id));
-    end(&own, first);
-    let second = three(&own);
-    make_flows(&second, 10..17, false);
-    recorder.signal(Signal::SIGCONT);
-    wait_until("its successor's table to be read", || recorder.log().contains("7 flows are alive"));
+    let second = replaced(&own, first, &recorder);
     let moment = outlive_a_moment(&recorder, &second);
     recorder.stop();
     assert!(recorder.log().contains("news of network namespaces were lost"), "{}", recorder.log());
