@@ -107,9 +107,12 @@ pub(super) fn is_passed_over<F: Select>(
     sequence: u32,
 ) -> bool {
     const RECORDS: u8 = 1 << BlockKind::Ipv4 as u8 | 1 << BlockKind::Ipv6 as u8;
+    const INDEX: u8 = 1 << BlockKind::Index as u8;
+    // Indexes that are asked are read by themselves. A look at the head of each through the map would cost as much.
+    let has_nothing_else = entry.kinds == INDEX && select.asks_indexes();
     let has_records_only = entry.kinds != 0 && entry.kinds & !RECORDS == 0;
     let blocks = u64::from(sequence)..u64::from(sequence) + u64::from(entry.blocks.get());
     // In segments of flows, a block of open records holds nothing else.
     let is_open = ruled_out.has_open() && entry.blocks.get() == 1 && entry.flags & flags::OPEN != 0;
-    has_records_only && (is_open || ruled_out.has(&blocks) || select.rules_out_entry(entry))
+    has_nothing_else || (has_records_only && (is_open || ruled_out.has(&blocks) || select.rules_out_entry(entry)))
 }

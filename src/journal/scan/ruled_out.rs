@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ctrecorder_format::{BlockKind, DirectoryEntry, Index, Segment};
+use ctrecorder_format::{BlockHeader, BlockKind, DirectoryEntry, Index, ReadAt, Segment};
 
 use super::super::Source;
 use super::Select;
@@ -58,8 +58,8 @@ impl RuledOut {
                     ruled_out.ask(select, &index);
                 }
                 if entry.blocks.get() > 1 {
-                    let Some(head) = segment.head_at(offset) else { break };
-                    offset = head.offset.saturating_add(head.header.length());
+                    let Some(length) = length_at(source, segment, offset) else { break };
+                    offset = offset.saturating_add(length);
                 }
             }
             // Of the blocks behind it in its own entry only the next index tells.
@@ -92,6 +92,14 @@ impl RuledOut {
         let range = next.checked_sub(1).and_then(|place| self.ranges.get(place));
         range.is_some_and(|range| blocks.end <= range.end)
     }
+}
+
+/// The length of the block at an offset, if one of this segment is there. It is read by itself: all that lies around it would
+/// come with a look at the map.
+fn length_at(source: &Source, segment: &Segment<'_>, offset: u64) -> Option<u64> {
+    let mut bytes = [0; size_of::<BlockHeader>()];
+    source.read_at(offset, &mut bytes).then_some(())?;
+    segment.begun_in(&bytes).map(BlockHeader::length)
 }
 
 /// Whether an index is among the blocks of an entry of a directory.

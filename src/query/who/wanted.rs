@@ -16,9 +16,6 @@ use foldhash::fast::RandomState;
 /// So many keys at most are looked up in the filter of each block; beyond, most blocks hold one of them anyway.
 const KEYS_MAX: usize = 64;
 
-/// So few endpoints are compared one after the other.
-const FEW: usize = 8;
-
 /// The endpoints that are asked for.
 #[derive(Debug)]
 pub(super) struct Wanted {
@@ -29,9 +26,26 @@ pub(super) struct Wanted {
 /// Those of one family.
 #[derive(Debug)]
 struct Endpoints<A> {
-    few: Vec<(A, u16)>,
     all: HashSet<(A, u16), RandomState>,
+    /// Their ports: what nearly every record is told by that none of them is in it.
+    ports: Ports,
     keys: Vec<Key>,
+}
+
+/// A set of ports, a bit for each.
+#[derive(Debug)]
+struct Ports(Box<[u64; 1 << 10]>);
+
+impl Ports {
+    fn of(ports: impl Iterator<Item = u16>) -> Self {
+        let mut words = Box::new([0; 1 << 10]);
+        ports.for_each(|port| words[usize::from(port >> 6)] |= 1 << (port & 63));
+        Self(words)
+    }
+
+    fn has(&self, port: u16) -> bool {
+        self.0[usize::from(port >> 6)] >> (port & 63) & 1 != 0
+    }
 }
 
 impl<A: Address> Endpoints<A> {
@@ -48,12 +62,12 @@ impl<A: Address> Endpoints<A> {
                 keys.push(Key::address(address));
             }
         }
-        let few = if all.len() <= FEW { all.iter().copied().collect() } else { Vec::new() };
-        Self { few, all, keys }
+        let ports = Ports::of(all.iter().map(|(_, port)| *port));
+        Self { all, ports, keys }
     }
 
     fn has(&self, endpoint: (A, u16)) -> bool {
-        if self.few.is_empty() { self.all.contains(&endpoint) } else { self.few.contains(&endpoint) }
+        self.ports.has(endpoint.1) && self.all.contains(&endpoint)
     }
 
     /// Whether a record has one of them where it is public.
