@@ -23,6 +23,12 @@ fn whole(unit: &'static str) -> impl Fn(&str) -> Result<u32, String> + Clone {
     move |text| text.parse().map_err(|_| format!("a whole number of {unit} is wanted, without a unit, such as 60"))
 }
 
+/// A size of the socket's receive buffer in KiB: in bytes it is an `int` of the kernel's.
+fn buffer_size(text: &str) -> Result<u32, String> {
+    let size = text.parse().ok().filter(|size| (1..1 << 20).contains(size));
+    size.ok_or_else(|| "a whole number of KiB from 1 to 1048575 is wanted, without a unit, such as 65536".into())
+}
+
 /// Record connection-tracking events into files, until a signal ends it.
 ///
 /// SIGHUP begins a new file, SIGUSR1 flushes and logs statistics; SIGTERM, SIGINT and SIGQUIT write everything and end.
@@ -46,7 +52,7 @@ pub struct Arguments {
     family: Option<Family>,
 
     /// Size of the socket's receive buffer in KiB
-    #[arg(short = 'b', long, value_name = "KBYTES", default_value_t = SOCKET_BUFFER_KIB, value_parser = clap::value_parser!(u32).range(1..=1_048_575))]
+    #[arg(short = 'b', long, value_name = "KBYTES", default_value_t = SOCKET_BUFFER_KIB, value_parser = buffer_size)]
     socket_buffer: u32,
 
     /// What the kernel does with ends that find no room in that buffer: hold them back until there is room, as long as its

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::num::ParseIntError;
 use std::str::FromStr;
 
 use ctrecorder_format::Refusal;
@@ -33,9 +32,14 @@ impl Netns {
     }
 }
 
+/// What names no network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the number of a network namespace is wanted, or the word own; see ctrecorder header")]
+pub struct NoNetns;
+
 /// No file is of a network namespace that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no file of network namespace {wanted}; there are those of {}", list(there))]
+#[error("no file of {wanted}; there are those of {}", list(there))]
 pub struct NoSuchNetns {
     wanted: Netns,
     there: Vec<Netns>,
@@ -48,17 +52,17 @@ fn list(there: &[Netns]) -> String {
 impl fmt::Display for Netns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Own => write!(f, "own"),
-            Self::Id(id) => write!(f, "{id}"),
+            Self::Own => write!(f, "the recorder's own network namespace"),
+            Self::Id(id) => write!(f, "network namespace {id}"),
         }
     }
 }
 
 impl FromStr for Netns {
-    type Err = ParseIntError;
+    type Err = NoNetns;
 
-    fn from_str(text: &str) -> Result<Self, ParseIntError> {
-        if text == "own" { Ok(Self::Own) } else { text.parse().map(Self::Id) }
+    fn from_str(text: &str) -> Result<Self, NoNetns> {
+        if text == "own" { Ok(Self::Own) } else { text.parse().map(Self::Id).map_err(|_| NoNetns) }
     }
 }
 

@@ -76,7 +76,7 @@ pub enum DurationError {
     #[error("{0} is no span of time: say 90s, 5 minutes or 1h 30m")]
     Form(String),
     /// It is a number, and of what, it does not say.
-    #[error("{0} is no span of time: say {0}s for seconds")]
+    #[error("{0} is no span of time: say {0}s for seconds, {0}d for days")]
     Bare(String),
     /// It has a sign.
     #[error("{0} is no span of time: it has no sign")]

@@ -116,7 +116,10 @@ fn each_namespace_has_a_journal_and_the_same_tuples_in_two_are_two_flows() {
         let none = answer(ctrecorder().args(command.split(' ')).args(["--netns", "4"]).arg(recorder.directory()));
         assert!(none.status == 2 && none.stdout.is_empty(), "{command}: {}", none.stdout);
         assert!(
-            none.stderr.contains("no file of network namespace 4; there are those of own, 3, 7"),
+            none.stderr.contains(
+                "no file of network namespace 4; there are those of the recorder's own network namespace, network \
+                 namespace 3, network namespace 7"
+            ),
             "{}",
             none.stderr
         );

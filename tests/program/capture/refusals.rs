@@ -37,13 +37,15 @@ fn arguments_that_make_no_sense_are_usage_errors_that_name_them() {
         (&["-p", "256"], "256"),
         (&["--family", "ipx"], "ipx"),
         (&["-b", "0"], "0"),
+        (&["-b", "1G"], "a whole number of KiB from 1 to 1048575 is wanted"),
+        (&["-b", "1048576"], "a whole number of KiB from 1 to 1048575 is wanted"),
         (&["-B", "0"], "0"),
         (&["-t", "60"], "come to the same name"),
         (&["--max-size", "100K"], "smaller than one file"),
         (&["--max-size", "1.5G"], "not a size"),
         (&["--min-free", "900000T"], "every closed file would be removed"),
         (&["--metrics", "localhost:9100"], "such as 127.0.0.1:9100"),
-        (&["--max-age", "180"], "180"),
+        (&["--max-age", "180"], "say 180s for seconds, 180d for days"),
         (&["--max-age", "0s"], "longer than --rotate"),
     ] {
         let answer = refused(arguments);

@@ -145,6 +145,13 @@ fn inputs_are_removed_once_their_outputs_were_read_back_and_the_work_goes_on_wit
 
 /// Somebody else can put one there, and would wait at its other end for ever.
 #[test]
+fn where_nothing_is_to_be_squeezed_no_directory_is_made() {
+    let place = synthetic(Version::Three, incidents(), false);
+    let answer = place.squeeze("none", &[], &[place.path("nothing")]);
+    assert!(answer.status == 5 && !place.path("none").exists(), "{}", answer.stderr);
+}
+
+#[test]
 fn a_pipe_that_is_called_like_a_leftover_holds_nobody_up() {
     let place = synthetic(Version::Three, Vec::new(), false);
     fs::create_dir(place.path("sq")).unwrap();

@@ -64,6 +64,9 @@ pub(super) fn squeeze(
     if let Some(archive) = archive_in(directory).with_context(|| Shown(directory).to_string())? {
         bail!(Misuse(format!("{}: the directory holds an archive: {}", Shown(directory), Shown(&archive))));
     }
+    if journal.files().is_empty() {
+        return Ok(());
+    }
     let _lock = begin(directory).with_context(|| Shown(directory).to_string())?;
     let mut work = Work { directory, how, report, counts: Counts::default() };
     for mut line in Line::all(journal, directory, &how.choice, work.report) {

@@ -69,7 +69,7 @@ fn a_time_of_which_no_moment_is_known_is_refused() {
 #[test]
 fn an_option_that_makes_no_sense_is_refused() {
     for (option, value, said) in [
-        ("--slack", "60", "60 is no span of time: say 60s for seconds"),
+        ("--slack", "60", "60 is no span of time: say 60s for seconds, 60d for days"),
         ("--slack", "-5s", "-5s is no span of time: it has no sign"),
         ("--slack", "soon", "soon is no span of time: say 90s, 5 minutes or 1h 30m"),
         ("--at", "2026-11-20 UTC", "2026-11-20 UTC is a day, and who asks for a moment"),
