@@ -298,7 +298,7 @@ impl<W: Write> Sink for List<W> {
         if self.is_passed_over {
             return ControlFlow::Continue(());
         }
-        let told = self.pairs.as_mut().map_or(*note, |pairs| pairs.note(note, &mut self.text));
+        let told = self.pairs.as_mut().map_or(*note, |pairs| pairs.note(note, &mut self.text).note);
         self.text.lines.note(&told);
         if note.is_gap() || note.cause() == Some(Cause::Account) {
             self.write_out()?;

@@ -138,7 +138,7 @@ pub fn expected(world: &World, kept: &Kept) -> (Vec<Gap>, (u64, u64)) {
 }
 
 /// The span of which a file tells.
-fn told_by(world: &World, kept: &Kept, file: &File) -> (u64, u64) {
+pub fn told_by(world: &World, kept: &Kept, file: &File) -> (u64, u64) {
     let made = world.files[file.index];
     let (from, shows) = (world.clock.shows(made.span.from), |at| world.clock.shows(at));
     // The heads of blocks tell of time, also where what stands behind them is damaged.

@@ -35,6 +35,7 @@ mod answers;
 mod ask;
 mod case;
 mod coverage;
+mod found;
 mod kept;
 mod list;
 mod pairs;

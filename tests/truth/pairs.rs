@@ -10,6 +10,7 @@ use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED, REPLY_SEEN, STA
 use crate::answers::{listed, run};
 use crate::ask::Ask;
 use crate::coverage;
+use crate::found::{found, is_hidden};
 use crate::kept::{Kept, Why};
 use crate::list::first_difference;
 use crate::rows::{Row, Says};
@@ -212,6 +213,9 @@ fn flow(world: &World, kept: &Kept, known: &[usize], rows: &[&Row]) -> Says {
     let best = end.filter(|end| end.says.start != 0 && end.says.flags & START_FROM_KERNEL != 0);
     let teller = best.or_else(|| rows.iter().find(|row| row.says.begin() != 0));
     let (start, stamped) = teller.map_or((0, 0), |row| (row.says.start, row.says.flags & START_FROM_KERNEL));
+    // Where none does, it is known of some when they were found.
+    let found = rows.first().filter(|_| start == 0).and_then(|first| found(world, kept, known, first));
+    let (start, stamped) = found.map_or((start, stamped), |(_, by)| (by, RECOVERED));
     // Whoever tells the start tells whether it was found.
     let first = begun.first().map_or(0, |row| row.says.flags) & (RECOVERED | REPLY_SEEN)
         | teller.map_or(0, |row| row.says.flags & RECOVERED);
@@ -238,13 +242,6 @@ fn gone(world: &World, kept: &Kept, known: &[usize], last: &Row) -> Option<u64> 
         let made = world.files[file.index];
         world.readings(made.run).into_iter().filter(move |at| made.span.holds(*at)).map(|at| (file.index, at))
     });
-    let hides = |file: usize, at: u64| {
-        let is_known = known.contains(&file);
-        // What a reading found is before its note, and what it did not find behind it.
-        let is_before = |row: &Row| row.at < at || (row.at == at && row.says.flags & END_AT_LATEST == 0);
-        let mut lost = kept.lost.iter().filter(|(row, why)| matches!(why, Why::Damaged(_)) && row.file == file);
-        is_known && lost.any(|(row, _)| is_before(row))
-    };
-    let mut whole = readings.filter(|(file, at)| !hides(*file, *at));
+    let mut whole = readings.filter(|(file, at)| !is_hidden(kept, known, *file, *at));
     whole.next().map(|(_, at)| at)
 }

@@ -233,8 +233,12 @@ impl Sink for Left<'_> {
 
     /// Which reading found a flow, it has to be told again.
     fn note(&mut self, _path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
-        if note.cause() == Some(Cause::TableRead) {
-            self.0.readings.push(*note);
+        match note.cause() {
+            Some(Cause::TableRead) => self.0.readings.push(*note),
+            Some(Cause::LeftOpen) => {
+                self.0.pairs.note(note, &mut Nowhere);
+            }
+            _ => {}
         }
         ControlFlow::Continue(())
     }

@@ -17,7 +17,7 @@ use super::directory::{Directory, Names};
 use super::file::File;
 use super::made::Made;
 use super::said::{Input, Notes, Read};
-use crate::archive::{About, GROUP_ROWS, Recorded, SourceFile};
+use crate::archive::{About, GROUP_ROWS, NoteText, Recorded, SourceFile};
 use crate::cli::flows::Output;
 use crate::journal::Shown;
 use crate::query::coverage::Span;
@@ -85,8 +85,8 @@ pub(super) struct Parts {
     present: Option<(usize, bool)>,
     /// What was read before there was a file.
     waiting: Read,
-    /// The journal is at its end: flows without an end are those that are open there.
-    is_at_end: bool,
+    /// The journal is at its end: flows without an end are those that are open there. What is known of them.
+    at_end: Option<Note>,
     /// The file of these.
     left: Option<Part>,
     made: Made,
@@ -132,7 +132,7 @@ impl Parts {
             notes: Notes::default(),
             present: None,
             waiting,
-            is_at_end: false,
+            at_end: None,
             left: None,
             made: Made::default(),
         }
@@ -146,7 +146,11 @@ impl Parts {
         self.source_is_done();
         self.open.sort_by_key(|part| part.number);
         let last = self.next - 1;
-        // While the last file is not there, the export is not whole.
+        // While the last file is not there, the export is not whole. That no flow at all was open the next one has to know, too.
+        if self.at_end.is_some_and(|left| left.lost.get() != 0) {
+            let end = self.settings.end;
+            self.left(end)?;
+        }
         if let Some(left) = self.left.take() {
             self.end_left(left)?;
         }
@@ -176,7 +180,8 @@ impl Parts {
         let export = export_of_open(&self.settings.export);
         // What it tells of the time before, its rows do alone.
         let (from, to) = (part.from, part.from);
-        let bytes = file.finish(&About { export, is_last: true, is_of_open: true, from, to, ..self.about() })?;
+        let notes = self.at_end.iter().map(NoteText::of).collect();
+        let bytes = file.finish(&About { export, is_last: true, is_of_open: true, from, to, notes, ..self.about() })?;
         self.made.wrote(part.flows, bytes);
         Ok(())
     }
@@ -237,7 +242,7 @@ impl Parts {
 
     /// Whether a flow is one that is open at the end, and goes to the file of these.
     fn is_left<A: Address>(&self, record: &Record<A>) -> bool {
-        self.is_at_end && may_go_on(record)
+        self.at_end.is_some() && may_go_on(record)
     }
 
     /// The file of the flows that are open at the end took one.
@@ -401,8 +406,8 @@ impl Output for Parts {
         Ok(())
     }
 
-    fn part(&mut self) {
-        self.is_at_end = self.settings.leaves_open;
+    fn part(&mut self, left: &Note) {
+        self.at_end = self.settings.leaves_open.then_some(*left);
     }
 
     /// Each file tells up to where the next one begins: up to when the journal tells was known before.

@@ -30,7 +30,7 @@ enum Rare {
     Damage(Box<str>, u64),
     Note(Note),
     Reading(Note),
-    Part,
+    Part(Note),
 }
 
 /// Steps, and what they are about: flows of one family beside each other, so that each takes no more room than it needs.
@@ -97,7 +97,7 @@ impl Rare {
             Self::Damage(what, records_lost) => output.damage(what, *records_lost),
             Self::Note(note) => return output.note(note),
             Self::Reading(note) => return output.reading(note),
-            Self::Part => output.part(),
+            Self::Part(left) => output.part(left),
         }
         Ok(())
     }
@@ -149,8 +149,8 @@ impl<O: Output> Behind<O> {
         self.rare(Rare::Reading(*note))
     }
 
-    pub(super) fn part(&mut self) -> anyhow::Result<()> {
-        self.rare(Rare::Part)
+    pub(super) fn part(&mut self, left: &Note) -> anyhow::Result<()> {
+        self.rare(Rare::Part(*left))
     }
 
     fn rare(&mut self, rare: Rare) -> anyhow::Result<()> {

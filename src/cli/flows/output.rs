@@ -33,8 +33,9 @@ pub(in crate::cli) trait Output: Send + 'static {
     /// Takes the note of a reading of the kernel's table that flows will refer to, however late they end.
     fn reading(&mut self, note: &Note) -> anyhow::Result<()>;
 
-    /// What follows stands behind everything taken up to now: a reader will not merge the two.
-    fn part(&mut self) {}
+    /// What follows stands behind everything taken up to now: a reader will not merge the two. `left` is what is known of the flows that
+    /// are open.
+    fn part(&mut self, _left: &Note) {}
 
     /// Ends it: the journal tells up to `closed`. Until then nothing has a name that is read; if it is dropped before, nothing
     /// is left of it.

@@ -15,6 +15,7 @@ use super::plan::Plan;
 use crate::cli::Report;
 use crate::journal::{Broken, Chain, Error, Journal, OpenRecords, Scan, SetBacks, Shown, Sink, Version};
 use crate::query::coverage::Span;
+use crate::query::pair::Told;
 use crate::query::{Losses, Pairs};
 
 /// Pairs what comes in, and hands the flows on.
@@ -170,11 +171,11 @@ impl<'r, O: Output> Stream<'r, O> {
     }
 
     /// Takes what the note of a reading says: `told` is what it tells of the flows that left.
-    fn reading(&mut self, note: &Note, told: &Note) {
-        self.out.bound(note);
+    fn reading(&mut self, note: &Note, told: &Told) {
+        self.out.bound(if told.is_of_starts { &told.note } else { note });
         // Of a file that is squeezed, all the readings that are left are those that flows refer to.
-        let is_bound = self.is_squeezed;
-        self.out.keep(|output| if is_bound { output.reading(told) } else { output.note(told) });
+        let is_bound = self.is_squeezed || told.is_of_starts;
+        self.out.keep(|output| if is_bound { output.reading(&told.note) } else { output.note(&told.note) });
     }
 
     /// Hands on the flows that have no end, and ends the output.
@@ -183,13 +184,13 @@ impl<'r, O: Output> Stream<'r, O> {
         self.pairs.settle(&mut self.out);
         self.out.forget_found();
         let end = self.plan.end();
-        let left = self.leaves_open.then(|| self.pairs.leave(end, &mut self.out));
+        let left = if self.leaves_open { self.pairs.leave(end, &mut self.out) } else { self.pairs.left(end) };
         for gap in self.plan.gaps(self.damaged, self.losses.finish(), self.is_turned) {
             self.out.keep(|output| output.note(&gap));
         }
-        self.out.keep(Behind::part);
+        self.out.keep(|output| output.part(&left));
         self.out.reached = self.out.reached.max(end);
-        if let Some(left) = left {
+        if self.leaves_open {
             self.out.keep(|output| output.note(&left));
             self.pairs.show_open(&mut Open(&mut self.out));
             self.out.hold(self.pairs.failure());
@@ -272,7 +273,7 @@ impl<O: Output> Sink for Stream<'_, O> {
             // made of the rest, and the flows of a namespace that is gone have their ends.
             Some(Cause::LeftOpen | Cause::Recorded | Cause::NamespaceGone) => {}
             _ if Retirement::of(note).is_some() => {}
-            _ => self.out.keep(|output| output.note(&told)),
+            _ => self.out.keep(|output| output.note(&told.note)),
         }
         if !self.has_notes {
             self.report.gap(path, note);

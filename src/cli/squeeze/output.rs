@@ -78,6 +78,15 @@ impl Output {
         Self { path, temporary, format, readings, long_ipv4, long_ipv6, made_from, timeless }
     }
 
+    /// Ends the blocks up to here.
+    fn flush(&mut self) {
+        if let Format::Segment(writer) = &mut self.format {
+            self.long_ipv4.flush(writer);
+            self.long_ipv6.flush(writer);
+            writer.seal();
+        }
+    }
+
     /// Puts the reading that found the end of a flow before it.
     fn refer<A: Address>(&mut self, flow: &Record<A>) {
         if flow.flags & flags::END_AT_LATEST == 0 {
@@ -156,17 +165,13 @@ impl flows::Output for Output {
         Ok(())
     }
 
-    fn part(&mut self) {
-        if let Format::Segment(writer) = &mut self.format {
-            self.long_ipv4.flush(writer);
-            self.long_ipv6.flush(writer);
-            writer.seal();
-        }
+    fn part(&mut self, _left: &Note) {
+        self.flush();
     }
 
     /// It tells of its flows up to `closed`, as its inputs did, not up to the present.
     fn finish(mut self, closed: u64) -> anyhow::Result<Made> {
-        self.part();
+        self.flush();
         // The lock goes with the file, after it has its name.
         let (_file, digest) = match self.format {
             Format::Segment(mut writer) => {

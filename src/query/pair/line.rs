@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ctrecorder_format::header::split;
 use ctrecorder_format::{Cause, Content, Damage, Digest, Fault, Header, Note, Segment};
 
+use super::known::{Kinds, Known};
 use crate::journal::{Recorder, Version};
 
 /// No line of recording: what is read tells nothing of flows that it does not name.
@@ -45,8 +46,10 @@ struct Line {
     told_to: u64,
     /// The same of all files before it.
     told_before: u64,
-    /// Since when ends may have been missed, as far as no reading of the kernel's table has made up for it.
+    /// Since when events may have been missed, as far as no reading of the kernel's table has made up for it.
     unheard: Option<u64>,
+    /// The flows of which all that had begun by then are known.
+    known: Option<Known>,
 }
 
 /// The file that is read.
@@ -55,6 +58,13 @@ pub(super) struct Here {
     pub(super) header: Header,
     /// No record of it was lost up to now.
     pub(super) is_whole: bool,
+}
+
+impl Here {
+    /// The flows of which its readings name all that are alive.
+    fn known(&self) -> Known {
+        Known::of(&self.header)
+    }
 }
 
 /// Follows the files of several lines of recording, which may be mixed.
@@ -72,6 +82,9 @@ pub(super) struct Lines {
     /// It is one of events, begun at this moment, ns since the epoch.
     is_of_events: bool,
     created: u64,
+    /// It is one of flows, of these, and nothing of it was lost up to now; whether it has all of them or those that a filter kept.
+    of_flows: Option<Known>,
+    is_chosen: bool,
 }
 
 /// Whether two numbers are of one line.
@@ -83,7 +96,11 @@ impl Lines {
     /// A file begins.
     pub(super) fn begin(&mut self, file: &Version<'_>) -> Place {
         self.files = self.files.wrapping_add(1);
-        (self.line, self.here, self.filtered, self.is_of_events) = (None, None, None, false);
+        (self.line, self.here, self.filtered, self.is_of_events, self.of_flows) = (None, None, None, false, None);
+        if matches!(file, Version::Two(_)) {
+            // By its records nobody knows which flow of the same tuples has ended.
+            self.known.iter_mut().for_each(|line| line.known = None);
+        }
         if let Some(header) = file.header() {
             let told_to = file.told_to().unwrap_or_else(|| file.ended());
             self.follow(header, told_to);
@@ -117,7 +134,16 @@ impl Lines {
             place
         } else {
             let Header { host, namespace, machine, .. } = header.clone();
-            self.known.push(Line { host, namespace, machine, last, told_to, told_before: 0, unheard: None });
+            self.known.push(Line {
+                host,
+                namespace,
+                machine,
+                last,
+                told_to,
+                told_before: 0,
+                unheard: None,
+                known: None,
+            });
             self.known.len() - 1
         };
         // Of more lines than have a number, the rest is paired like files of version 2.
@@ -126,6 +152,8 @@ impl Lines {
             (self.is_of_events, self.created) = (is_of_events, header.created);
             let tells_of_all = is_of_events && header.filters.is_empty();
             self.here = tells_of_all.then(|| Here { header: header.clone(), is_whole: true });
+            self.of_flows = (!is_of_events).then(|| Known::of(header));
+            self.is_chosen = !header.filters.is_empty();
         }
     }
 
@@ -159,18 +187,32 @@ impl Lines {
 
     /// The segment, one of flows, says up to when all files of its line told, and since when ends may have been missed.
     pub(super) fn left_open(&mut self, note: &Note) {
-        let (from, to) = (note.from.get(), note.to.get());
+        if self.is_chosen {
+            self.of_flows = None;
+        }
+        self.go_on(note);
+    }
+
+    /// The same where the files that come are of the same choice of flows: none that is left out here comes there.
+    pub(super) fn go_on(&mut self, note: &Note) {
+        let (from, to, begun_to) = (note.from.get(), note.to.get(), note.lost.get());
+        let known = self.of_flows.take().filter(|_| begun_to != 0);
         if let Some(line) = self.line() {
+            let from = if known.is_some() { from.min(begun_to) } else { from };
             line.told_before = line.told_before.max(to);
             line.unheard = (from < to).then_some(from);
+            line.known = known;
         }
     }
 
     /// What [`Lines::left_open`] is to be told of the file that is read, which tells up to `end`.
     pub(super) fn left(&mut self, end: u64) -> Note {
-        let (told, unheard) = self.line().map_or((0, None), |line| (line.told_before.max(line.told_to), line.unheard));
+        let line = self.line();
+        let told = line.as_ref().map_or(0, |line| line.told_before.max(line.told_to));
+        let (unheard, is_known) = line.map_or((None, false), |line| (line.unheard, line.known.is_some()));
         let to = told.max(end);
-        Note::gap(unheard.unwrap_or(to).min(to), to, 0, Cause::LeftOpen)
+        let from = unheard.unwrap_or(to).min(to);
+        Note::gap(from, to, if is_known { from } else { 0 }, Cause::LeftOpen)
     }
 
     /// Events may be missing.
@@ -190,6 +232,10 @@ impl Lines {
         }
         // What it does not tell of may have been lost.
         self.filtered = None;
+        if !self.is_of_events {
+            self.of_flows = None;
+            self.line().into_iter().for_each(|line| line.known = None);
+        }
         if let Some(here) = &mut self.here {
             here.is_whole = false;
         }
@@ -207,10 +253,24 @@ impl Lines {
         self.line()?.unheard
     }
 
-    /// A reading has told of all ends that were missed.
-    pub(super) fn made_up(&mut self) {
+    /// The kinds of flows of which those that a reading in this file is the first to name began after [`Lines::unheard`]: it was at its
+    /// end at this moment, ns since the epoch. `None`: nobody knows.
+    pub(super) fn unbegun(&self, to: u64) -> Option<Kinds> {
+        let here = self.here.as_ref().filter(|here| here.is_whole)?;
+        let line = self.known.get(self.line?)?;
+        // Where the clock was set back it may have shown earlier times since.
+        line.unheard.filter(|after| *after <= to && line.told_before <= self.created)?;
+        line.known.as_ref()?.common(&here.known())
+    }
+
+    /// A reading was at its end; it has told of all ends that were missed, unless of some flows it `left` that open.
+    pub(super) fn read(&mut self, left: bool) {
+        let known = self.here.as_ref().filter(|here| here.is_whole).map(Here::known);
         if let Some(line) = self.line() {
-            line.unheard = None;
+            line.known = known.or(line.known.take());
+            if !left {
+                line.unheard = None;
+            }
         }
     }
 }

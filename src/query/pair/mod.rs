@@ -7,8 +7,10 @@
 //! | `places`, `bodies`, `memory` | where each of them is, what is known of it, and what that may take |
 //! | `versions` | flows of which files of both versions tell |
 //! | `line` | whose files these are, and what their notes tell of ends that were not heard |
+//! | `known` | of which flows all that had begun are known |
 
 mod bodies;
+mod known;
 mod line;
 mod memory;
 mod open;
@@ -16,6 +18,8 @@ mod pairing;
 mod places;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_found;
 #[cfg(test)]
 mod tests_of_parts;
 #[cfg(test)]
@@ -61,7 +65,9 @@ pub trait FlowSink {
 /// What leaves it is told at [`Pairing`]. Beyond that, notes tell of ends that no record does (docs/format.md, "Reading", point
 /// 9): a segment names all flows that are alive when the kernel's table was read. One that is open by earlier segments of
 /// that host and network namespace, and is not named, is gone. It leaves with the end of the reading as its own, and
-/// `END_AT_LATEST`, unless a record of its end still comes before the next reading or the next file.
+/// `END_AT_LATEST`, unless a record of its end still comes before the next reading or the next file. One that a segment is the first
+/// to name, without a start, though all that had begun by some moment were known, began after that: it leaves with the end of the
+/// reading as its start, and `RECOVERED`.
 ///
 /// Records wait, up to 64, before they are paired: [`Pairs::settle`].
 #[derive(Debug, Default)]
@@ -73,6 +79,16 @@ pub struct Pairs {
     waiting_ipv6: Vec<Waiting<V6>>,
     /// The families of those that wait, in their order.
     waiting: Vec<Family>,
+}
+
+/// What a note tells of flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The note. Of a reading of the kernel's table that found ends of an earlier run of the recorder, or flows that began unknown to
+    /// that, the span goes back to where that run had ended, or to a gap in it that no reading had followed.
+    pub note: Note,
+    /// Flows leave later on whose start is the end of its span, and that began in it.
+    pub is_of_starts: bool,
 }
 
 /// A record that is not paired yet.
@@ -172,9 +188,8 @@ impl Pairs {
         self.waiting_ipv6.clear();
     }
 
-    /// A note. Returned is what it tells of the flows that leave here: of a reading of the kernel's table that found ends of
-    /// an earlier run of the recorder, the span goes back to where that run had ended. Hand on that one, once this has returned.
-    pub fn note(&mut self, note: &Note, flows: &mut impl FlowSink) -> Note {
+    /// A note. Returned is what it tells of the flows that leave here: hand on that, once this has returned.
+    pub fn note(&mut self, note: &Note, flows: &mut impl FlowSink) -> Told {
         self.settle(flows);
         if note.is_gap() {
             self.lines.gap(note);
@@ -188,19 +203,28 @@ impl Pairs {
             _ => {}
         }
         if note.cause() != Some(Cause::TableRead) {
-            return *note;
+            return Told { note: *note, is_of_starts: false };
         }
         self.bury(flows);
+        let is_of_starts = self.find(note);
         let Judged { gone, left } = self.judge(note);
         let unheard = self.lines.unheard();
-        if !left {
-            self.lines.made_up();
-        }
+        self.lines.read(left);
         let mut told = *note;
-        if let Some(since) = unheard.filter(|_| gone) {
+        if let Some(since) = unheard.filter(|_| gone || is_of_starts) {
             told.from = note.from.get().min(since).into();
         }
-        told
+        Told { note: told, is_of_starts }
+    }
+
+    /// Gives the flows a start that this reading of the kernel's table is the first to name, where it is known after which moment they
+    /// began. Whether there are any.
+    fn find(&mut self, note: &Note) -> bool {
+        let (by, unbegun) = (note.to.get(), self.lines.unbegun(note.to.get()));
+        let covers = |family| unbegun.as_ref().map(|kinds| move |protocol| kinds.have(family, protocol));
+        let ipv4 = self.ipv4.find(by, covers(Family::Ipv4));
+        let ipv6 = self.ipv6.find(by, covers(Family::Ipv6));
+        ipv4 || ipv6
     }
 
     /// What a reading of the kernel's table says of the flows that its file has not told of.
@@ -240,6 +264,16 @@ impl Pairs {
     /// note that stands before those that are open, see [`Pairs::show_open`]: who begins with these goes on as this one does.
     pub fn leave(&mut self, end: u64, flows: &mut impl FlowSink) -> Note {
         self.end_file(flows);
+        self.left(end)
+    }
+
+    /// Goes on where a segment of flows ended, with this note and what that leaves open, for the same choice of flows.
+    pub fn go_on(&mut self, left: &Note) {
+        self.lines.go_on(left);
+    }
+
+    /// What is known of the flows that are open at the end of a file that tells up to `end` (ns since the epoch), as a note.
+    pub fn left(&mut self, end: u64) -> Note {
         self.lines.left(end).with_value(self.open_flows() as u64)
     }
 

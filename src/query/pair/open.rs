@@ -7,7 +7,7 @@ use ctrecorder_format::record::flags;
 use ctrecorder_format::{Address, Kind, Record};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
-use zerocopy::little_endian::U32;
+use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::bodies::Bodies;
@@ -112,6 +112,12 @@ impl<A: Address> OpenFlow<A> {
     pub(super) fn without_start(mut self) -> Self {
         self.known.start = 0.into();
         self
+    }
+
+    /// It began by this moment, ns since the epoch, at which it was found.
+    pub(super) const fn was_found(&mut self, by: u64) {
+        self.known.start = U64::new(by);
+        self.known.flags |= flags::RECOVERED;
     }
 
     /// The layer-4 protocol.

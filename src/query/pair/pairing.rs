@@ -33,6 +33,10 @@ pub struct Pairing<A: Address> {
     lines: Vec<u8>,
     /// How many of the open flows this file has told of.
     confirmed: usize,
+    /// How many starts had arrived when this file began, or since the last reading in it; and so many flows came since of which nothing
+    /// was known, without a start.
+    starts_before: u32,
+    without_start: usize,
     /// Open flows that are gone by the last reading, for as long as their own ends may still come: the keys to them.
     gone: Vec<Record<A>>,
     /// When they were gone at the latest, ns since the epoch.
@@ -77,7 +81,19 @@ impl<A: Address> Pairing<A> {
         let place = Place::default();
         let versions = Versions::default();
         let (open, lines, gone) = (OpenFlows::new(allowance), vec![place.line], Vec::new());
-        Self { open, starts: 0, place, lines, confirmed: 0, gone, gone_by: 0, versions, was_clock_set: false }
+        Self {
+            open,
+            starts: 0,
+            place,
+            lines,
+            confirmed: 0,
+            starts_before: 0,
+            without_start: 0,
+            gone,
+            gone_by: 0,
+            versions,
+            was_clock_set: false,
+        }
     }
 
     /// Why what is known of open flows could not be kept, once.
@@ -255,6 +271,7 @@ impl<A: Address> Pairing<A> {
             }
             (before, is_another)
         });
+        self.without_start += usize::from(known.is_none() && flow.start() == 0);
         if let Some((missed, true)) = &known {
             emit(self.without_end(missed), Counters::default());
         }
@@ -296,8 +313,27 @@ impl<A: Address> Pairing<A> {
     /// Records come from another file from here on.
     pub(super) fn enter(&mut self, place: Place) {
         (self.place, self.confirmed) = (place, 0);
+        (self.starts_before, self.without_start) = (self.starts, 0);
         self.lines.push(place.line);
         self.versions.enter();
+    }
+
+    /// The kernel's table was read by this moment, ns since the epoch. Flows of the protocols that are `unbegun`, of which this file told
+    /// first since the reading before, and without a start, are found by it. Whether there are any.
+    pub(super) fn find(&mut self, by: u64, unbegun: Option<impl Fn(u8) -> bool>) -> bool {
+        let (before, is_none) = (self.starts_before, self.without_start == 0);
+        (self.starts_before, self.without_start) = (self.starts, 0);
+        let Some(is_unbegun) = unbegun.filter(|_| !is_none) else { return false };
+        let (file, count, mut found) = (self.place.file, self.starts.wrapping_sub(before), false);
+        self.open.for_each(|flow| {
+            // What was open before has a lesser number.
+            let is_new = flow.order.get().wrapping_sub(before).wrapping_sub(1) < count;
+            if is_new && flow.seen.get() == file && flow.start() == 0 && is_unbegun(flow.protocol()) {
+                flow.was_found(by);
+                found = true;
+            }
+        });
+        found
     }
 
     /// The kernel's table was read: flows of these protocols of which this file should have told, and did not, are gone.

@@ -13,7 +13,7 @@ use crate::journal::Version;
 use crate::sample::record;
 
 #[derive(Default)]
-struct Flows {
+pub(super) struct Flows {
     ipv4: Vec<Record<V4>>,
     ipv6: Vec<Record<V6>>,
 }
@@ -30,29 +30,29 @@ impl FlowSink for Flows {
 
 /// Pairs at work, and what has left them.
 #[derive(Default)]
-struct Work {
-    pairs: Pairs,
-    flows: Flows,
+pub(super) struct Work {
+    pub(super) pairs: Pairs,
+    pub(super) flows: Flows,
 }
 
 impl Work {
     /// A segment begins, which was closed then, or cut off behind its header.
-    fn begin(&mut self, header: &Header, closed: Option<u64>) {
+    pub(super) fn begin(&mut self, header: &Header, closed: Option<u64>) {
         let bytes = segment(header, closed);
         self.pairs.begin(&Version::Three(Segment::open(&bytes).unwrap()), &mut self.flows);
     }
 
-    fn push(&mut self, record: &Record<V4>) {
+    pub(super) fn push(&mut self, record: &Record<V4>) {
         self.pairs.ipv4(record, None, &mut self.flows);
     }
 
     /// The kernel's table was read. Returns since when what is gone was not seen.
-    fn read(&mut self, from: u64, to: u64) -> u64 {
-        self.pairs.note(&Note::gap(from, to, 0, Cause::TableRead), &mut self.flows).from.get()
+    pub(super) fn read(&mut self, from: u64, to: u64) -> u64 {
+        self.pairs.note(&Note::gap(from, to, 0, Cause::TableRead), &mut self.flows).note.from.get()
     }
 
     /// Number, start, end and flags of all flows.
-    fn finish(mut self) -> Vec<(u16, u64, u64, u8)> {
+    pub(super) fn finish(mut self) -> Vec<(u16, u64, u64, u8)> {
         self.pairs.finish(&mut self.flows);
         let told = |flow: &Record<V4>| (flow.original.sport.get(), flow.start.get(), flow.end.get(), flow.flags);
         self.flows.ipv4.iter().map(told).collect()
@@ -69,7 +69,7 @@ fn segment(header: &Header, closed: Option<u64>) -> Vec<u8> {
 }
 
 /// The segment of this number in the run of a recorder that started then.
-fn header(started: u64, number: u64, created: u64) -> Header {
+pub(super) fn header(started: u64, number: u64, created: u64) -> Header {
     Header {
         host: "nat1".into(),
         namespace: 4_026_531_840,
@@ -81,7 +81,7 @@ fn header(started: u64, number: u64, created: u64) -> Header {
     }
 }
 
-fn tcp(kind: Kind, number: u16, start: u64, end: u64) -> Record<V4> {
+pub(super) fn tcp(kind: Kind, number: u16, start: u64, end: u64) -> Record<V4> {
     let (inside, server, public) = (([10, 0, 0, 1], number), ([198, 51, 100, 7], 443), ([203, 0, 113, 1], number));
     record(kind, start, end, [inside, server, server, public])
 }

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
 use crate::query::Losses;
 use crate::query::coverage::Span;
-use crate::query::pair::{FlowSink, Pairs};
+use crate::query::pair::{FlowSink, Pairs, Told};
 
 /// What a pass through a journal found.
 #[derive(Debug, Default)]
@@ -129,7 +129,7 @@ impl State {
     }
 
     /// A note, and what it tells of the flows that left here ([`Pairs::note`]).
-    fn note(&mut self, note: &Note, told: &Note) {
+    fn note(&mut self, note: &Note, told: &Told) {
         let names_flows = self.lost.note(note);
         match note.cause() {
             Some(Cause::TableRead) => {

@@ -12,7 +12,7 @@ use super::readings::Readings;
 use super::steps::Steps;
 use crate::journal::{SetBacks, Version};
 use crate::query::coverage::Span;
-use crate::query::pair::may_go_on;
+use crate::query::pair::{Told, may_go_on};
 
 /// What a journal has told so far. It follows the pairing of the same records, and has to be in step with it.
 #[derive(Debug, Default)]
@@ -203,12 +203,14 @@ impl History {
 
     /// The note of a reading of the kernel's table, and what it tells of the flows that left here
     /// ([`Pairs::note`](crate::query::Pairs::note)).
-    pub(super) fn table_read(&mut self, note: &Note, told: &Note) {
-        for from in [note.from.get(), told.from.get()] {
+    pub(super) fn table_read(&mut self, note: &Note, told: &Told) {
+        // Of flows that began unknown to an earlier run the note itself does not tell.
+        for from in [note.from.get(), told.note.from.get()].into_iter().skip(usize::from(told.is_of_starts)) {
             self.readings.add(Span { from, to: note.to.get() }, self.steps.count());
         }
         let unread = std::mem::take(&mut self.unread);
-        self.found.iter_mut().rev().take(unread).for_each(|found| *found = Some(note.from.get()));
+        let since = if told.is_of_starts { told.note.from.get() } else { note.from.get() };
+        self.found.iter_mut().rev().take(unread).for_each(|found| *found = Some(since));
         self.steps.table_read();
     }
 

@@ -14,8 +14,9 @@ pub(super) struct Readings {
     is_turned: bool,
 }
 
-/// Where a span begins. A reading that found ends of an earlier run of the recorder goes back to where that run had ended, which
-/// says nothing of the starts that it found.
+/// Where a span begins. A reading that found ends of an earlier run of the recorder goes back to where that run had ended. That says
+/// nothing of starts that were found behind a gap of its own run, at the same moment: these have a note of their own. Of flows that it
+/// was the first to name, it says since when they had begun: then there is no other note.
 #[derive(Clone, Copy, Debug)]
 struct Since {
     least: u64,

@@ -6,6 +6,7 @@ use ctrecorder_format::Kind;
 use ctrecorder_format::record::flags::{RECOVERED, START_FROM_KERNEL};
 
 use super::question::Seen;
+use crate::found::found;
 use crate::kept::{Kept, Why};
 use crate::rows::{Row, Says, endpoints};
 use crate::world::{Span, World};
@@ -124,7 +125,12 @@ fn start(world: &World, kept: &Kept, rows: &[&Row]) -> Option<(u64, u64)> {
     // Of several, that of the end is better where it is the kernel's: in version 2 it is cut off.
     let knows = |row: &&&Row| row.says.begin() != 0;
     let best = |row: &&&Row| row.says.kind == Kind::End && row.says.flags & START_FROM_KERNEL != 0;
-    let row = rows.iter().filter(knows).find(best).or_else(|| rows.iter().find(knows))?;
+    let Some(row) = rows.iter().filter(knows).find(best).or_else(|| rows.iter().find(knows)) else {
+        // Which damage is known depends on who is asked for.
+        let is_damaged = kept.files.iter().any(|file| file.is_damaged);
+        let found = rows.first().filter(|_| !is_damaged).and_then(|first| found(world, kept, &[], first));
+        return found.map(|(after, _)| (after, 0));
+    };
     let told = row.says.start;
     if row.says.flags & RECOVERED == 0 || row.says.flags & START_FROM_KERNEL != 0 {
         return Some((told, told));

@@ -112,9 +112,7 @@ impl Sink for Reading<'_> {
 
     fn note(&mut self, _path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
         match note.cause() {
-            Some(Cause::LeftOpen) => {
-                self.begun.pairs.note(note, &mut Nowhere);
-            }
+            Some(Cause::LeftOpen) => self.begun.pairs.go_on(note),
             Some(Cause::TableRead) => self.readings.push(*note),
             // What was not over at its end goes on.
             Some(Cause::Damaged) if note.to.get() == self.end => {

@@ -11,5 +11,6 @@ mod journal;
 mod manual;
 mod paths;
 mod recorders;
+mod restarts;
 mod truth;
 mod turned;
