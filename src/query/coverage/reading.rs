@@ -134,9 +134,9 @@ impl Reading {
         self.parts.iter().flat_map(|part| &part.shown.spans).copied()
     }
 
-    /// Whether they tell of times that the clock showed twice, since it was set back.
+    /// Whether the clock was set back while one of them was written.
     pub fn is_turned(&self) -> bool {
-        self.clone().runs().iter().any(Run::is_turned)
+        self.parts.iter().any(Part::is_turned)
     }
 
     /// When nobody tells which flows were alive that had begun unheard, before the files or in a gap: in no order. Of files of

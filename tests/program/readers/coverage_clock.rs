@@ -137,7 +137,7 @@ fn who_denies_nothing_of_a_time_that_the_clock_was_set_over() {
     let squeezed = directory.path().join("squeezed");
     assert_eq!(run(["squeeze".as_ref(), "-o".as_ref(), squeezed.as_os_str(), directory.path().as_os_str()]).status, 0);
     let asked = |path: &Path, when: &str| {
-        let words = ["who", "203.0.113.9:9", "--slack", "5s", "--at", when].map(std::ffi::OsStr::new);
+        let words = ["who", "203.0.113.9:9", "--proto", "tcp", "--slack", "5s", "--at", when].map(std::ffi::OsStr::new);
         let answer = run(words.into_iter().chain([path.as_os_str()]));
         answer.stdout.lines().next().unwrap().to_owned()
     };
