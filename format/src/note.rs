@@ -3,6 +3,8 @@
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::NS_PER_SECOND;
+
 /// A cause that is no gap has this bit in its number, but for the first ones.
 pub const NO_GAP: u16 = 1 << 15;
 
@@ -185,6 +187,9 @@ impl Note {
     /// The number of lost events is not known.
     pub const LOST_UNKNOWN: u64 = u64::MAX;
 
+    /// A recorder tells of a step of the wall clock that is larger than this, in ns; less is what time daemons correct as they go.
+    pub const CLOCK_STEP_MIN_NS: u64 = NS_PER_SECOND;
+
     /// A note of something that happened at one moment, with nothing lost.
     pub fn at(moment: u64, cause: Cause) -> Self {
         Self::gap(moment, moment, 0, cause)
@@ -227,6 +232,13 @@ impl Note {
     /// Why it was made; `None` for a cause of a later version.
     pub const fn cause(&self) -> Option<Cause> {
         Cause::from_number(self.cause.get())
+    }
+
+    /// What the clock showed before and after it was set, if that is what it tells.
+    pub fn clock_set(&self) -> Option<[u64; 2]> {
+        let after = self.to.get();
+        let before = after.saturating_add_signed(self.value.get().saturating_neg());
+        (self.cause() == Some(Cause::ClockStep)).then_some([before, after])
     }
 
     /// Whether it tells that the clock was set back.

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ctrecorder_format::Note;
 use nix::errno::Errno;
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
@@ -17,9 +18,6 @@ pub(crate) fn now() -> u64 {
 pub(crate) fn ns_of(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
-
-/// A step of the wall clock is worth a note from this size on; less is what time daemons correct as they go.
-const STEP_MIN_NS: i64 = SECOND as i64;
 
 /// Compares the wall clock with one that nobody sets and that goes on while the machine sleeps.
 #[derive(Debug)]
@@ -42,7 +40,7 @@ impl StepWatch {
         let went = wall.wrapping_sub(self.wall) as i64;
         let should = steady.wrapping_sub(self.steady) as i64;
         *self = Self { wall, steady };
-        Some(went.saturating_sub(should)).filter(|step| step.saturating_abs() > STEP_MIN_NS)
+        Some(went.saturating_sub(should)).filter(|step| step.unsigned_abs() > Note::CLOCK_STEP_MIN_NS)
     }
 }
 
@@ -75,6 +73,8 @@ pub(crate) fn kept() -> nix::Result<Kept> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const STEP_MIN_NS: i64 = Note::CLOCK_STEP_MIN_NS as i64;
 
     #[test]
     fn a_step_is_what_the_wall_clock_went_more_or_less_than_the_steady_one() {

@@ -21,7 +21,7 @@ use crate::query::time::parse_duration;
 ///
 /// One line for each span and each gap, with its cause and how many events it lost, and a summary; on a terminal also a
 /// bar for each day. Heads of blocks and notes tell it, so that a large journal takes no longer than a small one; whether
-/// the records themselves are whole is what test finds. The exit status is 1 if there is any gap, if a filter left flows out, or if
+/// the records themselves are whole is what --verify finds, as test does. The exit status is 1 if there is any gap, if a filter left flows out, or if
 /// later files of an archive are missing, and 5 if there is damage that is no gap.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -41,6 +41,11 @@ pub struct Arguments {
     /// Instead of that, say whether any file tells of what is older than this, such as 180d; the exit status is then 1 if one does
     #[arg(long, value_name = "SPAN", value_parser = parse_duration, conflicts_with_all = ["since", "until"])]
     retention: Option<u64>,
+
+    /// Read all records, too: one that is not as it was written is missing, as it is to whoever lists or squeezes the files. That takes
+    /// as long as test does
+    #[arg(long, conflicts_with = "retention")]
+    verify: bool,
 
     #[command(flatten)]
     of_netns: OfNetns,
@@ -92,8 +97,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     }
     let mut told = Told::default();
     let mut has_damage = false;
+    let look = if arguments.verify { Look::Records } else { Look::Heads };
     for file in journal.files() {
-        has_damage |= read(file, &mut told, &mut report);
+        has_damage |= read(file, look, &mut told, &mut report);
     }
     let Told { mut reading, filtered, exports } = told;
     reading.heed_removals(&removals);
@@ -171,7 +177,7 @@ struct Told {
 }
 
 /// Reads what a file tells, or says why it cannot be read. Returns whether something in it could not be, which was said.
-fn read(file: &Member, Told { reading, filtered, exports }: &mut Told, report: &mut Report) -> bool {
+fn read(file: &Member, look: Look, Told { reading, filtered, exports }: &mut Told, report: &mut Report) -> bool {
     let shown = Shown(file.path());
     let mut has_damage = false;
     let added = file.open().and_then(|source| {
@@ -194,7 +200,7 @@ fn read(file: &Member, Told { reading, filtered, exports }: &mut Told, report: &
                 false => report.line(format_args!("{shown}: {damage}")),
             }
         };
-        if reading.add(&source, &version, Look::Heads, &mut told).is_none() {
+        if reading.add(&source, &version, look, &mut told).is_none() {
             report.failure(format_args!("{shown}: neither its header nor a block is whole"));
         }
         report.passed(source.length());

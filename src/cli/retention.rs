@@ -29,28 +29,34 @@ pub(super) fn run(
     zone: &Zone,
     out: &mut impl Write,
 ) -> anyhow::Result<Status> {
-    let before = now().saturating_sub(age_ns);
+    let now = now();
+    let before = now.saturating_sub(age_ns);
     let mut failures = Vec::new();
     // Every file counts, also one that tells only what others do.
     let journal = Journal::find(paths, |error| failures.push(error));
     let journal = of_netns.of(journal, |error| failures.push(error))?;
     let mut report = Report::new(journal.length(), true).in_zone(zone.clone());
     failures.into_iter().for_each(|failure| report.failure(failure));
-    let mut older = Vec::new();
+    let (mut reading, mut files) = (Reading::default(), Vec::new());
     for file in journal.files() {
-        let begin = file.open().and_then(|source| {
+        let added = file.open().and_then(|source| {
             let version = source.parse()?;
-            let extent = Reading::default().add(&source, &version, Look::Directory, &mut |_| {});
+            let extent = reading.add(&source, &version, Look::Directory, &mut |_| {});
             report.passed(source.length());
-            // A flow that nobody saw begin is as old as what first told of it.
-            Ok(extent.map(|extent| extent.least).filter(|least| *least > 0).unwrap_or(version.begun()))
+            Ok((extent.is_some(), version.begun()))
         });
-        match begin {
-            Ok(from) if from < before => older.push(Older { path: file.path(), from }),
-            Ok(_) => {}
+        match added {
+            Ok((tells, begun)) => files.push((file.path(), tells, begun)),
             Err(error) => report.failure(error),
         }
     }
+    let mut told = reading.begun(now).into_iter();
+    let from = |(path, tells, begun): (_, bool, u64)| {
+        // A flow that nobody saw begin is as old as what first told of it.
+        let told = if tells { told.next().flatten() } else { None };
+        Older { path, from: told.unwrap_or(begun) }
+    };
+    let older: Vec<_> = files.into_iter().map(from).filter(|file| file.from < before).collect();
     let text = match format {
         Format::Json => json(before, &older)? + "\n",
         Format::Text => text(before, &older, journal.files().len(), zone),

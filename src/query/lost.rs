@@ -4,7 +4,7 @@ use ctrecorder_format::block::flags;
 use ctrecorder_format::legacy::Piece;
 use ctrecorder_format::{BlockHeader, Cause, Content, Damage, Fault, Note};
 
-use super::coverage::Span;
+use super::coverage::{Gap, Span};
 use crate::journal::{Member, Version};
 
 /// Gathers, file by file in their order, when flows may have been alive that only lost records told of.
@@ -65,9 +65,9 @@ impl Losses {
         self.since = None;
     }
 
-    /// Something in the file that is read could not be. Returned is when the lost records arrived, where the head of their
-    /// block still tells.
-    pub fn damage(&mut self, file: Option<&Member>, damage: &Damage) -> Option<Span> {
+    /// Something in the file that is read could not be. Returned is the gap that this makes, where the head of a block still tells
+    /// when the lost records arrived: what heads do not tell is in what a [`Reading`](super::coverage::Reading) says of the file.
+    pub fn damage(&mut self, file: Option<&Member>, damage: &Damage) -> Option<Gap> {
         let file = file?;
         if took_nothing(damage) {
             return None;
@@ -109,8 +109,7 @@ impl Losses {
                 true
             }
             _ if note.sets_back() => {
-                let (after, by) = (note.to.get(), note.value.get().unsigned_abs());
-                self.twice.push(Span { from: after, to: after.saturating_add(by) });
+                self.twice.extend(note.clock_set().map(|[before, after]| Span { from: after, to: before }));
                 (self.named_from, self.has_named) = (0, false);
                 false
             }
@@ -164,8 +163,8 @@ impl Losses {
 struct Lost {
     /// When flows may have been alive that only the lost records told of.
     alive: Span,
-    /// When these arrived, if that is known.
-    arrived: Option<Span>,
+    /// The gap between the arrivals of these, if that is known.
+    arrived: Option<Gap>,
 }
 
 impl Lost {
@@ -183,7 +182,7 @@ const fn took_nothing(damage: &Damage) -> bool {
 fn by_head(version: &Version<'_>, damage: &Damage) -> Option<Lost> {
     match (version, &damage.fault) {
         (Version::Three(segment), Fault::Payload { .. } | Fault::Contradiction { .. }) => {
-            Some(of_block(segment.head_at(damage.offset)?.header))
+            Some(of_block(segment.head_at(damage.offset)?.header, damage.records_lost))
         }
         (Version::Archive(archive), Fault::Rows { group, .. }) => {
             let group = archive.entry(*group as usize)?;
@@ -249,11 +248,10 @@ impl Since {
 }
 
 /// A whole block, by its head (docs/format.md, "Times of a block").
-const fn of_block(block: &BlockHeader) -> Lost {
+const fn of_block(block: &BlockHeader, lost: Option<u64>) -> Lost {
     let from = if block.has(flags::START_UNKNOWN) { 0 } else { block.least_start.get() };
     let to = if block.has(flags::END_UNKNOWN) { u64::MAX } else { block.greatest_end.get() };
-    let arrived = Span { from: block.first_event.get(), to: block.last_event.get() };
-    Lost { alive: Span { from, to }, arrived: Some(arrived) }
+    Lost { alive: Span { from, to }, arrived: Some(Gap::of_block(block, lost)) }
 }
 
 #[cfg(test)]

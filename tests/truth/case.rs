@@ -56,7 +56,7 @@ pub enum Kind {
     /// It was killed.
     Crash,
     /// The clock was set by so many ms.
-    Step(i32),
+    Step(i64),
 }
 
 /// Every journal that is tried.
@@ -97,9 +97,12 @@ fn damages() -> impl Strategy<Value = Vec<(u16, u16, bool)>> {
     prop_oneof![5 => Just(Vec::new()), 1 => prop::collection::vec(damage, 1..=2)]
 }
 
+/// A year in ms.
+const YEAR: i64 = 365 * 24 * 3600 * 1000;
+
 fn troubles() -> impl Strategy<Value = Vec<Trouble>> {
-    // Up to two hours forward, up to a minute back; mostly by little.
-    let step = prop_oneof![-3_000..3_000_i32, -60_000..7_200_000_i32];
+    // Up to two hours forward, up to a minute back; mostly by little. A few by a year.
+    let step = prop_oneof![4 => -3_000..3_000_i64, 4 => -60_000..7_200_000_i64, 1 => Just(YEAR), 1 => Just(-YEAR)];
     let kind = prop_oneof![
         3 => Just(Kind::Overrun),
         2 => Just(Kind::Stop),
@@ -107,5 +110,14 @@ fn troubles() -> impl Strategy<Value = Vec<Trouble>> {
         1 => step.prop_map(Kind::Step),
     ];
     let trouble = (kind, 1..1000_u16, 1..300_u16).prop_map(|(kind, at, length)| Trouble { kind, at, length });
-    prop::collection::vec(trouble, 0..5)
+    // For a while it is ahead by a year, or behind by one.
+    let while_wrong = (any::<bool>(), 1..900_u16, 1..200_u16).prop_map(|(ahead, at, length)| {
+        let by = if ahead { YEAR } else { -YEAR };
+        [(by, at), (-by, at + length)].map(|(by, at)| Trouble { kind: Kind::Step(by), at, length: 1 })
+    });
+    let wrong = prop_oneof![7 => Just(None), 1 => while_wrong.prop_map(Some)];
+    (prop::collection::vec(trouble, 0..5), wrong).prop_map(|(mut troubles, wrong)| {
+        troubles.extend(wrong.into_iter().flatten());
+        troubles
+    })
 }

@@ -8,6 +8,8 @@ use crate::kept::{File, Kept, Why};
 use crate::rows::Row;
 use crate::world::{Span, World};
 
+mod turned;
+
 /// A span of the wall clock in which something may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Gap {
@@ -26,6 +28,13 @@ const NOT_RUNNING: &str = "recorder not running";
 const MISSING: &str = "segment missing";
 const VERSION_2: &str = "not told by version 2";
 const DAMAGED: &str = "damaged";
+const NO_FILE: &str = "no file given";
+
+/// What a clock was set over: it showed none of these times, and nothing was lost in them.
+pub const SET_FORWARD: &str = "clock set forward";
+
+/// A step that is not larger is none that a recorder would tell of.
+const STEP_MIN: i64 = NS_PER_SECOND as i64;
 
 /// What the program says.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +53,7 @@ pub fn check(world: &World, kept: &Kept, also: bool) {
     }
     // Of a clock that was set back, the same times came twice: where a gap is, is then no question with one answer.
     if world.has_steps_back() {
-        return;
+        return turned::check(world, kept, &told);
     }
     check_damage(world, kept, &told);
     let (mut gaps, outer) = expected(world, kept);
@@ -124,6 +133,7 @@ pub fn expected(world: &World, kept: &Kept) -> (Vec<Gap>, (u64, u64)) {
     let outer = spans.iter().fold((u64::MAX, 0), |outer, span| (outer.0.min(span.0), outer.1.max(span.1)));
     let mut gaps: Vec<_> = world.deaf.iter().filter_map(|deaf| overrun(world, kept, *deaf)).collect();
     gaps.extend((1..world.runs.len()).filter_map(|run| absence(world, kept, run)));
+    gaps.extend(world.steps().filter_map(|(at, by)| set_over(world, kept, at, by)));
     let known: Vec<_> = gaps.iter().filter(|gap| gap.cause == NOT_RUNNING).map(|gap| (gap.from, gap.to)).collect();
     let known: Vec<_> = known.into_iter().chain(spans.iter().copied()).collect();
     for (files, spans) in kept.files.windows(2).zip(spans.windows(2)) {
@@ -177,6 +187,15 @@ fn overrun(world: &World, kept: &Kept, deaf: Span) -> Option<Gap> {
     let lost = (starts + ends - found) as u64;
     let (from, to) = (world.clock.shows(deaf.from), world.clock.shows(deaf.to));
     (starts + ends > 0).then(|| Gap { cause: OVERRUN.into(), from, to, lost: Some(lost) })
+}
+
+/// The times that a clock was set over, which the file tells of that was written then.
+fn set_over(world: &World, kept: &Kept, at: u64, by: i64) -> Option<Gap> {
+    let teller = world.files.iter().position(|file| file.span.holds(at))?;
+    kept.file(teller).filter(|file| !file.is_version_2)?;
+    let to = world.clock.shows(at);
+    let from = to.saturating_sub(by.cast_unsigned());
+    (by > STEP_MIN).then(|| Gap { cause: SET_FORWARD.into(), from, to, lost: Some(0) })
 }
 
 /// The gap before a run, which its first file tells of.

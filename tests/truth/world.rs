@@ -145,7 +145,7 @@ fn incidents(case: &Case, begin: u64, last: u64) -> Vec<Incident> {
             Kind::Stop => Incident::Stop { at: from, back: to },
             Kind::Crash => Incident::Crash { at: from, back: to },
             // No two moments shall show the same time by chance.
-            Kind::Step(ms) => Incident::ClockStep { at: from, by: i64::from(ms) * 1_000_000 + 12_347 },
+            Kind::Step(ms) => Incident::ClockStep { at: from, by: ms * 1_000_000 + 12_347 },
         });
     }
     incidents

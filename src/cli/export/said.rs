@@ -59,11 +59,11 @@ impl Notes {
     }
 }
 
-/// Of which time a note tells. Where the clock was set back, that is all that it showed twice.
+/// Of which time a note tells. Where the clock was set, that is all that it showed twice, or never.
 fn span_of(note: &Note) -> Span {
     let (from, to) = (note.from.get(), note.to.get());
-    let back = if note.sets_back() { to.saturating_add(note.value.get().unsigned_abs()) } else { to };
-    Span { from: from.min(to), to: from.max(to).max(back) }
+    let [before, after] = note.clock_set().unwrap_or([from, to]);
+    Span { from: from.min(to).min(before), to: from.max(to).max(before).max(after) }
 }
 
 /// What a file of the journal is, and what was not to be read of what it was made from.
@@ -164,11 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_is_told_of_all_that_it_showed_twice() {
+    fn a_clock_that_was_set_is_told_of_all_that_it_showed_twice_or_never() {
         let mut notes = Notes::default();
         notes.take(&Note::clock_step(20, -5), &[0]);
-        let Span { from, to } = span_of(&notes.notes[0].note);
-        assert_eq!((from, to), (20, 25));
+        notes.take(&Note::clock_step(90, 30), &[0]);
+        let spans: Vec<_> =
+            notes.notes.iter().map(|told| span_of(&told.note)).map(|span| (span.from, span.to)).collect();
+        assert_eq!(spans, [(20, 25), (60, 90)]);
         assert_eq!(notes.of(1, span(24, 30)).len(), 1);
+        assert_eq!(notes.of(2, span(55, 65)).len(), 1);
     }
 }

@@ -210,12 +210,13 @@ impl Plan {
     /// which matters also if the clock was set back (`is_turned`).
     pub(in crate::cli) fn gaps(
         self,
-        damaged: Vec<(Span, Option<u64>)>,
+        damaged: Vec<Gap>,
         lost: impl Iterator<Item = Span>,
         is_turned: bool,
     ) -> Vec<Note> {
         let created = Span { from: self.header.created, to: self.header.created };
         let told = self.reading.span().map_or(created, |told| told.joined(created));
+        let is_turned = is_turned || self.reading.is_turned();
         let not_read = self.reading.not_read().into_iter();
         let not_read: Vec<_> = not_read.map(|span| Note::gap(span.from, span.to, 0, Cause::NotRead)).collect();
         let untold = self.before.into_iter().chain(self.reading.untold()).map(|gap| match gap.cause {
@@ -223,7 +224,6 @@ impl Plan {
             _ => Gap { cause: GapCause::Damaged, ..gap },
         });
         let gap = |Span { from, to }, lost| Gap { from, to, cause: GapCause::Damaged, lost };
-        let damaged = damaged.into_iter().map(|(arrived, lost)| gap(arrived, lost));
         // Outside the inputs nothing is told anyway. Their number is that of the gap that these are joined with.
         let within = |moment: u64| moment.clamp(told.from, told.to);
         let lost = lost.map(|alive| gap(Span { from: within(alive.from), to: within(alive.to) }, Some(0)));

@@ -32,8 +32,12 @@ impl Recordings {
         }
         all.is_unknown = all.told.is_empty() && header.filters.ends_with(UNEVEN);
         if all.told.is_empty() {
-            let span = reading.span().unwrap_or(Span { from: header.created, to: header.created });
-            all.add(Recording { families: header.families, protocols: header.protocols.clone(), span });
+            let mut shown: Vec<_> = reading.shown().collect();
+            if shown.is_empty() {
+                shown.push(Span { from: header.created, to: header.created });
+            }
+            let (families, protocols) = (header.families, &header.protocols);
+            shown.into_iter().for_each(|span| all.add(Recording { families, protocols: protocols.clone(), span }));
         }
         all
     }

@@ -14,7 +14,7 @@ use super::output::Output;
 use super::plan::Plan;
 use crate::cli::Report;
 use crate::journal::{Broken, Chain, Error, Journal, OpenRecords, Scan, SetBacks, Shown, Sink, Version};
-use crate::query::coverage::Span;
+use crate::query::coverage::{Gap, Span};
 use crate::query::pair::Told;
 use crate::query::{Losses, Pairs};
 
@@ -30,8 +30,8 @@ pub(in crate::cli) struct Stream<'r, O> {
     next: usize,
     /// A file is missing here: a gap that ends with the next one. What the heads of blocks tell is in the plan.
     missing: bool,
-    /// When records arrived that could not be read, and their number where it is known; the heads of their blocks are whole.
-    damaged: Vec<(Span, Option<u64>)>,
+    /// Where records could not be read in blocks whose heads are whole.
+    damaged: Vec<Gap>,
     losses: Losses,
     plan: Plan,
     chain: Chain,
@@ -288,9 +288,7 @@ impl<O: Output> Sink for Stream<'_, O> {
         let what = format!("{}: {damage}", Shown(Path::new(path.file_name().unwrap_or_default())));
         self.out.keep(|output| output.damage(&what, damage.records_lost.unwrap_or(0)));
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
-        if let Some(arrived) = self.losses.damage(file, damage) {
-            self.damaged.push((arrived, damage.records_lost));
-        }
+        self.damaged.extend(self.losses.damage(file, damage));
         ControlFlow::Continue(())
     }
 

@@ -130,7 +130,7 @@ impl Recorder {
     pub(super) fn find(&self, question: &Question, window: Span, number: usize, with_flows: bool) -> Heard {
         let beyond = self.coverage.as_ref().and_then(|coverage| match coverage {
             Coverage { from, .. } if window.to < *from => Some(Beyond::Before),
-            Coverage { to, .. } if *to < window.from => Some(Beyond::Behind),
+            coverage if coverage.is_behind(window) => Some(Beyond::Behind),
             _ => None,
         });
         // A flow that was open where the journal ends may have ended any time since, and one that was alive where it begins may

@@ -14,8 +14,7 @@ pub(super) struct Steps {
 impl Steps {
     /// A note tells that the clock was set.
     pub(super) fn add(&mut self, note: &Note) {
-        let after = note.to.get();
-        self.shown.push([after.saturating_add_signed(note.value.get().saturating_neg()), after]);
+        self.shown.extend(note.clock_set());
     }
 
     /// The kernel's table was read.

@@ -389,15 +389,23 @@ fn a_segment_that_is_being_written_covers_what_is_written() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_makes_no_gap() {
+fn what_a_clock_showed_before_it_was_set_back_is_covered() {
     let (first, digest) = begun(0, 0, 7200).closed_at(Closing::WentOn, 10800);
     let second = Segment::new(&header_at(0, 1, 3600, Some(digest))).closed_at(Closing::WentOn, 5400).0;
-    let expected = lines(&["recorded from 09:00:00 to 11:00:00", "recorded 2 h, no gap"]);
-    assert_eq!(covered(&[&first, &second]), (0, expected.clone()));
+    // Of what lies behind the last one, and before the first, nothing tells.
+    let expected = [
+        "recorded from 09:00:00 to 09:30:00",
+        "gap from 09:30:00 to 10:00:00: segment missing, number of events lost not known",
+        "recorded from 10:00:00 to 11:00:00",
+        "recorded 1 h 30 min, 1 gap, number of events lost not known",
+    ];
+    assert_eq!(covered(&[&first, &second]), (1, lines(&expected)));
+    let again = Segment::new(&header_at(0, 1, 3600, Some(digest))).closed_at(Closing::Stopped, 9000).0;
+    assert_eq!(covered(&[&first, &again]), (0, lines(&["recorded from 09:00:00 to 11:00:00", "recorded 2 h, no gap"])));
     // Within a segment, whose end lies before its begin.
     let back = Note::clock_step(BEGIN + 3600 * NS, -(7200 * NS as i64));
     let alone =
-        begun(0, 0, 7200).push(&v4(Kind::Start, 1, 10800)).note(&back).push(&v4(Kind::Start, 2, 3700)).cut_off();
+        begun(0, 0, 7200).push(&v4(Kind::Start, 1, 10800)).note(&back).push(&v4(Kind::Start, 2, 7300)).cut_off();
     assert_eq!(covered(&[&alone]).0, 0);
     // A segment that is missing there is a gap wherever it was.
     let third = begun(0, 2, 3600).closed_at(Closing::Stopped, 5400).0;

@@ -6,6 +6,8 @@ mod archive;
 mod bad_input;
 mod copies;
 mod coverage;
+mod coverage_clock;
+mod coverage_damage;
 mod filter;
 mod found;
 mod golden;

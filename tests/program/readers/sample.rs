@@ -141,6 +141,12 @@ impl Segment {
         (self.cut_off(), digest)
     }
 
+    /// The bytes with a footer, closed at this moment.
+    pub fn closed_until(mut self, closing: Closing, moment: u64) -> Vec<u8> {
+        self.0.finish(closing, moment).unwrap();
+        self.cut_off()
+    }
+
     /// The bytes of a segment after which the recorder stopped.
     pub fn stopped(self) -> Vec<u8> {
         self.closed(Closing::Stopped).0

@@ -52,7 +52,7 @@ fn its_coverage_is_what_befell_it() {
     let gaps: Vec<_> = told["gaps"].as_array().unwrap().iter().collect();
     let spans: Vec<_> = gaps.iter().map(|gap| (&gap["from"], &gap["to"])).collect();
     let time = |second: u64| format!("2026-11-20T14:{:02}:{:02}.000000000Z", second / 60, second % 60);
-    assert_eq!(gaps.len(), 3, "{}", covered.stdout);
+    assert_eq!(gaps.len(), 4, "{}", covered.stdout);
     assert_eq!(spans[0], (&time(50).into(), &time(70).into()));
     assert_eq!(spans[1], (&time(130).into(), &time(140).into()));
     // What was gathered when it was killed is gone, too: at most a second.
@@ -60,6 +60,9 @@ fn its_coverage_is_what_befell_it() {
     assert!(time(198).as_str() < from && from < time(200).as_str(), "{from}");
     assert_eq!(spans[2].1, &time(205));
     assert_eq!((&gaps[0]["cause"], &gaps[1]["cause"]), (&"socket buffer full".into(), &"recorder not running".into()));
+    let hour_later = Value::from(time(250).replace("T14:", "T15:"));
+    assert_eq!((spans[3], &gaps[3]["cause"]), ((&time(250).into(), &hour_later), &"clock set forward".into()));
+    assert_eq!(gaps[3]["lost"], 0);
 }
 
 #[test]

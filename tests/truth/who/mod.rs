@@ -200,6 +200,7 @@ impl Truth<'_> {
         // Where all is back, but something else is missing, that may be what is back.
         let is_back = |gap: &Gap| {
             gap.lost == Some(0)
+                && gap.cause != coverage::SET_FORWARD
                 && !self.gaps.iter().any(|other| other.lost.is_none() && meets(other, (gap.from, gap.to)))
         };
         let touches = |gap: &Gap| !is_back(gap) && meets(gap, window);

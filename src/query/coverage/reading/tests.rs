@@ -6,6 +6,7 @@ use ctrecorder_format::{Closing, Content, Header, Kind, Segment, V4, V6, Writer}
 use proptest::prelude::*;
 use tempfile::NamedTempFile;
 
+use super::super::clock::Shown;
 use super::*;
 use crate::sample::record;
 
@@ -48,16 +49,19 @@ fn left(history: &[(u64, Vec<(u64, Fate)>)]) -> (Vec<Part>, Vec<Span>) {
             let (host, number) = (Some(header.host), number as u64);
             let (content, extent) = (Content::Events, Extent::UNKNOWN);
             let (began, ended, namespace) = (from, to, 0);
+            let (steps, reached) = (Vec::new(), None);
+            let shown = Shown { spans: vec![Span { from, to }], ..Shown::default() };
             parts.push(Part {
                 host,
                 namespace,
                 content,
                 run,
                 number,
-                from,
-                to,
                 began,
                 ended,
+                steps,
+                reached,
+                shown,
                 end,
                 extent,
                 notes,

@@ -1,0 +1,90 @@
+//! What is missing of a journal: by its notes, by what the files do not tell of, and by what its clock never showed.
+
+use ctrecorder_format::header::split;
+use ctrecorder_format::{Cause, Note, Retirement};
+
+use super::part::Part;
+use super::run::{Run, between_runs};
+use super::{Gap, GapCause, Span, account, complement, joined};
+
+pub(super) const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
+const RETIRED: GapCause = GapCause::Noted(Cause::Retired as u16);
+
+/// The gaps that notes tell of, corrected by the accounts of the same run, and what could not be read.
+pub(super) fn noted(runs: &[Run]) -> Vec<Gap> {
+    let of_run = |run: &Run| {
+        let mut gaps = account::settled(run.parts.iter().flat_map(|part| &part.notes));
+        gaps.extend(run.parts.iter().flat_map(|part| &part.damaged));
+        gaps
+    };
+    runs.iter().flat_map(of_run).collect()
+}
+
+/// The gaps between files, where no note tells of them.
+pub(super) fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
+    // Of times that a clock showed twice, what tells of the one says nothing of the other.
+    let known = known(runs.iter().filter(|run| !run.is_turned()), noted);
+    let left = |from, to| complement(known.iter().copied(), from, to);
+    let headless: Vec<_> = runs.iter().flat_map(|run| &run.parts).filter(|part| part.host.is_none()).collect();
+    let mut gaps = Vec::new();
+    for mut gap in runs.iter().flat_map(Run::derived) {
+        // Whose number is missing may be there, with a header that cannot be read.
+        if headless.iter().any(|part| gap.from <= part.hull().from && part.hull().to <= gap.to) {
+            gap.cause = GapCause::Damaged;
+        }
+        if gap.from <= gap.to {
+            gaps.extend(left(gap.from, gap.to).into_iter().map(|span| Gap { from: span.from, to: span.to, ..gap }));
+        } else {
+            // The clock was set back: where the gap is, nobody knows.
+            gaps.push(Gap { from: gap.to, to: gap.from, ..gap });
+        }
+    }
+    let mut last: Option<&Part> = None;
+    for run in runs {
+        let (began, _) = run.ends();
+        if let (Some(before), Some(after)) = (last, run.parts.first())
+            && before.ended < began
+        {
+            let gap = |span: Span| Gap::unknown(span.from, span.to, between_runs(before, after, began, span));
+            gaps.extend(left(before.ended, began).into_iter().map(gap));
+        }
+        last = last.into_iter().chain(run.parts.last()).max_by_key(|part| part.ended);
+    }
+    gaps
+}
+
+/// What was removed as the recorder was told to, and is not told of by a file that is there all the same, or by a note. Removals of
+/// this journal are told by it, or, by the id of its network namespace, by the recorder's own.
+pub(super) fn retired(runs: &[Run], elsewhere: &[Note], noted: &[Gap]) -> Vec<Gap> {
+    let known = known(runs, noted);
+    let netns = runs.iter().find_map(|run| split(run.namespace).1);
+    let notes = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.notes).chain(elsewhere);
+    let left = |told: Retirement| complement(known.iter().copied(), told.from, told.to);
+    let of_this = |told: &Retirement| told.netns.is_none() || told.netns == netns;
+    let spans = Retirement::standing(notes).into_iter().filter(of_this).flat_map(left);
+    joined(spans.map(|span| Gap::unknown(span.from, span.to, RETIRED)).collect())
+}
+
+/// What of a span that holds all that is told is in none of the files and in no gap: times that the clock was set over; and those that
+/// it showed before all files or behind them, for it was set back, which is so for this reason.
+pub(super) fn never_shown(runs: &[Run], told: &[Gap], span: Span, outside: GapCause) -> Vec<Gap> {
+    let skipped = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.shown.skipped);
+    let skipped = Span::apart(skipped.copied().collect());
+    let known = known(runs, told);
+    let over = skipped.iter().flat_map(|over| complement(known.iter().copied(), over.from, over.to));
+    let mut gaps: Vec<_> = over.map(Gap::set_forward).collect();
+    let mut all: Vec<_> = known.iter().copied().chain(told.iter().chain(&gaps).map(Gap::span)).collect();
+    all.sort_unstable();
+    let left = complement(all, span.from, span.to).into_iter();
+    gaps.extend(left.map(|left| Gap::unknown(left.from, left.to, outside)));
+    gaps
+}
+
+/// What is no gap between files: what a file tells of, and gaps that are told already. By their begin.
+fn known<'r>(runs: impl IntoIterator<Item = &'r Run>, noted: &[Gap]) -> Vec<Span> {
+    const ABSENCES: [GapCause; 4] = [GapCause::NotRunning, REMOVED, RETIRED, GapCause::Noted(Cause::Damaged as u16)];
+    let told = noted.iter().filter(|gap| ABSENCES.contains(&gap.cause)).map(Gap::span);
+    let mut known: Vec<_> = told.chain(runs.into_iter().flat_map(Run::shown)).collect();
+    known.sort_unstable();
+    known
+}
