@@ -8,8 +8,8 @@ use ctrecorder_format::{Cause, Note};
 use super::super::clock;
 use super::super::error::StartError;
 use super::super::queue::{Command, Element, Gone, Queue};
-use super::writer::Writer;
 use super::Others;
+use super::writer::Writer;
 
 /// A recording that is given nothing any more, until it has written everything.
 pub(super) struct Ending {
@@ -112,7 +112,9 @@ impl Others {
         self.terms.statistics.lost_in_queue.add(told.events);
         own.note(Note::gap(told.from, told.to, told.lost, cause));
         let lost = told.lost;
-        tracing::error!("network namespace {id}: {lost} events are lost; the recorder's own journal has a gap for them");
+        tracing::error!(
+            "network namespace {id}: {lost} events are lost; the recorder's own journal has a gap for them"
+        );
     }
 
     /// Waits until it has ended, and returns what a loss is put down to if it failed.

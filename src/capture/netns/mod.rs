@@ -182,13 +182,13 @@ impl Others {
     /// The namespace that had this id has ended: it goes away in no other way.
     fn lost(&mut self, id: u32, since: u64) {
         self.ids.forget(id);
-        let left = Left::now(since, self.round);
+        // Whether it was given again by now is not known where news were lost.
+        let left = Left { is_taken: self.missed.is_some(), ..Left::now(since, self.round) };
         self.left.entry(id).or_insert(left);
     }
 
     /// More came than there was room for: any id may have been given to another namespace.
     fn missed(&mut self, since: u64) {
-        self.missed = Some(Left { is_taken: true, ..Left::now(since, self.round) });
         let there = self.ids.all().ok();
         let is_there = |id| there.as_ref().is_none_or(|there| there.contains(&id));
         tracing::warn!("news of network namespaces were lost: the recordings of all of them begin anew");
@@ -200,6 +200,8 @@ impl Others {
                 self.end(id, command);
             }
         }
+        self.left.values_mut().for_each(|left| left.is_taken = true);
+        self.missed = Some(Left { is_taken: true, ..Left::now(since, self.round) });
     }
 
     /// Acts upon what was heard, and takes leave of the recordings that have ended. If the socket was `emptied`, all that was

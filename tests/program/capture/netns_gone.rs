@@ -66,7 +66,7 @@ fn what_no_file_could_be_had_for_is_a_gap_of_the_recorders_own_journal() {
     wait_until("it to be given up", || recorder.log().contains("network namespace 3: 10 events are lost"));
     let status = recorder.end(Signal::SIGTERM);
     assert_eq!(status.code(), Some(5), "{}", recorder.log());
-    assert_eq!(others(&recorder), [PathBuf::new(); 0]);
+    assert!(others(&recorder).is_empty());
     let notes: Vec<_> = notes(&recorder.segments()[0]);
     let gap = notes.iter().find(|note| note.cause() == Some(Cause::DiskError)).expect("a gap");
     assert_eq!(gap.lost(), Some(10));
