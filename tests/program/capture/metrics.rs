@@ -189,6 +189,7 @@ fn the_alert_rules_and_the_dashboard_ask_for_metrics_that_are_there() {
     promtool(&["check", "rules", rules.to_str().unwrap()], "");
     let namespace = Namespace::new("metrics-names");
     let recorder = Recorder::start(&namespace, PATTERN, &["--metrics", "127.0.0.1:0"]);
+    promtool(&["test", "rules", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/capture/alerts.yml")], "");
     let page = page(&namespace, address(&recorder));
     let known: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let dashboard = std::fs::read_to_string(examples.join("grafana.json")).unwrap();
