@@ -16,3 +16,5 @@ pub mod protocol;
 pub mod query;
 #[cfg(test)]
 mod sample;
+#[cfg(all(target_os = "linux", feature = "capture"))]
+mod shell;

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use nix::errno::Errno;
+
 use crate::netlink::socket::OpenError;
 
 /// Why a recorder does not start, or ends itself: each message is one line that says what, and what to do.
@@ -65,7 +67,7 @@ pub enum StartError {
         user: String,
     },
     /// Nobody could ask for metrics there.
-    #[error("--metrics {address}: {error}{}", if error.kind() == io::ErrorKind::AddrInUse { "; choose another port, or stop what listens there" } else { "" })]
+    #[error("--metrics {address}: {error}{}", about_address(error))]
     Metrics {
         /// Where to listen.
         address: SocketAddr,
@@ -115,6 +117,18 @@ impl StartError {
     /// Makes a `map_err` argument for a failed system call.
     pub(super) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self::System { what, error: error.into() }
+    }
+}
+
+/// What to do about an address that cannot be had.
+fn about_address(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EADDRINUSE) => "; choose another port, or stop what listens there",
+        // What the filter of a unit says, and a kernel without IPv6.
+        Some(Errno::EAFNOSUPPORT) => {
+            "; under systemd, RestrictAddressFamilies= of the unit leaves it out: install the drop-in metrics.conf (docs/operations.md)"
+        }
+        _ => "",
     }
 }
 

@@ -138,9 +138,9 @@ impl<'a> Listener<'a> {
         let listened = self.listen();
         let until = *listened.as_ref().unwrap_or(&self.whole_until);
         self.hand_over_gap(true);
+        // Whatever failed, what was received of other namespaces is written; what cannot be, the own journal tells.
+        let finished = self.others.map_or(Ok(()), |others| others.finish(until, self.queue));
         self.queue.drained(until);
-        // Whatever failed, what was received of other namespaces is written.
-        let finished = self.others.map_or(Ok(()), |others| others.finish(until));
         listened.map(drop).and(finished)
     }
 

@@ -178,6 +178,11 @@ impl Queue {
         self.state().events > 0
     }
 
+    /// Whether nothing waits, neither events nor notes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state().elements.is_empty()
+    }
+
     /// Adds the events, and empties their vector for the next ones; returns how many of them, the last ones, found no
     /// room and are counted in a gap.
     pub(super) fn push(&self, events: &mut Vec<Captured>) -> u64 {

@@ -24,14 +24,14 @@ use super::predecessor::Origin;
 use super::privileges::{self, Identity};
 use super::queue::{Command, Queue};
 use super::retention::{Limits, Retention};
-use super::sandbox::{Reach, Sandbox};
+use super::sandbox::{Reach, Sandbox, capabilities};
 use super::segments::Segments;
 use super::statistics::Statistics;
 use super::sync::Sync;
 use super::table::Table;
 use super::write::Recording;
 use super::{clock, header, logging, neighbours, settings, syslog};
-use crate::netlink::socket::EventSocket;
+use crate::netlink::socket::{EventSocket, OpenError};
 use crate::protocol::Protocols;
 
 /// How to record.
@@ -89,9 +89,9 @@ impl Options {
     }
 
     /// Whether it gives up what it does not need. To look into other network namespaces takes what a sandbox is there to take away, and
-    /// what another user does not have.
-    const fn is_sandboxed(&self) -> bool {
-        self.sandbox && (!self.all_netns || self.user.is_some())
+    /// what another user does not have, nor who was granted no more than it takes to hear of them.
+    fn is_sandboxed(&self) -> bool {
+        self.sandbox && (!self.all_netns || self.user.is_some() || !capabilities::may_enter_netns())
     }
 }
 
@@ -162,7 +162,8 @@ impl Recorder {
         if options.all_netns {
             open_many();
         }
-        let mut socket = EventSocket::open(options.socket_buffer)?;
+        let told = |error: OpenError| if options.all_netns { error.of_who_hears_all_netns() } else { error };
+        let mut socket = EventSocket::open(options.socket_buffer).map_err(told)?;
         let ids = options.all_netns.then(Ids::open).transpose()?;
         if ids.is_some() {
             socket.hear_all_netns()?;
@@ -209,7 +210,7 @@ impl Recorder {
             tracing::warn!("recording as root: --user leaves whoever came to rule this recorder less");
         }
         if !options.is_sandboxed() {
-            let why = if options.sandbox { "--all-netns without --user" } else { "--no-sandbox" };
+            let why = if options.sandbox { "--all-netns with CAP_SYS_ADMIN, without --user" } else { "--no-sandbox" };
             tracing::warn!("no sandbox ({why}): whoever came to rule this recorder would have all that it has");
         }
         let sandbox = options.is_sandboxed().then(|| Sandbox::enter(&reach(options))).transpose();

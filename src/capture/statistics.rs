@@ -39,6 +39,8 @@ pub(super) struct Statistics {
     pub(super) repeated: Counter,
     /// Messages that some program sent, not the kernel.
     pub(super) forged: Counter,
+    /// Journals begun, one for each recording of a network namespace.
+    pub(super) journals: Counter,
     /// Segments created.
     pub(super) segments: Counter,
     /// Blocks written, or waiting for the disk, of all segments; footers are not among them.

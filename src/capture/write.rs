@@ -75,6 +75,7 @@ impl<'a> Recording<'a> {
         // Another network namespace may have ended by now: what was heard of it was from when its segment was begun.
         let now = if segments.are_of_own_netns() { clock::now() } else { segments.pushed().0 };
         let next_rotation = segments.next_rotation(now);
+        statistics.journals.add(1);
         statistics.segments.add(1);
         if segments.are_of_own_netns() {
             statistics.segment_begun.set(segments.pushed().0);

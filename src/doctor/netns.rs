@@ -3,13 +3,19 @@
 use super::finding::Finding;
 use crate::capture::netns::Doors;
 use crate::capture::settings;
-use crate::netlink::socket::{self, RequestSocket};
+use crate::netlink::socket::{self, OpenError, RequestSocket};
 
 /// Whether they may be heard, and report their flows.
 pub(super) fn examine() -> Finding {
     let name = "netns";
-    if let Err(error) = socket::may_hear_all_netns() {
-        return Finding::cost(name, error.to_string());
+    match socket::may_hear_all_netns() {
+        Ok(()) => {}
+        Err(OpenError::NotPermittedNetns) => {
+            let found =
+                "not permitted to hear of other network namespaces: that takes CAP_NET_ADMIN and CAP_NET_BROADCAST";
+            return Finding::cost(name, found).mended_by(socket::setcap(socket::WITH_OTHERS));
+        }
+        Err(error) => return Finding::cost(name, error.to_string()),
     }
     let ids = RequestSocket::open_for_netns_ids().map_err(|error| error.to_string());
     let ids = match ids.and_then(|mut socket| socket.netns_ids().map_err(|error| error.to_string())) {

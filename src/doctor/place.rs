@@ -5,10 +5,11 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::finding::{Finding, quoted};
+use super::finding::Finding;
 use crate::capture::neighbours;
 use crate::capture::privileges::{Identity, may_create_in_when_sandboxed};
 use crate::capture::{Limits, Pattern, StartError, left_behind};
+use crate::shell::quoted;
 
 /// Of a directory's permissions: everybody may write there; only what is one's own, though, may be taken away.
 const OTHERS_WRITE: u32 = 0o002;

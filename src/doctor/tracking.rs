@@ -1,15 +1,14 @@
 //! Whether flows are tracked in this network namespace, and whether this process may hear of them.
 
 use std::fs;
-use std::path::Path;
 
 use caps::{CapSet, Capability};
 
-use super::finding::{Finding, Verdict, quoted};
+use super::finding::{Finding, Verdict};
 use super::modules::{CTNETLINK, Modules, NF_TABLES, Presence};
 use crate::capture::settings;
 use crate::netlink::Rule;
-use crate::netlink::socket::{OpenError, RequestSocket};
+use crate::netlink::socket::{self, OpenError, RequestSocket};
 
 /// Has every flow of a namespace tracked, and does nothing else.
 const TRACK_ALL: &str =
@@ -37,8 +36,12 @@ pub(super) fn examine(modules: &Modules, ctnetlink: Presence) -> Vec<Finding> {
     findings
 }
 
-/// The same finding for a recorder of other network namespaces, too: it need not be this one in which flows are tracked.
+/// The same finding for a recorder of other network namespaces, too: it needs more to hear of them, and it need not be this one in
+/// which flows are tracked.
 pub(super) fn beside_others(finding: Finding) -> Finding {
+    if finding.name == "capability" && finding.mend.is_some() {
+        return finding.mended_by(socket::setcap(socket::WITH_OTHERS));
+    }
     if finding.name != "tracking" || finding.verdict != Verdict::Cost {
         return finding;
     }
@@ -115,10 +118,8 @@ fn capability(heeded: bool) -> Finding {
             "no CAP_NET_ADMIN, and it cannot be had here: whoever starts this container or service must grant it",
         );
     }
-    let program = std::env::current_exe().unwrap_or_else(|_| Path::new("ctrecorder").into());
-    let program = quoted(&program.to_string_lossy());
     let found = "no CAP_NET_ADMIN: run as root, or grant it to the program";
-    Finding::cost(name, found).mended_by(format!("setcap cap_net_admin+ep {program}"))
+    Finding::cost(name, found).mended_by(socket::setcap(socket::ALONE))
 }
 
 fn caps_hold(set: CapSet) -> bool {

@@ -7,11 +7,14 @@ mod netns;
 mod requests;
 
 use std::io;
+use std::path::Path;
 
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use nix::errno::Errno;
 use thiserror::Error;
+
+use crate::shell::quoted;
 
 pub use events::{EventSocket, Received, may_hear_all_netns, receive_buffer_for};
 pub use netns::{NetnsSocket, netns_cookie};
@@ -30,14 +33,14 @@ pub enum OpenError {
     NoConntrackNetlink,
     /// The process lacks CAP_NET_ADMIN in its network namespace.
     #[error(
-        "not permitted to use connection tracking: CAP_NET_ADMIN is missing; run as root, or grant it to the program: setcap \
-         cap_net_admin+ep {}",
-        own_program()
+        "not permitted to use connection tracking: CAP_NET_ADMIN is missing; run as root, or {}",
+        grant(ALONE, "CAP_NET_ADMIN")
     )]
     NotPermitted,
-    /// The process lacks CAP_NET_BROADCAST, without which no other namespace is heard.
+    /// The process lacks CAP_NET_ADMIN, or CAP_NET_BROADCAST, without which no other namespace is heard.
     #[error(
-        "not permitted to hear of other network namespaces: run as root, or give CAP_NET_BROADCAST, too: setcap cap_net_admin,cap_net_broadcast+ep PROGRAM"
+        "not permitted to hear of other network namespaces: that takes CAP_NET_ADMIN and CAP_NET_BROADCAST; run as root, or {}",
+        grant(WITH_OTHERS, "CAP_NET_ADMIN CAP_NET_BROADCAST")
     )]
     NotPermittedNetns,
     /// The kernel tells each socket of one namespace alone.
@@ -71,6 +74,11 @@ impl OpenError {
         }
     }
 
+    /// The same for who wants to hear of all network namespaces, too: what is to be granted for that is told at once.
+    pub(crate) fn of_who_hears_all_netns(self) -> Self {
+        if matches!(self, Self::NotPermitted) { Self::NotPermittedNetns } else { self }
+    }
+
     /// For a failure to hear of all network namespaces.
     fn of_netns(source: io::Error) -> Self {
         match errno(&source) {
@@ -90,9 +98,26 @@ impl OpenError {
     }
 }
 
-/// The path of this program, for a command.
-fn own_program() -> String {
-    std::env::current_exe().map_or_else(|_| "PROGRAM".into(), |path| path.display().to_string())
+/// The capabilities, as setcap(8) names them, that it takes to use connection tracking, and to hear of other network namespaces, too.
+pub(crate) const ALONE: &str = "cap_net_admin";
+pub(crate) const WITH_OTHERS: &str = "cap_net_admin,cap_net_broadcast";
+
+/// A command for a shell that grants these capabilities to this program.
+pub(crate) fn setcap(capabilities: &str) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| Path::new("ctrecorder").into());
+    format!("setcap {capabilities}+ep {}", quoted(&program.to_string_lossy()))
+}
+
+/// How a process that lacks these capabilities, which systemd calls so, gets them.
+fn grant(capabilities: &str, names: &str) -> String {
+    if nix::sys::prctl::get_no_new_privs().unwrap_or(false) {
+        // What setcap gives would do nothing.
+        return format!(
+            "have whoever starts it grant them, as systemd does by AmbientCapabilities={names} and CapabilityBoundingSet={names}"
+        );
+    }
+    let what = if capabilities == ALONE { "it" } else { "them" };
+    format!("grant {what} to the program: {}", setcap(capabilities))
 }
 
 fn errno(error: &io::Error) -> Errno {

@@ -96,6 +96,9 @@ impl Page {
         self.counter("ctrecorder_blocks_total", blocks, statistics.blocks.get());
         self.counter("ctrecorder_written_bytes_total", "Bytes written to segments.", statistics.bytes.get());
         self.counter("ctrecorder_segments_total", "Segments begun.", statistics.segments.get());
+        let journals = "Journals that are written: one for each network namespace that is recorded.";
+        self.gauge("ctrecorder_journals", journals, statistics.pulses.count());
+        self.counter("ctrecorder_journals_begun_total", "Journals begun.", statistics.journals.get());
         let begun = seconds(statistics.segment_begun.get());
         self.gauge("ctrecorder_segment_start_time_seconds", "When the current segment was begun, since 1970.", begun);
         self.gauge(

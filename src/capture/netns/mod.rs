@@ -4,7 +4,7 @@
 //! An id is given again to another namespace, and what is heard comes with the id alone. So before anything is filed it is heard which
 //! ids were given and lost. What came of an id by the time when that was lost is of the namespace that had it. If the id was given again
 //! by then, it is of either, and gets a journal of its own that names neither, until the socket was empty once: from there on it
-//! is of the new one.
+//! is of the new one. The same holds for every id if such news were lost.
 //!
 //! | part | what it does |
 //! |---|---|
@@ -12,9 +12,11 @@
 //! | `ids` | which of them have an id |
 //! | `writer` | the queue and the thread of one, seen from the draining side |
 //! | `recording` | the recording of one |
+//! | `ending` | the end of one: what waits for it is written, or noted |
 //! | `door` | goes in for a moment, to ask what can be asked only there |
 
 mod door;
+mod ending;
 mod ids;
 mod recording;
 mod writer;
@@ -36,6 +38,7 @@ use super::queue::{Command, Element, Gone, Queue};
 use super::run::Options;
 use super::statistics::Statistics;
 use crate::netlink::parse::Message;
+use ending::Ending;
 use writer::{Terms, Writer};
 
 /// So many times is drained, if the load does not let the socket become empty: more than the largest buffer can hold.
@@ -48,12 +51,12 @@ pub(super) struct Others {
     is_heard: bool,
     /// Why it could not be heard.
     deaf: Option<io::Error>,
-    /// Some news were lost.
-    has_missed: bool,
+    /// Some news were lost: of any id it is not known who had it when what is on its way was sent.
+    missed: Option<Left>,
     terms: Terms,
     writers: HashMap<u32, Writer>,
     /// Those that are given nothing any more, until they have written everything.
-    ending: Vec<(u32, Writer)>,
+    ending: Vec<Ending>,
     /// The ids that were lost and of which something may still be on its way from before.
     left: HashMap<u32, Left>,
     /// How often was drained.
@@ -65,6 +68,7 @@ pub(super) struct Others {
 }
 
 /// An id that was lost.
+#[derive(Clone, Copy)]
 struct Left {
     gone: Gone,
     /// Another namespace has it since, or had it, or that is not known.
@@ -79,7 +83,7 @@ impl Others {
             ids,
             is_heard: false,
             deaf: None,
-            has_missed: false,
+            missed: None,
             terms: Terms::new(options, statistics),
             writers: HashMap::new(),
             ending: Vec::new(),
@@ -134,6 +138,9 @@ impl Others {
         }
         let now = clock::now();
         self.begun = begun_after(self.begun, now);
+        if let Some(missed) = self.missed {
+            self.left.entry(id).or_insert(missed);
+        }
         let is_sure = !self.left.contains_key(&id);
         let writer = Writer::new(id, own.beside(waiting), is_heard, is_sure, (self.begun, now));
         self.writers.entry(id).insert_entry(writer).into_mut().start(&mut self.terms);
@@ -161,6 +168,10 @@ impl Others {
 
     /// A namespace has this id.
     fn given(&mut self, id: u32, own: &Queue) {
+        if self.missed.is_some() {
+            // Whoever has an id is asked for once nothing from before is on its way.
+            return;
+        }
         let Some(left) = self.left.get_mut(&id) else { return self.begin(id, own, Vec::new()) };
         if !std::mem::replace(&mut left.is_taken, true) {
             let command = Command::Gone(left.gone);
@@ -171,14 +182,13 @@ impl Others {
     /// The namespace that had this id has ended: it goes away in no other way.
     fn lost(&mut self, id: u32, since: u64) {
         self.ids.forget(id);
-        let (now, round) = (clock::now(), self.round);
-        let gone = Gone { since: since.min(now), by: now };
-        self.left.entry(id).or_insert(Left { gone, is_taken: false, round });
+        // Whether it was given again by now is not known where news were lost.
+        let left = Left { is_taken: self.missed.is_some(), ..Left::now(since, self.round) };
+        self.left.entry(id).or_insert(left);
     }
 
     /// More came than there was room for: any id may have been given to another namespace.
     fn missed(&mut self, since: u64) {
-        self.has_missed = true;
         let there = self.ids.all().ok();
         let is_there = |id| there.as_ref().is_none_or(|there| there.contains(&id));
         tracing::warn!("news of network namespaces were lost: the recordings of all of them begin anew");
@@ -190,16 +200,8 @@ impl Others {
                 self.end(id, command);
             }
         }
-    }
-
-    /// Nothing more goes to this recording.
-    fn end(&mut self, id: u32, command: Command) {
-        if let Some(mut writer) = self.writers.remove(&id) {
-            self.terms.statistics.lost_in_queue.add(writer.hand_over());
-            writer.queue.command(command);
-            writer.queue.drained(clock::now());
-            self.ending.push((id, writer));
-        }
+        self.left.values_mut().for_each(|left| left.is_taken = true);
+        self.missed = Some(Left { is_taken: true, ..Left::now(since, self.round) });
     }
 
     /// Acts upon what was heard, and takes leave of the recordings that have ended. If the socket was `emptied`, all that was
@@ -214,18 +216,19 @@ impl Others {
         }
         self.reap(own);
         if self.terms.may_start() {
-            self.writers.values_mut().for_each(|writer| writer.start(&mut self.terms));
+            let ending = self.ending.iter_mut().map(Ending::writer);
+            self.writers.values_mut().chain(ending).for_each(|writer| writer.start(&mut self.terms));
         }
     }
 
     /// Of the ids that were lost, nothing from before is on its way any more: what comes from here on is of who has them now.
     fn settle(&mut self, emptied: bool, own: &Queue) {
         let round = self.round;
-        let settled: Vec<_> = self.left.extract_if(|_, left| emptied || round > left.round + DRAINED).collect();
-        if settled.is_empty() && !self.has_missed {
+        let is_settled = |left: &mut Left| emptied || round > left.round + DRAINED;
+        let settled: Vec<_> = self.left.extract_if(|_, left| is_settled(left)).collect();
+        if self.missed.take_if(is_settled).is_none() && settled.is_empty() {
             return;
         }
-        self.has_missed = false;
         let there = self.ids.all();
         for (id, left) in settled {
             let has_ended = !left.is_taken || there.as_ref().is_ok_and(|there| !there.contains(&id));
@@ -233,38 +236,6 @@ impl Others {
             self.end(id, if has_ended { Command::Gone(gone) } else { Command::StopNow });
         }
         self.begin_all(own);
-    }
-
-    /// Takes leave of the recordings that have ended. What was heard for one since is the begin of another.
-    fn reap(&mut self, own: &Queue) {
-        let (ended, going_on) =
-            std::mem::take(&mut self.ending).into_iter().partition(|(_, writer)| writer.has_ended());
-        self.ending = going_on;
-        let ended: Vec<(u32, Writer)> = ended;
-        ended.into_iter().for_each(|(id, writer)| self.join(id, writer));
-        let ended: Vec<_> = self.writers.extract_if(|_, writer| writer.has_run() && writer.has_ended()).collect();
-        for (id, mut writer) in ended {
-            let waiting = writer.take_waiting();
-            self.join(id, writer);
-            if waiting.iter().any(|element| matches!(element, Element::Events(_))) {
-                self.begin(id, own, waiting);
-            }
-        }
-    }
-
-    /// Takes leave of one that has ended, or never began. What it did not take is lost.
-    fn join(&mut self, id: u32, mut writer: Writer) {
-        let result = writer.join();
-        let unwritten = writer.take_waiting();
-        let unwritten = unwritten.iter().map(|element| match element {
-            Element::Events(events) => events.len() as u64,
-            Element::Note(_) => 0,
-        });
-        self.terms.statistics.lost_in_queue.add(unwritten.sum());
-        if let Err(error) = result {
-            tracing::error!("network namespace {id}: {error}");
-            self.failed.get_or_insert(error);
-        }
     }
 
     /// Notes what the queues ask before the socket is looked at.
@@ -296,24 +267,13 @@ impl Others {
     pub(super) fn command(&self, command: Command) {
         self.writers.values().for_each(|writer| writer.queue.command(command));
     }
+}
 
-    /// Ends all of them: up to `until` (ns since the epoch) everything is in their queues. Returned is why one of them ended before
-    /// it should, or could not write everything.
-    pub(super) fn finish(mut self, until: u64) -> Result<(), StartError> {
-        for (id, left) in std::mem::take(&mut self.left).into_iter().filter(|(_, left)| !left.is_taken) {
-            self.end(id, Command::Gone(left.gone));
-        }
-        self.hand_over();
-        let writers: Vec<_> =
-            std::mem::take(&mut self.writers).into_iter().chain(std::mem::take(&mut self.ending)).collect();
-        for (_, writer) in &writers {
-            writer.queue.command(Command::StopNow);
-            writer.queue.drained(until);
-        }
-        for (id, writer) in writers {
-            self.join(id, writer);
-        }
-        self.failed.map_or(Ok(()), Err)
+impl Left {
+    /// Lost by now, after all that was heard up to `since` (ns since the epoch).
+    fn now(since: u64, round: u64) -> Self {
+        let now = clock::now();
+        Self { gone: Gone { since: since.min(now), by: now }, is_taken: false, round }
     }
 }
 

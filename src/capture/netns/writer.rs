@@ -53,6 +53,11 @@ impl Terms {
     pub(super) fn may_start(&self) -> bool {
         self.refused.is_none_or(|until| Instant::now() >= until)
     }
+
+    /// One may be asked for once more, whenever that was last refused.
+    pub(super) fn ask_again(&mut self) {
+        self.refused = self.refused.map(|_| Instant::now());
+    }
 }
 
 impl Writer {
@@ -105,6 +110,16 @@ impl Writer {
     /// Whether its thread has ended, or was never started.
     pub(super) fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Whether there is nothing that its thread has to do, or would have if there was one.
+    pub(super) fn is_done(&self) -> bool {
+        if self.has_run() { self.has_ended() } else { self.batch.is_empty() && self.queue.is_empty() }
+    }
+
+    /// Another namespace may have its id by the time when its thread looks.
+    pub(super) fn lose_namespace(&mut self) {
+        self.is_sure = false;
     }
 
     /// Puts what was received into the queue; returns how many events found no room.

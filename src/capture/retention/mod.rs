@@ -11,6 +11,7 @@
 //! neither a slow disk nor a crowded directory holds up the recording, and a crash leaves no segment missing without a word.
 
 mod begun;
+mod beside;
 mod doomed;
 mod doubt;
 mod due;

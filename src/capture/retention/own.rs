@@ -1,5 +1,6 @@
 //! The recorder's own segments: found by the pattern, told from others by their headers.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use super::super::neighbours;
 use super::super::pattern::{Names, Pattern};
 use super::super::predecessor::{self, Found, Origin, Past, Unreadable};
 use super::begun::{Link, begun, set_by};
+use super::beside::Beside;
 use super::left::{self, LeftBehind};
 use crate::file::{self, Identity};
 
@@ -71,6 +73,8 @@ pub(super) struct Finder {
     pattern: Pattern,
     own: Origin,
     known: HashMap<PathBuf, (Version, Option<Past>)>,
+    /// What is none of its own and tells of recorders in other network namespaces.
+    beside: Beside,
     /// By how much the clock was set in those that were asked for that, by their runs and numbers in these, too: names may come again.
     set_in: HashMap<(PathBuf, u64, u64), i64>,
     /// What could not be read, and was said to be.
@@ -82,13 +86,13 @@ pub(super) struct Finder {
 impl Finder {
     pub(super) fn new(pattern: Pattern, own: Origin, stop: Arc<AtomicBool>) -> Self {
         let (known, set_in, unreadable) = (HashMap::new(), HashMap::new(), HashSet::new());
-        Self { pattern, own, known, set_in, unreadable, stop }
+        Self { pattern, own, known, beside: Beside::default(), set_in, unreadable, stop }
     }
 
     /// All of them but the one that the recorder writes of its own network namespace; none if it is to stop. `clock_was_set`: what is
     /// known of segments that are being written may have changed.
     pub(super) fn find(&mut self, current: (&Path, Option<Identity>), clock_was_set: bool) -> Journals {
-        let mut before = std::mem::take(&mut self.known);
+        let (mut before, mut beside) = (std::mem::take(&mut self.known), std::mem::take(&mut self.beside));
         let mut found = Journals::default();
         let mut current_one = None;
         for path in self.candidates() {
@@ -101,6 +105,9 @@ impl Finder {
                 continue;
             }
             let known = before.remove(&path).filter(|(known, _)| *known == version);
+            if known.is_some() {
+                self.beside.keep(&path, &mut beside);
+            }
             let past = known.map_or_else(|| self.examine(&path, &version, &mut found.written), |(_, past)| Some(past));
             // One that is being written, or cannot be read now, is looked at again the next time.
             let Some(past) = past else { continue };
@@ -111,6 +118,10 @@ impl Finder {
             }
             self.known.insert(path, (version, past));
         }
+        // Whose those of other namespaces are is known now that all were looked at.
+        let is_anothers = |netns: Option<u32>, created| netns.is_some() && self.beside.may_have_begun(created);
+        found.closed.retain(|own| !is_anothers(own.past.netns, own.past.created));
+        found.written.retain(|written| !is_anothers(written.netns, written.created));
         if clock_was_set {
             self.set_in.clear();
         }
@@ -155,7 +166,16 @@ impl Finder {
 
     /// What a file is: `Some(None)` if it is none of ours, `None` if that may change.
     fn examine(&mut self, path: &Path, version: &Version, written: &mut Vec<Written>) -> Option<Option<Past>> {
-        match predecessor::examine_segment(path, |header| self.is_own(path, header)) {
+        let is_beside = Cell::new(false);
+        let is_told_of = |header: &Header| {
+            is_beside.set(self.is_beside(header));
+            is_beside.get() || self.is_own(path, header)
+        };
+        match predecessor::examine_segment(path, is_told_of) {
+            Ok(Found::Ours(past)) if is_beside.get() => {
+                self.beside.closed(path, &past);
+                Some(None)
+            }
             Ok(Found::Ours(past)) => Some(Some(past)),
             Ok(Found::Foreign) | Err(Unreadable::Refused(Refusal::Version(_))) => Some(None),
             Ok(Found::Nothing) => None,
@@ -185,9 +205,20 @@ impl Finder {
         }
     }
 
-    /// One of the recorder's that is being written.
-    fn written(&self, path: PathBuf, bytes: u64) -> Option<Written> {
-        let header = predecessor::header_of(&path).filter(|header| self.is_own(&path, header))?;
+    /// Whether a segment with this header is that of a recorder's own network namespace, which is another one of this machine.
+    fn is_beside(&self, header: &Header) -> bool {
+        header.netns().is_none() && self.own.has_surely_elsewhere(header) && !self.own.has_surely(header)
+    }
+
+    /// One of the recorder's that is being written; of another one's it is known from then on that that is at work.
+    fn written(&mut self, path: PathBuf, bytes: u64) -> Option<Written> {
+        let header = predecessor::header_of(&path)?;
+        if self.is_beside(&header) {
+            self.beside.written(&path, header.recorder_started);
+        }
+        if !self.is_own(&path, &header) {
+            return None;
+        }
         let (netns, run) = (header.netns(), header.recorder_started);
         Some(Written { path, bytes, netns, run, number: header.segment_number, created: header.created })
     }

@@ -9,6 +9,12 @@ pub(in crate::capture) fn keep_net_admin_alone() -> Result<(), CapsError> {
     keep(&CapsHashSet::from([Capability::CAP_NET_ADMIN]))
 }
 
+/// Whether this thread may go into other network namespaces, as far as that is a question of capabilities.
+pub(in crate::capture) fn may_enter_netns() -> bool {
+    // Who cannot tell has none to give up.
+    caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false)
+}
+
 /// Takes all out of the bounding set, so that no program started later could have any. Only who has CAP_SETPCAP may; who has not
 /// can start no program with more than it has itself, since no-new-privileges follows.
 pub(in crate::capture) fn empty_bounding_set() -> Result<(), CapsError> {

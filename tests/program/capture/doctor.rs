@@ -83,7 +83,7 @@ fn of_all_network_namespaces_those_that_report_nothing_are_named() {
     let mut command = Command::new("setpriv");
     command.args(["--bounding-set", "-net_broadcast", "--inh-caps", "-net_broadcast", program::PATH]);
     let refused = Examined::by(&own, command.args(["doctor", "-o", "json", "--all-netns"]));
-    refused.expect("netns", "cost", "cap_net_broadcast");
+    refused.expect("netns", "cost", "CAP_NET_BROADCAST");
 }
 
 /// A pattern of segments in this directory.

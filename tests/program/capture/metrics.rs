@@ -6,10 +6,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::libc;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::capture::recorder::{Recorder, make_flows};
+use crate::capture::refusals::without_sockets;
 use crate::lab::{Namespace, wait_for, wait_until};
 use crate::program::{answer, ctrecorder};
 
@@ -187,6 +189,7 @@ fn the_alert_rules_and_the_dashboard_ask_for_metrics_that_are_there() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let rules = examples.join("prometheus-rules.yml");
     promtool(&["check", "rules", rules.to_str().unwrap()], "");
+    promtool(&["test", "rules", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/capture/alerts.yml")], "");
     let namespace = Namespace::new("metrics-names");
     let recorder = Recorder::start(&namespace, PATTERN, &["--metrics", "127.0.0.1:0"]);
     let page = page(&namespace, address(&recorder));
@@ -211,4 +214,19 @@ fn the_alert_rules_and_the_dashboard_ask_for_metrics_that_are_there() {
         assert!(manual.contains(&format!("`{name}")), "the manual does not tell of {name}");
         assert!(rules.contains(name), "no alert asks for {name}");
     }
+}
+
+#[test]
+fn a_unit_that_leaves_the_internet_out_is_told_what_opens_it() {
+    let (namespace, directory) = (Namespace::new("metrics-refused"), TempDir::new().unwrap());
+    let mut command = Command::new(crate::program::PATH);
+    command.args(["capture", "-F", "--metrics", "127.0.0.1:0", "--file"]).arg(directory.path().join("ct"));
+    let command = without_sockets(&mut command, libc::AF_INET, libc::EAFNOSUPPORT);
+    let output = namespace.enter(|| command.output().unwrap());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert!(
+        stderr.contains("RestrictAddressFamilies= of the unit leaves it out: install the drop-in metrics.conf"),
+        "{stderr}"
+    );
 }

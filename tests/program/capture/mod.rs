@@ -13,6 +13,7 @@ mod killed;
 mod metrics;
 mod neighbours;
 mod netns;
+mod netns_gone;
 mod netns_limits;
 mod netns_replaced;
 mod netns_routers;

@@ -14,7 +14,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::capture::recorder::{Recorder, end_flows, make_flows, text};
-use crate::lab::{Namespace, wait_for, wait_until};
+use crate::capture::refusals::program_for_all;
+use crate::lab::{Namespace, Process, wait_for, wait_until};
 use crate::program::{self, Answer, answer, ctrecorder};
 
 /// The recorder's own namespace, and two others that have the ids 3 and 7 there and report all of their flows.
@@ -353,4 +354,59 @@ fn without_cap_net_broadcast_the_start_is_refused_and_says_what_is_missing() {
     assert_eq!(refused.status.code(), Some(5), "{stderr}");
     assert!(stderr.contains("setcap cap_net_admin,cap_net_broadcast+ep"), "{stderr}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_said_without_any_capability_helps_and_who_has_no_more_than_that_is_in_a_sandbox() {
+    let (host, (directory, program)) = (Host::new(), program_for_all());
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(&program);
+    command
+        .args(["capture", "-F", "--all-netns", "--protocol", "all", "--file"])
+        .arg(directory.path().join("all.%s.ct"));
+    let refused = |command: &mut Command| {
+        let output = host.own.enter(|| command.output().unwrap());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(5), 1), "{stderr}");
+        stderr
+    };
+    let stderr = refused(&mut command);
+    let (_, grant) = stderr.trim().split_once("grant them to the program: ").unwrap_or_else(|| panic!("{stderr}"));
+    assert!(grant.ends_with(program.to_str().unwrap()), "{grant}");
+    assert!(Command::new("sh").args(["-c", grant]).status().unwrap().success());
+    let mut recorder = Process::start(&host.own, &mut command);
+    wait_until("the recorder to run", || recorder.stderr().contains("flows are alive"));
+    let status = fs::read_to_string(format!("/proc/{}/status", recorder.id())).unwrap();
+    for line in ["CapPrm:\t0000000000001000", "CapEff:\t0000000000001000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(status.contains(&format!("\n{line}\n")), "{status}");
+    }
+    assert!(!recorder.stderr().contains("no sandbox"), "{}", recorder.stderr());
+    recorder.signal(Signal::SIGTERM);
+    assert!(recorder.wait().success());
+
+    // What does nothing there is not proposed.
+    assert!(Command::new("setcap").arg("-r").arg(&program).status().unwrap().success());
+    let mut contained = Command::new("setpriv");
+    contained.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs"]).arg(&program);
+    contained.args(["capture", "-F", "--all-netns", "--file"]).arg(directory.path().join("again"));
+    let stderr = refused(&mut contained);
+    assert!(
+        stderr.contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BROADCAST") && !stderr.contains("setcap"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn doctor_proposes_one_command_for_both_capabilities() {
+    let (own, (_directory, program)) = (Namespace::new("own"), program_for_all());
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(&program);
+    let output = own.enter(|| command.args(["doctor", "--all-netns", "-o", "json"]).output().unwrap());
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mend = format!("setcap cap_net_admin,cap_net_broadcast+ep {}", program.display());
+    for name in ["capability", "netns"] {
+        let finding = found["findings"].as_array().unwrap().iter().find(|finding| finding["name"] == name).unwrap();
+        assert_eq!(finding["mend"], mend.as_str(), "{finding}");
+        assert!(!finding["found"].as_str().unwrap().contains("setcap"), "{finding}");
+    }
 }

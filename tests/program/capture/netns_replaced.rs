@@ -226,3 +226,26 @@ fn where_news_of_namespaces_were_lost_nothing_is_filed_with_what_was_known() {
     assert!(recorder.log().contains("news of network namespaces were lost"), "{}", recorder.log());
     assert_apart(&recorder, moment);
 }
+
+#[test]
+fn where_news_were_lost_a_namespace_that_is_gone_has_no_recording_and_another_one_under_its_id_has_its_own() {
+    let own = Namespace::new("own");
+    let others: Vec<_> = (0..6).map(|_| Namespace::new("other")).collect();
+    let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns"]);
+    narrow_news(&recorder);
+    recorder.signal(Signal::SIGSTOP);
+    others.iter().zip(10..).for_each(|(other, id)| own.name_netns(other, id));
+    let first = three(&own);
+    make_flows(&first, 0..5, false);
+    end(&own, first);
+    recorder.signal(Signal::SIGCONT);
+    wait_until("its flows", || recorder.list().iter().any(|line| line.contains(&text(4))));
+    wait_until("its journal to be closed", || recorder.log().contains("has ended, and with it 5 flows"));
+    let second = three(&own);
+    make_flows(&second, 10..17, false);
+    wait_until("its flows", || recorder.list().iter().any(|line| line.contains(&text(16))));
+    let moment = outlive_a_moment(&recorder, &second);
+    recorder.stop();
+    assert!(recorder.log().contains("news of network namespaces were lost"), "{}", recorder.log());
+    assert_apart(&recorder, moment);
+}

@@ -115,14 +115,25 @@ fn without_permission_it_says_what_to_do() {
 /// A kernel without netfilter's netlink refuses the socket with EPROTONOSUPPORT; a seccomp filter makes this one do so to the
 /// command.
 pub fn without_netfilter_netlink(command: &mut Command) -> &mut Command {
-    let equals =
-        |argument, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap();
-    let (family, protocol) = (libc::AF_NETLINK as u64, libc::NETLINK_NETFILTER as u64);
-    let rule = SeccompRule::new(vec![equals(0, family), equals(2, protocol)]).unwrap();
+    let protocol = equals(2, libc::NETLINK_NETFILTER);
+    refuse_sockets(command, vec![equals(0, libc::AF_NETLINK), protocol], libc::EPROTONOSUPPORT)
+}
+
+/// The same for all sockets of a family, with this error, as a unit of systemd has it done.
+pub fn without_sockets(command: &mut Command, family: i32, error: i32) -> &mut Command {
+    refuse_sockets(command, vec![equals(0, family)], error)
+}
+
+fn equals(argument: u8, value: i32) -> SeccompCondition {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value as u64).unwrap()
+}
+
+fn refuse_sockets(command: &mut Command, which: Vec<SeccompCondition>, error: i32) -> &mut Command {
+    let rule = SeccompRule::new(which).unwrap();
     let filter = SeccompFilter::new(
         [(libc::SYS_socket, vec![rule])].into(),
         SeccompAction::Allow,
-        SeccompAction::Errno(libc::EPROTONOSUPPORT as u32),
+        SeccompAction::Errno(error as u32),
         std::env::consts::ARCH.try_into().unwrap(),
     );
     let filter: BpfProgram = filter.unwrap().try_into().unwrap();

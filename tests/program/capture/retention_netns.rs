@@ -154,3 +154,27 @@ fn of_all_journals_no_more_goes_than_it_takes_for_some_room() {
     drop(recorder);
     drop(disk);
 }
+
+#[test]
+fn what_a_recorder_in_another_namespace_heard_of_others_is_not_another_ones_to_remove() {
+    let (own, own_of_next) = (Namespace::new("own"), Namespace::new("next"));
+    let other = another(&own, 7);
+    let mut recorder = record(&own, 2, &[]);
+    fill(&recorder, &[&own, &other], 10);
+    recorder.outlive_first_second();
+    recorder.stop();
+    let before = recorder.segments();
+    assert_eq!(before.iter().filter(|path| is_of(path, 7)).count(), 1);
+    // The next one knows this namespace as well, by another id, and has another one by that.
+    own_of_next.name_netns(&other, 5);
+    let _seven = another(&own_of_next, 7);
+    let arguments = ["--all-netns", "--max-age", "1s"];
+    let mut recorder = recorder.start_again(&own_of_next, PATTERN, &arguments);
+    wait_until("all tables to be read", || recorder.log().matches("flows are alive").count() >= 3);
+    begin_new_segments(&recorder, 3);
+    recorder.wait_until_removed(3);
+    recorder.stop();
+    for path in before {
+        assert!(path.exists(), "{}: {}", path.display(), recorder.log());
+    }
+}

@@ -16,6 +16,8 @@ use machine::Machine;
 
 const UNITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/systemd");
 
+const DROP_INS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/drop-ins");
+
 /// The names of all units.
 fn units() -> Vec<String> {
     let mut names: Vec<_> =
@@ -128,4 +130,41 @@ fn a_recorder_runs_under_systemd_is_watched_and_is_put_away() {
         "systemctl start ctrecorder-squeeze; ctrecorder list -H /var/lib/ctrecorder-squeezed | grep src=127.0.0.1",
     );
     machine.must("systemctl start ctrecorder-squeeze.timer");
+}
+
+/// What the unit alone refuses.
+const WITH_DROP_INS: &str = r#"
+cp "$UNITS"/* "$root/etc/systemd/system/"
+cp "$PROGRAM" "$root/usr/bin/ctrecorder"
+mkdir "$root/etc/systemd/system/ctrecorder.service.d"
+cp "$DROP_INS"/* "$root/etc/systemd/system/ctrecorder.service.d/"
+file=/var/lib/ctrecorder/%Y%m%d-%H%M%S.ct
+echo "OPTIONS=--file $file --protocol all --all-netns --metrics 127.0.0.1:9100" > "$root/etc/default/ctrecorder"
+useradd --root "$root" --system --no-create-home ctrecorder
+"#;
+
+#[test]
+fn with_the_drop_ins_a_recorder_of_all_namespaces_answers_for_metrics_and_may_look_into_them() {
+    let machine = Machine::boot(WITH_DROP_INS, &[("DROP_INS", Path::new(DROP_INS))]);
+    machine.must("ip link set lo up; ip netns add other && ip netns set other 3");
+    machine.must("ip netns exec other sh -c 'ip link set lo up; nft add table ip t; sysctl -w net.netfilter.nf_conntrack_events=1'");
+    let capabilities = |expected: &str| {
+        let main = machine.property("ctrecorder", "MainPID");
+        let status = machine.must(&format!("cat /proc/{main}/status"));
+        assert!(status.contains(&format!("CapEff:\t{expected}\n")), "{status}");
+        status
+    };
+    machine.must("systemctl start ctrecorder");
+    assert!(capabilities("0000000000001000").contains("Seccomp:\t2"));
+    let ask = "exec 3<>/dev/tcp/127.0.0.1/9100; printf 'GET /metrics HTTP/1.1\r\n\r\n' >&3; cat <&3";
+    let page = machine.must(&format!("bash -c \"{ask}\""));
+    assert!(page.contains("\nctrecorder_journals 1\n"), "{page}");
+    let log = || machine.must("journalctl --no-pager -o cat -u ctrecorder");
+    assert!(log().contains("no way into this network namespace"), "{}", log());
+
+    machine.must("sed -i 's/^#\\([A-Z][A-Za-z]*=\\)/\\1/' /etc/systemd/system/ctrecorder.service.d/all-netns.conf");
+    machine.must("sleep 1.1; systemctl daemon-reload && systemctl restart ctrecorder");
+    capabilities("0000000000201800");
+    wait_until("the other one to be recorded", || log().contains(".netns-3.ct: recording"));
+    machine.must("systemctl stop ctrecorder; test -e /var/lib/ctrecorder/*.netns-3.ct");
 }

@@ -1,0 +1,68 @@
+//! Recorders of other network namespaces of this machine, whose files have names of the same pattern.
+//!
+//! The segments of a namespace with an id do not tell in which namespace the recorder was that heard of it. One that was begun while such
+//! a recorder was at work may be that one's, and then its id names another namespace than it does here.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::super::clock::SECOND;
+use super::super::predecessor::Past;
+
+/// So much more than its files tell of a recorder may have been at work that was cut off: it notes each minute that nothing happens.
+const UNTOLD: u64 = 120 * SECOND;
+
+/// What their segments of their own network namespaces tell of when they were at work.
+#[derive(Debug, Default)]
+pub(super) struct Beside(HashMap<PathBuf, Span>);
+
+/// A span of time, ns since the epoch.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from: u64,
+    to: u64,
+}
+
+impl Beside {
+    /// By a closed segment.
+    pub(super) fn closed(&mut self, path: &Path, past: &Past) {
+        let to = if past.cut_off { past.end.saturating_add(UNTOLD) } else { past.end };
+        self.0.insert(path.to_path_buf(), Span { from: past.run.min(past.created), to });
+    }
+
+    /// By one that is being written, of a run that began then (ns since the epoch).
+    pub(super) fn written(&mut self, path: &Path, run: u64) {
+        self.0.insert(path.to_path_buf(), Span { from: run, to: u64::MAX });
+    }
+
+    /// What this segment told is still so.
+    pub(super) fn keep(&mut self, path: &Path, before: &mut Self) {
+        self.0.extend(before.0.remove_entry(path));
+    }
+
+    /// Whether one of them was at work when a segment was begun (ns since the epoch).
+    pub(super) fn may_have_begun(&self, created: u64) -> bool {
+        self.0.values().any(|span| (span.from..=span.to).contains(&created))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorder_was_at_work_from_its_start_to_the_end_of_its_last_file_and_a_little_longer_if_it_was_cut_off() {
+        let past = |cut_off| Past { created: 50, number: Some(3), run: 10, netns: None, end: 90, cut_off };
+        let mut beside = Beside::default();
+        assert!(!beside.may_have_begun(20));
+        beside.closed(Path::new("ct.50"), &past(false));
+        assert_eq!([9, 10, 90, 91].map(|created| beside.may_have_begun(created)), [false, true, true, false]);
+        let mut later = Beside::default();
+        later.keep(Path::new("ct.50"), &mut beside);
+        assert!(later.may_have_begun(20) && !beside.may_have_begun(20));
+        later.closed(Path::new("ct.50"), &past(true));
+        assert!(later.may_have_begun(90 + UNTOLD) && !later.may_have_begun(91 + UNTOLD));
+        later.written(Path::new("ct.60"), 60);
+        assert!(later.may_have_begun(u64::MAX));
+    }
+}
