@@ -49,8 +49,9 @@ pub(super) struct Settings {
     pub(super) chosen: String,
     /// The flows that are open at its end are in a file of their own.
     pub(super) leaves_open: bool,
-    /// Such files of earlier exports.
+    /// Such files of earlier exports, and how many of these there are.
     pub(super) goes_on_with: Vec<SourceFile>,
+    pub(super) earlier: u64,
     /// What was recorded.
     pub(super) header: Header,
     /// Some of the journal is of flows: these come in the order of their ends only nearly.
@@ -189,6 +190,8 @@ impl Parts {
             export: self.settings.export.clone(),
             recorded: Recorded::of(&self.settings.header),
             chosen: Some(self.settings.chosen.clone()),
+            earlier: self.settings.earlier,
+            ended: Some(self.settings.end),
             ..About::default()
         }
     }
