@@ -8,15 +8,15 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6, digest_of};
+use ctrecorder_format::{Cause, Counters, Damage, Note, Record, Segment, V4, V6, digest_of};
 
 use super::said::Input;
 use crate::archive::{About, SourceFile};
-use crate::cli::flows::{Begun, Choice};
+use crate::cli::flows::{Begun, Choice, Nowhere};
 use crate::cli::{Misuse, Report};
-use crate::journal::{Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
+use crate::journal::{Error, Journal, OpenRecords, Scan, SetBacks, Shown, Sink, Version};
 use crate::output::header::hex;
-use crate::query::{Filter, FlowSink};
+use crate::query::Filter;
 
 /// What earlier exports into a directory leave to the next one.
 #[derive(Debug, Default)]
@@ -27,6 +27,9 @@ pub(super) struct Before {
     interrupted: BTreeMap<String, PathBuf>,
     /// The files of flows that were left open.
     open: Vec<PathBuf>,
+    /// How many are whole, of flows that were chosen in the same way; and until when the last of these tells, ns since the epoch.
+    earlier: u64,
+    ended: Option<u64>,
 }
 
 /// An export, as far as its files are there.
@@ -37,6 +40,8 @@ struct Export {
     path: PathBuf,
     sources: Vec<SourceFile>,
     is_same: bool,
+    /// How many exports came before it, and until when it tells, ns since the epoch.
+    place: (u64, u64),
 }
 
 impl Export {
@@ -45,6 +50,7 @@ impl Export {
         self.path = path.to_owned();
         if about.is_last {
             self.last = Some(about.part);
+            self.place = (about.earlier, about.ended.unwrap_or(about.to));
         }
         self.sources.extend(about.sources.iter().cloned());
         self.is_same = about.chosen.as_deref() == Some(chosen);
@@ -84,7 +90,7 @@ impl Before {
                 exports.entry(about.export.clone()).or_default().add(file.path(), about, chosen);
             }
         }
-        let (mut gone_on_with, mut whole) = (Vec::new(), Vec::new());
+        let (mut gone_on_with, mut whole, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (name, export) in exports {
             if !export.is_whole() {
                 before.interrupted.insert(name, export.path);
@@ -94,8 +100,11 @@ impl Before {
             gone_on_with.extend(export.sources.iter().map(|source| source.name.clone()));
             if export.is_same {
                 before.sources.extend(export.sources);
+                places.push(export.place);
             }
         }
+        before.earlier = places.len() as u64;
+        before.ended = places.into_iter().max().map(|(_, ended)| ended);
         let is_open =
             |(path, export): &(PathBuf, String)| whole.contains(export) && !gone_on_with.contains(&name(path));
         let (open, over): (Vec<_>, Vec<_>) = open.into_iter().partition(is_open);
@@ -169,8 +178,30 @@ impl Before {
         self.open.iter().map(told)
     }
 
-    /// Begins with the flows that were left open.
-    pub(super) fn begin(&self, begun: &mut Begun, threads: NonZeroUsize) -> anyhow::Result<()> {
+    /// How many exports there are that the next one goes on with.
+    pub(super) const fn earlier(&self) -> u64 {
+        self.earlier
+    }
+
+    /// Whether a segment goes on with one that was exported: no clock was set between the two but as they tell.
+    fn is_followed_by(&self, segment: &Segment<'_>) -> bool {
+        let previous = segment.header().ok().and_then(|header| header.previous).map(|digest| hex(&digest));
+        previous.is_some_and(|previous| self.sources.iter().any(|source| source.digest.as_ref() == Some(&previous)))
+    }
+
+    /// What is known of the clock before the first file of a journal.
+    fn set_backs(&self, journal: &Journal) -> anyhow::Result<SetBacks> {
+        let Some((ended, file)) = self.ended.zip(journal.files().first()) else { return Ok(SetBacks::new()) };
+        let source = file.open()?;
+        Ok(match source.parse()? {
+            Version::Three(segment) if self.is_followed_by(&segment) => SetBacks::new(),
+            _ => SetBacks::after(ended),
+        })
+    }
+
+    /// Begins with the flows that were left open, and with what is known of the clock before the first file of a journal.
+    pub(super) fn begin(&self, journal: &Journal, begun: &mut Begun, threads: NonZeroUsize) -> anyhow::Result<()> {
+        begun.set_backs = self.set_backs(journal)?;
         for path in &self.open {
             let journal = Journal::find(std::slice::from_ref(path), |_| ());
             let choice = Choice::of_flows(Filter::default());
@@ -203,15 +234,6 @@ pub(super) fn export_of_open(export: &str) -> String {
 
 /// Takes the flows that were left open.
 struct Left<'b>(&'b mut Begun);
-
-/// They stay open.
-struct Nowhere;
-
-impl FlowSink for Nowhere {
-    fn ipv4(&mut self, _flow: &Record<V4>, _counters: &Counters) {}
-
-    fn ipv6(&mut self, _flow: &Record<V6>, _counters: &Counters) {}
-}
 
 impl Sink for Left<'_> {
     type Stop = anyhow::Error;

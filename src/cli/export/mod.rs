@@ -218,13 +218,14 @@ fn export(
         chosen: how.choice.filter_text().unwrap_or_default(),
         leaves_open: how.grows && !how.without_ids,
         goes_on_with: before.open().collect(),
+        earlier: before.earlier(),
         header: plan.header(),
         is_of_flows: sources.is_of_flows(),
         end: plan.end(),
         inputs: sources.told(),
     };
     let mut begun = Begun::with(Pairs::within(&how.memory));
-    before.begin(&mut begun, how.threads)?;
+    before.begin(journal, &mut begun, how.threads)?;
     let (parts, ending) = (Parts::new(settings, directory), Ending::HalfFlows(begun));
     Stream::start(parts, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)
 }

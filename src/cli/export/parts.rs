@@ -49,8 +49,9 @@ pub(super) struct Settings {
     pub(super) chosen: String,
     /// The flows that are open at its end are in a file of their own.
     pub(super) leaves_open: bool,
-    /// Such files of earlier exports.
+    /// Such files of earlier exports, and how many of these there are.
     pub(super) goes_on_with: Vec<SourceFile>,
+    pub(super) earlier: u64,
     /// What was recorded.
     pub(super) header: Header,
     /// Some of the journal is of flows: these come in the order of their ends only nearly.
@@ -194,6 +195,8 @@ impl Parts {
             export: self.settings.export.clone(),
             recorded: Recorded::of(&self.settings.header),
             chosen: Some(self.settings.chosen.clone()),
+            earlier: self.settings.earlier,
+            ended: Some(self.settings.end),
             ..About::default()
         }
     }
@@ -393,8 +396,14 @@ impl Output for Parts {
 
     fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         self.bounds.note(note);
-        // What readings tell is in the rows; and that nothing happened says nothing here.
-        if !matches!(note.cause(), Some(Cause::TableRead | Cause::Quiet)) {
+        // What readings tell is in the rows; and that nothing happened says nothing here. Without ids no flow is known again, and of
+        // those that are open, which are not in these files, a later export tells.
+        let is_told = match note.cause() {
+            Some(Cause::TableRead | Cause::Quiet) => false,
+            Some(Cause::FirstRead) => !self.settings.without_ids && !self.settings.leaves_open,
+            _ => true,
+        };
+        if is_told {
             let open: Vec<_> = self.open.iter().map(|part| part.number).collect();
             self.notes.take(note, if open.is_empty() { std::slice::from_ref(&self.next) } else { &open });
         }

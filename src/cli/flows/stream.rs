@@ -9,6 +9,7 @@ use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Note, Record,
 
 use super::behind::Behind;
 use super::choice::Choice;
+use super::first_read::FirstRead;
 use super::out::{Open, Out};
 use super::output::Output;
 use super::plan::Plan;
@@ -36,6 +37,7 @@ pub(in crate::cli) struct Stream<'r, O> {
     plan: Plan,
     chain: Chain,
     set_backs: SetBacks,
+    first_read: FirstRead,
     /// The clock was set back.
     is_turned: bool,
     /// A file was begun already.
@@ -105,6 +107,7 @@ impl<'r, O: Output> Stream<'r, O> {
             missing: false,
             damaged: Vec::new(),
             losses: Losses::after(plan.host(), lost),
+            first_read: FirstRead::of(plan.header()),
             plan,
             chain: Chain::default(),
             set_backs,
@@ -170,6 +173,13 @@ impl<'r, O: Output> Stream<'r, O> {
         self.flow()
     }
 
+    /// Tells of the first reading of all, if there is something to tell.
+    fn tell(&mut self, first_read: Option<Note>) {
+        if let Some(note) = first_read {
+            self.out.keep(|output| output.note(&note));
+        }
+    }
+
     /// Takes what the note of a reading says: `told` is what it tells of the flows that left.
     fn reading(&mut self, note: &Note, told: &Told) {
         self.out.bound(if told.is_of_starts { &told.note } else { note });
@@ -183,6 +193,8 @@ impl<'r, O: Output> Stream<'r, O> {
         self.reach(self.out.reached);
         self.pairs.settle(&mut self.out);
         self.out.forget_found();
+        let first_read = self.first_read.end();
+        self.tell(first_read);
         let end = self.plan.end();
         let left = if self.leaves_open { self.pairs.leave(end, &mut self.out) } else { self.pairs.left(end) };
         for gap in self.plan.gaps(self.damaged, self.losses.finish(), self.is_turned) {
@@ -230,6 +242,8 @@ impl<O: Output> Sink for Stream<'_, O> {
         self.unbegun &= number == 0 && file.header().is_some_and(|header| header.segment_number == 0);
         self.pairs.begin(file, &mut self.out);
         self.out.forget_found();
+        let first_read = self.first_read.begin(file);
+        self.tell(first_read);
         if let Some(set_back) = self.set_backs.follow(file) {
             self.is_turned = true;
             let note = set_back.note();
@@ -269,12 +283,18 @@ impl<O: Output> Sink for Stream<'_, O> {
         let told = self.pairs.note(note, &mut self.out);
         match note.cause() {
             Some(Cause::TableRead) => self.reading(note, &told),
+            Some(Cause::FirstRead) if told.note.cause() == Some(Cause::TableRead) => {
+                self.out.keep(|output| output.note(&told.note))
+            }
+            Some(Cause::FirstRead) => {}
             // What this output leaves open, and what was recorded when, it says itself; what the recorder removed is no matter of what was
             // made of the rest, and the flows of a namespace that is gone have their ends.
             Some(Cause::LeftOpen | Cause::Recorded | Cause::NamespaceGone) => {}
             _ if Retirement::of(note).is_some() => {}
             _ => self.out.keep(|output| output.note(&told.note)),
         }
+        let first_read = self.first_read.note(note);
+        self.tell(first_read);
         if !self.has_notes {
             self.report.gap(path, note);
         }
@@ -284,6 +304,7 @@ impl<O: Output> Sink for Stream<'_, O> {
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
         self.pairs.damage(damage);
+        self.first_read.damage(damage);
         self.out.forget_found();
         let what = format!("{}: {damage}", Shown(Path::new(path.file_name().unwrap_or_default())));
         self.out.keep(|output| output.damage(&what, damage.records_lost.unwrap_or(0)));

@@ -24,4 +24,4 @@ pub use part::{Extent, Look};
 pub use reading::Reading;
 pub use run::{Several, namespace_text};
 pub use span::Span;
-pub(in crate::query) use span::complement;
+pub(crate) use span::complement;
