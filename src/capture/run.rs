@@ -173,7 +173,7 @@ impl Recorder {
         let now = clock::now();
         let directory = options.pattern.directory(now);
         match &identity {
-            Some(identity) => identity.check_directory(&directory)?,
+            Some(identity) => identity.check_directory(&directory, options.is_sandboxed())?,
             None if options.is_sandboxed() => privileges::check_directory_when_sandboxed(&directory)?,
             None => {}
         }
@@ -195,7 +195,7 @@ impl Recorder {
         let segments = Segments::create(options.pattern.clone(), header, options.sync)?;
         // Whoever looks from now on finds the first segment.
         drop(neighbours.lock);
-        let is_root_for_good = identity.is_none() && geteuid().is_root();
+        let is_root_for_good = identity.as_ref().map_or_else(|| geteuid().is_root(), Identity::stays_root);
         if let Some(identity) = identity {
             hand_over(&identity, &segments).inspect_err(|_| segments.abandon())?;
         }
@@ -206,7 +206,7 @@ impl Recorder {
         tracing::info!("{}: recording", segments.path().display());
         tracing::info!("retention: {}", options.limits);
         if is_root_for_good {
-            tracing::warn!("recording as root: --user leaves whoever came to rule this recorder less");
+            tracing::warn!("recording as root: --user with another one leaves whoever came to rule this recorder less");
         }
         if !options.is_sandboxed() {
             let why = if options.sandbox { "--all-netns without --user" } else { "--no-sandbox" };

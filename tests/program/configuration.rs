@@ -269,6 +269,12 @@ fn doctor_takes_what_is_set_for_the_recorder_unless_it_has_its_own() {
 }
 
 #[test]
+fn doctor_looks_at_what_it_can_where_whom_it_asks_about_is_set_and_no_file() {
+    let told = Settings::new("[doctor]\nuser = \"nobody\"\n").run(&[], &["doctor"]);
+    assert!([0, 1].contains(&told.status) && told.stdout.contains(" conntrack "), "{told:?}");
+}
+
+#[test]
 fn what_config_shows_is_a_file_that_says_the_same() {
     let strange = "C:\\a \"b\" \t\u{7f}\u{1b} ü # %H.ct";
     let variables = [("CTRECORDER_CAPTURE_FILE", strange), ("CTRECORDER_LIST_PORT", "1\n2:3")];

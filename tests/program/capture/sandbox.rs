@@ -177,14 +177,17 @@ fn root_is_refused_a_directory_that_only_its_powers_would_open_before_anything_i
     let (namespace, directory) = (Namespace::new("powers"), TempDir::new().unwrap());
     let nobody = User::from_name("nobody").unwrap().expect("Debian has a user nobody");
     chown(directory.path(), Some(nobody.uid.as_raw()), None).unwrap();
-    let mut command = ctrecorder();
-    command.args(["-C", "-F", "-f"]).arg(directory.path().join("ct"));
-    let refused = namespace.enter(|| answer(&mut command));
-    assert_eq!(refused.status, 5);
-    for words in ["belongs to another user", "--user", "chown", "--no-sandbox"] {
-        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    // Whoever becomes root by name, or of another group, is as powerless.
+    for whom in [&[][..], &["-U", "root"], &["-G", "games"]] {
+        let mut command = ctrecorder();
+        command.args(["-C", "-F", "-f"]).arg(directory.path().join("ct")).args(whom);
+        let refused = namespace.enter(|| answer(&mut command));
+        assert_eq!(refused.status, 5, "{whom:?}");
+        for words in ["belongs to another user", "--user", "chown", "--no-sandbox"] {
+            assert!(refused.stderr.contains(words), "{whom:?}: {}", refused.stderr);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     let doctor = answer(ctrecorder().args(["doctor", "-f"]).arg(directory.path().join("ct")));
     assert!(doctor.stdout.contains("may not create files there"), "{}", doctor.stdout);
     let mut recorder = Recorder::start_in(directory, &namespace, "ct", &["--no-sandbox"]);
