@@ -171,12 +171,18 @@ mod recorder {
 
     use super::super::status::Misuse;
     use super::{Arguments, Status};
-    use crate::capture::{self, Options, Pattern};
+    use crate::capture::{self, Options, Pattern, StartError};
 
     /// Records until told to stop; in the background, returns when the recorder runs.
     pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-        capture::run(&options(arguments)?)?;
-        Ok(Status::Done)
+        let options = options(arguments)?;
+        Ok(capture::run(&options).map_or_else(failed, |()| Status::Done))
+    }
+
+    /// Says why it ended, as is said of any command, but without waiting for whoever does not read it.
+    fn failed(error: StartError) -> Status {
+        capture::tell(&format!("ctrecorder: {:#}\n", anyhow::Error::from(error)));
+        Status::Failed
     }
 
     fn options(arguments: Arguments) -> anyhow::Result<Options> {

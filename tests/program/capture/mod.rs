@@ -32,6 +32,7 @@ mod sandbox;
 mod service;
 mod settings;
 mod signals;
+mod stderr;
 mod sync;
 mod syslog;
 mod who;
