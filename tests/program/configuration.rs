@@ -130,7 +130,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
         ("[capture]\nrotat = 5\n", "2:1: capture has no option rotat: did you mean \"rotate\"?"),
         ("[capture]\npid_file = \"/x\"\n", "2:1: capture has no option pid_file: did you mean \"pid-file\"?"),
         ("\n[captur]\n", "2:2: there is no command captur: did you mean \"capture\"?"),
-        ("rotate = 5\n", "1:1: rotate stands in no table: write it below [capture]"),
+        ("rotate = 5\n", "1:1: rotate stands in no table: write it below [capture] or [doctor]"),
         (
             "tz = \"UTC\"\n",
             "1:1: tz stands in no table: write it below [list] or [header] or [squeeze] or [coverage] or [who]",
@@ -215,7 +215,7 @@ fn an_empty_variable_is_none_and_one_that_names_no_command_is_told_and_passed_ov
         settings.run(&[("CTRECORDER_ROTATE", "5"), ("CTRECORDER_PORT_80_TCP", "tcp://10.0.0.1:80")], &["config"]);
     assert_eq!(answer.status, 0);
     let told = "ctrecorder: CTRECORDER_PORT_80_TCP is passed over: it names no command\n\
-                ctrecorder: CTRECORDER_ROTATE is passed over: it names no command: did you mean \"CTRECORDER_CAPTURE_ROTATE\"?\n";
+                ctrecorder: CTRECORDER_ROTATE is passed over: it names no command: did you mean \"CTRECORDER_CAPTURE_ROTATE\" or \"CTRECORDER_DOCTOR_ROTATE\"?\n";
     assert_eq!(answer.stderr, told);
 }
 

@@ -27,12 +27,12 @@ fn status_line(task: &Path, name: &str) -> String {
 fn every_thread_has_one_capability_and_a_filter_and_no_way_back() {
     let namespace = Namespace::new("threads");
     let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
-    // The thread that syncs is started now.
+    // That which drains, that which writes, that which says it; and that which syncs is started now.
     recorder.outlive_first_second();
     recorder.signal(Signal::SIGHUP);
     recorder.wait_for_segments(2);
     let tasks = || fs::read_dir(format!("/proc/{}/task", recorder.id())).unwrap().map(|task| task.unwrap().path());
-    wait_until("three threads", || tasks().count() == 3);
+    wait_until("four threads", || tasks().count() == 4);
     for task in tasks() {
         for (name, value) in [
             ("CapPrm:", "0000000000001000"),
