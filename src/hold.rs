@@ -25,15 +25,15 @@ pub enum Held {
     },
 }
 
-/// Says what keeps a recorder's segments from being removed, if anything does: of the directories from `base` down to those of the
-/// files. Nothing above is asked: a recorder in its sandbox cannot.
+/// Says what keeps a recorder's segments from being removed, if anything does: of the directories from `base` down to these, which its
+/// segments are in. Nothing above is asked: a recorder in its sandbox cannot.
 #[cfg(all(target_os = "linux", feature = "capture"))]
-pub fn look<'p>(base: &Path, files: impl IntoIterator<Item = &'p Path>) -> Result<(), Held> {
-    let mut directories = BTreeSet::from([base]);
-    for file in files {
-        directories.extend(file.ancestors().skip(1).take_while(|directory| directory.starts_with(base)));
+pub fn look<'p>(base: &Path, directories: impl IntoIterator<Item = &'p Path>) -> Result<(), Held> {
+    let mut all = BTreeSet::from([base]);
+    for directory in directories {
+        all.extend(directory.ancestors().take_while(|directory| directory.starts_with(base)));
     }
-    directories.into_iter().try_for_each(look_in)
+    all.into_iter().try_for_each(look_in)
 }
 
 /// Says what keeps a file from being removed whose recorder nobody knows: of its directory and all that this one is in, by the
@@ -77,7 +77,7 @@ mod tests {
         let file = base.path().join("2026/11/ct.20");
         let month = file.parent().unwrap();
         fs::create_dir_all(month).unwrap();
-        let look = || look(base.path(), [file.as_path()]);
+        let look = || look(base.path(), [month]);
         assert!(look().is_ok() && look_above(&file).is_ok());
         for directory in [base.path(), &base.path().join("2026"), month] {
             let hold = directory.join("HOLD");

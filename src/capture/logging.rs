@@ -1,7 +1,7 @@
 //! Where the recorder's messages go: in the foreground to standard error, which may be the journal's, else to syslog.
 
 use std::fmt;
-use std::io::{IsTerminal, stderr};
+use std::io::stderr as standard_error;
 
 use nix::sys::stat::fstat;
 use tracing::{Event, Subscriber};
@@ -9,19 +9,20 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::stderr;
 use super::syslog::{Syslog, priority};
 
 /// Sends messages to standard error. Where that is the journal of systemd, each line has its priority in front, from which
-/// the journal makes a field, and no time, which the journal has; anywhere else a person reads.
+/// the journal makes a field, and no time, which the journal has; anywhere else a person reads. Nothing is written before
+/// [`stderr::begin`].
 pub(super) fn to_stderr() {
-    // A terminal that was closed must not end the recorder: a message that cannot be written is not worth a panic.
-    let subscriber = tracing_subscriber::fmt().log_internal_errors(false).with_writer(stderr);
+    log_panics();
+    let subscriber = tracing_subscriber::fmt().log_internal_errors(false).with_writer(|| stderr::Message);
     // An example or a test that runs the recorder within its own process may have set one already.
     if stderr_is_the_journal() {
-        log_panics();
         let _ = tracing::subscriber::set_global_default(subscriber.event_format(Prioritised).finish());
     } else {
-        let subscriber = subscriber.with_target(false).with_ansi(stderr().is_terminal());
+        let subscriber = subscriber.with_target(false).with_ansi(false);
         let _ = tracing::subscriber::set_global_default(subscriber.finish());
     }
 }
@@ -36,6 +37,12 @@ pub(super) fn to_syslog() {
     }
 }
 
+/// Says that so many messages were not said.
+pub(super) fn no_room(messages: u64) -> String {
+    format!("{messages} messages before this found no room")
+}
+
+/// The library would write of a panic to standard error itself, and wait.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}; this is a defect")));
 }
@@ -44,7 +51,7 @@ fn log_panics() {
 /// it elsewhere hands the variable on, so that the variable alone proves nothing.
 fn stderr_is_the_journal() -> bool {
     let journal = std::env::var("JOURNAL_STREAM").unwrap_or_default();
-    fstat(stderr()).is_ok_and(|stderr| journal == format!("{}:{}", stderr.st_dev, stderr.st_ino))
+    fstat(standard_error()).is_ok_and(|stderr| journal == format!("{}:{}", stderr.st_dev, stderr.st_ino))
 }
 
 /// Messages with the priority of their level in front of each line, as sd-daemon(3) has it.

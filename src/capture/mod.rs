@@ -5,6 +5,7 @@
 //! segment each event passes a `mirror` of the kernel's table, which the writing thread holds against the table itself
 //! at the head of each segment and after gaps (`table`); a third thread waits for the disk (`sync`), a fourth removes old
 //! segments (`retention`), and a fifth answers who asks what was counted (`metrics`).
+//! In the foreground one more writes messages to standard error, and waits for whoever reads them (`stderr`).
 //!
 //! Of other network namespaces (`others`) each has a queue, a writing thread and a journal of its own (`elsewhere`); what has to be
 //! asked there is asked through a `door`.
@@ -49,6 +50,7 @@ mod segments;
 pub(crate) mod settings;
 mod silence;
 mod statistics;
+mod stderr;
 mod sync;
 mod syslog;
 mod table;
@@ -58,5 +60,5 @@ pub use error::StartError;
 pub use pattern::{Pattern, PatternError};
 pub use retention::Limits;
 pub(crate) use retention::left_behind;
-pub use run::{Options, Remark, run};
+pub use run::{Options, Remark, run, tell};
 pub use sync::Sync;

@@ -63,7 +63,7 @@ impl<'a> Pieces<'a> {
             .and_then(|block| if let Body::Footer(footer) = block.body { Some(footer.totals.closed) } else { None }))
     }
 
-    /// The `last_event` of the last whole block; `None` if there is none.
+    /// The `last_event` of the last whole block that tells of events; `None` if there is none.
     ///
     /// It is looked for in the last bytes first: a part of a segment is read as one that lost its beginning
     /// (docs/format.md, section "Reading", 5), and a long one is not gone through.
@@ -78,8 +78,9 @@ impl<'a> Pieces<'a> {
 
     fn last_event_of(&self, blocks: impl Iterator<Item = (u64, BlockHeader)>) -> io::Result<Option<u64>> {
         let mut last = VecDeque::with_capacity(LAST_BLOCKS);
-        // An index repeats the times of blocks before it.
-        for block in blocks.filter(|(_, header)| header.kind() != Some(BlockKind::Index)) {
+        // An index repeats the times of blocks before it, and a footer, which is not the last thing in a file that has more behind it, has none.
+        let tells = |header: &BlockHeader| !matches!(header.kind(), Some(BlockKind::Index | BlockKind::Footer));
+        for block in blocks.filter(|(_, header)| tells(header)) {
             if last.len() == LAST_BLOCKS {
                 last.pop_front();
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ctrecorder_format::header::MAGIC;
 use ctrecorder_format::legacy::{self, Piece};
-use ctrecorder_format::{Content, Header, NS_PER_SECOND, Note, Refusal, Segment};
+use ctrecorder_format::{Cause, Content, Header, NS_PER_SECOND, Note, Refusal, Segment};
 use nix::fcntl::OFlag;
 
 use super::header;
@@ -188,11 +188,20 @@ fn examine_file(file: &File, is_ours: impl Fn(&Header) -> bool) -> Result<Found,
     let pieces = Pieces { file, front: &front, length };
     let (end, cut_off) = match pieces.closed()? {
         Some(end) => (end, false),
-        None => (pieces.last_event()?.unwrap_or(header.created), true),
+        None => (end_of_cut_off(&pieces, header.created)?, true),
     };
     let number = Some(header.segment_number);
     let (created, run, netns) = (header.created, header.recorder_started, header.netns());
     Ok(Found::Ours(Past { created, number, run, netns, end, cut_off }))
+}
+
+/// Until when a segment without a footer tells. That is not before it was begun, as flows may be that were alive then, unless its clock was
+/// set back.
+fn end_of_cut_off(pieces: &Pieces<'_>, created: u64) -> io::Result<u64> {
+    let Some(end) = pieces.last_event()?.filter(|end| *end != created) else { return Ok(created) };
+    let was_set_back =
+        || pieces.notes().iter().any(|note| note.cause() == Some(Cause::ClockStep) && note.value.get() < 0);
+    Ok(if end < created && !was_set_back() { created } else { end })
 }
 
 fn examine_legacy(file: &legacy::File<'_>, own: &Origin) -> Found {
@@ -215,7 +224,7 @@ fn examine_legacy(file: &legacy::File<'_>, own: &Origin) -> Found {
 mod tests {
     use std::io::Write;
 
-    use ctrecorder_format::{Cause, Closing, Note, Writer};
+    use ctrecorder_format::{Closing, Writer};
 
     use super::*;
 
@@ -293,6 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn one_with_bytes_behind_its_footer_ends_with_its_last_event() {
+        let mut writer = segment(&header(), 200..300);
+        writer.finish(Closing::Stopped, 400).unwrap();
+        writer.write_out().unwrap();
+        for count in [1, 4096, 2 * pieces::WINDOW_BYTES as usize] {
+            let mut bytes = writer.output().clone();
+            bytes.resize(bytes.len() + count, 0);
+            assert_eq!(past(&bytes), until(299, true), "{count} bytes");
+        }
+    }
+
+    #[test]
+    fn one_cut_off_ends_no_earlier_than_it_was_begun_unless_its_clock_was_set_back() {
+        let mut writer = segment(&header(), 7..8);
+        assert_eq!(past(writer.output()), until(100, true), "of a flow that was alive, say");
+        writer.note(&Note::clock_step(8, -95));
+        writer.write_out().unwrap();
+        assert_eq!(past(writer.output()), until(8, true));
+    }
+
+    #[test]
     fn what_others_recorded_or_squeezed_is_foreign() {
         for foreign in [
             Header { host: "other".into(), ..header() },
@@ -302,9 +332,9 @@ mod tests {
             assert!(matches!(of(segment(&foreign, 0..1).output()), Ok(Found::Foreign)), "{foreign:?}");
         }
         let before_boot = Header { namespace: 6, boot_id: [2; 16], ..header() };
-        assert_eq!(past(segment(&before_boot, 7..8).output()).end, 7);
+        assert_eq!(past(segment(&before_boot, 107..108).output()).end, 107);
         let not_known = Header { namespace: 0, ..header() };
-        assert_eq!(past(segment(&not_known, 7..8).output()).end, 7);
+        assert_eq!(past(segment(&not_known, 107..108).output()).end, 107);
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Identity {
     }
 
     /// The user's number, if it is to change.
-    pub(super) fn user(&self) -> Option<u32> {
+    pub(crate) fn user(&self) -> Option<u32> {
         self.user.map(Uid::as_raw)
     }
 
@@ -81,30 +81,52 @@ impl Identity {
         }
     }
 
+    /// Whether this process is root's, and will be.
+    pub(super) fn stays_root(&self) -> bool {
+        self.user.is_none_or(Uid::is_root) && geteuid().is_root()
+    }
+
     /// Whether this user and group may create files in `directory`, which rotation needs. Asked as them, and before
     /// anything is created that would then be in the way.
-    pub(super) fn check_directory(&self, directory: &Path) -> Result<(), StartError> {
-        match self.may_create_in(directory)? {
+    pub(super) fn check_directory(&self, directory: &Path, is_sandboxed: bool) -> Result<(), StartError> {
+        match self.may_create_in(directory, is_sandboxed)? {
             Ok(()) => Ok(()),
             Err(nix::Error::ENOENT | nix::Error::ENOTDIR) => Err(StartError::NoDirectory(directory.to_path_buf())),
+            Err(nix::Error::EACCES) if self.stays_root() => Err(StartError::Powerless(directory.to_path_buf())),
             Err(_) => Err(StartError::Directory { path: directory.to_path_buf(), user: self.name.clone() }),
         }
     }
 
-    /// Whether this user and group may create files in `directory`, and if not, why. Asked as them.
+    /// Whether this user and group may create files in `directory`, and if not, why. Asked as them, and of root without the powers that
+    /// are given up: by who `is_sandboxed`, or becomes root by name.
     ///
     /// # Errors
     /// [`StartError::Privileges`], if this process may not ask as them.
-    pub(crate) fn may_create_in(&self, directory: &Path) -> Result<nix::Result<()>, StartError> {
+    pub(crate) fn may_create_in(&self, directory: &Path, is_sandboxed: bool) -> Result<nix::Result<()>, StartError> {
+        self.ask(is_sandboxed, || may_create_in(directory))
+    }
+
+    /// The outermost of the directories above this one, by its absolute path, that this user and group may not pass. Asked as them.
+    ///
+    /// # Errors
+    /// As [`Self::may_create_in`].
+    pub(crate) fn shut_out_by<'p>(&self, directory: &'p Path) -> Result<Option<&'p Path>, StartError> {
+        let is_shut = |above: &&Path| faccessat(AT_FDCWD, *above, AccessFlags::X_OK, AtFlags::AT_EACCESS).is_err();
+        self.ask(true, || directory.ancestors().skip(1).filter(is_shut).last())
+    }
+
+    /// Asks something as this user and group.
+    fn ask<T>(&self, is_sandboxed: bool, question: impl Fn() -> T) -> Result<T, StartError> {
         let failed = |error: nix::Error| StartError::Privileges { user: self.name.clone(), error: error.desc().into() };
         let (root, root_group) = (geteuid(), getegid());
         if let Some(group) = self.group {
             self.set_groups(group).and_then(|()| setegid(group)).map_err(failed)?;
         }
         seteuid(self.user.unwrap_or(root)).map_err(failed)?;
-        let allowed = may_create_in(directory);
+        let gives_up = is_sandboxed || self.user.is_some();
+        let answer = if gives_up { when_sandboxed(question) } else { question() };
         seteuid(root).and_then(|()| setegid(root_group)).map_err(failed)?;
-        Ok(allowed)
+        Ok(answer)
     }
 }
 
@@ -115,8 +137,13 @@ fn may_create_in(directory: &Path) -> nix::Result<()> {
 
 /// The same without those of root's powers that a sandboxed recorder gives up, over other users' directories for one.
 pub(crate) fn may_create_in_when_sandboxed(directory: &Path) -> nix::Result<()> {
+    when_sandboxed(|| may_create_in(directory))
+}
+
+/// Asks something without the powers that a sandboxed recorder gives up.
+fn when_sandboxed<T>(question: impl Fn() -> T) -> T {
     // Whoever may not have less has no more.
-    capabilities::with_what_is_left(|| may_create_in(directory)).unwrap_or_else(|_| may_create_in(directory))
+    capabilities::with_what_is_left(&question).unwrap_or_else(|_| question())
 }
 
 /// Fails if a sandboxed recorder that stays the user it is could not create the segments to come.

@@ -30,7 +30,7 @@ use super::statistics::Statistics;
 use super::sync::Sync;
 use super::table::Table;
 use super::write::Recording;
-use super::{clock, header, logging, neighbours, settings, syslog};
+use super::{clock, header, logging, neighbours, settings, stderr, syslog};
 use crate::netlink::socket::{EventSocket, OpenError};
 use crate::protocol::Protocols;
 
@@ -110,6 +110,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let identity = Identity::find(options.user.as_deref(), options.group.as_deref())?;
     if options.foreground {
         logging::to_stderr();
+        let _guard = SayAll;
         return Recorder::start(options, identity)?.record(None);
     }
     match daemon::detach()? {
@@ -127,6 +128,21 @@ pub fn run(options: &Options) -> Result<(), StartError> {
                 }
             }
         }
+    }
+}
+
+/// Tells whoever started the recorder why it ended. Who reads nothing of standard error is waited for no longer than a moment: a recorder
+/// that has ended can be started again.
+pub fn tell(text: &str) {
+    stderr::say(text);
+}
+
+/// Has what was logged written at the end, however that comes.
+struct SayAll;
+
+impl Drop for SayAll {
+    fn drop(&mut self) {
+        stderr::finish();
     }
 }
 
@@ -174,7 +190,7 @@ impl Recorder {
         let now = clock::now();
         let directory = options.pattern.directory(now);
         match &identity {
-            Some(identity) => identity.check_directory(&directory)?,
+            Some(identity) => identity.check_directory(&directory, options.is_sandboxed())?,
             None if options.is_sandboxed() => privileges::check_directory_when_sandboxed(&directory)?,
             None => {}
         }
@@ -196,7 +212,7 @@ impl Recorder {
         let segments = Segments::create(options.pattern.clone(), header, options.sync)?;
         // Whoever looks from now on finds the first segment.
         drop(neighbours.lock);
-        let is_root_for_good = identity.is_none() && geteuid().is_root();
+        let is_root_for_good = identity.as_ref().map_or_else(|| geteuid().is_root(), Identity::stays_root);
         if let Some(identity) = identity {
             hand_over(&identity, &segments).inspect_err(|_| segments.abandon())?;
         }
@@ -207,7 +223,7 @@ impl Recorder {
         tracing::info!("{}: recording", segments.path().display());
         tracing::info!("retention: {}", options.limits);
         if is_root_for_good {
-            tracing::warn!("recording as root: --user leaves whoever came to rule this recorder less");
+            tracing::warn!("recording as root: --user with another one leaves whoever came to rule this recorder less");
         }
         if !options.is_sandboxed() {
             let why = if options.sandbox { "--all-netns with CAP_SYS_ADMIN, without --user" } else { "--no-sandbox" };
@@ -250,6 +266,9 @@ impl Recorder {
 
     /// Starts the writing thread, drains until told to stop, and waits for all to be written.
     fn record(self, report: Option<Report>) -> Result<(), StartError> {
+        if self.options.foreground {
+            stderr::begin().map_err(StartError::system("cannot start a thread"))?;
+        }
         let queue = Queue::new(self.queue).map_err(StartError::system("cannot make an event file"))?;
         let statistics = Arc::new(Statistics::default());
         let table = Table::new(self.wanted.clone(), self.poll, self.prior_audible, &queue, &statistics);

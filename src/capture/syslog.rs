@@ -17,6 +17,8 @@ use nix::sys::socket::{MsgFlags, UnixAddr, sendto};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::logging::no_room;
+
 /// Where it listens.
 const PATH: &str = "/dev/log";
 
@@ -80,8 +82,7 @@ impl Syslog {
         let head = format!("{} ctrecorder[{}]: ", Local::now().format("%b %e %H:%M:%S"), self.process);
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         if line.left > 0 {
-            let missed =
-                format!("<{}>{head}{} messages before this found no room", FACILITY | priority(Level::WARN), line.left);
+            let missed = format!("<{}>{head}{}", FACILITY | priority(Level::WARN), no_room(line.left));
             if line.send(&missed).is_ok() {
                 line.left = 0;
             }

@@ -19,12 +19,12 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// A number of this unit, which is not typed.
-fn whole(unit: &'static str) -> impl Fn(&str) -> Result<u32, String> + Clone {
+pub(super) fn whole(unit: &'static str) -> impl Fn(&str) -> Result<u32, String> + Clone {
     move |text| text.parse().map_err(|_| format!("a whole number of {unit} is wanted, without a unit, such as 60"))
 }
 
 /// A size of the socket's receive buffer in KiB: in bytes it is an `int` of the kernel's.
-fn buffer_size(text: &str) -> Result<u32, String> {
+pub(super) fn buffer_size(text: &str) -> Result<u32, String> {
     let size = text.parse().ok().filter(|size| (1..1 << 20).contains(size));
     size.ok_or_else(|| "a whole number of KiB from 1 to 1048575 is wanted, without a unit, such as 65536".into())
 }
@@ -171,19 +171,25 @@ mod recorder {
 
     use super::super::status::Misuse;
     use super::{Arguments, Status};
-    use crate::capture::{self, Limits, Options, Pattern};
+    use crate::capture::{self, Options, Pattern, StartError};
 
     /// Records until told to stop; in the background, returns when the recorder runs.
     pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-        capture::run(&options(arguments)?)?;
-        Ok(Status::Done)
+        let options = options(arguments)?;
+        Ok(capture::run(&options).map_or_else(failed, |()| Status::Done))
+    }
+
+    /// Says why it ended, as is said of any command, but without waiting for whoever does not read it.
+    fn failed(error: StartError) -> Status {
+        capture::tell(&format!("ctrecorder: {:#}\n", anyhow::Error::from(error)));
+        Status::Failed
     }
 
     fn options(arguments: Arguments) -> anyhow::Result<Options> {
         let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
         let pattern =
             Pattern::new(&arguments.file, arguments.rotate, now).map_err(|error| Misuse(error.to_string()))?;
-        let limits = limits(&arguments, &pattern)?;
+        let limits = arguments.limits.checked(&pattern, arguments.rotate).map_err(Misuse)?;
         Ok(Options {
             pattern,
             protocols: arguments.protocol,
@@ -217,31 +223,6 @@ mod recorder {
             all_netns: arguments.all_netns,
             examine: crate::doctor::at_start,
         })
-    }
-
-    /// No segment is smaller than this once there is traffic: a journal that may not have so much has none.
-    const SIZE_LEAST: u64 = 1 << 20;
-
-    /// What is kept, if that makes sense.
-    fn limits(arguments: &Arguments, pattern: &Pattern) -> Result<Limits, Misuse> {
-        let refuse = |text: String| Err(Misuse(text));
-        let rotate = Duration::from_secs(60 * u64::from(arguments.rotate));
-        let limits = arguments.limits.limits();
-        if limits.max_size.is_some_and(|size| size < SIZE_LEAST) {
-            return refuse("--max-size: less than 1 MiB is smaller than one file: nothing would be kept".into());
-        }
-        if limits.max_age.is_some_and(|age| age.is_zero() || age <= rotate) {
-            let minutes = arguments.rotate;
-            return refuse(format!(
-                "--max-age must be longer than --rotate ({minutes} min): each file would be removed as soon as it is closed"
-            ));
-        }
-        if let Some(all) = limits.beyond_the_disk(pattern) {
-            return refuse(format!(
-                "--min-free is no less than the {all} bytes that the whole file system has: every closed file would be removed"
-            ));
-        }
-        Ok(limits)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::capture::{SOCKET_BUFFER_KIB, buffer_size, whole};
 use super::limits::LimitArguments;
 use super::status::Status;
 
@@ -16,9 +17,21 @@ pub struct Arguments {
     #[arg(short, long, value_name = "PATTERN")]
     file: Option<String>,
 
-    /// The user that the recorder would become; without it, who asks
-    #[arg(short = 'U', long, value_name = "USER", requires = "file")]
+    /// How often a new file would begin, as with capture
+    #[arg(short = 't', long, value_name = "MINUTES", default_value_t = 0, value_parser = whole("minutes"))]
+    rotate: u32,
+
+    /// The user that the recorder would become, who has to be able to write where --file says; without it, who asks
+    #[arg(short = 'U', long, value_name = "USER")]
     user: Option<String>,
+
+    /// The group that it would become, as with capture
+    #[arg(short = 'G', long, value_name = "GROUP")]
+    group: Option<String>,
+
+    /// The socket's receive buffer that it would ask for in KiB, as with capture
+    #[arg(short = 'b', long, value_name = "KBYTES", default_value_t = SOCKET_BUFFER_KIB, value_parser = buffer_size)]
+    socket_buffer: u32,
 
     /// Packets and bytes are to be counted, as with capture
     #[arg(long)]
@@ -53,7 +66,6 @@ mod examination {
 
     use anyhow::Context;
 
-    use super::super::capture::SOCKET_BUFFER_KIB;
     use super::super::status::Misuse;
     use super::{Arguments, Format, Status};
     use crate::capture::Pattern;
@@ -67,9 +79,11 @@ mod examination {
         let subject = Subject {
             accounting: arguments.accounting,
             all_netns: arguments.all_netns,
-            socket_buffer: SOCKET_BUFFER_KIB as usize * 1024,
+            socket_buffer: arguments.socket_buffer as usize * 1024,
             pattern: pattern.as_ref(),
             user: arguments.user.as_deref(),
+            group: arguments.group.as_deref(),
+            refused: arguments.file.as_deref().and_then(|file| refusal(&arguments, file)),
             limits: arguments.limits.limits(),
         };
         let findings = doctor::examine(&subject);
@@ -79,6 +93,14 @@ mod examination {
         };
         io::stdout().write_all(text.as_bytes()).context("standard output")?;
         Ok(if show::verdict(&findings) == Verdict::Cost { Status::No } else { Status::Done })
+    }
+
+    /// Why `capture` would have none of these options.
+    fn refusal(arguments: &Arguments, file: &str) -> Option<String> {
+        match Pattern::new(file, arguments.rotate, now()) {
+            Ok(pattern) => arguments.limits.checked(&pattern, arguments.rotate).err(),
+            Err(error) => Some(error.to_string()),
+        }
     }
 }
 

@@ -7,6 +7,10 @@ use clap::Args;
 use super::size::Size;
 use crate::query::time::parse_duration;
 
+/// No segment is smaller than this once there is traffic: a journal that may not have so much has none.
+#[cfg(all(target_os = "linux", feature = "capture"))]
+const SIZE_LEAST: u64 = 1 << 20;
+
 /// The limits of a journal.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct LimitArguments {
@@ -33,6 +37,33 @@ impl LimitArguments {
             max_size: self.max_size.and_then(Limit::get).map(|size| size.0),
             min_free: self.min_free.and_then(Limit::get).map(|size| size.0),
         }
+    }
+
+    /// The same for journals of this pattern, in which a new file begins every so many minutes (0: never).
+    ///
+    /// # Errors
+    /// Why they make no sense: with them, nothing would be kept.
+    pub(super) fn checked(
+        self,
+        pattern: &crate::capture::Pattern,
+        rotate: u32,
+    ) -> Result<crate::capture::Limits, String> {
+        let limits = self.limits();
+        if limits.max_size.is_some_and(|size| size < SIZE_LEAST) {
+            return Err("--max-size: less than 1 MiB is smaller than one file: nothing would be kept".into());
+        }
+        let least = std::time::Duration::from_secs(60 * u64::from(rotate));
+        if limits.max_age.is_some_and(|age| age.is_zero() || age <= least) {
+            return Err(format!(
+                "--max-age must be longer than --rotate ({rotate} min): each file would be removed as soon as it is closed"
+            ));
+        }
+        if let Some(all) = limits.beyond_the_disk(pattern) {
+            return Err(format!(
+                "--min-free is no less than the {all} bytes that the whole file system has: every closed file would be removed"
+            ));
+        }
+        Ok(limits)
     }
 }
 

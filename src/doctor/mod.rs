@@ -30,6 +30,7 @@ pub use finding::{Finding, Verdict};
 use crate::capture::clock::now;
 use crate::capture::{Limits, Options, Pattern, Remark};
 use modules::{CTNETLINK, Modules, Presence};
+use place::Who;
 
 /// What is to be looked at.
 #[derive(Clone, Debug)]
@@ -44,6 +45,10 @@ pub struct Subject<'a> {
     pub pattern: Option<&'a Pattern>,
     /// Whom it would become, by name or number.
     pub user: Option<&'a str>,
+    /// Which group, likewise.
+    pub group: Option<&'a str>,
+    /// Why it would not start with the options that it has, if it would not.
+    pub refused: Option<String>,
     /// What is kept of the journal there.
     pub limits: Limits,
 }
@@ -66,6 +71,8 @@ pub fn at_start(options: &Options) -> Vec<Remark> {
         socket_buffer: options.socket_buffer,
         pattern: Some(&options.pattern),
         user: options.user.as_deref(),
+        group: options.group.as_deref(),
+        refused: None,
         limits: options.limits,
     };
     let mut findings = examine_but_files(&subject);
@@ -93,8 +100,13 @@ fn examine_but_files(subject: &Subject<'_>) -> Vec<Finding> {
     findings.push(clock::examine());
     findings.push(sandbox::examine());
     if let Some(pattern) = subject.pattern {
-        findings.push(place::directory(pattern, subject.user, now()));
-        findings.extend(space::examine(pattern, &subject.limits, now()));
+        let found = |why: &String| Finding::cost("options", format!("a recorder would refuse to start: {why}"));
+        findings.extend(subject.refused.as_ref().map(found));
+        let who = Who { user: subject.user, group: subject.group };
+        findings.push(place::directory(pattern, who, now()));
+        // What limits keep that no recorder takes nobody has to find room for.
+        let limits = if subject.refused.is_some() { Limits::default() } else { subject.limits };
+        findings.extend(space::examine(pattern, &limits, now()));
     }
     findings
 }

@@ -1,8 +1,9 @@
 //! Where a recorder would write: the directory, and what is in it.
 
+use std::fmt;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::finding::Finding;
@@ -15,44 +16,68 @@ use crate::shell::quoted;
 const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// Whether the directory is there at `now` (ns since the epoch), and the recorder may create files in it as `user`.
-pub(super) fn directory(pattern: &Pattern, user: Option<&str>, now: u64) -> Finding {
+/// Whom a recorder would become, by names or numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who<'a> {
+    pub(super) user: Option<&'a str>,
+    pub(super) group: Option<&'a str>,
+}
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.user, self.group) {
+            (Some(user), _) => write!(f, "user {user}"),
+            (None, Some(group)) => write!(f, "group {group}"),
+            (None, None) => f.write_str("this user"),
+        }
+    }
+}
+
+/// Whether the directory is there at `now` (ns since the epoch), and the recorder may create files in it as `who`.
+pub(super) fn directory(pattern: &Pattern, who: Who<'_>, now: u64) -> Finding {
     let name = "directory";
     let path = pattern.directory(now);
     let shown = path.display();
     let word = quoted(&path.to_string_lossy());
+    let identity = match Identity::find(who.user, who.group) {
+        Ok(identity) => identity,
+        Err(error) => return nobody(&error),
+    };
     match fs::metadata(&path) {
-        Ok(metadata) if metadata.is_dir() => permissions(&path, &metadata, user, &word),
+        Ok(metadata) if metadata.is_dir() => permissions(&path, &metadata, (who, identity.as_ref()), &word),
         Ok(_) => Finding::cost(name, format!("{shown}: no directory")),
         Err(error) => {
             let error =
                 if error.kind() == ErrorKind::NotFound { "no such directory".into() } else { error.to_string() };
-            let owner = user.map_or_else(String::new, |user| format!(" -o {}", quoted(user)));
+            let given = |letter, name: Option<&str>| name.map(|name| format!(" -{letter} {}", quoted(name)));
+            let owner = [given('o', who.user), given('g', who.group)].into_iter().flatten().collect::<String>();
             Finding::cost(name, format!("{shown}: {error}")).mended_by(format!("install -d -m 750{owner} {word}"))
         }
     }
 }
 
-fn permissions(path: &Path, metadata: &Metadata, user: Option<&str>, word: &str) -> Finding {
+/// There is no such user or group.
+fn nobody(error: &StartError) -> Finding {
+    let found = Finding::cost("directory", error.to_string());
+    match error {
+        StartError::NoUser(user) => found.mended_by(format!("useradd --system --no-create-home {}", quoted(user))),
+        StartError::NoGroup(group) => found.mended_by(format!("groupadd --system {}", quoted(group))),
+        _ => found,
+    }
+}
+
+fn permissions(path: &Path, metadata: &Metadata, (who, identity): (Who<'_>, Option<&Identity>), word: &str) -> Finding {
     let (name, shown) = ("directory", path.display());
-    let who = user.map_or_else(|| "this user".to_owned(), |user| format!("user {user}"));
-    let allowed = match Identity::find(user, None) {
-        Ok(None) => may_create_in_when_sandboxed(path),
-        Ok(Some(identity)) => match identity.may_create_in(path) {
-            Ok(allowed) => allowed,
-            Err(error) => return Finding::warning(name, format!("{shown}: cannot be asked for: {error}")),
-        },
-        Err(error) => {
-            let add = format!("useradd --system --no-create-home {}", quoted(user.unwrap_or_default()));
-            return Finding::cost(name, error.to_string()).mended_by(add);
-        }
+    let allowed = match identity.map(|identity| identity.may_create_in(path, true)) {
+        None => may_create_in_when_sandboxed(path),
+        Some(Ok(allowed)) => allowed,
+        Some(Err(error)) => return Finding::warning(name, format!("{shown}: cannot be asked for: {error}")),
     };
     if let Err(error) = allowed {
         let found = Finding::cost(name, format!("{shown}: {who} may not create files there: {}", error.desc()));
-        return match (error, user) {
-            (nix::Error::EACCES, Some(user)) => found.mended_by(format!("chown {} {word}", quoted(user))),
-            _ => found,
-        };
+        let remedy = identity.filter(|_| error == nix::Error::EACCES);
+        let remedy = remedy.and_then(|identity| remedy_for(path, metadata, (who, identity), word));
+        return Finding { mend: remedy, ..found };
     }
     let mode = metadata.permissions().mode();
     if mode & OTHERS_WRITE == 0 {
@@ -66,6 +91,17 @@ fn permissions(path: &Path, metadata: &Metadata, user: Option<&str>, word: &str)
         let found = format!("{shown}: everybody may take away files there, and put others in their places");
         Finding::warning(name, found).mended_by(format!("chmod o-w {word}"))
     }
+}
+
+/// What lets a user in who may not create files in a directory.
+fn remedy_for(path: &Path, metadata: &Metadata, (who, identity): (Who<'_>, &Identity), word: &str) -> Option<String> {
+    let absolute = std::path::absolute(path).ok()?;
+    if let Some(above) = identity.shut_out_by(&absolute).ok()? {
+        return Some(format!("chmod a+x {}", quoted(&above.to_string_lossy())));
+    }
+    let user = who.user?;
+    let is_owner = identity.user() == Some(metadata.uid());
+    Some(if is_owner { format!("chmod u+rwx {word}") } else { format!("chown {} {word}", quoted(user)) })
 }
 
 /// Whether another recorder is at work on the pattern at `now`, and which files are in the way of one, or out of reach of its limits.

@@ -130,7 +130,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
         ("[capture]\nrotat = 5\n", "2:1: capture has no option rotat: did you mean \"rotate\"?"),
         ("[capture]\npid_file = \"/x\"\n", "2:1: capture has no option pid_file: did you mean \"pid-file\"?"),
         ("\n[captur]\n", "2:2: there is no command captur: did you mean \"capture\"?"),
-        ("rotate = 5\n", "1:1: rotate stands in no table: write it below [capture]"),
+        ("rotate = 5\n", "1:1: rotate stands in no table: write it below [capture] or [doctor]"),
         (
             "tz = \"UTC\"\n",
             "1:1: tz stands in no table: write it below [list] or [header] or [squeeze] or [coverage] or [who]",
@@ -215,7 +215,7 @@ fn an_empty_variable_is_none_and_one_that_names_no_command_is_told_and_passed_ov
         settings.run(&[("CTRECORDER_ROTATE", "5"), ("CTRECORDER_PORT_80_TCP", "tcp://10.0.0.1:80")], &["config"]);
     assert_eq!(answer.status, 0);
     let told = "ctrecorder: CTRECORDER_PORT_80_TCP is passed over: it names no command\n\
-                ctrecorder: CTRECORDER_ROTATE is passed over: it names no command: did you mean \"CTRECORDER_CAPTURE_ROTATE\"?\n";
+                ctrecorder: CTRECORDER_ROTATE is passed over: it names no command: did you mean \"CTRECORDER_CAPTURE_ROTATE\" or \"CTRECORDER_DOCTOR_ROTATE\"?\n";
     assert_eq!(answer.stderr, told);
 }
 
@@ -266,6 +266,12 @@ fn doctor_takes_what_is_set_for_the_recorder_unless_it_has_its_own() {
     let nowhere = Settings::new("[capture]\nuser = \"nobody\"\n");
     assert_eq!(nowhere.in_force(&[], &["doctor"], "user").1, "default", "what it may do is asked of a file");
     assert_eq!(nowhere.in_force(&[], &["doctor", "-f", "/a/%H.ct"], "user"), ("nobody".into(), "file".into()));
+}
+
+#[test]
+fn doctor_looks_at_what_it_can_where_whom_it_asks_about_is_set_and_no_file() {
+    let told = Settings::new("[doctor]\nuser = \"nobody\"\n").run(&[], &["doctor"]);
+    assert!([0, 1].contains(&told.status) && told.stdout.contains(" conntrack "), "{told:?}");
 }
 
 #[test]

@@ -124,7 +124,9 @@ impl Page {
         if let Some(max) = table.max() {
             self.gauge("ctrecorder_table_max_flows", "Flows that the table may hold; 0: any number.", max);
         }
-        if let Ok(found) = statvfs(&sources.pattern.directory(clock::now())) {
+        // While something has yet to make the directory of this moment there is the one that it will be in.
+        let directories = [sources.pattern.directory(clock::now()), sources.pattern.fixed_directory()];
+        if let Some(found) = directories.iter().find_map(|directory| statvfs(directory).ok()) {
             let free = "What the file system of the segments has free for others than root.";
             self.gauge("ctrecorder_disk_free_bytes", free, files::free_bytes(&found));
         }

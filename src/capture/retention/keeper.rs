@@ -1,6 +1,6 @@
 //! The thread that looks for what is to be removed, and removes it. It alone opens files of the journal for that.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,6 +89,7 @@ impl Keeper {
         let work = Work {
             limits,
             base: pattern.fixed_directory(),
+            directories: BTreeSet::new(),
             finder: Finder::new(pattern.clone(), own, stop.clone()),
             stop: stop.clone(),
             stuck: HashSet::new(),
@@ -165,6 +166,8 @@ struct Work {
     limits: Limits,
     /// The directory below which all segments are.
     base: PathBuf,
+    /// Those that they were in at the last look.
+    directories: BTreeSet<PathBuf>,
     finder: Finder,
     /// The recorder ends, and waits for this.
     stop: Arc<AtomicBool>,
@@ -208,8 +211,8 @@ impl Work {
         // The note of it may come a moment later than the first look.
         let unsettled = std::mem::replace(&mut self.was_set, was_set) || was_set;
         let journals = self.finder.find((current, identity), unsettled);
-        let held = hold::look(&self.base, journals.closed.iter().map(|own| own.path.as_path())).err();
-        let is_held = self.say(held.map(|held| held.to_string()));
+        self.directories.clone_from(&journals.directories);
+        let is_held = self.is_held();
         let (doomed, is_urgent) = if is_held { Default::default() } else { self.doomed(&journals, current, unsettled) };
         let is_first = std::mem::take(&mut self.first);
         if is_first && let Some(left) = self.finder.left_behind() {
@@ -219,6 +222,12 @@ impl Work {
         let goes = |told: &Retirement| doomed.iter().any(|doomed| doomed.is(told));
         let kept = survivors.into_iter().filter(|told| !goes(told)).collect();
         Report::Looked { doomed, is_urgent, kept }
+    }
+
+    /// Whether somebody has put a file there that keeps segments from being removed.
+    fn is_held(&mut self) -> bool {
+        let held = hold::look(&self.base, self.directories.iter().map(PathBuf::as_path)).err();
+        self.say(held.map(|held| held.to_string()))
     }
 
     /// Says once what keeps segments from being removed, and that it does so no more. Returns whether something does.
@@ -236,7 +245,7 @@ impl Work {
     /// What is to go, the oldest first, and whether more is to go as soon as that is done. `unsettled`: the clock was set just now, and what
     /// segments say of that comes a moment later.
     fn doomed(&mut self, journals: &Journals, current: &Path, unsettled: bool) -> (Vec<Doomed>, bool) {
-        let Journals { closed: segments, written } = journals;
+        let Journals { closed: segments, written, .. } = journals;
         let now = Moment { wall: clock::now(), steady: clock::steady() };
         let current_bytes = current.metadata().map_or(0, |metadata| metadata.len());
         self.warn_of_size(current, current_bytes);
@@ -261,7 +270,7 @@ impl Work {
         let limits = Limits { max_age, min_free, ..self.limits };
         let demanded = due(&Limits { max_age: None, ..limits }, &candidates, &room).len();
         let due = due(&limits, &candidates, &room);
-        let Share { count, is_urgent } = self.pace.share(&limits, due.len(), demanded, segments.len());
+        let Share { count, is_urgent } = self.pace.share(&limits, due.len(), demanded, segments.len(), now.steady);
         let doomed: Vec<_> = free.into_iter().zip(due).take(count).collect();
         let goes = |own: &Own| doomed.iter().any(|(doomed, _)| doomed.path == own.path);
         let stay = segments.iter().filter(|own| !goes(own)).map(|own| own.past.netns);
@@ -300,10 +309,9 @@ impl Work {
         let place = doomed.first().map(|doomed| doomed.path.clone()).unwrap_or_default();
         let before = free_bytes(&place);
         for doomed in doomed {
-            // Someone may have put it there since.
-            let held = hold::look(&self.base, [doomed.path.as_path()]).err();
+            // Someone may have put it there since, or made room.
             let stops = self.stop.load(Ordering::Relaxed);
-            if stops || noted.is_err() || self.say(held.map(|held| held.to_string())) {
+            if stops || noted.is_err() || self.is_held() || self.is_spared(&doomed) {
                 removed.kept.push(doomed.told);
                 continue;
             }
@@ -317,6 +325,7 @@ impl Work {
                     self.stuck.insert(doomed.path);
                     removed.kept.push(doomed.told);
                     removed.failed += 1;
+                    self.pace.give_back();
                 }
             }
         }
@@ -324,6 +333,12 @@ impl Work {
             self.room.unlinked(clock::steady(), removed.bytes, before, after);
         }
         Report::Removed(removed)
+    }
+
+    /// Whether it was to make room that there is by now: other recorders on the file system, with the same limit, remove theirs.
+    fn is_spared(&self, doomed: &Doomed) -> bool {
+        let is_enough = |(limit, free)| free >= limit;
+        doomed.why == Why::Free && self.limits.min_free.zip(free_bytes(&doomed.path)).is_some_and(is_enough)
     }
 
     /// Says once of a file that it cannot be removed.
@@ -362,3 +377,6 @@ fn recorded(segments: &[Own], now: u64) -> u64 {
 fn free_bytes(path: &Path) -> Option<u64> {
     statvfs(file::directory_of(path)).ok().as_ref().map(files::free_bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The recorder's own segments: found by the pattern, told from others by their headers.
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::super::predecessor::{self, Found, Origin, Past, Unreadable};
 use super::begun::{Link, begun, set_by};
 use super::beside::Beside;
 use super::left::{self, LeftBehind};
-use crate::file::{self, Identity};
+use crate::file::{self, Identity, directory_of};
 
 /// A segment that this recorder, or one before it here, has closed or was cut off in.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub(super) struct Journals {
     pub(super) closed: Vec<Own>,
     /// The one that the recorder writes of its own network namespace is not among them.
     pub(super) written: Vec<Written>,
+    /// Whatever is in these, the one that the recorder writes included, or would be begun in them now.
+    pub(super) directories: BTreeSet<PathBuf>,
 }
 
 /// What is known of a file as long as these stay as they are.
@@ -94,12 +96,14 @@ impl Finder {
     pub(super) fn find(&mut self, current: (&Path, Option<Identity>), clock_was_set: bool) -> Journals {
         let (mut before, mut beside) = (std::mem::take(&mut self.known), std::mem::take(&mut self.beside));
         let mut found = Journals::default();
+        found.directories.extend([directory_of(current.0).to_path_buf(), self.pattern.directory(clock::now())]);
         let mut current_one = None;
         for path in self.candidates() {
             if self.stop.load(Ordering::Relaxed) {
                 return Journals::default();
             }
             let Some(version) = Version::at(&path) else { continue };
+            found.directories.insert(directory_of(&path).to_path_buf());
             if path == current.0 || Some(version.identity) == current.1 {
                 current_one = self.written(path, version.bytes);
                 continue;

@@ -68,6 +68,19 @@ pub(super) fn wait_for_sample(namespace: &Namespace, address: SocketAddr, name: 
 }
 
 #[test]
+fn the_room_is_told_also_while_the_directory_of_the_moment_is_not_there() {
+    let (namespace, directory) = (Namespace::new("metrics-room"), TempDir::new().unwrap());
+    // The name of a year without one: no test runs into the next.
+    let year = directory.path().join("20");
+    std::fs::create_dir(&year).unwrap();
+    let mut recorder = Recorder::start_in(directory, &namespace, "%C/ct.%s", &["--metrics", "127.0.0.1:0"]);
+    std::fs::rename(&year, recorder.directory().join("aside")).unwrap();
+    let page = page(&namespace, address(&recorder));
+    assert!(samples(&page)["ctrecorder_disk_free_bytes"] > 0.0, "{page}");
+    recorder.stop();
+}
+
+#[test]
 fn the_metrics_are_what_was_recorded_and_promtool_finds_no_fault_in_them() {
     let namespace = Namespace::new("metrics");
     let arguments = ["--metrics", "127.0.0.1:0", "-B", "70000", "-U", "nobody", "-G", "root"];

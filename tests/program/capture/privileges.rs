@@ -71,6 +71,7 @@ fn a_group_alone_may_be_changed() {
     let mut recorder = Recorder::start(&namespace, "ct", &["-G", "nogroup"]);
     assert_eq!(status_line(recorder.id(), "Gid:"), [group.to_string().as_str(); 4].join(" "));
     assert_eq!(status_line(recorder.id(), "Uid:"), "0 0 0 0");
+    assert!(recorder.log().contains("recording as root"), "{}", recorder.log());
     make_flows(&namespace, 0..2, true);
     recorder.stop();
     assert_eq!(recorder.list().len(), 4);

@@ -100,12 +100,10 @@ fn a_limit_that_would_take_nearly_everything_takes_it_slowly_and_says_so() {
         log.contains("files are older than --max-age allows: they go slowly, 1 a minute; a file named HOLD"),
         "{log}"
     );
-    recorder.begin_new_segment();
-    recorder.wait_until_removed(2);
     recorder.stop();
     let gone = old.iter().take_while(|path| !path.exists()).count();
-    // One for each look: there was a look for each segment that was begun, and one a minute.
-    assert!((2..10).contains(&gone), "{gone}: {}", recorder.log());
+    // One a minute: the test takes a few at most.
+    assert!((1..10).contains(&gone), "{gone}: {}", recorder.log());
     assert!(old[gone..].iter().all(|path| path.exists()), "the oldest go first");
     assert_eq!(recorder.log().matches("they go slowly").count(), 1, "{}", recorder.log());
 }

@@ -27,12 +27,12 @@ fn status_line(task: &Path, name: &str) -> String {
 fn every_thread_has_one_capability_and_a_filter_and_no_way_back() {
     let namespace = Namespace::new("threads");
     let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
-    // The thread that syncs is started now.
+    // That which drains, that which writes, that which says it; and that which syncs is started now.
     recorder.outlive_first_second();
     recorder.signal(Signal::SIGHUP);
     recorder.wait_for_segments(2);
     let tasks = || fs::read_dir(format!("/proc/{}/task", recorder.id())).unwrap().map(|task| task.unwrap().path());
-    wait_until("three threads", || tasks().count() == 3);
+    wait_until("four threads", || tasks().count() == 4);
     for task in tasks() {
         for (name, value) in [
             ("CapPrm:", "0000000000001000"),
@@ -177,14 +177,17 @@ fn root_is_refused_a_directory_that_only_its_powers_would_open_before_anything_i
     let (namespace, directory) = (Namespace::new("powers"), TempDir::new().unwrap());
     let nobody = User::from_name("nobody").unwrap().expect("Debian has a user nobody");
     chown(directory.path(), Some(nobody.uid.as_raw()), None).unwrap();
-    let mut command = ctrecorder();
-    command.args(["-C", "-F", "-f"]).arg(directory.path().join("ct"));
-    let refused = namespace.enter(|| answer(&mut command));
-    assert_eq!(refused.status, 5);
-    for words in ["belongs to another user", "--user", "chown", "--no-sandbox"] {
-        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    // Whoever becomes root by name, or of another group, is as powerless.
+    for whom in [&[][..], &["-U", "root"], &["-G", "games"]] {
+        let mut command = ctrecorder();
+        command.args(["-C", "-F", "-f"]).arg(directory.path().join("ct")).args(whom);
+        let refused = namespace.enter(|| answer(&mut command));
+        assert_eq!(refused.status, 5, "{whom:?}");
+        for words in ["belongs to another user", "--user", "chown", "--no-sandbox"] {
+            assert!(refused.stderr.contains(words), "{whom:?}: {}", refused.stderr);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     let doctor = answer(ctrecorder().args(["doctor", "-f"]).arg(directory.path().join("ct")));
     assert!(doctor.stdout.contains("may not create files there"), "{}", doctor.stdout);
     let mut recorder = Recorder::start_in(directory, &namespace, "ct", &["--no-sandbox"]);

@@ -83,8 +83,8 @@ fn hear(manager: &UnixDatagram) -> Option<String> {
 fn the_service_manager_is_told_of_the_start_of_reloads_and_of_the_end() {
     let mut service = Service::start();
     service.await_word("READY=1");
-    // What was recorded when that was said is there.
-    assert!(service.recorder.log().contains("flows are alive"), "{}", service.recorder.log());
+    // What was recorded when that was said is there, and what was logged is on its way.
+    wait_until("that to be logged", || service.recorder.log().contains("flows are alive"));
     let [first] = service.recorder.segments().try_into().unwrap();
 
     make_flows(&service.namespace, 0..7, false);

@@ -17,6 +17,6 @@ pub use conntrack::{Conntrack, Event, Happening};
 pub use flow::{Flow, Tuple};
 pub use hosts::Family;
 pub use namespace::Namespace;
-pub use process::Process;
+pub use process::{Process, listens_to_events};
 pub use router::Lab;
 pub use wait::{wait_for, wait_until};
