@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ctrecorder_format::header::family_bit;
-use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom};
+use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom, digest_of};
 
 use super::{Journal, Member, Shown, Source, Version};
 
@@ -112,7 +112,7 @@ impl Journal {
     /// The journal without files of flows beside what they were made from, and the other way round.
     fn without_sources(mut self, told: &mut impl FnMut(Repeats)) -> Self {
         let facts: Vec<_> = self.files.iter().map(|file| file.open().ok().and_then(|file| Facts::of(&file))).collect();
-        let repeated = repeated(&facts);
+        let repeated = repeated(&self.files, &facts);
         for beside in [Beside::Sources, Beside::Squeezed] {
             let files = self.files.iter().zip(&facts).zip(&repeated).filter(|((_, facts), repeated)| {
                 **repeated
@@ -234,33 +234,58 @@ impl Facts {
 }
 
 /// Which of the files tell only of what others tell of.
-fn repeated(files: &[Option<Facts>]) -> Vec<bool> {
-    let known = files.iter().enumerate().filter_map(|(place, facts)| Some((place, facts.as_ref()?)));
+fn repeated(files: &[Member], facts: &[Option<Facts>]) -> Vec<bool> {
+    let known = facts.iter().enumerate().filter_map(|(place, facts)| Some((place, facts.as_ref()?)));
+    let mut contents = Contents::of(files);
     let mut places: HashMap<_, Vec<usize>> = HashMap::new();
     for (place, facts) in known.clone() {
         places.entry(key(&facts.own)).or_default().push(place);
     }
-    let mut repeated = vec![false; files.len()];
+    let mut repeated = vec![false; facts.len()];
     let mut in_part = Vec::new();
     for (place, facts) in known.filter(|(_, facts)| !facts.made_from.is_empty()) {
-        let sources = facts.made_from.iter().map(|source| places.get(&key(source)).map_or(&[][..], Vec::as_slice));
-        if sources.clone().all(|places| !places.is_empty()) {
+        let mut there = |source: &MadeFrom| -> Vec<usize> {
+            let places = places.get(&key(source)).into_iter().flatten().copied();
+            places.filter(|place| contents.may_be(*place, source)).collect()
+        };
+        let sources: Vec<_> = facts.made_from.iter().map(&mut there).collect();
+        if sources.iter().all(|places| !places.is_empty()) {
             repeated[place] = true;
         } else {
-            in_part.extend(sources.flatten().map(|source| (*source, facts)));
+            in_part.extend(sources.into_iter().flatten().map(|source| (source, facts)));
         }
     }
     for (source, made) in in_part {
-        if files.get(source).is_some_and(|facts| facts.as_ref().is_some_and(|facts| facts.is_wholly_in(made))) {
+        if facts.get(source).is_some_and(|facts| facts.as_ref().is_some_and(|facts| facts.is_wholly_in(made))) {
             repeated[source] = true;
         }
     }
     repeated
 }
 
-/// What tells one file from others: its digest, or where it has none, whose it is, and its length.
+/// The digests of the bytes of files, of those for which somebody asks.
+struct Contents<'f> {
+    files: &'f [Member],
+    known: HashMap<usize, Option<Digest>>,
+}
+
+impl<'f> Contents<'f> {
+    fn of(files: &'f [Member]) -> Self {
+        Self { files, known: HashMap::new() }
+    }
+
+    /// Whether the file at this place, which has the key of a source, is that source: of one without a footer only its bytes tell,
+    /// if the source says what they were.
+    fn may_be(&mut self, place: usize, source: &MadeFrom) -> bool {
+        let Some(content) = source.content() else { return true };
+        let digest = || Some(digest_of(self.files.get(place)?.open().ok()?.bytes()));
+        *self.known.entry(place).or_insert_with(digest) == Some(content)
+    }
+}
+
+/// What tells one file from others: its digest, or where it has none, whose it is, and its length. See [`Contents::may_be`].
 fn key(file: &MadeFrom) -> MadeFrom {
-    let mut key = *file;
+    let mut key = file.without_content();
     if key.digest().is_some() {
         key.length = 0.into();
     }

@@ -50,7 +50,10 @@ impl Plan {
                 let mut own = Reading::default();
                 // Damage is told when the records are read.
                 own.add(&source, &version, Look::Heads, &mut |_| ());
-                let plan = Self::for_file(&version, source.length());
+                let mut plan = Self::for_file(&version, source.length());
+                for made_from in plan.made_from.iter_mut().flatten() {
+                    *made_from = made_from.of_bytes(source.bytes());
+                }
                 let recordings = Recordings::of(&plan.header, &own);
                 reading.join(own);
                 Ok(Self { recordings, ..plan })
@@ -70,7 +73,8 @@ impl Plan {
         }
     }
 
-    /// What the output of one file, of so many bytes, says of itself.
+    /// What the output of one file, of so many bytes, says of itself; of a file without a footer, the digest of its bytes is not
+    /// taken.
     pub(in crate::cli) fn for_file(version: &Version<'_>, length: u64) -> Self {
         let (header, legacy, made_from) = match version {
             Version::Two(file) => {
