@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ctrecorder_format::header::family_bit;
 use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom, digest_of};
 
+use super::archived::{self, Archived, digest_of_hex};
 use super::{Journal, Member, Shown, Source, Version};
 
 /// Files that tell of the same. It says so in one line.
@@ -38,7 +39,7 @@ pub enum Beside {
     Copy,
     /// What it was made from.
     Sources,
-    /// What was made from it.
+    /// What was squeezed from it.
     Squeezed,
 }
 
@@ -70,7 +71,7 @@ impl Repeats {
 impl Journal {
     /// The journal without files that only tell of what others in it tell of. Of copies one is read. A segment of flows is passed over if
     /// all that it was made from is there, for events know more; what a segment of flows was made from is, if not all of that is there,
-    /// and the segment has all of it. That is told to `told`.
+    /// and the segment has all of it. An archive is passed over if all that it was made from is there. That is told to `told`.
     ///
     /// Of the segments of flows that are left it is known from here on whether what they leave open is told by a later one.
     pub fn told_once(mut self, mut told: impl FnMut(Repeats)) -> Self {
@@ -81,6 +82,9 @@ impl Journal {
             Repeats::passed_over(paths.iter().map(PathBuf::as_path), Beside::Copy).into_iter().for_each(&mut told);
         };
         self = self.without_copies(passed_over);
+        if self.files.iter().any(Member::is_archive) {
+            self = self.without_archived(&mut told);
+        }
         if self.files.iter().any(Member::is_of_flows) {
             self = self.without_sources(&mut told);
         }
@@ -107,6 +111,23 @@ impl Journal {
             }
         }
         None
+    }
+
+    /// The journal without archives beside all that they were made from.
+    fn without_archived(mut self, told: &mut impl FnMut(Repeats)) -> Self {
+        let archives: Vec<_> =
+            self.files.iter().map(|file| file.open().ok().and_then(|file| Archived::of(&file))).collect();
+        let facts = self.files.iter().filter_map(|file| Facts::of(&file.open().ok()?));
+        let digests: HashSet<_> = facts.filter_map(|facts| facts.own.digest()).collect();
+        let known: Vec<_> = archives.iter().flatten().collect();
+        let mut needless = archived::are_needless(&known, &digests).into_iter();
+        let needless: Vec<_> =
+            archives.iter().map(|archive| archive.is_some() && needless.next().unwrap_or(false)).collect();
+        let files = self.files.iter().zip(&needless).filter(|(_, needless)| **needless);
+        Repeats::passed_over(files.map(|(file, _)| file.path()), Beside::Sources).into_iter().for_each(&mut *told);
+        let mut places = needless.iter();
+        self.files.retain(|_| places.next() != Some(&true));
+        self
     }
 
     /// The journal without files of flows beside what they were made from, and the other way round.
@@ -164,18 +185,6 @@ impl Origin {
     }
 }
 
-/// The digest that these hexadecimal digits are.
-fn digest_of_hex(text: &str) -> Option<Digest> {
-    let mut digest = Digest::default();
-    if text.len() != 2 * digest.len() {
-        return None;
-    }
-    for (place, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
-    }
-    Some(digest)
-}
-
 /// What a file tells of itself.
 struct Facts {
     /// What it is called where something was made from it.
@@ -221,11 +230,18 @@ impl Facts {
     /// Whether a segment that was made from this file has all that is in it.
     fn is_wholly_in(&self, made: &Self) -> bool {
         let Recorded::As(made) = &made.recorded else { return false };
+        self.recorded.is_wholly_in(made)
+    }
+}
+
+impl Recorded {
+    /// Whether what was made from it, and has this header, has all of it.
+    fn is_wholly_in(&self, made: &Header) -> bool {
         // That other files recorded less says nothing of this one.
         let filters = made.filters.strip_suffix(UNEVEN).unwrap_or(&made.filters).trim_end_matches("; ");
-        let (families, protocols, own_filters) = match &self.recorded {
-            Recorded::As(own) => (own.families, own.protocols.as_slice(), own.filters.as_str()),
-            Recorded::Version2(protocol) => (family_bit(Family::Ipv4), std::slice::from_ref(protocol), ""),
+        let (families, protocols, own_filters) = match self {
+            Self::As(own) => (own.families, own.protocols.as_slice(), own.filters.as_str()),
+            Self::Version2(protocol) => (family_bit(Family::Ipv4), std::slice::from_ref(protocol), ""),
         };
         let has = |protocol| made.protocols.contains(protocol);
         let has_all = made.protocols.is_empty() || (!protocols.is_empty() && protocols.iter().all(has));

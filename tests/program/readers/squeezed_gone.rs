@@ -115,7 +115,7 @@ fn inputs_that_are_symbolic_links_are_not_removed() {
     fs::create_dir(&links).unwrap();
     let names: Vec<_> = files(&place.path("journal")).into_keys().collect();
     names.iter().for_each(|name| symlink(place.path("journal").join(name), links.join(name)).unwrap());
-    let squeezed = place.squeeze("sq", &["--remove"], &[links.clone()]);
+    let squeezed = place.squeeze("sq", &["--remove"], std::slice::from_ref(&links));
     assert_eq!(squeezed.status, 5);
     assert!(squeezed.stderr.contains("/00.ct: not removed: it is a symbolic link: "), "{}", squeezed.stderr);
     assert!(squeezed.stderr.ends_with(", 0 inputs removed\n"), "{}", squeezed.stderr);
