@@ -73,7 +73,7 @@ fn a_damaged_output_with_which_another_one_goes_on_is_told_and_no_obstacle() {
 #[test]
 fn nothing_is_made_behind_a_damaged_output_that_may_be_the_last() {
     let place = squeezed_in_part(Version::Three);
-    for left in files(&place.path("journal")).into_keys().filter(|name| *name <= "05.ct".to_owned()) {
+    for left in files(&place.path("journal")).into_keys().filter(|name| name.as_str() <= "05.ct") {
         fs::remove_file(place.path("journal").join(left)).unwrap();
     }
     damage_header(&place, "05.ct");
