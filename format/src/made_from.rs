@@ -13,7 +13,7 @@ pub(crate) const IN_A_BLOCK: usize = 8192;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct MadeFrom {
-    /// The digest that its footer tells; zeros if it has no footer.
+    /// The digest that its footer tells; if it has no footer, that of all its bytes, or zeros if nobody took it.
     pub digest: Digest,
     /// See [`Header::boot_id`]; zeros of a file of version 2.
     pub boot_id: [u8; 16],
@@ -58,9 +58,30 @@ impl MadeFrom {
         }
     }
 
-    /// The digest, if it is known.
+    /// The same of a file with these bytes: without a footer, only they tell whether another file is the same.
+    #[must_use]
+    pub fn of_bytes(self, bytes: &[u8]) -> Self {
+        if self.has_footer() { self } else { Self { digest: crate::digest_of(bytes), ..self } }
+    }
+
+    /// The same without what [`MadeFrom::of_bytes`] adds, for which all of a file is read.
+    #[must_use]
+    pub fn without_content(self) -> Self {
+        if self.has_footer() { self } else { Self { digest: Digest::default(), ..self } }
+    }
+
+    fn has_footer(&self) -> bool {
+        self.closing.get() != 0
+    }
+
+    /// The digest of its footer, if it has one.
     pub fn digest(&self) -> Option<Digest> {
-        (self.digest != Digest::default()).then_some(self.digest)
+        (self.has_footer() && self.digest != Digest::default()).then_some(self.digest)
+    }
+
+    /// The digest of all its bytes, if it has no footer and that is known.
+    pub fn content(&self) -> Option<Digest> {
+        (!self.has_footer() && self.digest != Digest::default()).then_some(self.digest)
     }
 
     /// Why it was closed; `None` if it has no footer, or for a reason of a later version.

@@ -89,6 +89,13 @@ pub struct SourceFile {
     pub digest: Option<String>,
 }
 
+impl SourceFile {
+    /// If it holds the flows that an export left open, what the names of the files of that export begin with.
+    pub fn open_of(&self) -> Option<&str> {
+        self.name.strip_suffix("open.parquet").filter(|export| export.ends_with('-'))
+    }
+}
+
 /// A note of the journal (docs/format.md, "Notes").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoteText {

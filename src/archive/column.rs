@@ -11,6 +11,7 @@ use parquet::file::page_index::index_reader::{decode_column_index, decode_offset
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::page;
 use super::read::Group;
 
 /// Values, and for each row whether it has one.
@@ -37,6 +38,7 @@ impl Group<'_> {
         // Whoever wants all of a column needs not know where its pages are.
         let is_whole = matches!(rows, [all] if *all == (0..self.rows()));
         let pages = if is_whole { None } else { Some(self.pages(column)?) };
+        page::check(self.bytes, metadata, pages.as_deref(), rows, self.rows())?;
         let reader = SerializedPageReader::new(Arc::new(self.bytes.clone()), metadata, self.rows(), pages)?;
         let descriptor = metadata.column_descr_ptr();
         let is_optional = descriptor.max_def_level() > 0;

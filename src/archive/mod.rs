@@ -10,6 +10,7 @@
 //! | `read`, `places` | opens one, and looks at whether it may be what it says |
 //! | `quiet` | catches what nonsense does to others' code |
 //! | `rows`, `column` | reads rows |
+//! | `page` | looks at what pages unpack to |
 //! | `seek`, `bloom` | finds the rows that may have what is sought |
 //!
 //! A group of rows is sorted by public endpoint. Without the feature `archive` there is no Parquet, and `left_out` says so.
@@ -29,6 +30,8 @@ mod column;
 mod keys;
 #[cfg(not(feature = "archive"))]
 mod left_out;
+#[cfg(feature = "archive")]
+mod page;
 #[cfg(feature = "archive")]
 mod places;
 #[cfg(feature = "archive")]

@@ -231,6 +231,29 @@ fn a_footer_that_says_what_cannot_be_is_refused() {
     }
 }
 
+/// Whoever makes room for what a page says that it unpacks to may have none left.
+#[test]
+fn a_page_that_says_that_it_unpacks_to_gigabytes_is_not_unpacked() {
+    use super::bytes::Checked;
+    use parquet::data_type::Int64Type;
+    // A page of 25 values, 2^31 - 1 bytes of them, in 4 bytes.
+    let page = [
+        &[0x15, 0, 0x15, 0xfe, 0xff, 0xff, 0xff, 0xf, 0x15, 8, 0x2c, 0x15, 50, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0][..],
+        b"zstd",
+    ];
+    let page = page.concat();
+    let metadata = super::read::metadata(&sample()).unwrap();
+    let column = super::schema::place("start");
+    let group = with_column(&metadata.row_groups()[0], column, |column| {
+        column.set_data_page_offset(0).set_dictionary_page_offset(None).set_total_compressed_size(page.len() as i64)
+    });
+    let bytes = Checked::new(page.into(), 0);
+    let read = super::read::Group { bytes: &bytes, metadata: &group };
+    let rows = 0..read.rows();
+    let refused = read.values::<Int64Type>(column, std::slice::from_ref(&rows)).err().unwrap().to_string();
+    assert!(refused.contains("unpacks to more than its rows can take"), "{refused}");
+}
+
 /// DuckDB before version 2 reads byte streams of numbers with a fraction only.
 #[test]
 fn no_column_is_encoded_in_a_way_that_common_engines_do_not_know() {

@@ -23,6 +23,11 @@ impl OfNetns {
         }
     }
 
+    /// Whether only files of one network namespace are wanted.
+    pub(super) fn is_chosen(self) -> bool {
+        self.netns.is_some()
+    }
+
     /// Whether the files of another network namespace than the recorder's own are wanted, and no others.
     pub(super) fn is_another(self) -> bool {
         matches!(self.netns, Some(Netns::Id(_)))

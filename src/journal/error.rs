@@ -17,7 +17,6 @@ pub struct Error {
     /// The file or directory.
     pub path: PathBuf,
     /// What is the matter with it.
-    #[source]
     pub reason: Reason,
 }
 
@@ -25,7 +24,7 @@ pub struct Error {
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
     /// The operating system does not give it out.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// It is a directory without a file of any version.
     #[error("no segments in this directory")]
@@ -34,13 +33,13 @@ pub enum Reason {
     #[error("neither a file nor a pipe")]
     Device,
     /// It is no file that this program reads.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] Refusal),
     /// It is a file of version 2 whose header makes no sense, or of version 1.
     #[error("offset {at}: {0}", at = offset_of(.0))]
     Legacy(#[from] HeaderError),
     /// It is in Parquet, and not read as an archive.
-    #[error("{0}")]
+    #[error(transparent)]
     Archive(#[from] archive::Refusal),
 }
 
@@ -119,6 +118,15 @@ impl fmt::Display for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// With its causes, as whoever tells of a failure prints it.
+    #[test]
+    fn why_is_said_once() {
+        let absent = Error::at(Path::new("a"))(io::Error::from_raw_os_error(2));
+        assert_eq!(format!("{:#}", anyhow::Error::from(absent)), "a: No such file or directory (os error 2)");
+        let cut = Error::at(Path::new("b"))(archive::Refusal::CutOff);
+        assert_eq!(format!("{:#}", anyhow::Error::from(cut)), "b: an archive that is cut off: it has no footer");
+    }
 
     #[test]
     fn a_name_plays_no_tricks_on_a_terminal() {

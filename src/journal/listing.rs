@@ -33,6 +33,8 @@ pub struct Member {
     held: Option<Arc<[u8]>>,
     /// Whether it is a segment of flows; `None`: nobody has looked yet.
     is_of_flows: Option<bool>,
+    /// Whether it is a file of an archive, likewise.
+    is_archive: Option<bool>,
     /// It is a segment of flows, and another one goes on with what it leaves open: see [`Journal::told_once`].
     pub(super) is_gone_on_with: bool,
 }
@@ -110,7 +112,14 @@ impl Journal {
 
 impl Member {
     fn new(path: &Path, length: u64) -> Self {
-        Self { path: path.to_path_buf(), length, held: None, is_of_flows: None, is_gone_on_with: false }
+        Self {
+            path: path.to_path_buf(),
+            length,
+            held: None,
+            is_of_flows: None,
+            is_archive: None,
+            is_gone_on_with: false,
+        }
     }
 
     /// Whether it is a segment of flows.
@@ -122,7 +131,12 @@ impl Member {
 
     /// Whether it was made from others: a segment of flows or an archive.
     pub(super) fn is_made(&self) -> bool {
-        self.is_of_flows() || self.open().is_ok_and(|source| source.bytes().starts_with(&MAGIC))
+        self.is_of_flows() || self.is_archive()
+    }
+
+    /// Whether it is a file of an archive, by how it begins.
+    pub(super) fn is_archive(&self) -> bool {
+        self.is_archive.unwrap_or_else(|| self.open().is_ok_and(|source| source.bytes().starts_with(&MAGIC)))
     }
 
     /// The path, as it was given or found.
@@ -276,7 +290,12 @@ impl Found<Member> {
     fn at(path: &Path) -> Result<Self, Error> {
         let source = Source::open(path)?;
         let version = source.parse_front()?;
-        let file = Member { is_of_flows: Some(is_of_flows(&version)), ..Member::new(path, source.length()) };
+        let (is_of_flows, is_archive) = (is_of_flows(&version), matches!(version, Version::Archive(_)));
+        let file = Member {
+            is_of_flows: Some(is_of_flows),
+            is_archive: Some(is_archive),
+            ..Member::new(path, source.length())
+        };
         Ok(Found::new(file, path, &version))
     }
 }

@@ -4,6 +4,7 @@
 //! goes on with that as files grow, and [`Examiner`] says of
 //! each file whether it is as it was written. Files are mapped, never loaded; memory does not grow with the journal.
 
+mod archived;
 mod chain;
 mod copies;
 mod count;

@@ -105,6 +105,19 @@ impl Journal {
         places.into_values().map(|places| self.only(places)).collect()
     }
 
+    /// The files that should tell of which network namespace they are, and do not, for their headers are damaged.
+    pub fn headless(&self) -> Self {
+        let is_headless = |place: &usize| matches!(self.files().get(*place).map(number), Some(Ok(None)));
+        self.only((0..self.files().len()).filter(is_headless))
+    }
+
+    /// The files of this one, and of another one behind them.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.files.extend(others.files);
+        self
+    }
+
     /// Whether any of the files was recorded in another network namespace than the recorder's own.
     pub fn has_netns(&self) -> bool {
         let has_id = |number: u64| ctrecorder_format::header::split(number).1.is_some();

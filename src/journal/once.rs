@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ctrecorder_format::header::family_bit;
-use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom};
+use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom, digest_of};
 
+use super::archived::{self, Archived, digest_of_hex};
 use super::{Journal, Member, Shown, Source, Version};
 
 /// Files that tell of the same. It says so in one line.
@@ -38,7 +39,7 @@ pub enum Beside {
     Copy,
     /// What it was made from.
     Sources,
-    /// What was made from it.
+    /// What was squeezed from it.
     Squeezed,
 }
 
@@ -70,7 +71,7 @@ impl Repeats {
 impl Journal {
     /// The journal without files that only tell of what others in it tell of. Of copies one is read. A segment of flows is passed over if
     /// all that it was made from is there, for events know more; what a segment of flows was made from is, if not all of that is there,
-    /// and the segment has all of it. That is told to `told`.
+    /// and the segment has all of it. An archive is passed over if all that it was made from is there. That is told to `told`.
     ///
     /// Of the segments of flows that are left it is known from here on whether what they leave open is told by a later one.
     pub fn told_once(mut self, mut told: impl FnMut(Repeats)) -> Self {
@@ -81,6 +82,9 @@ impl Journal {
             Repeats::passed_over(paths.iter().map(PathBuf::as_path), Beside::Copy).into_iter().for_each(&mut told);
         };
         self = self.without_copies(passed_over);
+        if self.files.iter().any(Member::is_archive) {
+            self = self.without_archived(&mut told);
+        }
         if self.files.iter().any(Member::is_of_flows) {
             self = self.without_sources(&mut told);
         }
@@ -109,10 +113,27 @@ impl Journal {
         None
     }
 
+    /// The journal without archives beside all that they were made from.
+    fn without_archived(mut self, told: &mut impl FnMut(Repeats)) -> Self {
+        let archives: Vec<_> =
+            self.files.iter().map(|file| file.open().ok().and_then(|file| Archived::of(&file))).collect();
+        let facts = self.files.iter().filter_map(|file| Facts::of(&file.open().ok()?));
+        let digests: HashSet<_> = facts.filter_map(|facts| facts.own.digest()).collect();
+        let known: Vec<_> = archives.iter().flatten().collect();
+        let mut needless = archived::are_needless(&known, &digests).into_iter();
+        let needless: Vec<_> =
+            archives.iter().map(|archive| archive.is_some() && needless.next().unwrap_or(false)).collect();
+        let files = self.files.iter().zip(&needless).filter(|(_, needless)| **needless);
+        Repeats::passed_over(files.map(|(file, _)| file.path()), Beside::Sources).into_iter().for_each(&mut *told);
+        let mut places = needless.iter();
+        self.files.retain(|_| places.next() != Some(&true));
+        self
+    }
+
     /// The journal without files of flows beside what they were made from, and the other way round.
     fn without_sources(mut self, told: &mut impl FnMut(Repeats)) -> Self {
         let facts: Vec<_> = self.files.iter().map(|file| file.open().ok().and_then(|file| Facts::of(&file))).collect();
-        let repeated = repeated(&facts);
+        let repeated = repeated(&self.files, &facts);
         for beside in [Beside::Sources, Beside::Squeezed] {
             let files = self.files.iter().zip(&facts).zip(&repeated).filter(|((_, facts), repeated)| {
                 **repeated
@@ -164,18 +185,6 @@ impl Origin {
     }
 }
 
-/// The digest that these hexadecimal digits are.
-fn digest_of_hex(text: &str) -> Option<Digest> {
-    let mut digest = Digest::default();
-    if text.len() != 2 * digest.len() {
-        return None;
-    }
-    for (place, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
-    }
-    Some(digest)
-}
-
 /// What a file tells of itself.
 struct Facts {
     /// What it is called where something was made from it.
@@ -221,11 +230,18 @@ impl Facts {
     /// Whether a segment that was made from this file has all that is in it.
     fn is_wholly_in(&self, made: &Self) -> bool {
         let Recorded::As(made) = &made.recorded else { return false };
+        self.recorded.is_wholly_in(made)
+    }
+}
+
+impl Recorded {
+    /// Whether what was made from it, and has this header, has all of it.
+    fn is_wholly_in(&self, made: &Header) -> bool {
         // That other files recorded less says nothing of this one.
         let filters = made.filters.strip_suffix(UNEVEN).unwrap_or(&made.filters).trim_end_matches("; ");
-        let (families, protocols, own_filters) = match &self.recorded {
-            Recorded::As(own) => (own.families, own.protocols.as_slice(), own.filters.as_str()),
-            Recorded::Version2(protocol) => (family_bit(Family::Ipv4), std::slice::from_ref(protocol), ""),
+        let (families, protocols, own_filters) = match self {
+            Self::As(own) => (own.families, own.protocols.as_slice(), own.filters.as_str()),
+            Self::Version2(protocol) => (family_bit(Family::Ipv4), std::slice::from_ref(protocol), ""),
         };
         let has = |protocol| made.protocols.contains(protocol);
         let has_all = made.protocols.is_empty() || (!protocols.is_empty() && protocols.iter().all(has));
@@ -234,33 +250,58 @@ impl Facts {
 }
 
 /// Which of the files tell only of what others tell of.
-fn repeated(files: &[Option<Facts>]) -> Vec<bool> {
-    let known = files.iter().enumerate().filter_map(|(place, facts)| Some((place, facts.as_ref()?)));
+fn repeated(files: &[Member], facts: &[Option<Facts>]) -> Vec<bool> {
+    let known = facts.iter().enumerate().filter_map(|(place, facts)| Some((place, facts.as_ref()?)));
+    let mut contents = Contents::of(files);
     let mut places: HashMap<_, Vec<usize>> = HashMap::new();
     for (place, facts) in known.clone() {
         places.entry(key(&facts.own)).or_default().push(place);
     }
-    let mut repeated = vec![false; files.len()];
+    let mut repeated = vec![false; facts.len()];
     let mut in_part = Vec::new();
     for (place, facts) in known.filter(|(_, facts)| !facts.made_from.is_empty()) {
-        let sources = facts.made_from.iter().map(|source| places.get(&key(source)).map_or(&[][..], Vec::as_slice));
-        if sources.clone().all(|places| !places.is_empty()) {
+        let mut there = |source: &MadeFrom| -> Vec<usize> {
+            let places = places.get(&key(source)).into_iter().flatten().copied();
+            places.filter(|place| contents.may_be(*place, source)).collect()
+        };
+        let sources: Vec<_> = facts.made_from.iter().map(&mut there).collect();
+        if sources.iter().all(|places| !places.is_empty()) {
             repeated[place] = true;
         } else {
-            in_part.extend(sources.flatten().map(|source| (*source, facts)));
+            in_part.extend(sources.into_iter().flatten().map(|source| (source, facts)));
         }
     }
     for (source, made) in in_part {
-        if files.get(source).is_some_and(|facts| facts.as_ref().is_some_and(|facts| facts.is_wholly_in(made))) {
+        if facts.get(source).is_some_and(|facts| facts.as_ref().is_some_and(|facts| facts.is_wholly_in(made))) {
             repeated[source] = true;
         }
     }
     repeated
 }
 
-/// What tells one file from others: its digest, or where it has none, whose it is, and its length.
+/// The digests of the bytes of files, of those for which somebody asks.
+struct Contents<'f> {
+    files: &'f [Member],
+    known: HashMap<usize, Option<Digest>>,
+}
+
+impl<'f> Contents<'f> {
+    fn of(files: &'f [Member]) -> Self {
+        Self { files, known: HashMap::new() }
+    }
+
+    /// Whether the file at this place, which has the key of a source, is that source: of one without a footer only its bytes tell,
+    /// if the source says what they were.
+    fn may_be(&mut self, place: usize, source: &MadeFrom) -> bool {
+        let Some(content) = source.content() else { return true };
+        let digest = || Some(digest_of(self.files.get(place)?.open().ok()?.bytes()));
+        *self.known.entry(place).or_insert_with(digest) == Some(content)
+    }
+}
+
+/// What tells one file from others: its digest, or where it has none, whose it is, and its length. See [`Contents::may_be`].
 fn key(file: &MadeFrom) -> MadeFrom {
-    let mut key = *file;
+    let mut key = file.without_content();
     if key.digest().is_some() {
         key.length = 0.into();
     }

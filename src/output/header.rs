@@ -65,7 +65,7 @@ pub fn v3<'s>(
         None => text.line("closed", UNKNOWN),
     }
     for source in made_from {
-        let digest = source.digest().map(|digest| hex(&digest));
+        let digest = source.digest().or_else(|| source.content()).map(|digest| hex(&digest));
         let number = (source.version.get() == header::VERSION).then_some(source.segment_number.get());
         let begun = times.text(source.recorder_started.get());
         let begun = if number.is_some() { format!("recorder_start {begun}") } else { format!("start {begun}") };

@@ -50,7 +50,10 @@ impl Plan {
         for file in journal.files() {
             let next = file.open().and_then(|source| {
                 let version = source.parse()?;
-                let (next, own) = Self::looked_at(&source, &version);
+                let (mut next, own) = Self::looked_at(&source, &version);
+                for made_from in next.made_from.iter_mut().flatten() {
+                    *made_from = made_from.of_bytes(source.bytes());
+                }
                 reading.join(own);
                 Ok(next)
             });
@@ -86,7 +89,8 @@ impl Plan {
         plan.narrowed(choice)
     }
 
-    /// What the output of one file, of so many bytes, says of itself.
+    /// What the output of one file, of so many bytes, says of itself; of a file without a footer, the digest of its bytes is not
+    /// taken.
     pub(in crate::cli) fn for_file(version: &Version<'_>, length: u64) -> Self {
         let (header, legacy, made_from) = match version {
             Version::Two(file) => {

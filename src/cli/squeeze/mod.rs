@@ -117,7 +117,10 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse(what));
     }
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
-    let journal = arguments.of_netns.of(journal, |error| failures.push(error))?;
+    // What does not tell of which network namespace it is may be of this one: then it ends what is made in a directory.
+    let headless =
+        if directory.is_some() && arguments.of_netns.is_chosen() { journal.headless() } else { Journal::default() };
+    let journal = arguments.of_netns.of(journal, |error| failures.push(error))?.and(headless);
     let journal = journal.told_once(|repeats| remarks.push(repeats.to_string()));
     let mut report = Report::new(journal.length(), true).in_zone(arguments.zone.zone());
     arguments.zone.tell(&report);

@@ -101,3 +101,30 @@ fn what_was_made_from_the_same_in_two_ways_is_told() {
         }
     }
 }
+
+/// An archive beside all that it was made from is passed over; beside a part of that, it is said that flows are there twice.
+#[test]
+fn of_a_journal_and_its_archive_each_flow_is_told_once() {
+    for options in [&["export", "--add", "-o"][..], &["export", "-o"], &["export", "--partition", "-o"]] {
+        let place = synthetic(Version::Three, Vec::new(), false);
+        let [journal, archive] = ["journal", "pq"].map(|name| place.path(name));
+        let whole = flows(&journal);
+        // The last one is none of the archive's.
+        let (name, bytes) = files(&journal).into_iter().next_back().unwrap();
+        fs::remove_file(journal.join(&name)).unwrap();
+        assert_eq!(with_both(options, [&archive, &journal]).status, 0);
+        fs::write(journal.join(&name), bytes).unwrap();
+        let listed = || with_both(&["list", "-sH"], [&journal, &archive]);
+        let one = listed();
+        assert!(one.stderr.contains(" passed over: what it was made from is there\n"), "{options:?}: {}", one.stderr);
+        assert!(!one.stderr.contains("twice"), "{}", one.stderr);
+        let mut lines: Vec<_> = one.stdout.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        same_lines(&lines, &whole);
+
+        fs::remove_file(journal.join("00.ct")).unwrap();
+        let both = listed();
+        assert!(both.stderr.contains(" tell of the same: flows are there twice\n"), "{}", both.stderr);
+        assert!(!both.stderr.contains("passed over"), "{}", both.stderr);
+    }
+}

@@ -23,6 +23,8 @@ mod squeezed_damage;
 mod squeezed_directory;
 mod squeezed_faults;
 mod squeezed_filter;
+mod squeezed_gone;
+mod squeezed_headless;
 mod squeezed_place;
 mod synthetic;
 mod test;

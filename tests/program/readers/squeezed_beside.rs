@@ -87,3 +87,31 @@ fn what_is_left_of_several_of_version_2_is_passed_over_likewise() {
     let listed = run(["list".as_ref(), "-sH".as_ref(), directory.path().as_os_str()]);
     assert!(listed.stderr.contains(&told), "{}", listed.stderr);
 }
+
+/// Begin and length may be the same of two files of the C program: it takes their bytes to tell one from the other.
+#[test]
+fn of_version_2_another_file_of_the_same_begin_and_length_is_not_what_it_was_made_from() {
+    let directory = TempDir::new().unwrap();
+    let input = directory.path().join("a.ct");
+    fs::copy(golden("tcp.ct"), &input).unwrap();
+    let output = directory.path().join("a.sq.ct");
+    assert_eq!(run(["squeeze".as_ref(), input.as_os_str()]), done_beside(&output));
+    let listed = || run(["list".as_ref(), "-sH".as_ref(), directory.path().as_os_str()]);
+    let one = listed();
+    assert!(one.stderr.contains("a.sq.ct passed over: what it was made from is there\n"), "{}", one.stderr);
+
+    let other = directory.path().join("b.ct");
+    let mut bytes = fs::read(&input).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&other, bytes).unwrap();
+    fs::remove_file(&input).unwrap();
+    let both = listed();
+    assert!(!both.stderr.contains("passed over"), "{}", both.stderr);
+    assert!(both.stdout.lines().count() > one.stdout.lines().count());
+    // The digest of its bytes is told.
+    let told = run(["header".as_ref(), output.as_os_str()]).stdout;
+    let digest = ctrecorder_format::digest_of(&fs::read(golden("tcp.ct")).unwrap());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(told.contains(&format!("digest {digest}\n")), "{told}");
+}

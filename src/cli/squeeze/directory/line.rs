@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use ctrecorder_format::{Header, MadeFrom};
+use ctrecorder_format::{Header, MadeFrom, header};
 
+use super::headless::{Ends, Headless};
 use crate::cli::Report;
 use crate::cli::flows::{Choice, Plan};
 use crate::journal::{Journal, Recorder, Shown, Source, Version};
@@ -14,6 +15,8 @@ use crate::journal::{Journal, Recorder, Shown, Source, Version};
 pub(super) struct Line {
     what: Recorded,
     pub(super) inputs: Vec<Input>,
+    /// The number of what ends it before its end, among inputs without a header.
+    is_ended_by: Option<usize>,
 }
 
 /// What was recorded, and on which machine; zeros if that is not known.
@@ -105,6 +108,13 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Whether it is a segment, of which one without a header may be another one.
+    pub(super) fn is_of_segment(&self) -> bool {
+        self.made_from.version.get() == header::VERSION
+    }
+}
+
 fn end(source: &Source, version: &Version<'_>) -> End {
     match version {
         _ if source.is_being_written() => End::BeingWritten,
@@ -115,34 +125,88 @@ fn end(source: &Source, version: &Version<'_>) -> End {
     }
 }
 
-impl Line {
-    /// The lines of a journal, in the order of their first inputs. What cannot be read is told.
-    pub(super) fn all(journal: Journal, directory: &Path, choice: &Choice, report: &mut Report) -> Vec<Self> {
-        let mut lines: Vec<Self> = Vec::new();
-        let mut names = std::collections::HashSet::new();
-        for journal in journal.by_time(|error| report.failure(error)).split() {
-            let path = journal.files().first().map(|file| file.path().to_path_buf()).unwrap_or_default();
-            let length = journal.length();
-            let (header, input) = match Input::look(journal, directory, choice) {
-                Ok(looked) if !names.insert(looked.1.output.clone()) => {
-                    report.failure(format_args!("{}: not squeezed: another input has this name", Shown(&path)));
-                    continue;
-                }
-                Ok(looked) => looked,
-                Err(error) => {
-                    report.failure(format_args!("{}: not squeezed: {error:#}", Shown(&path)));
-                    report.passed(length);
-                    continue;
+/// What becomes of a journal.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// In the order of their first inputs.
+    pub(super) lines: Vec<Line>,
+    /// Inputs whose headers are not whole yet.
+    pub(super) unbegun: Vec<PathBuf>,
+}
+
+impl Lines {
+    /// The lines of a journal. What cannot be read is told.
+    pub(super) fn of(journal: Journal, directory: &Path, choice: &Choice, report: &mut Report) -> Self {
+        let (inputs, headless) = look_at_all(journal, directory, choice, report);
+        let mut unbegun = Vec::new();
+        let mut ending = Vec::new();
+        for headless in headless {
+            let ends = headless.ends(&inputs);
+            if headless.waits(ends, &inputs) { unbegun.push(headless.path) } else { ending.push((headless, ends, 0)) }
+        }
+        let mut lines: Vec<Line> = Vec::new();
+        for (number, (header, input)) in inputs.into_iter().enumerate() {
+            let line = match lines.iter().position(|line| line.what.has(&header)) {
+                Some(line) => line,
+                None => {
+                    lines.push(Line { what: Recorded::by(&header), inputs: Vec::new(), is_ended_by: None });
+                    lines.len() - 1
                 }
             };
-            match lines.iter_mut().find(|line| line.what.has(&header)) {
-                Some(line) => line.add(input, header.machine),
-                None => lines.push(Self { what: Recorded::by(&header), inputs: vec![input] }),
+            let Some(line) = lines.get_mut(line) else { continue };
+            let ends_here = |ends: Ends| match ends {
+                Ends::Line(next) => next == number,
+                Ends::All(place) => place <= number && input.is_of_segment(),
+            };
+            line.is_ended_by = line.is_ended_by.or_else(|| ending.iter().position(|(_, ends, _)| ends_here(*ends)));
+            match line.is_ended_by.and_then(|ending_by| ending.get_mut(ending_by)) {
+                Some((.., behind)) => {
+                    *behind += 1;
+                    report.passed(input.journal.length());
+                }
+                None => line.add(input, header.machine),
             }
         }
-        lines
+        for (headless, _, behind) in ending {
+            report.failure(headless.told(behind));
+        }
+        lines.retain(|line| !line.inputs.is_empty());
+        Self { lines, unbegun }
     }
+}
 
+/// The inputs of a journal in the order of time, with their headers, and those without one. What cannot be read is told.
+fn look_at_all(
+    journal: Journal,
+    directory: &Path,
+    choice: &Choice,
+    report: &mut Report,
+) -> (Vec<(Header, Input)>, Vec<Headless>) {
+    let (mut inputs, mut headless) = (Vec::new(), Vec::new());
+    let mut names = std::collections::HashSet::new();
+    for journal in journal.by_time(|error| report.failure(error)).split() {
+        if let Some(found) = Headless::of(&journal, inputs.len()) {
+            headless.push(found);
+            report.passed(journal.length());
+            continue;
+        }
+        let path = journal.files().first().map(|file| file.path().to_path_buf()).unwrap_or_default();
+        let length = journal.length();
+        match Input::look(journal, directory, choice) {
+            Ok((_, input)) if !names.insert(input.output.clone()) => {
+                report.failure(format_args!("{}: not squeezed: another input has this name", Shown(&path)));
+            }
+            Ok(looked) => inputs.push(looked),
+            Err(error) => {
+                report.failure(format_args!("{}: not squeezed: {error:#}", Shown(&path)));
+                report.passed(length);
+            }
+        }
+    }
+    (inputs, headless)
+}
+
+impl Line {
     /// Adds the next input, which this machine recorded.
     fn add(&mut self, input: Input, machine: [u8; 16]) {
         if self.what.machine == [0; 16] {

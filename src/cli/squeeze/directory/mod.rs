@@ -7,10 +7,12 @@
 //! | part | what it does |
 //! |---|---|
 //! | `line` | which inputs go on with which, and which are complete |
+//! | `headless` | inputs that do not tell of which line they are |
 //! | `made` | what is in the directory already |
 //! | `open` | what an output left open |
 //! | `remove` | inputs that are not needed any more |
 
+mod headless;
 mod line;
 mod made;
 mod open;
@@ -31,8 +33,8 @@ use crate::cli::{Misuse, Report};
 use crate::file::{directory_of, sync_directory};
 use crate::journal::{Journal, SetBacks, Shown};
 use crate::query::coverage::{Gap, GapCause};
-use line::{Input, Line};
-use made::{Made, There};
+use line::{Input, Line, Lines};
+use made::{Made, Outputs, There};
 
 /// Whether a path that an output is to be written to is that of a directory: one that is there, or a name that says so.
 pub(super) fn is_directory(path: &Path) -> bool {
@@ -68,14 +70,16 @@ pub(super) fn squeeze(
         return Ok(());
     }
     let _lock = begin(directory).with_context(|| Shown(directory).to_string())?;
-    let mut work = Work { directory, how, report, counts: Counts::default() };
-    for mut line in Line::all(journal, directory, &how.choice, work.report) {
-        let incomplete = line.take_incomplete();
-        for input in &incomplete {
+    let Lines { lines, unbegun } = Lines::of(journal, directory, &how.choice, report);
+    let outputs = Outputs::of(directory);
+    outputs.tell_unreadable(&lines, report);
+    let mut work = Work { outputs, how, report, counts: Counts::default() };
+    unbegun.iter().for_each(|path| work.leave(path));
+    for mut line in lines {
+        for input in line.take_incomplete() {
             work.report.passed(input.journal.length());
-            work.report.line(format_args!("{}: left for another time: more may be written to it", Shown(&input.path)));
+            work.leave(&input.path);
         }
-        work.counts.incomplete += incomplete.len();
         let (done, failed) = work.line(&line);
         if remove {
             work.counts.removed += remove::inputs(line.inputs.iter().take(done), work.report);
@@ -132,16 +136,23 @@ struct Stopped {
 
 /// What is done with one line after the other.
 struct Work<'w> {
-    directory: &'w Path,
+    /// What is in the directory.
+    outputs: Outputs,
     how: &'w How,
     report: &'w mut Report,
     counts: Counts,
 }
 
 impl Work<'_> {
+    /// Leaves an input for another time.
+    fn leave(&mut self, path: &Path) {
+        self.report.line(format_args!("{}: left for another time: more may be written to it", Shown(path)));
+        self.counts.incomplete += 1;
+    }
+
     /// Makes the outputs of a line that are not there, in their order. How many inputs have theirs now, and why not all.
     fn line(&mut self, line: &Line) -> (usize, Result<(), Stopped>) {
-        let mut there = There::of(line, self.directory);
+        let mut there = There::of(line, &self.outputs);
         let mut before: Option<Made> = None;
         for (place, input) in line.inputs.iter().enumerate() {
             before = there.before(input).or(before);
@@ -156,13 +167,14 @@ impl Work<'_> {
     /// The output of an input, which goes on with what was made before. It is made if it is not there.
     fn input(&mut self, input: &Input, before: Option<&Made>, there: &There) -> anyhow::Result<Made> {
         if let Some(made) = made::of(input)? {
-            made.check_follows(before)?;
+            there.check_follows(&made, before)?;
             self.counts.there += 1;
             self.report.passed(input.journal.length());
             return Ok(made);
         }
         there.check_first(before)?;
         let made = self.make(input, before)?;
+        self.outputs.add(input.plan.kept(), &made);
         self.counts.made += 1;
         Ok(made)
     }
@@ -184,7 +196,8 @@ impl Work<'_> {
         let (choice, ending) = (&self.how.choice, Ending::Open(begun));
         let stream = Stream::start(output, plan, choice, &input.journal, ending, self.report)?;
         let digest = stream.run(choice, self.how.threads)?.digest.context("it has no digest")?;
-        Ok(Made { path: input.output.clone(), digest, previous, made_from: input.made_from })
+        let (path, made_from) = (input.output.clone(), input.made_from);
+        Ok(Made { path, digest, previous, made_from, has_input: true })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{anyhow, bail};
-use ctrecorder_format::MadeFrom;
+use anyhow::{Context, anyhow, bail};
+use ctrecorder_format::{MadeFrom, digest_of};
 
 use super::line::Input;
 use super::made;
@@ -30,14 +30,21 @@ pub(super) fn inputs<'i>(inputs: impl ExactSizeIterator<Item = &'i Input>, repor
 
 fn try_remove(input: &Input) -> anyhow::Result<()> {
     hold::look_above(&input.path)?;
-    if made::of(input)?.is_none() {
-        bail!("its output is gone");
+    // What it points to would stay, and may be held by what is beside that.
+    if input.path.symlink_metadata()?.is_symlink() {
+        bail!("it is a symbolic link: what it points to is removed by its own path only");
     }
+    let made = made::of(input)?.context("its output is gone")?;
     examine(&input.output, false).map_err(|why| anyhow!("its output is not whole: {why:#}"))?;
     examine(&input.path, true)?;
     // That may have taken long.
     if made_from(&input.path)? != Some(input.made_from) {
         bail!("it has changed since it was squeezed");
+    }
+    if let Some(content) = made.made_from.content()
+        && digest_of(Source::open(&input.path)?.bytes()) != content
+    {
+        bail!("its output was made from another file of its length and begin");
     }
     hold::look_above(&input.path)?;
     fs::remove_file(&input.path)?;
@@ -77,7 +84,7 @@ mod tests {
 
     use ctrecorder_format::legacy::{File, Piece};
 
-    use super::super::line::Line;
+    use super::super::line::Lines;
     use super::super::{How, squeeze};
     use super::*;
     use crate::cli::flows::Choice;
@@ -109,7 +116,7 @@ mod tests {
         let how = How { choice, legacy: false, threads: NonZeroUsize::MIN, memory: 0 };
         let mut report = Report::new(0, false);
         squeeze(find(&inputs), &outputs, &how, false, &mut report).unwrap();
-        let lines = Line::all(find(&inputs), &outputs, &how.choice, &mut report);
+        let Lines { lines, .. } = Lines::of(find(&inputs), &outputs, &how.choice, &mut report);
         assert_eq!(lines.iter().map(|line| line.inputs.len()).collect::<Vec<_>>(), [2]);
         fs::write(&first, &whole).unwrap();
         assert_eq!(super::inputs(lines[0].inputs.iter(), &mut report), 0);
