@@ -214,7 +214,9 @@ fn a_flow_that_was_gone_before_did_not_live_while_the_clock_was_set() {
     let second = Segment::new(&header).note(&note(11, 20, Cause::NotRunning)).note(&note(20, 21, Cause::TableRead));
     let second = second.note(&Note::clock_step(at(70), 5 * NS as i64));
     let files = [("a.ct", first.closed_at(Closing::Stopped, 11).0), ("b.ct", second.closed(Closing::Stopped).0)];
-    assert_eq!([9, 10, 40, 70].map(|second| both(&files, second)), [none(), unique(), none(), none()]);
+    assert_eq!([9, 10, 40, 72].map(|second| both(&files, second)), [none(), unique(), none(), none()]);
+    // What the clock was set over nobody can say anything of.
+    assert_eq!([67, 70].map(|second| both(&files, second).map(|answer| answer.0)), [["UNKNOWN"; 2]; 2]);
 }
 
 /// Nobody noted it: the recorder was not running.
