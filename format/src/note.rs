@@ -65,6 +65,9 @@ pub enum Cause {
     /// The network namespace recorded, another one than the recorder's own, had ended by then; `value` holds how many of its flows
     /// were open. They ended with it.
     NamespaceGone = NO_GAP | 13,
+    /// In what a segment of flows was made from, the kernel's table was read whole by `to`, for the first time: each flow alive then
+    /// is told of in this segment.
+    FirstRead = NO_GAP | 14,
 }
 
 impl Cause {
@@ -95,6 +98,7 @@ impl Cause {
             0x800b => Self::RetiredElsewhere,
             0x800c => Self::KeptElsewhere,
             0x800d => Self::NamespaceGone,
+            0x800e => Self::FirstRead,
             _ => return None,
         })
     }
@@ -117,7 +121,8 @@ impl Cause {
             | Self::Recorded
             | Self::RetiredElsewhere
             | Self::KeptElsewhere
-            | Self::NamespaceGone => false,
+            | Self::NamespaceGone
+            | Self::FirstRead => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -156,6 +161,7 @@ impl Cause {
             Self::RetiredElsewhere => "removed by retention in another network namespace",
             Self::KeptElsewhere => "not removed after all in another network namespace",
             Self::NamespaceGone => "network namespace gone",
+            Self::FirstRead => "table of the kernel first read",
         }
     }
 }

@@ -20,7 +20,7 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
     let (_, told) = listed(["-s"], kept.paths());
     check_bounds(world, kept, &told);
     if also {
-        forms(world, kept).iter().for_each(|form| check_form(world, kept, &told, form));
+        forms(kept).iter().for_each(|form| check_form(world, kept, &told, form));
     }
     // Where the clock was set back, flows may begin after they end, and nothing says which time is to be believed.
     if world.has_steps_back() {
@@ -50,34 +50,69 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
 }
 
 /// What has the flows of a journal in another form changes no answer.
-fn check_form(world: &World, kept: &Kept, told: &[Says], (name, path): &(&str, PathBuf)) {
-    let (_, again) = listed(["-s"], [path]);
+fn check_form(world: &World, kept: &Kept, told: &[Says], Form { name, paths }: &Form) {
+    let (_, again) = listed(["-s"], paths);
     // Where the clock was set back, two readings of the table may have ended at the same time.
-    let plain = |flows: &[Says]| if world.has_steps_back() { without_bounds(flows) } else { flows.to_vec() };
+    let plain = |flows: &[Says]| match paths.len() {
+        1 if world.has_steps_back() => without_bounds(flows),
+        1 => flows.to_vec(),
+        // Since when an end may have been missed, a part knows less well. Of a flow that it was the first to tell of, for all that it
+        // knew, it tells whether a reply had been seen by then; of one that was known, keyframes do not.
+        _ => without_bounds(flows).into_iter().map(|flow| Says { flags: flow.flags & !REPLY_SEEN, ..flow }).collect(),
+    };
     same(&format!("flows of the {name}"), &plain(&again), &plain(told));
     // Coverage reads no records: what is damaged in them, only who squeezes sees. Where the clock was set back, a squeezed file
     // covers what its last time leaves of it.
     if !world.has_steps_back() && !kept.files.iter().any(|file| file.is_damaged) {
-        let (whole, once) = (coverage::ask(&[], kept.paths()), coverage::ask(&[], [path]));
+        let (whole, once) = (coverage::ask(&[], kept.paths()), coverage::ask(&[], paths));
         assert_eq!(once.spans, whole.spans, "coverage of the {name}");
     }
 }
 
-/// The other forms of a journal, by what they are called: the one file that squeezing makes of it, and its archive.
-pub fn forms(world: &World, kept: &Kept) -> Vec<(&'static str, PathBuf)> {
-    let squeezed = ("squeezed journal", squeezed(kept));
-    let archive = cfg!(feature = "archive").then(|| ("archive", made(kept, "export", ".archive")));
-    let is_grown = cfg!(feature = "archive") && !world.has_steps_back();
-    let grown = is_grown.then(|| Some(("archive of several exports", grown(kept)?))).flatten();
-    [squeezed].into_iter().chain(archive).chain(grown).collect()
+/// Another form of a journal.
+pub struct Form {
+    /// What it is called.
+    pub name: &'static str,
+    /// Where it is.
+    pub paths: Vec<PathBuf>,
+}
+
+/// The other forms of a journal: the one file that squeezing makes of it, and its archive; the same of its two halves, each made by
+/// itself; and an archive that grew.
+pub fn forms(kept: &Kept) -> Vec<Form> {
+    let form = |name, paths: Option<Vec<PathBuf>>| Some(Form { name, paths: paths? });
+    let has_archives = cfg!(feature = "archive");
+    let forms = [
+        form("squeezed journal", Some(vec![squeezed(kept)])),
+        form("archive", has_archives.then(|| vec![made(kept, "export", ".archive")])),
+        form("parts squeezed one by one", halves(kept, "squeeze", ".part")),
+        form("parts exported one by one", has_archives.then(|| halves(kept, "export", ".archived")).flatten()),
+        form("archive of several exports", has_archives.then(|| Some(vec![grown(kept)?])).flatten()),
+    ];
+    forms.into_iter().flatten().collect()
+}
+
+/// Whether nothing of what is left is damaged or of version 2: of such parts nobody knows which flows they leave open.
+fn is_plain(kept: &Kept) -> bool {
+    kept.files.iter().all(|file| !file.is_damaged && !file.is_version_2)
+}
+
+/// What a command makes of each half of the journal by itself. `None` if it has none.
+fn halves(kept: &Kept, command: &str, name: &str) -> Option<Vec<PathBuf>> {
+    let paths = kept.paths();
+    if paths.len() < 2 || !is_plain(kept) {
+        return None;
+    }
+    let (first, second) = paths.split_at(paths.len() / 2);
+    let make = |half: &[PathBuf], number: u8| made_of(kept, command, &format!("{name}{number}"), half);
+    Some(vec![make(first, 1), make(second, 2)])
 }
 
 /// The archive of a journal that grew file by file, of which each export goes on with the one before it. `None` if something is
 /// missing or damaged, so that nothing goes on there, or more may be written to the last file.
 fn grown(kept: &Kept) -> Option<PathBuf> {
     let path = kept.directory.path().join(".grown");
-    let is_plain = |file: &crate::kept::File| !file.is_damaged && !file.is_version_2;
-    if kept.files.len() > 6 || !kept.files.iter().all(is_plain) {
+    if kept.files.len() > 6 || !is_plain(kept) {
         return None;
     }
     let paths = kept.paths();
@@ -96,12 +131,17 @@ pub fn squeezed(kept: &Kept) -> PathBuf {
 
 /// What a command makes of the journal, under this name.
 fn made(kept: &Kept, command: &str, name: &str) -> PathBuf {
+    made_of(kept, command, name, &kept.paths())
+}
+
+/// What a command makes of these files, under this name.
+fn made_of(kept: &Kept, command: &str, name: &str, files: &[PathBuf]) -> PathBuf {
     let path = kept.directory.path().join(name);
     if path.exists() {
         return path;
     }
     let words = [command.into(), "-o".into(), path.clone().into_os_string()];
-    let answer = run(words, kept.paths());
+    let answer = run(words, files);
     assert!(path.exists(), "{answer:?}");
     path
 }

@@ -38,6 +38,7 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "other-netns", bytes: other_netns() },
         Sample { name: "clock-set", bytes: clock_set() },
         Sample { name: "netns-gone", bytes: netns_gone() },
+        Sample { name: "first-read", bytes: first_read() },
     ]
 }
 
@@ -188,6 +189,19 @@ fn netns_gone() -> Vec<u8> {
     writer.push(&end, None, at(5));
     writer.note(&Note::gap(at(4), at(5), 0, Cause::NamespaceGone).with_value(1));
     writer.finish(Closing::Stopped, at(5)).expect("a footer");
+    written(writer)
+}
+
+/// A part of a journal that was squeezed by itself: the reading that it began with, a flow that this found, and one open at its end.
+fn first_read() -> Vec<u8> {
+    let mut writer = writer(&Header { tag: 0x0f12_57ad, content: Content::Flows, ..header() });
+    let at = |second| CREATED + second * NS;
+    writer.note(&Note::gap(at(1), at(2), 0, Cause::FirstRead).with_value(1));
+    let web = tuple([10, 0, 0, 7], 51234, [198, 51, 100, 80], 443);
+    let flow = Record { end: at(9).into(), ..translated(Kind::Flow, TCP, web, 36782) };
+    writer.push(&flow, None, at(9));
+    writer.push(&Record { kind: Kind::Flow as u8, ..dns() }, None, at(60));
+    writer.finish(Closing::Complete, at(60)).expect("a footer");
     written(writer)
 }
 

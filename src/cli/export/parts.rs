@@ -394,8 +394,14 @@ impl Output for Parts {
 
     fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         self.bounds.note(note);
-        // What readings tell is in the rows; and that nothing happened says nothing here.
-        if !matches!(note.cause(), Some(Cause::TableRead | Cause::Quiet)) {
+        // What readings tell is in the rows; and that nothing happened says nothing here. Without ids no flow is known again, and of
+        // those that are open, which are not in these files, a later export tells.
+        let is_told = match note.cause() {
+            Some(Cause::TableRead | Cause::Quiet) => false,
+            Some(Cause::FirstRead) => !self.settings.without_ids && !self.settings.leaves_open,
+            _ => true,
+        };
+        if is_told {
             let open: Vec<_> = self.open.iter().map(|part| part.number).collect();
             self.notes.take(note, if open.is_empty() { std::slice::from_ref(&self.next) } else { &open });
         }

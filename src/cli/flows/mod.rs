@@ -5,6 +5,7 @@
 //! | `choice` | which flows are wanted |
 //! | `plan` | what the output says of itself |
 //! | `recorded` | which families and protocols were recorded when |
+//! | `first_read` | what the first reading of the kernel's table says |
 //! | `stream` | pairs records, and hands on flows and notes |
 //! | `out` | which of these flows are wanted, and which wait for a note |
 //! | `behind` | hands them to a thread |
@@ -13,6 +14,7 @@
 
 mod behind;
 mod choice;
+mod first_read;
 mod out;
 mod output;
 mod plan;

@@ -70,12 +70,21 @@ impl Recordings {
     }
 }
 
+/// Whether a file with this header holds all that the other one names.
+pub(super) fn records_all_of(header: &Header, other: &Header) -> bool {
+    is_all_of(header.families, &header.protocols, other)
+}
+
+/// Whether these families and protocols (none: all of them) are all that a header names.
+fn is_all_of(families: u8, protocols: &[u8], header: &Header) -> bool {
+    let has_protocols = protocols.is_empty()
+        || (!header.protocols.is_empty() && header.protocols.iter().all(|protocol| protocols.contains(protocol)));
+    header.families & !families == 0 && has_protocols
+}
+
 impl Recording {
     fn lacks(&self, header: &Header) -> bool {
-        let has_protocols = self.protocols.is_empty()
-            || (!header.protocols.is_empty()
-                && header.protocols.iter().all(|protocol| self.protocols.contains(protocol)));
-        header.families & !self.families != 0 || !has_protocols
+        !is_all_of(self.families, &self.protocols, header)
     }
 
     fn notes(&self) -> impl Iterator<Item = Note> {

@@ -9,6 +9,7 @@ use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Note, Record,
 
 use super::behind::Behind;
 use super::choice::Choice;
+use super::first_read::FirstRead;
 use super::out::{Left, Open, Out};
 use super::output::Output;
 use super::plan::Plan;
@@ -35,6 +36,7 @@ pub(in crate::cli) struct Stream<'r, O> {
     plan: Plan,
     chain: Chain,
     set_backs: SetBacks,
+    first_read: FirstRead,
     /// The clock was set back.
     is_turned: bool,
     /// A file was begun already.
@@ -123,6 +125,7 @@ impl<'r, O: Output> Stream<'r, O> {
             missing: false,
             damaged: Vec::new(),
             losses: Losses::after(plan.host(), lost),
+            first_read: FirstRead::of(plan.header()),
             plan,
             chain: Chain::default(),
             set_backs,
@@ -188,6 +191,13 @@ impl<'r, O: Output> Stream<'r, O> {
         self.flow()
     }
 
+    /// Tells of the first reading of all, if there is something to tell.
+    fn tell(&mut self, first_read: Option<Note>) {
+        if let Some(note) = first_read {
+            self.out.keep(|output| output.note(&note));
+        }
+    }
+
     /// Takes what the note of a reading says: `told` is what it tells of the flows that left.
     fn reading(&mut self, note: &Note, told: &Note) {
         self.out.bound(note);
@@ -201,6 +211,8 @@ impl<'r, O: Output> Stream<'r, O> {
         self.reach(self.out.reached);
         self.pairs.settle(&mut self.out);
         self.out.forget_found();
+        let first_read = self.first_read.end();
+        self.tell(first_read);
         let end = self.plan.end();
         let left = (self.ends_with == EndsWith::Open).then(|| self.pairs.leave(end, &mut self.out));
         for gap in self.plan.gaps(self.damaged, self.losses.finish(), self.is_turned) {
@@ -251,6 +263,8 @@ impl<O: Output> Sink for Stream<'_, O> {
         self.unbegun &= number == 0 && file.header().is_some_and(|header| header.segment_number == 0);
         self.pairs.begin(file, &mut self.out);
         self.out.forget_found();
+        let first_read = self.first_read.begin(file);
+        self.tell(first_read);
         if let Some(set_back) = self.set_backs.follow(file) {
             self.is_turned = true;
             let note = set_back.note();
@@ -290,12 +304,18 @@ impl<O: Output> Sink for Stream<'_, O> {
         let told = self.pairs.note(note, &mut self.out);
         match note.cause() {
             Some(Cause::TableRead) => self.reading(note, &told),
+            Some(Cause::FirstRead) if told.cause() == Some(Cause::TableRead) => {
+                self.out.keep(|output| output.note(&told))
+            }
+            Some(Cause::FirstRead) => {}
             // What this output leaves open, and what was recorded when, it says itself; what the recorder removed is no matter of what was
             // made of the rest, and the flows of a namespace that is gone have their ends.
             Some(Cause::LeftOpen | Cause::Recorded | Cause::NamespaceGone) => {}
             _ if Retirement::of(note).is_some() => {}
             _ => self.out.keep(|output| output.note(&told)),
         }
+        let first_read = self.first_read.note(note);
+        self.tell(first_read);
         if !self.has_notes {
             self.report.gap(path, note);
         }
@@ -305,6 +325,7 @@ impl<O: Output> Sink for Stream<'_, O> {
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
         self.report.damage(path, damage);
         self.pairs.damage(damage);
+        self.first_read.damage(damage);
         self.out.forget_found();
         let what = format!("{}: {damage}", Shown(Path::new(path.file_name().unwrap_or_default())));
         self.out.keep(|output| output.damage(&what, damage.records_lost.unwrap_or(0)));

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ctrecorder_format::header::split;
 use ctrecorder_format::{Cause, Content, Damage, Digest, Fault, Header, Note, Segment};
 
+use super::part::Part;
 use crate::journal::{Recorder, Version};
 
 /// No line of recording: what is read tells nothing of flows that it does not name.
@@ -72,6 +73,8 @@ pub(super) struct Lines {
     /// It is one of events, begun at this moment, ns since the epoch.
     is_of_events: bool,
     created: u64,
+    /// It is one of a part of the journal that was squeezed or exported by itself.
+    part: Option<Part>,
 }
 
 /// Whether two numbers are of one line.
@@ -91,6 +94,7 @@ impl Lines {
         if let Version::Three(segment) = file {
             self.chain(segment);
         }
+        self.begin_part(file);
         let line = self.line.and_then(|line| u8::try_from(line).ok()).unwrap_or(NO_LINE);
         let is_of_flows = file.content() == Content::Flows;
         let marks = file.header().is_some_and(|header| header.marks_clock_sets);
@@ -142,6 +146,38 @@ impl Lines {
         self.leaving.extend([Some(footer.digest), source].into_iter().flatten().map(|digest| (digest, self.files)));
     }
 
+    /// The file may be one of a part that was begun already, or begin another one.
+    fn begin_part(&mut self, file: &Version<'_>) {
+        if let Some(given_up) = self.part.take_if(|part| !part.goes_on_in(file)) {
+            self.missed(&given_up, true);
+        }
+        if self.part.is_none()
+            && let Some(line) = self.line
+        {
+            let told_before = self.told_before();
+            let since = self.unheard().unwrap_or(told_before);
+            self.part = Part::begun_by(file, self.files, line, told_before, since);
+        }
+    }
+
+    /// The first reading of the part that is read. Returned is the reading of which flows may tell that it did not find any more.
+    pub(super) fn first_read(&mut self, note: &Note) -> Note {
+        self.part.as_mut().map_or(*note, |part| part.first_read(note))
+    }
+
+    /// The part that is read, if it ends with the file that does.
+    pub(super) fn end_part(&mut self) -> Option<Part> {
+        self.part.take_if(Part::ends)
+    }
+
+    /// A part was read: since when ends may have been missed behind it. `left`: it did not tell of all that were missed before.
+    pub(super) fn missed(&mut self, part: &Part, left: bool) {
+        if let Some(line) = self.known.get_mut(part.line()).filter(|_| !part.says_missed()) {
+            let before = line.unheard.filter(|_| left);
+            line.unheard = before.into_iter().chain(part.missed()).min();
+        }
+    }
+
     /// The number of the file with which the one that is read goes on, if this holds only what a filter kept: what that one left
     /// open, and this one neither has nor leaves open, ended and was not kept.
     pub(super) const fn filtered(&self) -> Option<u32> {
@@ -175,7 +211,10 @@ impl Lines {
 
     /// Events may be missing.
     pub(super) fn gap(&mut self, note: &Note) {
-        // Of the gaps that a segment of flows tells of, its end says what they came to.
+        // Of the gaps that a segment of flows tells of, its end says what they came to, or what comes behind it.
+        if let Some(part) = &mut self.part {
+            part.gap(note);
+        }
         if self.is_of_events
             && let Some(line) = self.line()
         {
@@ -185,7 +224,13 @@ impl Lines {
 
     /// Something could not be read. That a file is cut off at its end is for the next one to say.
     pub(super) fn damage(&mut self, damage: &Damage) {
-        if damage.records_lost == Some(0) || matches!(damage.fault, Fault::CutOff(_)) {
+        if damage.records_lost == Some(0) {
+            return;
+        }
+        if let Some(part) = &mut self.part {
+            part.damage();
+        }
+        if matches!(damage.fault, Fault::CutOff(_)) {
             return;
         }
         // What it does not tell of may have been lost.

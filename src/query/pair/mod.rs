@@ -7,24 +7,28 @@
 //! | `places`, `bodies`, `memory` | where each of them is, what is known of it, and what that may take |
 //! | `versions` | flows of which files of both versions tell |
 //! | `line` | whose files these are, and what their notes tell of ends that were not heard |
+//! | `part` | the same of parts of a journal that were squeezed or exported one by one |
 
 mod bodies;
 mod line;
 mod memory;
 mod open;
 mod pairing;
+mod part;
 mod places;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_of_parts;
 #[cfg(test)]
+mod tests_of_parts_read;
+#[cfg(test)]
 mod tests_of_readings;
 mod versions;
 
 use std::io;
 
-use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Header, Note, Record, V4, V6};
 
 use crate::journal::Version;
 use line::Lines;
@@ -61,7 +65,8 @@ pub trait FlowSink {
 /// What leaves it is told at [`Pairing`]. Beyond that, notes tell of ends that no record does (docs/format.md, "Reading", point
 /// 9): a segment names all flows that are alive when the kernel's table was read. One that is open by earlier segments of
 /// that host and network namespace, and is not named, is gone. It leaves with the end of the reading as its own, and
-/// `END_AT_LATEST`, unless a record of its end still comes before the next reading or the next file.
+/// `END_AT_LATEST`, unless a record of its end still comes before the next reading or the next file. So does one that a part of the
+/// journal left open which was squeezed or exported by itself, and of which the next part tells nothing.
 ///
 /// Records wait, up to 64, before they are paired: [`Pairs::settle`].
 #[derive(Debug, Default)]
@@ -173,7 +178,8 @@ impl Pairs {
     }
 
     /// A note. Returned is what it tells of the flows that leave here: of a reading of the kernel's table that found ends of
-    /// an earlier run of the recorder, the span goes back to where that run had ended. Hand on that one, once this has returned.
+    /// an earlier run of the recorder, the span goes back to where that run had ended. Hand on that one, once this has returned. The
+    /// first reading of a part of the journal is told of as such a reading.
     pub fn note(&mut self, note: &Note, flows: &mut impl FlowSink) -> Note {
         self.settle(flows);
         if note.is_gap() {
@@ -181,6 +187,7 @@ impl Pairs {
         }
         match note.cause() {
             Some(Cause::LeftOpen) => self.lines.left_open(note),
+            Some(Cause::FirstRead) => return self.lines.first_read(note),
             Some(Cause::ClockStep) => {
                 self.ipv4.clock_set();
                 self.ipv6.clock_set();
@@ -205,15 +212,22 @@ impl Pairs {
 
     /// What a reading of the kernel's table says of the flows that its file has not told of.
     fn judge(&mut self, note: &Note) -> Judged {
-        let reading = Reading { to: note.to.get(), told_to: self.lines.told_before() };
+        let reading = Reading { to: note.to.get(), told_to: self.lines.told_before(), part: None };
         let Some(here) = self.lines.here().filter(|here| here.is_whole) else {
             return Judged { gone: false, left: true };
         };
-        let header = &here.header;
-        let covers = |protocol| header.protocols.is_empty() || header.protocols.contains(&protocol);
-        let ipv4 = self.ipv4.judge(&reading, |protocol| header.has_family(Family::Ipv4) && covers(protocol));
-        let ipv6 = self.ipv6.judge(&reading, |protocol| header.has_family(Family::Ipv6) && covers(protocol));
-        Judged { gone: ipv4.gone || ipv6.gone, left: ipv4.left || ipv6.left }
+        judge(&mut self.ipv4, &mut self.ipv6, &reading, &here.header)
+    }
+
+    /// The file that is read is at its end, and so may be a part of the journal that was squeezed or exported by itself: flows leave
+    /// that an earlier part left open, and of which it would have told.
+    fn end_part(&mut self, flows: &mut impl FlowSink) {
+        let Some(part) = self.lines.end_part() else { return };
+        let judged = part.reading().map_or(Judged { gone: false, left: true }, |reading| {
+            judge(&mut self.ipv4, &mut self.ipv6, &reading, part.header())
+        });
+        self.bury(flows);
+        self.lines.missed(&part, judged.left);
     }
 
     /// Something in the file could not be read.
@@ -257,6 +271,7 @@ impl Pairs {
             self.ipv4.leave_out(before, &mut |flow| flows.left_out_ipv4(flow));
             self.ipv6.leave_out(before, &mut |flow| flows.left_out_ipv6(flow));
         }
+        self.end_part(flows);
     }
 
     /// Emits the flows that are gone by the last reading.
@@ -264,4 +279,12 @@ impl Pairs {
         self.ipv4.bury(&mut |flow, counters| flows.ipv4(&flow, &counters));
         self.ipv6.bury(&mut |flow, counters| flows.ipv6(&flow, &counters));
     }
+}
+
+/// What a reading says of the flows of both families, as far as this header names them.
+fn judge(ipv4: &mut Pairing<V4>, ipv6: &mut Pairing<V6>, reading: &Reading, header: &Header) -> Judged {
+    let covers = |protocol| header.protocols.is_empty() || header.protocols.contains(&protocol);
+    let ipv4 = ipv4.judge(reading, |protocol| header.has_family(Family::Ipv4) && covers(protocol));
+    let ipv6 = ipv6.judge(reading, |protocol| header.has_family(Family::Ipv6) && covers(protocol));
+    Judged { gone: ipv4.gone || ipv6.gone, left: ipv4.left || ipv6.left }
 }

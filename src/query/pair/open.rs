@@ -138,6 +138,9 @@ impl<A: Address> OpenFlow<A> {
     /// end has it; a start has that of the event.
     pub(super) const fn repeated(&mut self, open: &Self) {
         self.seen = open.seen;
+        if open.is_told_at_end() {
+            self.known.flags |= open.known.flags & flags::CLOCK_SET;
+        }
         self.known.flags &= open.known.flags | !TOLD_AT_END;
         let is_stamped = open.start() != 0 && open.known.flags & flags::START_FROM_KERNEL != 0;
         if is_stamped && self.known.flags & flags::START_FROM_KERNEL != 0 {
@@ -199,10 +202,12 @@ impl<A: Address> OpenFlow<A> {
     /// The same flow, which came whole; `None` if it is a later one. This one was alive up to when the files before told,
     /// `told_before`: what began by then is the same, whatever stamp of its begin each of them has.
     pub(super) fn whole(&self, flow: &Record<A>, told_before: u64) -> Option<Record<A>> {
-        match (self.start(), flow.start.get()) {
-            (_, 0) => Some(Record { start: self.known.start, flags: self.flags_with_start(flow), ..*flow }),
-            (own, start) => (own == 0 || start <= own.max(told_before)).then_some(*flow),
-        }
+        let mut whole = match (self.start(), flow.start.get()) {
+            (_, 0) => Record { start: self.known.start, flags: self.flags_with_start(flow), ..*flow },
+            (own, start) => (own == 0 || start <= own.max(told_before)).then_some(*flow)?,
+        };
+        whole.flags |= self.known.flags & KEPT;
+        Some(whole)
     }
 
     /// The flow whose end was not heard, and that was gone by this time.

@@ -49,6 +49,8 @@ pub(super) struct Reading {
     pub(super) to: u64,
     /// Up to when the files told that were read before, ns since the epoch.
     pub(super) told_to: u64,
+    /// It is the first one of a part of the journal that was squeezed or exported by itself: the number of the first file of this.
+    pub(super) part: Option<u32>,
 }
 
 /// What a reading said of the flows that its file had not told of.
@@ -282,10 +284,16 @@ impl<A: Address> Pairing<A> {
         record
     }
 
-    /// The clock was set: all flows that are open saw it.
+    /// The clock was set: all flows that are open saw it. But where a file of flows tells of it, these may have ended before, and it
+    /// is this file that says so of those that it goes on with.
     pub(super) fn clock_set(&mut self) {
         self.was_clock_set = true;
-        self.open.for_each(OpenFlow::saw_clock_set);
+        let is_told = self.place.is_of_flows && !self.place.is_unmarked;
+        self.open.for_each(|flow| {
+            if !is_told || !flow.is_told_at_end() {
+                flow.saw_clock_set();
+            }
+        });
     }
 
     /// A flow whose end did not come.
@@ -305,6 +313,7 @@ impl<A: Address> Pairing<A> {
     pub(super) fn judge(&mut self, reading: &Reading, covers: impl Fn(u8) -> bool) -> Judged {
         let mut judged = Judged::default();
         let Place { line, file, .. } = self.place;
+        let first = reading.part.unwrap_or(file);
         self.gone_by = reading.to;
         if self.open.len() == self.confirmed {
             return judged;
@@ -312,12 +321,14 @@ impl<A: Address> Pairing<A> {
         let lines = &self.lines;
         self.open.for_each(|flow| {
             let told_by = lines.get(flow.seen.get() as usize).copied();
-            if told_by != Some(line) || flow.seen.get() == file {
+            if told_by != Some(line) || (first..=file).contains(&flow.seen.get()) {
                 return;
             }
+            // Only what files of flows left open is known again when it comes whole, and only by its id.
+            let is_known_again = reading.part.is_none() || (flow.is_told_at_end() && !is_nameless(flow.key()));
             // It could be of a file that was read first and tells of later times.
             let is_older = if flow.start() == 0 { reading.told_to } else { flow.start() } <= reading.to;
-            if is_older && covers(flow.protocol()) {
+            if is_known_again && is_older && covers(flow.protocol()) {
                 judged.gone = true;
                 flow.seen = GONE.into();
                 self.gone.push(*flow.key());

@@ -138,6 +138,7 @@ impl State {
                     self.last_reading = self.last_reading.max(Some(note.to.get()));
                 }
             }
+            Some(Cause::FirstRead) => self.history.first_read(told),
             Some(Cause::ClockStep) => self.history.clock_set(note),
             _ => {}
         }

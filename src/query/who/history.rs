@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED};
-use ctrecorder_format::{Address, Kind, Note, Record};
+use ctrecorder_format::{Address, Content, Kind, Note, Record};
 
 use super::Wanted;
 use super::flow::{Identity, Known};
@@ -22,8 +22,9 @@ pub(super) struct History {
     /// Records came of version 3, which have ids, and of version 2, which have none.
     has_named: bool,
     has_nameless: bool,
-    /// The file that is read is of version 2; it tells which of its flows were alive when the clock was set.
+    /// The file that is read is of version 2; it is of flows; it tells which of these were alive when the clock was set.
     is_version_2: bool,
+    is_of_flows: bool,
     marks_clock_sets: bool,
     readings: Readings,
     /// Of each start that was found in the kernel's table, not before which moment its flow began, if that is known.
@@ -66,6 +67,7 @@ impl History {
     /// A file begins.
     pub(super) fn begin(&mut self, file: &Version<'_>) {
         self.is_version_2 = matches!(file, Version::Two(_));
+        self.is_of_flows = file.content() == Content::Flows;
         self.marks_clock_sets = file.header().is_some_and(|header| header.marks_clock_sets);
         if let Some(set_back) = self.set_backs.follow(file) {
             self.clock_set(&set_back.note());
@@ -170,15 +172,18 @@ impl History {
     /// A flow was paired: it is not open any more.
     pub(super) fn ended<A: Address>(&mut self, flow: &Record<A>) -> Past {
         let begun = self.known_as(&Identity::of(flow)).and_then(|known| self.open.remove(&known));
-        if begun.is_none() && self.is_once(flow) {
-            // Flows that came whole may stand behind notes of later times: those that lived long, and all of an archive.
+        // Flows that came whole may stand behind notes of later times: those that lived long, and all of an archive. So it is with those
+        // that an earlier part of the journal left open.
+        let is_end_heard = flow.end.get() != 0 && flow.flags & END_AT_LATEST == 0;
+        let is_whole = begun.is_none() || (self.is_of_flows && is_end_heard);
+        if is_whole && self.is_once(flow) {
             let steps = self.steps.most_before(flow.event_time());
-            return Past { order: None, steps: steps..steps, found: None, is_guess: false };
+            let (order, found) = begun.map_or((None, None), |begun| (Some(begun.order), begun.found));
+            return Past { order, steps: steps..steps, found, is_guess: false };
         }
         let after = match flow.end.get() {
             by if flow.flags & END_AT_LATEST != 0 => self.steps_at_reading(by),
-            // A flow that came whole may stand behind notes of later times: those that lived long, and all of an archive.
-            end if end != 0 && begun.is_none() => self.steps.most_before(end),
+            end if end != 0 && is_whole => self.steps.most_before(end),
             _ => self.steps.count(),
         };
         match begun {
@@ -210,6 +215,12 @@ impl History {
         let unread = std::mem::take(&mut self.unread);
         self.found.iter_mut().rev().take(unread).for_each(|found| *found = Some(note.from.get()));
         self.steps.table_read();
+    }
+
+    /// What the first reading of a part of the journal tells of flows that left here
+    /// ([`Pairs::note`](crate::query::Pairs::note)).
+    pub(super) fn first_read(&mut self, told: &Note) {
+        self.readings.add(Span { from: told.from.get(), to: told.to.get() }, self.steps.count());
     }
 
     /// The note that the clock was set.

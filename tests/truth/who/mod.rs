@@ -37,8 +37,8 @@ pub fn check(world: &World, kept: &Kept, seed: u64, also: bool) {
         check_paths(kept, seed, |paths| question::ask(&questions, slack, paths));
     }
     let window = |question: &Question| (question.at.saturating_sub(slack), question.at + slack);
-    for (form, path) in also.then(|| pairs::forms(world, kept)).into_iter().flatten() {
-        let again = question::ask(&questions, slack, &[path]);
+    for pairs::Form { name: form, paths } in also.then(|| pairs::forms(kept)).into_iter().flatten() {
+        let again = question::ask(&questions, slack, &paths);
         for ((question, answer), again) in questions.iter().zip(&answers).zip(&again) {
             if let Some(wrong) = truth.wrong_form(question, window(question), answer, again) {
                 panic!("of the {form}: {wrong}\n{question:?} within {slack}\n{again:?}\n{answer:?}");
