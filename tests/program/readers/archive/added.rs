@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 use std::time::{Duration, SystemTime};
 
 use ctrecorder_format::{Closing, Header, Kind, NS_PER_SECOND};
@@ -181,7 +182,7 @@ fn files_of_version_2_are_told_apart_by_their_content() {
     let (archive, copy) = (place.path("archive"), place.path("copy.ct"));
     let both: usize = [&one, &two].iter().map(|path| flows(path).len()).sum();
     is_well(&add(&archive, &[], &[one]));
-    is_well(&add(&archive, &[], &[two.clone()]));
+    is_well(&add(&archive, &[], from_ref(&two)));
     assert_eq!(rows(&archive, true).len(), both);
     fs::copy(&two, &copy).unwrap();
     let again = add(&archive, &[], &[copy]);
@@ -195,7 +196,7 @@ fn a_file_of_version_2_waits_until_nobody_writes_to_it() {
     let whole = fs::read(&path).unwrap();
     let place_of_half = whole.len() / 2;
     fs::write(&path, &whole[..place_of_half]).unwrap();
-    let waits = add(&archive, &[], &[path.clone()]);
+    let waits = add(&archive, &[], from_ref(&path));
     assert!(
         waits.status == 0 && waits.stderr.contains("left for another time: more may be written"),
         "{}",
@@ -204,11 +205,11 @@ fn a_file_of_version_2_waits_until_nobody_writes_to_it() {
     assert!(!archive.exists());
     grow_old(&path);
     // It is cut off in a record.
-    assert!([0, 5].contains(&add(&archive, &[], &[path.clone()]).status));
+    assert!([0, 5].contains(&add(&archive, &[], from_ref(&path)).status));
     let before = journal::files(&archive);
     // All the same somebody did: that one is refused, and what is behind it is not.
     fs::write(&path, &whole).unwrap();
-    let grown = add(&archive, &[], &[path.clone()]);
+    let grown = add(&archive, &[], from_ref(&path));
     assert!(grown.status == 5 && grown.stderr.contains("it was exported when it was shorter"), "{}", grown.stderr);
     assert!(journal::files(&archive) == before);
     let later = place.path("later.ct");
@@ -223,7 +224,7 @@ fn a_file_of_version_2_waits_until_nobody_writes_to_it() {
 fn run_host(path: &Path) -> String {
     let said = run(["header".as_ref(), path.as_os_str()]).stdout;
     let host = said.lines().find_map(|line| line.strip_prefix(".hostname: ").or(line.strip_prefix(".host: ")));
-    host.unwrap_or_else(|| panic!("{said}")).to_owned()
+    host.unwrap().to_owned()
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn an_archive_is_of_one_recorder() {
     };
     let first = put("0.ct", &own);
     let archive = place.path("archive");
-    is_well(&add(&archive, &[], &[first.clone()]));
+    is_well(&add(&archive, &[], from_ref(&first)));
     let behind = Header { recorder_started: own.created + 4_000 * NS_PER_SECOND, ..own.clone() };
     let behind = Header { created: behind.recorder_started, boot_id: [9; 16], ..behind };
     for (name, header, why) in [
@@ -245,7 +246,7 @@ fn an_archive_is_of_one_recorder() {
         ("machine.ct", Header { machine: [2; 16], ..behind.clone() }, "machine"),
     ] {
         let other = put(name, &header);
-        is_refused(&archive, &[], &[other.clone()], why);
+        is_refused(&archive, &[], from_ref(&other), why);
         if why != "namespace" {
             is_refused(&place.path("both"), &[], &[first.clone(), other], why);
         }

@@ -45,18 +45,13 @@ fn names(directory: &Path) -> Vec<String> {
 fn a_run_that_was_killed_is_made_again_with_what_came_since() {
     let place = synthetic(Version::Three, whole_incidents(), false);
     let (segments, whole) = (segments(&place), flows(&place.path("journal")));
-    let has = |part: &'static str| move |new: &[String]| new.iter().any(|name| name.contains(part));
-    let moments: [Box<dyn Fn(&[String]) -> bool>; 4] = [
-        Box::new(has(".ctrecorder-add")),
-        Box::new(has(".ctrecorder-export-")),
-        Box::new(has("-open.parquet")),
-        Box::new(has("-00000.parquet")),
-    ];
     let mut interrupted = 0;
-    for moment in moments {
+    for part in [".ctrecorder-add", ".ctrecorder-export-", "-open.parquet", "-00000.parquet"] {
         let archive = place.path("archive");
         assert_eq!(add(&archive, &["--partition"], &segments[..2]).status, 0);
-        interrupted += usize::from(killed(&archive, &segments[..segments.len() - 2], moment));
+        interrupted += usize::from(killed(&archive, &segments[..segments.len() - 2], |new| {
+            new.iter().any(|name| name.contains(part))
+        }));
         let again = add(&archive, &["--partition"], &segments);
         assert_eq!(again.status, 0, "{}", again.stderr);
         same_lines(&rows(&archive, true), &whole);
@@ -71,16 +66,18 @@ fn interrupted(place: &Place) -> PathBuf {
     let (archive, segments) = (place.path("archive"), segments(place));
     assert_eq!(add(&archive, &[], &segments[..2]).status, 0);
     let first = files(&archive);
-    for _ in 0..50 {
+    let is_interrupted = |_: &u32| {
         let was = killed(&archive, &segments[..4], |new| new.iter().any(|name| name.contains(".ctrecorder-add")));
-        if was && names(&archive).iter().any(|name| name.ends_with("/.ctrecorder-add")) {
-            return archive;
+        let is_it = was && names(&archive).iter().any(|name| name.ends_with("/.ctrecorder-add"));
+        if !is_it {
+            fs::remove_dir_all(&archive).unwrap();
+            fs::create_dir(&archive).unwrap();
+            first.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
         }
-        fs::remove_dir_all(&archive).unwrap();
-        fs::create_dir(&archive).unwrap();
-        first.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
-    }
-    panic!("each run was over before it was killed");
+        is_it
+    };
+    (0..50).find(is_interrupted).unwrap();
+    archive
 }
 
 #[test]
