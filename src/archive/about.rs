@@ -36,6 +36,13 @@ pub struct About {
     /// Whether it has the flows that were open at the end of an export, for the next one to go on with.
     #[serde(default)]
     pub is_of_open: bool,
+    /// How many exports were whole in its directory before this one, which goes on with them.
+    #[serde(default)]
+    pub earlier: u64,
+    /// Until when the journal told that was exported, by what the clock showed then: where it was set back, files may tell up to a later
+    /// time. `None` if an older program wrote it, which did not say.
+    #[serde(default)]
+    pub ended: Option<u64>,
     /// The files that were read for it.
     pub sources: Vec<SourceFile>,
     /// What in them could not be read.

@@ -21,7 +21,7 @@
 //! Not held, because files cannot tell it (docs/who.md, docs/squeeze.md):
 //!
 //! - Where a clock was set back: what is covered, the pairs, 4 and 5. If the file that told of it is not there, or is of version 2,
-//!   a flow may be left out, too, and what is squeezed may differ. Nor what was exported in several runs, the clock set back meanwhile.
+//!   a flow may be left out, too, and what is squeezed may differ.
 //! - Overruns of which the file was removed, or is of version 2, that would have told of them.
 //! - In the time of files of version 2, flows of which no record is left; and which end is of which start.
 //! - Of damage, 4 and 5.

@@ -231,6 +231,7 @@ fn make(
         leaves_open: how.grows && !how.without_ids,
         archive_from: added.map(Added::from),
         goes_on_with: added.map(Added::open).unwrap_or_default(),
+        earlier: added.map_or(0, Added::earlier),
         header,
         is_of_flows: sources.is_of_flows(),
         end: plan.end(),
@@ -238,7 +239,7 @@ fn make(
     };
     let mut begun = Begun::with(Pairs::within(&how.memory));
     if let Some(added) = added {
-        added.begin(export, sources, &mut begun, how.threads)?;
+        added.begin(export, (journal, sources), &mut begun, how.threads)?;
     }
     let ending = if settings.leaves_open { Ending::Left(begun) } else { Ending::HalfFlows(begun) };
     let parts = Parts::new(settings, directory);

@@ -51,8 +51,9 @@ pub(super) struct Settings {
     pub(super) leaves_open: bool,
     /// It is put to an archive, which began then; `Some(None)` if it is the first one of it.
     pub(super) archive_from: Option<Option<u64>>,
-    /// Such files of earlier exports.
+    /// Files of open flows of earlier exports, and how many of these there were.
     pub(super) goes_on_with: Vec<SourceFile>,
+    pub(super) earlier: u64,
     /// What was recorded.
     pub(super) header: Header,
     /// Some of the journal is of flows: these come in the order of their ends only nearly.
@@ -194,6 +195,8 @@ impl Parts {
             recorded: Recorded::of(&self.settings.header),
             chosen: Some(self.settings.chosen.clone()),
             archive_from: self.settings.archive_from.map(|from| from.unwrap_or(self.from)),
+            earlier: self.settings.earlier,
+            ended: Some(self.settings.end),
             ..About::default()
         }
     }

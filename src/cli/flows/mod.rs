@@ -7,6 +7,7 @@
 //! | `recorded` | which families and protocols were recorded when |
 //! | `first_read` | what the first reading of the kernel's table says |
 //! | `stream` | pairs records, and hands on flows and notes |
+//! | `nowhere` | where flows go that no output has |
 //! | `out` | which of these flows are wanted, and which wait for a note |
 //! | `behind` | hands them to a thread |
 //! | `output` | what that does with them |
@@ -15,6 +16,7 @@
 mod behind;
 mod choice;
 mod first_read;
+mod nowhere;
 mod out;
 mod output;
 mod plan;
@@ -23,6 +25,7 @@ mod stream;
 pub(super) mod temporary;
 
 pub(super) use choice::Choice;
+pub(super) use nowhere::Nowhere;
 pub(super) use output::Output;
 pub(super) use plan::Plan;
 pub(super) use stream::{Begun, Ending, Stream};

@@ -9,12 +9,15 @@ use ctrecorder_format::header::family_bit;
 use ctrecorder_format::{Cause, Content, Digest, Family, Header, MadeFrom, NS_PER_SECOND, Note, Segment, legacy};
 
 use super::choice::Choice;
-use super::recorded::Recordings;
+use super::recorded::{Recordings, is_uneven};
 use crate::cli::Report;
-use crate::journal::{Journal, UNEVEN, Version};
+use crate::journal::{Journal, Source, UNEVEN, Version};
 use crate::query::coverage::{Gap, GapCause, Look, Reading, Several, Span, joined};
 
 const NS_PER_US: u64 = 1_000;
+
+/// What stands between several limits in a header.
+const BETWEEN: &str = "; ";
 
 /// The header of an output. What only one input can say (who, where and when) is taken from the first one, what they
 /// hold is that of all together.
@@ -47,13 +50,9 @@ impl Plan {
         for file in journal.files() {
             let next = file.open().and_then(|source| {
                 let version = source.parse()?;
-                let mut own = Reading::default();
-                // Damage is told when the records are read.
-                own.add(&source, &version, Look::Heads, &mut |_| ());
-                let plan = Self::for_file(&version, source.length());
-                let recordings = Recordings::of(&plan.header, &own);
+                let (next, own) = Self::looked_at(&source, &version);
                 reading.join(own);
-                Ok(Self { recordings, ..plan })
+                Ok(next)
             });
             match (next, &mut plan) {
                 (Ok(next), Some(plan)) => plan.add(next),
@@ -68,6 +67,23 @@ impl Plan {
                 Ok(None)
             }
         }
+    }
+
+    /// What the output of one file says of itself, once its heads and notes were read, and what these tell of time.
+    fn looked_at(source: &Source, version: &Version<'_>) -> (Self, Reading) {
+        let mut own = Reading::default();
+        // Damage is told when the records are read.
+        own.add(source, version, Look::Heads, &mut |_| ());
+        let plan = Self::for_file(version, source.length());
+        (Self { recordings: Recordings::of(&plan.header, &own), ..plan }, own)
+    }
+
+    /// What the output of one file says of itself, of which not all is chosen.
+    pub(in crate::cli) fn for_choice(source: &Source, version: &Version<'_>, choice: &Choice) -> anyhow::Result<Self> {
+        let plan = Self::for_file(version, source.length());
+        // What of it was recorded when, its notes tell.
+        let plan = if is_uneven(&plan.header) { Self::looked_at(source, version).0 } else { plan };
+        plan.narrowed(choice)
     }
 
     /// What the output of one file, of so many bytes, says of itself.
@@ -122,7 +138,7 @@ impl Plan {
     }
 
     /// Leaves out what is not chosen.
-    pub(in crate::cli) fn narrowed(mut self, choice: &Choice) -> anyhow::Result<Self> {
+    fn narrowed(mut self, choice: &Choice) -> anyhow::Result<Self> {
         let header = &mut self.header;
         let had_protocols = !header.protocols.is_empty();
         for family in [Family::Ipv4, Family::Ipv6] {
@@ -139,13 +155,18 @@ impl Plan {
         if header.families == 0 || (had_protocols && header.protocols.is_empty()) {
             bail!("nothing of the protocols and families chosen was recorded in the input");
         }
-        // Else that nothing was found would be taken for that there was nothing.
-        if self.recordings.lack(header) {
+        if is_uneven(header) {
+            // Of what is chosen it may not be true any more.
+            if !self.recordings.miss(header) {
+                header.filters = without_uneven(&header.filters);
+            }
+        } else if self.recordings.lack(header) {
+            // Else that nothing was found would be taken for that there was nothing.
             header.filters = joined_filters(std::mem::take(&mut header.filters), UNEVEN);
         }
         if let Some(filter) = choice.filter_text() {
             let before = std::mem::take(&mut header.filters);
-            header.filters = if before.is_empty() { filter } else { format!("{before}; {filter}") };
+            header.filters = if before.is_empty() { filter } else { format!("{before}{BETWEEN}{filter}") };
         }
         self.protocols.clone_from(&header.protocols);
         Ok(self)
@@ -265,9 +286,14 @@ impl Plan {
 fn joined_filters(own: String, other: &str) -> String {
     match own.as_str() {
         "" => other.to_owned(),
-        _ if other.is_empty() || own.split("; ").any(|part| part == other) => own,
-        _ => format!("{own}; {other}"),
+        _ if other.is_empty() || own.split(BETWEEN).any(|part| part == other) => own,
+        _ => format!("{own}{BETWEEN}{other}"),
     }
+}
+
+/// What limits an input, but for that some of its own recorded less.
+fn without_uneven(filters: &str) -> String {
+    filters.split(BETWEEN).filter(|part| *part != UNEVEN).collect::<Vec<_>>().join(BETWEEN)
 }
 
 /// A gap as a note. One that is there lost something.

@@ -1,9 +1,10 @@
 //! What the inputs recorded, and when: one may hold TCP, and another one all there is.
 
-use ctrecorder_format::{Header, Note, Recorded};
+use ctrecorder_format::header::family_bit;
+use ctrecorder_format::{Family, Header, Note, Recorded};
 
 use crate::journal::UNEVEN;
-use crate::query::coverage::{Reading, Span};
+use crate::query::coverage::{Reading, Span, complement};
 
 /// What inputs recorded, in their order.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +31,7 @@ impl Recordings {
         for (Recorded { families, protocol }, span) in reading.recorded() {
             all.add(Recording { families, protocols: protocol.into_iter().collect(), span });
         }
-        all.is_unknown = all.told.is_empty() && header.filters.ends_with(UNEVEN);
+        all.is_unknown = all.told.is_empty() && is_uneven(header);
         if all.told.is_empty() {
             let span = reading.span().unwrap_or(Span { from: header.created, to: header.created });
             all.add(Recording { families: header.families, protocols: header.protocols.clone(), span });
@@ -60,6 +61,24 @@ impl Recordings {
         self.is_unknown || self.told.iter().any(|recording| recording.lacks(header))
     }
 
+    /// Whether something that a header names was not recorded at some time of which they tell.
+    pub(super) fn miss(&self, header: &Header) -> bool {
+        let all = Span::apart(self.told.iter().map(|recording| recording.span).collect());
+        let families = [Family::Ipv4, Family::Ipv6].into_iter().filter(|family| header.has_family(*family));
+        let any = header.protocols.is_empty().then_some(None);
+        let mut kinds = families.flat_map(|family| {
+            let protocols = any.into_iter().chain(header.protocols.iter().copied().map(Some));
+            protocols.map(move |protocol| (family, protocol))
+        });
+        let is_missed = |(family, protocol)| {
+            let its = self.told.iter().filter(|recording| recording.has(family, protocol));
+            let mut its: Vec<_> = its.map(|recording| recording.span).collect();
+            its.sort_unstable();
+            all.iter().any(|span| !complement(its.iter().copied(), span.from, span.to).is_empty())
+        };
+        self.is_unknown || kinds.any(is_missed)
+    }
+
     /// When what was recorded, if that was not always all that a header names, or `is_turned`: the clock was set back, so that the
     /// first and the last time of all are not the least and the greatest.
     pub(super) fn notes(&self, header: &Header, is_turned: bool) -> Vec<Note> {
@@ -68,6 +87,11 @@ impl Recordings {
         }
         self.told.iter().flat_map(Recording::notes).collect()
     }
+}
+
+/// Whether a file says that some of what it was made from recorded less.
+pub(super) fn is_uneven(header: &Header) -> bool {
+    header.filters.contains(UNEVEN)
 }
 
 /// Whether a file with this header holds all that the other one names.
@@ -83,6 +107,12 @@ fn is_all_of(families: u8, protocols: &[u8], header: &Header) -> bool {
 }
 
 impl Recording {
+    /// Whether flows of this protocol are among it; of all protocols, without one.
+    fn has(&self, family: Family, protocol: Option<u8>) -> bool {
+        let has_protocol = protocol.is_some_and(|protocol| self.protocols.contains(&protocol));
+        self.families & family_bit(family) != 0 && (self.protocols.is_empty() || has_protocol)
+    }
+
     fn lacks(&self, header: &Header) -> bool {
         !is_all_of(self.families, &self.protocols, header)
     }

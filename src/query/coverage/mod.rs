@@ -304,7 +304,7 @@ pub fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
 }
 
 /// What of the span between two times is in none of these, which are in the order of their begins.
-pub(in crate::query) fn complement(spans: impl IntoIterator<Item = Span>, from: u64, to: u64) -> Vec<Span> {
+pub(crate) fn complement(spans: impl IntoIterator<Item = Span>, from: u64, to: u64) -> Vec<Span> {
     let mut left = Vec::new();
     let mut reached = from;
     for span in spans.into_iter().chain([Span { from: to, to }]) {

@@ -75,7 +75,7 @@ pub struct Finding {
 
 impl Finding {
     /// Of the recorders that go by these names, whoever was found for an endpoint of this address.
-    pub(super) fn new(public: IpAddr, heard: Vec<Heard>, names: &[Option<&Name>], mut doubts: Vec<Doubt>) -> Self {
+    pub(super) fn new(public: IpAddr, heard: Vec<Heard>, names: &[Option<&Name>], doubts: Vec<Doubt>) -> Self {
         let away = heard.iter().map(|heard| heard.is_away).collect();
         let insides: BTreeSet<_> = heard.iter().flat_map(|heard| heard.insides.iter().copied()).collect();
         let insides: Vec<_> = insides.into_iter().collect();
@@ -84,10 +84,6 @@ impl Finding {
         let mut flows: Vec<_> = heard.into_iter().flat_map(|heard| heard.flows).collect();
         flows.sort_unstable();
         flows.dedup();
-        if !insides.is_empty() {
-            // Who is found is found: that others of another protocol may have been there is told beside it.
-            doubts.retain(|doubt| doubt.why != Why::NotRecorded);
-        }
         let verdict = match insides.len() {
             0 if doubts.is_empty() => Verdict::None,
             0 => Verdict::Unknown,

@@ -122,6 +122,11 @@ impl Known {
             || (file.digest.is_none() && self.alike(file).any(|known| known.length == file.length))
     }
 
+    /// Whether a file with this digest is there.
+    pub(super) fn has_digest(&self, digest: &str) -> bool {
+        self.digests.contains_key(digest)
+    }
+
     /// Whether something that the file was made from is there for certain, by its digest, and not only through the archive that the
     /// file is of.
     fn has_made(&self, file: &SourceFile, id: &str) -> bool {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6, digest_of};
 
-use crate::cli::flows::{Begun, Choice};
+use crate::cli::flows::{Begun, Choice, Nowhere};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Shown, Sink, Version};
 use crate::output::header::hex;
-use crate::query::{Filter, FlowSink};
+use crate::query::Filter;
 
 /// As what export the file goes that has the open flows of one: not as one of its numbered files, for it is removed one day.
 pub(in crate::cli::export) fn export_of_open(export: &str) -> String {
@@ -32,15 +32,6 @@ pub(super) fn begin(files: &[PathBuf], begun: &mut Begun, threads: NonZeroUsize)
 
 /// Takes the flows that were left open.
 struct Left<'b>(&'b mut Begun);
-
-/// They stay open.
-struct Nowhere;
-
-impl FlowSink for Nowhere {
-    fn ipv4(&mut self, _flow: &Record<V4>, _counters: &Counters) {}
-
-    fn ipv6(&mut self, _flow: &Record<V6>, _counters: &Counters) {}
-}
 
 impl Sink for Left<'_> {
     type Stop = anyhow::Error;

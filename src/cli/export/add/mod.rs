@@ -29,7 +29,7 @@ use crate::archive::SourceFile;
 use crate::cli::flows::Begun;
 use crate::cli::{Misuse, Report};
 use crate::file::{directory_of, sync_directory};
-use crate::journal::Shown;
+use crate::journal::{Journal, Shown};
 use intent::{Intent, Wanted};
 use known::Verdict;
 use there::There;
@@ -103,21 +103,28 @@ impl Added {
         self.there.open.iter().map(told).collect()
     }
 
+    /// How many exports it goes on with.
+    pub(super) fn earlier(&self) -> u64 {
+        self.there.last().map_or(0, |(earlier, _)| earlier + 1)
+    }
+
     /// When the archive began; `None` if the export is its first one.
     pub(super) fn from(&self) -> Option<u64> {
         self.there.known.archive_from()
     }
 
-    /// Begins the export of these sources: writes down what it is, and takes up the flows that were left open.
+    /// Begins the export of these sources: writes down what it is, and takes up the flows that were left open, and what is known of the
+    /// clock before its first file.
     pub(super) fn begin(
         &self,
         export: &str,
-        sources: &Sources,
+        (journal, sources): (&Journal, &Sources),
         begun: &mut Begun,
         threads: NonZeroUsize,
     ) -> anyhow::Result<()> {
         let inputs = sources.readable().map(|source| Wanted::of(&source.told.file, &source.path)).collect();
         Intent { export: export.to_owned(), inputs }.write(&self.directory)?;
+        begun.set_backs = self.there.set_backs(journal)?;
         left::begin(&self.there.open, begun, threads)
     }
 

@@ -11,7 +11,8 @@ use super::left::export_of_open;
 use crate::archive::{About, Archive, SourceFile};
 use crate::cli::Misuse;
 use crate::cli::export::sources::{Recorder, Source, Sources};
-use crate::journal::{Journal, Shown, Version};
+use crate::journal::{Journal, SetBacks, Shown, Version};
+use crate::output::header::hex;
 use crate::query::coverage::Span;
 
 /// What earlier exports left in a directory.
@@ -37,6 +38,8 @@ struct Export {
     recorder: Recorder,
     chosen: Option<String>,
     sources: Vec<SourceFile>,
+    /// How many exports came before it, and until when it tells, ns since the epoch.
+    place: (u64, u64),
 }
 
 /// An export that has no last file.
@@ -79,12 +82,14 @@ impl Export {
             recorder: Recorder::of(archive.header()),
             chosen: chosen.clone(),
             sources: Vec::new(),
+            place: (0, 0),
         }
     }
 
     fn add(&mut self, path: &Path, about: &About) {
         self.files.push(path.to_owned());
         self.has_last |= about.is_last;
+        self.place = self.place.max((about.earlier, about.ended.unwrap_or(about.to)));
         self.told = self.told.joined(Span { from: about.from, to: about.to });
         self.archive_from = self.archive_from.min(about.archive_from.unwrap_or(about.from));
         self.sources.extend(about.sources.iter().cloned());
@@ -145,6 +150,21 @@ impl There {
         there.exports.extend(exports.into_values());
         there.exports.iter().for_each(|export| there.known.take(export));
         there
+    }
+
+    /// How many exports came before the last one, and until when that tells, ns since the epoch.
+    pub(super) fn last(&self) -> Option<(u64, u64)> {
+        self.exports.iter().map(|export| export.place).max()
+    }
+
+    /// What is known of the clock before the first file of a journal.
+    pub(super) fn set_backs(&self, journal: &Journal) -> anyhow::Result<SetBacks> {
+        let Some(((_, ended), file)) = self.last().zip(journal.files().first()) else { return Ok(SetBacks::new()) };
+        let source = file.open()?;
+        let previous = source.parse()?.header().and_then(|header| header.previous).map(|digest| hex(&digest));
+        // No clock was set between the two but as they tell.
+        let follows = previous.is_some_and(|previous| self.known.has_digest(&previous));
+        Ok(if follows { SetBacks::new() } else { SetBacks::after(ended) })
     }
 
     /// Refuses to put flows to an archive of which others were chosen: whoever reads it would not know which.

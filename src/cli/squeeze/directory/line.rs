@@ -100,7 +100,7 @@ impl Input {
         let (header, place) = (plan.kept().clone(), Place::of(plan.kept()));
         let made_from = plan.made_from().first().copied().unwrap_or(MadeFrom::version_2(0, 0));
         let end = end(&source, &version);
-        let plan = plan.narrowed(choice)?;
+        let plan = Plan::for_choice(&source, &version, choice)?;
         Ok((header, Self { journal, path, output, plan, made_from, place, end }))
     }
 }

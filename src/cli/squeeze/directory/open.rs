@@ -11,9 +11,8 @@ use ctrecorder_format::{
     Address, BlockKind, Cause, Counters, Damage, DirectoryEntry, Head, Kind, Note, Record, V4, V6,
 };
 
-use crate::cli::flows::Begun;
+use crate::cli::flows::{Begun, Nowhere};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
-use crate::query::FlowSink;
 use crate::query::coverage::Span;
 
 /// Begins with what is known behind an output. Returns up to when that tells, in ns since the epoch.
@@ -76,15 +75,6 @@ impl Reading<'_> {
             self.found.insert(record.start.get());
         }
     }
-}
-
-/// Open records make no flows.
-struct Nowhere;
-
-impl FlowSink for Nowhere {
-    fn ipv4(&mut self, _flow: &Record<V4>, _counters: &Counters) {}
-
-    fn ipv6(&mut self, _flow: &Record<V6>, _counters: &Counters) {}
 }
 
 impl Sink for Reading<'_> {

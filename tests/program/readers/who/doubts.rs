@@ -130,3 +130,60 @@ fn what_cannot_be_read_is_a_doubt_unless_it_lies_among_numbered_files() {
     assert_eq!(ask(&[beside.path()], 500, &[]), none());
     assert_eq!(ask(&[beside.path(), two.path()], 500, &[]), none());
 }
+
+/// One of TCP and one of UDP had the same endpoint at the same time: where a file of only TCP was made, the other one is missing.
+#[test]
+fn who_is_found_may_not_be_all_where_a_protocol_is_missing() {
+    let flow = |inside| [inside, "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
+    let begun = Segment::new(&Header { created: BEGIN, recorder_started: BEGIN, ..every_protocol(0) });
+    let begun = begun.note(&Note::at(BEGIN, Cause::Started)).note(&Note::gap(BEGIN, BEGIN, 0, Cause::TableRead));
+    let begun = begun.push::<V4>(&event(Kind::Start, TCP, 10, flow("10.0.0.1:1000")));
+    let whole =
+        begun.push::<V4>(&event(Kind::Start, UDP, 10, flow("10.0.0.2:1000"))).closed_at(Closing::Stopped, 1000).0;
+    let files = directory(&[("whole", whole), ("tcp", segment(&[TCP], (0, 1000), &[0]))]);
+    let [whole, recorded, squeezed] = ["whole", "tcp", "tcp.sq"].map(|name| files.path().join(name));
+    let arguments = [Path::new("squeeze"), "--proto".as_ref(), "tcp".as_ref(), "-o".as_ref(), &squeezed, &whole];
+    assert_eq!(run(arguments).status, 0);
+    let who = |path: &Path, second: u64, more: &[&str]| {
+        let at = format!("@{}", BEGIN / NS + second);
+        let arguments = ["who", "203.0.113.6:1000", "--at", &at, "--slack", "1s", path.to_str().unwrap()];
+        run(arguments.iter().chain(more))
+    };
+    assert!(who(&whole, 500, &[]).stdout.starts_with("AMBIGUOUS: 10.0.0.1, 10.0.0.2"));
+    // So it is with a recorder of TCP alone.
+    for (path, second) in [(&squeezed, 500), (&recorded, 1)] {
+        let answer = who(path, second, &[]);
+        let first = format!("UNIQUE: 10.0.0.1; others may be missing: {NOT_RECORDED}\n");
+        assert!(answer.stdout.starts_with(&first) && answer.status == 0, "{answer:?}");
+        let answer = who(path, second, &["-o", "json"]);
+        assert!(answer.stderr.contains(&format!("further flows may be missing: {NOT_RECORDED}")), "{}", answer.stderr);
+        let told: Value = serde_json::from_str(&answer.stdout).unwrap();
+        assert_eq!(told["doubts"], serde_json::json!([NOT_RECORDED]));
+        // Of what was asked for nothing is missing.
+        assert!(who(path, second, &["--proto", "tcp"]).stdout.starts_with("UNIQUE: 10.0.0.1\n"));
+    }
+}
+
+/// A file of files that recorded different things says so, but not one of what all of them recorded.
+#[test]
+fn what_is_chosen_of_uneven_files_may_have_been_recorded_all_the_time() {
+    let files = directory(&[("a", segment(&[TCP], (0, 500), &[0])), ("b", segment(&[TCP, UDP], (500, 1000), &[500]))]);
+    let [a, b, both, tcp, into] = ["a", "b", "both", "tcp", "into"].map(|name| files.path().join(name));
+    assert_eq!(run([Path::new("squeeze"), "-o".as_ref(), &both, &a, &b]).status, 0);
+    let filters = |path: &Path| {
+        let text = run([Path::new("header"), path]).stdout;
+        text.lines().any(|line| line.contains("some of its inputs recorded less"))
+    };
+    assert!(filters(&both));
+    let narrowed =
+        |output: &Path| run([Path::new("squeeze"), "--proto".as_ref(), "tcp".as_ref(), "-o".as_ref(), output, &both]);
+    assert_eq!(narrowed(&tcp).status, 0);
+    assert!(!filters(&tcp));
+    std::fs::create_dir(&into).unwrap();
+    // What is there is known again.
+    for done in ["1 written", "1 there already"] {
+        let made = narrowed(&into);
+        assert!(made.status == 0 && made.stderr.contains(done), "{made:?}");
+    }
+    assert!(!filters(&into.join("both")));
+}
