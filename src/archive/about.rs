@@ -29,6 +29,10 @@ pub struct About {
     /// Which flows were chosen, as text; empty: all. `None` if an older program wrote it, which did not say.
     #[serde(default)]
     pub chosen: Option<String>,
+    /// When the archive begins that this export was put to; `None` if it was put to none. A file that tells from later on, and has
+    /// none before it, has lost those that were there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_from: Option<u64>,
     /// Whether it has the flows that were open at the end of an export, for the next one to go on with.
     #[serde(default)]
     pub is_of_open: bool,
@@ -66,6 +70,9 @@ pub struct Recorded {
     pub protocols: Vec<u8>,
     /// The network namespace, as the header of a segment has it: docs/format.md, "Body".
     pub namespace: u64,
+    /// The machine that recorded, as hexadecimal digits; empty if not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub machine: String,
     /// Further filters, as text; empty: none.
     pub filters: String,
     /// Whether times are the kernel's stamps, where it gave any.
@@ -87,6 +94,26 @@ pub struct SourceFile {
     pub segment: Option<u64>,
     /// The SHA-256 digest in its footer, as hexadecimal digits.
     pub digest: Option<String>,
+    /// Of one that has no such digest that of its bytes; of an archive, that of its bytes from [`About::checksums`] on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// Where it stands among others of its host; `None` if its header cannot be read, or an older program wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// What it was made from itself, by digests like the above ones. It stands in the first file of an export that names this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_from: Vec<String>,
+}
+
+/// Where a file stands among others of its host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The run of its recorder: the boot id as hexadecimal digits, and when it was started. Of a file of version 2, its own begin.
+    pub run: String,
+    /// Its number in that run; of a squeezed file the last one of what it was made from.
+    pub number: u64,
+    /// No file that begins before this comes behind it.
+    pub next_from: u64,
 }
 
 impl SourceFile {
@@ -148,6 +175,10 @@ impl Recorded {
             families: header.families,
             protocols: header.protocols.clone(),
             namespace: header.namespace,
+            machine: match u128::from_be_bytes(header.machine) {
+                0 => String::new(),
+                machine => format!("{machine:032x}"),
+            },
             filters: header.filters.clone(),
             kernel_clock: header.clock == Clock::Kernel,
             counters: header.counters,
@@ -161,7 +192,7 @@ impl About {
     /// are the segments of a run of their own, which has the export's number for its boot id.
     #[cfg(feature = "archive")]
     pub(super) fn header(&self) -> Header {
-        let Recorded { time_zone, utc_offset_seconds, families, protocols, namespace, filters, .. } =
+        let Recorded { time_zone, utc_offset_seconds, families, protocols, namespace, machine, filters, .. } =
             self.recorded.clone();
         Header {
             software: self.software.clone(),
@@ -175,6 +206,7 @@ impl About {
             families,
             protocols,
             namespace,
+            machine: u128::from_str_radix(&machine, 16).unwrap_or_default().to_be_bytes(),
             filters,
             counters: self.recorded.counters,
             clock: if self.recorded.kernel_clock { Clock::Kernel } else { Clock::Arrival },

@@ -51,7 +51,7 @@ mod seek;
 #[cfg(feature = "archive")]
 mod write;
 
-pub use about::{About, NoteText, Recorded, SourceFile};
+pub use about::{About, NoteText, Place, Recorded, SourceFile};
 pub use error::Refusal;
 pub use flow::Flow;
 #[cfg(not(feature = "archive"))]

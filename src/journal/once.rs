@@ -177,7 +177,8 @@ impl Origin {
             }
             Version::Archive(archive) => {
                 let sources = archive.about().sources.iter();
-                let digests = sources.filter_map(|source| digest_of_hex(source.digest.as_deref()?)).collect();
+                let digests = sources.flat_map(|source| source.digest.iter().chain(&source.made_from));
+                let digests = digests.filter_map(|digest| digest_of_hex(digest)).collect();
                 Self { export: Some(archive.about().export.clone()), digests }
             }
             Version::Two(_) => return None,

@@ -41,7 +41,7 @@ pub(crate) fn chain(next: &[Option<usize>], run: usize) -> impl Iterator<Item = 
 }
 
 /// When the run ended that the one came behind which this file is the first of, ns since the epoch, as its first notes tell.
-pub(super) fn begun_behind(version: &Version<'_>) -> Option<u64> {
+pub(crate) fn begun_behind(version: &Version<'_>) -> Option<u64> {
     let Version::Three(segment) = version else { return None };
     segment.header().ok().filter(|header| header.content == Content::Events && header.segment_number == 0)?;
     let heads = segment.heads().map_while(Result::ok);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::Form;
+use super::{Form, add};
 use crate::cli::Misuse;
 use crate::cli::flows::temporary::{self, Maker};
 use crate::file::{directory_of, sync_directory};
@@ -21,8 +21,6 @@ pub(super) struct Directory {
     whole: HashMap<PathBuf, u64>,
     /// Directories that were made for it, in their order.
     made: Vec<PathBuf>,
-    /// Nobody else is at work in it; `None` where there are no locks.
-    _lock: Option<fs::File>,
 }
 
 /// The names of the files of an export.
@@ -62,28 +60,38 @@ pub(super) struct Complete {
 }
 
 impl Directory {
-    /// Opens the directory for an export whose files have these names, and makes it if it is not there. Another export in it is
-    /// refused, unless this one is to `add` to it; and so is a file with one of the names that is not whole.
-    pub(super) fn open(path: &Path, names: Names<'_>, add: bool) -> anyhow::Result<Self> {
+    /// Opens the directory for an export, and makes it if it is not there. One that holds segments is refused. As long as the first
+    /// thing that is returned is there, nobody else is at work in it; `None` where there are no locks.
+    pub(super) fn lock(path: &Path) -> anyhow::Result<(Option<fs::File>, Self)> {
         if path.exists() && !path.is_dir() {
             bail!(Misuse(format!("{}: it exists already, and is no directory", Shown(path))));
         }
         let mut made = Vec::new();
         let lock = make(path, &mut made).map_err(Into::into).and_then(|()| temporary::lock(path, "export"));
-        let mut directory = Self { path: path.to_owned(), whole: HashMap::new(), made, _lock: None };
-        directory._lock = lock.with_context(|| Shown(path).to_string())?;
+        let directory = Self { path: path.to_owned(), whole: HashMap::new(), made };
+        let lock = lock.with_context(|| Shown(path).to_string())?;
         if let Some(segment) = segment_in(path).with_context(|| Shown(path).to_string())? {
             let what = "the directory holds segments, of which whoever reads it would be told twice";
             bail!(Misuse(format!("{}: {what}: {}", Shown(path), Shown(&segment))));
         }
-        let mut other = None;
-        directory.look(path, names, 0, &mut other)?;
+        Ok((lock, directory))
+    }
+
+    /// Looks for what is there of an export whose files have these names. Another export in the directory is refused, unless this one is
+    /// to `add` to it; and so is a file with one of the names that is not whole.
+    pub(super) fn find(&mut self, names: Names<'_>, add: bool) -> anyhow::Result<()> {
+        let (path, mut other) = (self.path.clone(), None);
+        if let Some(interrupted) = add::of_interrupted(&path).filter(|_| !add) {
+            let what = "an export to this directory with --add was interrupted: make it again first";
+            bail!(Misuse(format!("{}: {what}", Shown(&interrupted))));
+        }
+        self.look(&path, names, 0, &mut other)?;
         if let Some(other) = other.filter(|_| !add) {
             let what =
                 "the directory holds another export already (with --add, what it does not have is put beside it)";
-            bail!(Misuse(format!("{}: {what}: {}", Shown(path), Shown(&other))));
+            bail!(Misuse(format!("{}: {what}: {}", Shown(&path), Shown(&other))));
         }
-        Ok(directory)
+        Ok(())
     }
 
     /// Finds what is there, and removes what a run left that was interrupted. `depth`: so many directories below the first one.

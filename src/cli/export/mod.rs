@@ -7,11 +7,11 @@
 //! | `said` | what each file says of the journal |
 //! | `file` | writes one file, whole or not at all |
 //! | `directory` | what is in the directory already |
-//! | `before` | what earlier exports in the directory were made from, and what they left open |
+//! | `add` | puts an export to an archive: what it was made from, and what it left open |
 //! | `made` | how much was made |
 //! | `sources` | what is exported, and by what name it goes |
 
-mod before;
+mod add;
 mod bounds;
 mod directory;
 mod file;
@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
+use ctrecorder_format::Header;
 
 use super::flows::{Begun, Choice, Ending, Plan, Stream};
 use super::of_netns::OfNetns;
@@ -32,11 +33,11 @@ use super::size::Size;
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Clock, Pairs};
-use before::Before;
+use add::Added;
 use directory::{Directory, Names};
 use made::Made;
 use parts::{Parts, Settings};
-use sources::Sources;
+use sources::{Recorder, Sources, check_elsewhere};
 
 /// Export flows: to Parquet for DuckDB, Spark and others, to NDJSON, or to CSV
 ///
@@ -113,7 +114,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if cfg!(not(feature = "archive")) && arguments.to == Form::Parquet {
         bail!(Misuse("this program was built without the feature \"archive\": it has --to ndjson and --to csv".into()));
     }
-    let Selected { filter, mut remarks } = arguments.selection.selected(&Clock::new(None))?;
+    let clock = Clock::new(None);
+    let Selected { filter, mut remarks } = arguments.selection.selected(&clock)?;
+    let grows = arguments.add && arguments.to == Form::Parquet;
+    if grows && arguments.selection.selected(&clock.at_present())?.filter != filter {
+        let what = "--add with a time that is \"ago\" would choose other flows in each run: name the time itself";
+        bail!(Misuse(what.into()));
+    }
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let journal = arguments.of_netns.of(journal, |error| failures.push(error))?;
@@ -130,38 +137,39 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         choice: Choice::of_flows(filter),
         threads: arguments.threads.number(),
         memory: Allowance::of(arguments.memory.0, existing(&arguments.output)),
-        grows: arguments.add && arguments.to == Form::Parquet,
+        grows,
     };
-    let mut before = Before::default();
+    let mut sources = Sources::of(&journal);
+    sources.check_recorder()?;
+    let (_lock, mut directory) = Directory::lock(&arguments.output)?;
+    check_elsewhere(&journal, &arguments.output)?;
+    let mut added = None;
     if how.grows {
-        before = Before::look(&arguments.output, &how.choice.filter_text().unwrap_or_default())?;
-        journal = before.rest_of(&journal, &Sources::of(&journal, &how, &before).told(), &mut report)?;
-        if journal.files().is_empty() {
+        let mut archive = Added::look(&arguments.output, &how.choice.filter_text().unwrap_or_default())?;
+        let chosen = archive.choose(&sources, &mut report)?;
+        archive.clean(&sources, &mut report)?;
+        if chosen.is_empty() {
             return Ok(report.status());
         }
+        (journal, sources) = (journal.only(chosen.iter().copied()), sources.only(&chosen));
+        added = Some(archive);
     }
-    let sources = Sources::of(&journal, &how, &before);
-    sources.check_host()?;
-    before.check(sources.export())?;
-    let name = sources.name();
-    let names = Names { export: sources.export(), begin: &name, form: arguments.to };
-    let directory = Directory::open(&arguments.output, names, arguments.add)?;
-    if let Some(input) = journal.files().iter().find(|file| directory::holds(&arguments.output, file.path())) {
-        let what = "an input in the directory of the output: its flows would be there twice";
-        bail!(Misuse(format!("{}: {what}", Shown(input.path()))));
-    }
+    let export = sources.export(&how, &added.as_ref().map(Added::open).unwrap_or_default());
+    let name = sources.name(&export);
+    directory.find(Names { export: &export, begin: &name, form: arguments.to }, arguments.add)?;
     if let Some(complete) = directory.complete() {
         let there = format!("all of this export is there already, in {} files", complete.files);
         report.line(format_args!("{}: {there}", Shown(&arguments.output)));
         unread(&arguments.output, complete.damaged, &mut report);
-        before.over()?;
         return Ok(report.status());
     }
-    match export(&journal, &how, &sources, directory, &before, &mut report) {
+    match make(&journal, &how, (&sources, &export), directory, added.as_ref(), &mut report) {
         Ok(made) => {
             report.line(format_args!("{}: {made}", Shown(&arguments.output)));
             unread(&arguments.output, sources.damaged(), &mut report);
-            before.over()?;
+            if let Some(added) = added {
+                added.over()?;
+            }
         }
         Err(error) if error.is::<Misuse>() => return Err(error),
         Err(error) => report.failure(format_args!("{}: not exported: {error:#}", Shown(&arguments.output))),
@@ -195,13 +203,13 @@ struct How {
     grows: bool,
 }
 
-/// Exports a journal; returns what was made. What fails leaves nothing half written behind.
-fn export(
+/// Makes the export of a journal, which goes by this name; returns what was made. What fails leaves nothing half written behind.
+fn make(
     journal: &Journal,
     how: &How,
-    sources: &Sources,
+    (sources, export): (&Sources, &str),
     directory: Directory,
-    before: &Before,
+    added: Option<&Added>,
     report: &mut Report,
 ) -> anyhow::Result<Made> {
     let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
@@ -209,23 +217,31 @@ fn export(
     };
     // A row does not tell more of its recorder than the host.
     let plan = plan.of_one_recorder().map_err(|several| Misuse(several.to_string()))?;
+    let mut header = plan.header();
+    if let Some(Recorder { host, namespace, machine, .. }) = sources.recorder() {
+        header = Header { host, namespace, machine, ..header };
+    }
     let settings = Settings {
         form: how.form,
         partition: how.partition,
         without_ids: how.without_ids,
-        export: sources.export().to_owned(),
-        name: sources.name(),
+        export: export.to_owned(),
+        name: sources.name(export),
         chosen: how.choice.filter_text().unwrap_or_default(),
         leaves_open: how.grows && !how.without_ids,
-        goes_on_with: before.open().collect(),
-        earlier: before.earlier(),
-        header: plan.header(),
+        archive_from: added.map(Added::from),
+        goes_on_with: added.map(Added::open).unwrap_or_default(),
+        earlier: added.map_or(0, Added::earlier),
+        header,
         is_of_flows: sources.is_of_flows(),
         end: plan.end(),
         inputs: sources.told(),
     };
     let mut begun = Begun::with(Pairs::within(&how.memory));
-    before.begin(journal, &mut begun, how.threads)?;
-    let (parts, ending) = (Parts::new(settings, directory), Ending::HalfFlows(begun));
+    if let Some(added) = added {
+        added.begin(export, (journal, sources), &mut begun, how.threads)?;
+    }
+    let ending = if settings.leaves_open { Ending::Left(begun) } else { Ending::HalfFlows(begun) };
+    let parts = Parts::new(settings, directory);
     Stream::start(parts, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)
 }

@@ -11,7 +11,7 @@ use chrono::{DateTime, Timelike};
 use ctrecorder_format::{Address, Cause, Counters, Header, NS_PER_SECOND, Note, Record, V4, V6};
 
 use super::Form;
-use super::before::export_of_open;
+use super::add::export_of_open;
 use super::bounds::Bounds;
 use super::directory::{Directory, Names};
 use super::file::File;
@@ -49,7 +49,9 @@ pub(super) struct Settings {
     pub(super) chosen: String,
     /// The flows that are open at its end are in a file of their own.
     pub(super) leaves_open: bool,
-    /// Such files of earlier exports, and how many of these there are.
+    /// It is put to an archive, which began then; `Some(None)` if it is the first one of it.
+    pub(super) archive_from: Option<Option<u64>>,
+    /// Files of open flows of earlier exports, and how many of these there were.
     pub(super) goes_on_with: Vec<SourceFile>,
     pub(super) earlier: u64,
     /// What was recorded.
@@ -79,7 +81,8 @@ pub(super) struct Parts {
     next: u64,
     /// How many flows all of them hold that are not written yet.
     held: usize,
-    /// Up to here the files up to now tell, ns since the epoch.
+    /// From here on its files tell, and up to here those up to now, ns since the epoch.
+    from: u64,
     told: u64,
     notes: Notes,
     /// The number of the input that is read, and whether nothing of it is in any file yet.
@@ -129,6 +132,7 @@ impl Parts {
             directory,
             next: 0,
             held: 0,
+            from: told,
             told,
             notes: Notes::default(),
             present: None,
@@ -195,6 +199,7 @@ impl Parts {
             export: self.settings.export.clone(),
             recorded: Recorded::of(&self.settings.header),
             chosen: Some(self.settings.chosen.clone()),
+            archive_from: self.settings.archive_from.map(|from| from.unwrap_or(self.from)),
             earlier: self.settings.earlier,
             ended: Some(self.settings.end),
             ..About::default()
@@ -366,6 +371,7 @@ impl Output for Parts {
     fn begin_at(&mut self, moment: u64) {
         if self.next == 0 {
             self.told = self.told.max(moment);
+            self.from = self.told;
         }
     }
 

@@ -101,7 +101,11 @@ impl Read {
     /// Something of it comes from the input with this number in the journal. `is_first`: nothing else did.
     pub(super) fn source(&mut self, number: usize, input: Option<&Input>, is_first: bool) {
         self.last = Some(number);
-        self.sources.extend(input.map(|input| input.file.clone()));
+        self.sources.extend(input.map(|input| {
+            // It may be long, and is told once.
+            let made_from = if is_first { input.file.made_from.clone() } else { Vec::new() };
+            SourceFile { made_from, ..input.file.clone() }
+        }));
         if let Some(input) = input.filter(|_| is_first) {
             self.damaged += input.damaged;
             self.records_lost = self.records_lost.saturating_add(input.records_lost);

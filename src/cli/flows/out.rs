@@ -9,7 +9,7 @@ use ctrecorder_format::{Address, Counters, Kind, Note, Record, V4, V6};
 use super::behind::Behind;
 use super::choice::Choice;
 use super::output::Output;
-use crate::query::{Filter, FlowSink};
+use crate::query::{Filter, FlowSink, may_go_on};
 
 /// Where the flows go.
 pub(super) struct Out<O> {
@@ -136,5 +136,19 @@ impl<O: Output> FlowSink for Open<'_, O> {
     fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) {
         let reached = self.0.reached;
         self.0.keep(|output| output.ipv6(flow, counters, reached));
+    }
+}
+
+/// Where the flows go that are left when a journal is at its end, for whoever goes on with these: of one that may go on, nobody knows
+/// yet whether it is wanted.
+pub(super) struct Left<'o, O>(pub(super) &'o mut Out<O>);
+
+impl<O: Output> FlowSink for Left<'_, O> {
+    fn ipv4(&mut self, flow: &Record<V4>, counters: &Counters) {
+        if may_go_on(flow) { Open(self.0).ipv4(flow, counters) } else { self.0.ipv4(flow, counters) }
+    }
+
+    fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters) {
+        if may_go_on(flow) { Open(self.0).ipv6(flow, counters) } else { self.0.ipv6(flow, counters) }
     }
 }

@@ -10,7 +10,7 @@ use ctrecorder_format::{Address, Cause, Content, Counters, Damage, Note, Record,
 use super::behind::Behind;
 use super::choice::Choice;
 use super::first_read::FirstRead;
-use super::out::{Open, Out};
+use super::out::{Left, Open, Out};
 use super::output::Output;
 use super::plan::Plan;
 use crate::cli::Report;
@@ -44,8 +44,8 @@ pub(in crate::cli) struct Stream<'r, O> {
     begun: bool,
     /// Of the first file of a recorder, neither a record nor the note that it was started has come.
     unbegun: bool,
-    /// The output ends with the flows that are open; else they are half flows of it.
-    leaves_open: bool,
+    /// What becomes of the flows that are open at the end.
+    ends_with: EndsWith,
     /// The file that is read is squeezed.
     is_squeezed: bool,
 }
@@ -55,8 +55,28 @@ pub(in crate::cli) struct Stream<'r, O> {
 pub(in crate::cli) enum Ending {
     /// They are half flows of it; and so many were when it was begun.
     HalfFlows(Begun),
+    /// The same, and those that may go on are told whatever flows are wanted: whoever goes on with them asks once they are whole.
+    Left(Begun),
     /// They are told as open; and so many were when it was begun.
     Open(Begun),
+}
+
+/// An [`Ending`] without what was open at the begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndsWith {
+    HalfFlows,
+    Left,
+    Open,
+}
+
+impl Ending {
+    fn split(self) -> (EndsWith, Begun) {
+        match self {
+            Self::HalfFlows(begun) => (EndsWith::HalfFlows, begun),
+            Self::Left(begun) => (EndsWith::Left, begun),
+            Self::Open(begun) => (EndsWith::Open, begun),
+        }
+    }
 }
 
 /// What is known when an output is begun that goes on with another one.
@@ -91,8 +111,7 @@ impl<'r, O: Output> Stream<'r, O> {
     ) -> anyhow::Result<Self> {
         let has_notes = output.has_notes();
         let mut output = Behind::start(output)?;
-        let leaves_open = matches!(ending, Ending::Open(_));
-        let (Ending::HalfFlows(begun) | Ending::Open(begun)) = ending;
+        let (ends_with, begun) = ending.split();
         let Begun { pairs, lost, readings, set_backs } = begun;
         for reading in readings {
             output.reading(&reading)?;
@@ -114,7 +133,7 @@ impl<'r, O: Output> Stream<'r, O> {
             is_turned: false,
             begun: false,
             unbegun: true,
-            leaves_open,
+            ends_with,
             is_squeezed: false,
         })
     }
@@ -196,18 +215,22 @@ impl<'r, O: Output> Stream<'r, O> {
         let first_read = self.first_read.end();
         self.tell(first_read);
         let end = self.plan.end();
-        let left = if self.leaves_open { self.pairs.leave(end, &mut self.out) } else { self.pairs.left(end) };
+        let goes_on = self.ends_with == EndsWith::Open;
+        let left = if goes_on { self.pairs.leave(end, &mut self.out) } else { self.pairs.left(end) };
         for gap in self.plan.gaps(self.damaged, self.losses.finish(), self.is_turned) {
             self.out.keep(|output| output.note(&gap));
         }
         self.out.keep(|output| output.part(&left));
         self.out.reached = self.out.reached.max(end);
-        if self.leaves_open {
+        if goes_on {
             self.out.keep(|output| output.note(&left));
             self.pairs.show_open(&mut Open(&mut self.out));
             self.out.hold(self.pairs.failure());
         } else {
-            let failure = self.pairs.finish(&mut self.out);
+            let failure = match self.ends_with {
+                EndsWith::Left => self.pairs.finish(&mut Left(&mut self.out)),
+                EndsWith::HalfFlows | EndsWith::Open => self.pairs.finish(&mut self.out),
+            };
             self.out.hold(failure);
         }
         let Out { output, done, .. } = self.out;

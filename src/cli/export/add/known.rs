@@ -1,0 +1,195 @@
+//! Which inputs a directory has already, and which of the others may be put behind what it has.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::Context;
+use ctrecorder_format::digest_of;
+
+use crate::archive::SourceFile;
+use crate::cli::export::sources::{Source, ids, without_digest};
+use crate::journal;
+use crate::output::header::hex;
+use crate::query::coverage::Span;
+
+/// What the exports in a directory were made from.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Those that have no digest.
+    without: Vec<SourceFile>,
+    /// Digests of these, and of what they were made from themselves: of that, through which archive, if it was one. The parts of one
+    /// archive were made from the same files, and hold other flows.
+    digests: HashMap<String, HashSet<Option<String>>>,
+    /// By what those are known that have no digest, where something was made from them.
+    without_digest: HashSet<String>,
+    /// The last number of each run.
+    runs: HashMap<String, u64>,
+    /// What begins before this comes too late, unless it belongs to a run of these; ns since the epoch.
+    next_from: u64,
+    /// Runs of which inputs are put behind what is there.
+    accepted: HashSet<String>,
+    /// Of which time the archive tells that is there, and from when on it told when its first files were there.
+    told: Option<(Span, u64)>,
+}
+
+/// What becomes of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is not there.
+    New,
+    /// Its flows are there.
+    Exported,
+    /// The archive had told of its time, and these files of it were removed.
+    Over,
+    /// It was exported when it was shorter.
+    Grown,
+    /// Some of what it was made from is there, or something that was made from it.
+    InPart,
+    /// It begins before the end of what is there.
+    Late,
+}
+
+impl Known {
+    /// Takes what a file of an export names.
+    pub(super) fn add(&mut self, source: &SourceFile) {
+        let SourceFile { digest, content, made_from, place, length, .. } = source;
+        let archive = place.as_ref().filter(|_| digest.is_none()).map(|place| place.run.clone());
+        for own in digest.iter().chain(content) {
+            self.digests.entry(own.clone()).or_default().insert(None);
+        }
+        for other in made_from {
+            self.digests.entry(other.clone()).or_default().insert(archive.clone());
+        }
+        if let Some(place) = place.as_ref().filter(|_| digest.is_none()) {
+            self.without_digest.insert(without_digest(&place.run, place.number, *length));
+        }
+        if let Some(place) = place {
+            let last = self.runs.entry(place.run.clone()).or_default();
+            *last = place.number.max(*last);
+            self.next_from = self.next_from.max(place.next_from);
+        }
+        if digest.is_none() {
+            self.without.push(source.clone());
+        }
+    }
+
+    /// A file is put behind what is there: so are others of its run, whatever the clock showed.
+    pub(super) fn accept(&mut self, file: &SourceFile) {
+        self.accepted.extend(file.place.as_ref().map(|place| place.run.clone()));
+    }
+
+    /// An export that begins at this moment has files that tell of this span, of an archive that begins at `archive_from`.
+    pub(super) fn tells(&mut self, span: Span, archive_from: u64) {
+        let (told, from) = self.told.unwrap_or((span, archive_from));
+        self.told = Some((told.joined(span), from.min(archive_from)));
+    }
+
+    /// Nothing that begins before this comes behind what is there, if its sources do not tell themselves.
+    pub(super) fn begun(&mut self, moment: u64) {
+        self.next_from = self.next_from.max(moment);
+    }
+
+    /// When the archive began, ns since the epoch; `None` if there is none.
+    pub(super) fn archive_from(&self) -> Option<u64> {
+        self.told.map(|(_, from)| from)
+    }
+
+    /// What becomes of an input.
+    ///
+    /// # Errors
+    /// If it has to be read, and cannot be.
+    pub(super) fn verdict(&self, source: &Source) -> anyhow::Result<Verdict> {
+        let file = &source.told.file;
+        Ok(if self.has(file) {
+            Verdict::Exported
+        } else if self.has_grown(source)? {
+            Verdict::Grown
+        } else if self.is_over(source) {
+            Verdict::Over
+        } else if self.has_some(file) {
+            Verdict::InPart
+        } else if self.is_late(source) {
+            Verdict::Late
+        } else {
+            Verdict::New
+        })
+    }
+
+    /// Whether the flows of a file are there.
+    pub(super) fn has(&self, file: &SourceFile) -> bool {
+        let own = file.digest.as_ref().or(file.content.as_ref());
+        own.is_some_and(|own| self.digests.contains_key(own))
+            || (!file.made_from.is_empty() && file.made_from.iter().all(|id| self.has_made(file, id)))
+            || (file.digest.is_none() && self.alike(file).any(|known| known.length == file.length))
+    }
+
+    /// Whether a file with this digest is there.
+    pub(super) fn has_digest(&self, digest: &str) -> bool {
+        self.digests.contains_key(digest)
+    }
+
+    /// Whether something that the file was made from is there for certain, by its digest, and not only through the archive that the
+    /// file is of.
+    fn has_made(&self, file: &SourceFile, id: &str) -> bool {
+        let own = file.place.as_ref().map(|place| &place.run);
+        let is_another = |archive: &Option<String>| archive.is_none() || archive.as_ref() != own;
+        !id.contains(' ') && self.digests.get(id).is_some_and(|through| through.iter().any(is_another))
+    }
+
+    fn has_some(&self, file: &SourceFile) -> bool {
+        let own = file.place.as_ref().map(|place| without_digest(&place.run, place.number, file.length));
+        file.made_from.iter().any(|id| self.has_made(file, id) || self.without_digest.contains(id))
+            || own.is_some_and(|own| self.digests.contains_key(&own))
+    }
+
+    /// What older programs named that may be this file: by name and number alone.
+    fn alike(&self, file: &SourceFile) -> impl Iterator<Item = &SourceFile> {
+        let is_alike = |known: &&SourceFile| known.name == file.name && known.segment == file.segment;
+        self.without.iter().filter(|known| known.content.is_none()).filter(is_alike)
+    }
+
+    /// Whether the begin of a file is there.
+    fn has_grown(&self, source: &Source) -> anyhow::Result<bool> {
+        let file = &source.told.file;
+        let is_shorter = |known: &&SourceFile| known.length < file.length;
+        if self.alike(file).any(|known| is_shorter(&known)) {
+            return Ok(true);
+        }
+        let named = |known: &&SourceFile| known.name == file.name && known.made_from.is_empty();
+        for known in self.without.iter().filter(named).filter(is_shorter) {
+            let bytes = journal::Source::open(&source.path).context("it cannot be read again")?;
+            let begin = usize::try_from(known.length).ok().and_then(|length| bytes.bytes().get(..length));
+            if begin.is_some_and(|begin| known.content == Some(hex(&digest_of(begin)))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the archive told of all of a file once.
+    fn is_over(&self, source: &Source) -> bool {
+        let has_lost =
+            |(told, from): &(Span, u64)| *from < told.from && source.begun < told.from && source.ended <= told.to;
+        self.told.as_ref().is_some_and(has_lost)
+    }
+
+    /// Whether what came behind a file is there. A recorder numbers its files; of two runs that one came first that had begun first,
+    /// or that ended at the moment at which the other one says that it had.
+    fn is_late(&self, source: &Source) -> bool {
+        let Some(place) = &source.told.file.place else { return false };
+        match self.runs.get(&place.run).filter(|_| source.told.file.segment.is_some()) {
+            Some(last) => place.number <= *last,
+            None if self.accepted.contains(&place.run) => false,
+            None => source.begun.max(source.behind.unwrap_or(0)) < self.next_from,
+        }
+    }
+}
+
+/// Whether an input has what an export was made from.
+pub(super) fn is_given(wanted: &SourceFile, inputs: &[&Source]) -> bool {
+    let own: Vec<_> = ids(wanted).take(1).collect();
+    let is_it = |input: &&&Source| match own.first() {
+        Some(own) => ids(&input.told.file).any(|id| id == *own),
+        None => input.told.file.name == wanted.name && input.told.file.length >= wanted.length,
+    };
+    inputs.iter().any(|input| is_it(&input))
+}
