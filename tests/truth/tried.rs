@@ -39,6 +39,8 @@ pub fn every(share: u64, check: impl Fn(&Case)) {
     for seed in seeds.filter(|seed| seed % SHARES == share) {
         let tried = runner(seed).run(&cases(), |case| quietly(|| check(&case)).map_err(TestCaseError::fail));
         if let Err(failure) = tried {
+            // The rest takes its time.
+            eprintln!("TRUTH_SEED={seed} fails");
             if let TestError::Fail(_, case) = &failure {
                 KEEP.set(true);
                 let _again = quietly(|| check(case));

@@ -116,6 +116,20 @@ impl World {
         self.steps().any(|(_, by)| by < 0)
     }
 
+    /// Whether the clock was set back by days: then what the recorder wrote last seems to be older than all else.
+    pub fn is_set_far_back(&self) -> bool {
+        const DAY: i64 = 86_400 * 1_000_000_000;
+        self.steps().any(|(_, by)| by < -DAY)
+    }
+
+    /// Whether the clock was set over some of this span, and never showed it.
+    pub fn was_set_over(&self, (from, to): (u64, u64)) -> bool {
+        self.steps().any(|(at, by)| {
+            let after = self.clock.shows(at);
+            by > 0 && from <= after && after.saturating_add_signed(-by) <= to
+        })
+    }
+
     /// When the clock was set, and by how much.
     pub fn steps(&self) -> impl Iterator<Item = (u64, i64)> + '_ {
         self.plan.incidents.iter().filter_map(|incident| match *incident {

@@ -18,6 +18,8 @@ pub struct Coverage {
     missing: Vec<Gap>,
     /// What there is before the first segment and behind the last one: nothing.
     outside: (Outside, Outside),
+    /// What the clock showed while it was recorded, where it was set back; else nothing.
+    turned: Vec<Span>,
 }
 
 /// That nothing is told beyond one end of a journal.
@@ -41,12 +43,17 @@ impl Coverage {
         let mut gaps: Vec<_> = told.iter().filter_map(|gap| gap.within(from, to, is_asked)).collect();
         gaps.sort_unstable();
         let missing = missing(&told);
-        Self { from, to, gaps, told, missing, outside }
+        Self { from, to, gaps, told, missing, outside, turned: Vec::new() }
+    }
+
+    /// The same where the clock was set back, and showed these spans.
+    pub(super) fn turned(self, shown: Vec<Span>) -> Self {
+        Self { turned: shown, ..self }
     }
 
     /// The same with further gaps.
     pub fn with(self, gaps: Vec<Gap>) -> Self {
-        Self::new(Span { from: self.from, to: self.to }, [self.told, gaps].concat(), self.outside)
+        Self::new(Span { from: self.from, to: self.to }, [self.told, gaps].concat(), self.outside).turned(self.turned)
     }
 
     /// One that is made up.
@@ -71,7 +78,7 @@ impl Coverage {
         let told = self.told.into_iter().chain(beyond).collect();
         let before = Outside { bound: if before.bound > self.from { before.bound } else { from }, ..before };
         let behind = Outside { bound: if behind.bound < self.to { behind.bound } else { to }, ..behind };
-        Self::between(Span { from, to }, told, (before, behind), since.is_some() || until.is_some())
+        Self::between(Span { from, to }, told, (before, behind), since.is_some() || until.is_some()).turned(self.turned)
     }
 
     /// What keeps a span, its two ends included, from being covered: the gaps that it touches, and what of it lies before
@@ -99,9 +106,10 @@ impl Coverage {
         missing
     }
 
-    /// Whether a span lies behind all that is told of: where the clock was set back, behind its last moment.
+    /// Whether a span lies behind all that is told of: where the clock was set back, behind its last moment, and nothing of it was
+    /// shown before.
     pub fn is_behind(&self, span: Span) -> bool {
-        self.to.min(self.outside.1.bound) < span.from
+        self.to.min(self.outside.1.bound) < span.from && !self.turned.iter().any(|shown| shown.meets(span))
     }
 
     /// The spans without a gap, by their begin.

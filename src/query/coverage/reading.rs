@@ -89,7 +89,8 @@ impl Reading {
         let cause = if reaches_begin { GapCause::NotRunning } else { before(first) };
         let before = Outside { cause, bound: if from < span.from { from } else { first.began } };
         let behind = Outside { cause: behind(last), bound: last.ended };
-        Ok(Some(Coverage::new(Span { from, ..span }, gaps, (before, behind))))
+        let turned = if last.ended < span.to { runs.iter().flat_map(Run::shown).collect() } else { Vec::new() };
+        Ok(Some(Coverage::new(Span { from, ..span }, gaps, (before, behind)).turned(turned)))
     }
 
     /// The gaps that no note tells of, host by host: what could not be read in files, and what is missing between them. A
