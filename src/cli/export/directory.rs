@@ -66,9 +66,13 @@ impl Directory {
         if path.exists() && !path.is_dir() {
             bail!(Misuse(format!("{}: it exists already, and is no directory", Shown(path))));
         }
-        let mut made = Vec::new();
-        let lock = make(path, &mut made).map_err(Into::into).and_then(|()| temporary::lock(path, "export"));
-        let directory = Self { path: path.to_owned(), whole: HashMap::new(), made };
+        let mut directory = Self { path: path.to_owned(), whole: HashMap::new(), made: Vec::new() };
+        make(path, &mut directory.made).with_context(|| Shown(path).to_string())?;
+        let lock = temporary::lock(path, "export");
+        if lock.is_err() {
+            // Somebody else is at work in what was made here.
+            directory.made.clear();
+        }
         let lock = lock.with_context(|| Shown(path).to_string())?;
         if let Some(segment) = segment_in(path).with_context(|| Shown(path).to_string())? {
             let what = "the directory holds segments, of which whoever reads it would be told twice";
