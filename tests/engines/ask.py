@@ -104,8 +104,10 @@ def nanoseconds(time: str) -> int | None:
 
 
 def choose(flows: list[Flow], program: Program) -> dict[str, str]:
-    """What to ask about: of a flow from inside that somebody else's flow has the endpoint of, too."""
-    wanted = [flow for flow in flows if flow.translation == "source" and flow.start and flow.end]
+    """What to ask about: of a flow of a host that was reached from outside, too."""
+    reached = {flow.inside for flow in flows if flow.translation == "destination"}
+    whole = [flow for flow in flows if flow.translation == "source" and flow.start and flow.end]
+    wanted = [flow for flow in whole if flow.inside in reached]
     middle = wanted[len(wanted) // 2]
     text = lambda ip: str(ipaddress.ip_address(ip))
     return {
