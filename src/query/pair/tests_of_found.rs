@@ -3,7 +3,7 @@
 use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
 use ctrecorder_format::{Cause, Content, Damage, Fault, Header, Kind, Note, Record, V4, legacy};
 
-use super::tests_of_readings::{Work, header, tcp};
+use super::tests_of_readings::{Work, header, tcp, version_2};
 use crate::journal::Version;
 
 /// A run that knew all flows that were alive, and heard of all that began, until it was killed at 50.
@@ -150,19 +150,7 @@ fn a_clock_that_was_set_back_bounds_none() {
 /// Of which no file tells by an id what became of it.
 #[test]
 fn a_file_of_version_2_between_bounds_none() {
-    let old = legacy::Header {
-        content: legacy::Content::Events,
-        protocol: 6,
-        host: "nat1".into(),
-        flags: 0,
-        started: (0, 0),
-        ended: (0, 0),
-        tz_minutes_west: 0,
-        tz_dst: 0,
-        utc_offset_seconds: 0,
-        local_start: legacy::LocalTime::default(),
-    };
-    let bytes = legacy::Writer::new(Vec::new(), &old).unwrap().finish().unwrap();
+    let bytes = version_2();
     let mut work = first_run(&header(1, 0, 1));
     work.pairs.begin(&Version::Two(legacy::File::open(&bytes).unwrap()), &mut work.flows);
     assert_eq!(both(work, &header(100, 0, 100)).1, UNKNOWN);

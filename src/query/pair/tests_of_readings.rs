@@ -205,19 +205,7 @@ fn nothing_is_said_of_flows_of_others() {
         work.begin(&header(100, 0, 100), None);
         stays_open(work, why);
     }
-    let old = legacy::Header {
-        content: legacy::Content::Events,
-        protocol: 6,
-        host: "nat1".into(),
-        flags: 0,
-        started: (0, 0),
-        ended: (0, 0),
-        tz_minutes_west: 0,
-        tz_dst: 0,
-        utc_offset_seconds: 0,
-        local_start: legacy::LocalTime::default(),
-    };
-    let bytes = legacy::Writer::new(Vec::new(), &old).unwrap().finish().unwrap();
+    let bytes = version_2();
     let mut work = Work::default();
     work.pairs.begin(&Version::Two(legacy::File::open(&bytes).unwrap()), &mut work.flows);
     work.push(&tcp(Kind::Start, 1, 10, 0));
@@ -419,4 +407,21 @@ proptest! {
         }
         prop_assert_eq!(told, expected);
     }
+}
+
+/// A file of version 2 without a record.
+pub(super) fn version_2() -> Vec<u8> {
+    let old = legacy::Header {
+        content: legacy::Content::Events,
+        protocol: 6,
+        host: "nat1".into(),
+        flags: 0,
+        started: (0, 0),
+        ended: (0, 0),
+        tz_minutes_west: 0,
+        tz_dst: 0,
+        utc_offset_seconds: 0,
+        local_start: legacy::LocalTime::default(),
+    };
+    legacy::Writer::new(Vec::new(), &old).unwrap().finish().unwrap()
 }
