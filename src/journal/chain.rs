@@ -66,11 +66,6 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// The host that recorded, empty if that is not known.
-    pub(super) fn host(&self) -> &str {
-        &self.host
-    }
-
     /// The run that wrote the segment with this header.
     pub fn of(header: &Header) -> Self {
         Self { host: header.host.clone(), boot_id: header.boot_id, started: header.recorder_started }

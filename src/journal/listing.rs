@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ctrecorder_format::Content;
 
 use super::chain::Recorder;
-use super::runs::{self, begun_behind};
+use super::runs::{self, Ended, Place};
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
 use crate::archive::MAGIC;
@@ -282,8 +282,8 @@ pub(crate) struct Found<T> {
     /// Which run of a recorder wrote it, if its header tells, and its number there.
     recorder: Option<Recorder>,
     number: u64,
-    /// When the run before that one had ended, if it is its first file, and tells so; ns since the epoch.
-    behind: Option<u64>,
+    /// What that run tells of its place among others, if this is its first file.
+    place: Place,
 }
 
 impl Found<Member> {
@@ -310,7 +310,7 @@ impl<T> Found<T> {
             begun: version.begun(),
             recorder: header.map(Recorder::of),
             number: header.map_or(0, |header| header.segment_number),
-            behind: begun_behind(version),
+            place: Place::of(version),
         }
     }
 }
@@ -338,33 +338,30 @@ pub(crate) fn in_order<T>(mut found: Vec<Found<T>>, told_to: impl Fn(&T) -> Opti
 }
 
 /// The segments of each run, by their number.
-fn runs<T>(found: Vec<Found<T>>) -> Vec<(runs::Place, Vec<Found<T>>)> {
+fn runs<T>(found: Vec<Found<T>>) -> Vec<Vec<Found<T>>> {
     let mut places: HashMap<Recorder, usize> = HashMap::new();
-    let mut runs: Vec<(runs::Place, Vec<Found<T>>)> = Vec::new();
+    let mut runs: Vec<Vec<Found<T>>> = Vec::new();
     for mut segment in found {
-        let recorder = segment.recorder.take();
-        let host = recorder.as_ref().map_or("", Recorder::host).to_owned();
         // What tells of no run is one of its own.
+        let recorder = segment.recorder.take();
         let place = recorder.map_or(runs.len(), |recorder| *places.entry(recorder).or_insert(runs.len()));
         match runs.get_mut(place) {
-            Some((_, run)) => run.push(segment),
-            None => runs.push((runs::Place { host, ..runs::Place::default() }, vec![segment])),
+            Some(run) => run.push(segment),
+            None => runs.push(vec![segment]),
         }
     }
-    for (place, run) in &mut runs {
-        run.sort_by_key(|segment| segment.number);
-        place.behind = run.first().and_then(|segment| segment.behind);
-    }
+    runs.iter_mut().for_each(|run| run.sort_by_key(|segment| segment.number));
     runs
 }
 
 /// The segments of runs that came one behind the other, in that order.
-fn chains<T>(runs: Vec<(runs::Place, Vec<Found<T>>)>, told_to: impl Fn(&T) -> Option<u64>) -> Vec<Chain<T>> {
-    let (mut places, runs): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+fn chains<T>(runs: Vec<Vec<Found<T>>>, told_to: impl Fn(&T) -> Option<u64>) -> Vec<Chain<T>> {
+    let place = |run: &Vec<Found<T>>| run.first().map(|segment| segment.place.clone()).unwrap_or_default();
+    let mut places: Vec<_> = runs.iter().map(place).collect();
     // Most often there is no other run, and nobody needs to know.
     if places.iter().any(|place| place.behind.is_some()) {
-        for (place, run) in places.iter_mut().zip(&runs) {
-            place.ended = run.last().and_then(|segment| told_to(&segment.file));
+        for (place, run) in places.iter_mut().zip(&runs).filter(|(place, _)| place.ended.is_none()) {
+            place.ended = run.last().and_then(|segment| told_to(&segment.file)).map(Ended::At);
         }
     }
     let next = runs::successors(&places);

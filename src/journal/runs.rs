@@ -6,26 +6,59 @@ use ctrecorder_format::block::flags;
 use ctrecorder_format::{BlockKind, Body, Cause, Content, Head, Header, Note, Segment};
 
 use super::Version;
+use crate::archive::{About, Archive};
 
-/// What a run of a recorder tells of its place among others.
+/// By what a run is known to the one that comes behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Ended {
+    /// When it ended, ns since the epoch.
+    At(u64),
+    /// It is an export to an archive, and so many came before it.
+    Export(u64),
+}
+
+/// What a run of a recorder, or an export, tells of its place among others.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
     /// The host that recorded, empty if that is not known.
     pub(crate) host: String,
-    /// When the run ended that it came behind, ns since the epoch; `None` if it does not tell.
-    pub(crate) behind: Option<u64>,
-    /// When it ended itself; `None` if nobody can say.
-    pub(crate) ended: Option<u64>,
+    /// What it came behind; `None` if it does not tell.
+    pub(crate) behind: Option<Ended>,
+    /// What it is known by itself; `None` if nobody can say.
+    pub(crate) ended: Option<Ended>,
 }
 
-/// Of each of some runs the number of the one that came behind it: that which tells so, by the very moment at which this one
-/// ended. No two come behind one, and none comes behind itself.
+impl Place {
+    /// What the first file of a run says; up to when a run of a recorder tells, its last file does.
+    pub(crate) fn of(file: &Version<'_>) -> Self {
+        let host = file.header().map(|header| header.host.clone()).unwrap_or_default();
+        match file {
+            Version::Archive(archive) => Self { host, ..Self::of_export(archive) },
+            _ => Self { host, behind: begun_behind(file).map(Ended::At), ended: None },
+        }
+    }
+
+    /// That of an export, without the host. What it left open comes behind it.
+    pub(crate) fn of_export(file: &Archive) -> Self {
+        let About { earlier, is_of_open, .. } = file.about();
+        let (before, own) = (earlier.checked_sub(1).map(Ended::Export), Some(Ended::Export(*earlier)));
+        let (behind, ended) = if *is_of_open { (own, None) } else { (before, own) };
+        Self { host: String::new(), behind, ended }
+    }
+}
+
+/// Of each of some runs the number of the one that came behind it: that which tells so, by what this one is known by. No two come
+/// behind one, and none comes behind itself; nor behind one of several that are known by the same.
 pub(crate) fn successors(runs: &[Place]) -> Vec<Option<usize>> {
-    let ended = runs.iter().enumerate().filter_map(|(number, run)| Some(((run.host.as_str(), run.ended?), number)));
-    let ended: HashMap<_, _> = ended.collect();
+    let mut ended: HashMap<_, Option<usize>> = HashMap::new();
+    for (number, run) in runs.iter().enumerate() {
+        if let Some(own) = run.ended {
+            ended.entry((run.host.as_str(), own)).and_modify(|one| *one = None).or_insert(Some(number));
+        }
+    }
     let mut next = vec![None; runs.len()];
     for (number, run) in runs.iter().enumerate().filter(|(_, run)| !run.host.is_empty()) {
-        let before = run.behind.and_then(|behind| ended.get(&(run.host.as_str(), behind)).copied());
+        let before = run.behind.and_then(|behind| ended.get(&(run.host.as_str(), behind)).copied().flatten());
         if let Some(before) = before.filter(|before| chain(&next, number).all(|later| later != *before))
             && let Some(free @ None) = next.get_mut(before)
         {
@@ -93,7 +126,7 @@ mod tests {
 
     /// Of runs that ended at one moment and came behind one that ended at another, 0 where that is not known.
     fn next(runs: &[(&str, u64, u64)]) -> Vec<Option<usize>> {
-        let known = |moment: u64| Some(moment).filter(|moment| *moment != 0);
+        let known = |moment: u64| Some(moment).filter(|moment| *moment != 0).map(Ended::At);
         let place = |(host, ended, before): &(&str, u64, u64)| Place {
             host: (*host).to_owned(),
             behind: known(*before),
@@ -107,6 +140,19 @@ mod tests {
         let found = next(&[("a", 30, 20), ("a", 20, 10), ("b", 40, 30), ("a", 10, 0), ("", 50, 10)]);
         assert_eq!(found, [None, Some(0), None, Some(1), None]);
         assert_eq!(chain(&found, 3).collect::<Vec<_>>(), [3, 1, 0]);
+    }
+
+    #[test]
+    fn exports_are_chained_by_how_many_came_before() {
+        let export = |earlier: u64| Place {
+            host: "a".into(),
+            behind: earlier.checked_sub(1).map(Ended::Export),
+            ended: Some(Ended::Export(earlier)),
+        };
+        let open = Place { ended: None, behind: Some(Ended::Export(2)), ..export(2) };
+        assert_eq!(successors(&[export(1), open.clone(), export(0), export(2)]), [Some(3), None, Some(0), Some(1)]);
+        // Two archives.
+        assert_eq!(successors(&[export(1), export(0), export(0), export(1), open]), [None; 5]);
     }
 
     #[test]

@@ -28,7 +28,7 @@
 //! - Of damage, 4 and 5.
 //!
 //! `TRUTH_CASES` says how many journals are tried, `TRUTH_FIRST` from which seed on; `TRUTH_SEED` tries that one alone, as a
-//! failure says, and with `TRUTH_KEEP` its files are left in that directory.
+//! failure says, and with `TRUTH_KEEP` its files are left in that directory. `TRUTH_SHRINK=0` leaves each case that fails as it is.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -131,7 +131,9 @@ fn grown(kept: &Kept) -> Option<PathBuf> {
     let words = ["export".into(), "--add".into(), "-o".into(), path.clone().into_os_string()];
     let mut said = String::new();
     for count in 1..=paths.len() {
-        said = run(words.clone(), paths[..count].to_vec()).stderr;
+        let answer = run(words.clone(), paths[..count].to_vec());
+        assert_ne!(answer.status, 2, "the archive of several exports, file {count}: {}", answer.stderr);
+        said = answer.stderr;
     }
     (!said.contains("left for another time")).then_some(path)
 }

@@ -17,9 +17,13 @@ const SHARES: u64 = 2;
 /// How many cases there are unless `TRUTH_CASES` says another number.
 const CASES: u64 = 1500;
 
+/// How many smaller cases are tried of one that fails, unless `TRUTH_SHRINK` says another number.
+const SMALLER: u32 = 150;
+
 /// Chance out of a seed, for one case.
 pub fn runner(seed: u64) -> TestRunner {
-    let config = Config { cases: 1, failure_persistence: None, max_shrink_iters: 150, ..Config::default() };
+    let max_shrink_iters = env::var("TRUTH_SHRINK").map_or(SMALLER, |text| text.parse().unwrap());
+    let config = Config { cases: 1, failure_persistence: None, max_shrink_iters, ..Config::default() };
     let bytes: Vec<_> = (0..4).flat_map(|_| seed.to_le_bytes()).collect();
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }

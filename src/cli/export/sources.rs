@@ -41,6 +41,8 @@ pub(super) struct Source {
     /// From when on it tells, and until when; ns since the epoch.
     pub(super) begun: u64,
     pub(super) ended: u64,
+    /// Until when, by what the clock showed then: where it was set back, that may be earlier than its begin.
+    pub(super) told_to: u64,
     /// When the run had ended that its own came behind, as it tells itself.
     pub(super) behind: Option<u64>,
     pub(super) end: End,
@@ -207,6 +209,7 @@ impl Source {
             is_of_flows: version.content() == Content::Flows,
             begun: version.begun(),
             ended: version.ended(),
+            told_to: version.told_to().unwrap_or_else(|| version.ended()),
             behind: begun_behind(&version),
             end,
             told: Input { file: source_file(file.path(), source.bytes(), &version), damaged, records_lost },

@@ -8,7 +8,7 @@ use super::times::Times;
 use super::walk::{Walk, add};
 use super::{Gap, GapCause, Span};
 use crate::archive::Archive;
-use crate::journal::{Passage, Recorder, Source, Version, has_sane_directory};
+use crate::journal::{Passage, Place, Recorder, Source, Version, has_sane_directory};
 
 /// Blocks that are longer than this on the average are skipped from head to head, not read through.
 const WORTH_SKIPPING_BYTES: u64 = 16 * 1024;
@@ -95,6 +95,8 @@ pub(super) struct Part {
     pub(super) notes: Vec<Note>,
     /// What could not be read in the middle of it.
     pub(super) damaged: Vec<Gap>,
+    /// Of one of an archive, the place of its export among others.
+    pub(super) export: Option<Place>,
 }
 
 impl Part {
@@ -144,6 +146,7 @@ impl Part {
             extent: Extent { least: begun, greatest: begun, has_whole_keyframe: false },
             notes: Vec::new(),
             damaged: Vec::new(),
+            export: None,
         }
     }
 
@@ -152,7 +155,9 @@ impl Part {
         let (header, about) = (archive.header(), archive.about());
         let end = if about.is_last { End::Closed } else { End::WentOn };
         let mut part = Self { run: Some(Recorder::of(header)), ..Self::blank(Some(header), about.from, end) };
-        part.ended = about.to;
+        // Up to the end of the export, behind it is told of all of it: where the clock was set back, by an earlier time.
+        part.ended = about.ended.filter(|_| about.is_last || about.is_of_open).unwrap_or(about.to);
+        part.export = Some(Place { host: header.host.clone(), ..Place::of_export(archive) });
         part.extent.reach(about.from, about.to);
         for entry in (0..archive.groups()).filter_map(|group| archive.entry(group)) {
             let times = Times::from(&entry);

@@ -7,7 +7,7 @@ use ctrecorder_format::{Cause, Content, Note};
 
 use super::part::{End, Part};
 use super::{Gap, GapCause, Span, complement};
-use crate::journal::{Place, came_behind, chain, successors};
+use crate::journal::{Ended, Place, came_behind, chain, successors};
 
 const GONE: GapCause = GapCause::Noted(Cause::NamespaceGone as u16);
 
@@ -39,10 +39,14 @@ impl Run {
 
     /// What it tells of its place among other runs.
     pub(super) fn place(&self) -> Place {
+        if let Some(export) = self.parts.first().and_then(|first| first.export.clone()) {
+            return export;
+        }
         let is_run = |part: &&Part| part.run.is_some() && part.content == Content::Events;
         let first = self.parts.first().filter(is_run);
         let behind = first.filter(|first| first.number == 0).and_then(|first| first.notes.iter().find_map(came_behind));
         let ended = self.parts.last().filter(is_run).map(|last| last.ended);
+        let (behind, ended) = (behind.map(Ended::At), ended.map(Ended::At));
         Place { host: first.and_then(|first| first.host.clone()).unwrap_or_default(), behind, ended }
     }
 

@@ -6,7 +6,7 @@ use ctrecorder_format::Kind;
 use ctrecorder_format::record::flags::{RECOVERED, START_FROM_KERNEL};
 
 use super::question::Seen;
-use crate::found::found;
+use crate::found::{found, is_hidden};
 use crate::kept::{Kept, Why};
 use crate::rows::{Row, Says, endpoints};
 use crate::world::{Span, World};
@@ -141,9 +141,14 @@ fn start(world: &World, kept: &Kept, rows: &[&Row]) -> Option<(u64, u64)> {
     if row.says.kind != Kind::Start || lost.any(|(lost, _)| (lost.file, lost.at) == (row.file, row.at)) {
         return Some((0, told));
     }
-    // It began after the table was read before.
+    // It began after the table was read before, if that is told.
+    let damaged: Vec<_> = kept.files.iter().filter(|file| file.is_damaged).map(|file| file.index).collect();
+    let is_told = |at: &u64| {
+        let file = world.files.iter().position(|file| file.span.holds(*at));
+        !file.is_some_and(|file| is_hidden(kept, &damaged, file, *at))
+    };
     let readings = world.readings(world.files[row.file].run);
-    let before = readings.into_iter().filter(|reading| *reading < row.at).max();
+    let before = readings.into_iter().filter(|reading| *reading < row.at).filter(is_told).max();
     Some((before.map_or(0, |before| world.clock.shows(before)), told))
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Known {
     next_from: u64,
     /// Runs of which inputs are put behind what is there.
     accepted: HashSet<String>,
+    /// Until when the last of what is there tells, or of what is put behind it, by what the clock showed then; ns since the epoch.
+    ended: Option<u64>,
     /// Of which time the archive tells that is there, and from when on it told when its first files were there.
     told: Option<(Span, u64)>,
 }
@@ -72,9 +74,15 @@ impl Known {
         }
     }
 
-    /// A file is put behind what is there: so are others of its run, whatever the clock showed.
-    pub(super) fn accept(&mut self, file: &SourceFile) {
-        self.accepted.extend(file.place.as_ref().map(|place| place.run.clone()));
+    /// An input is put behind what is there: so are others of its run, and what began behind its end, whatever the clock showed.
+    pub(super) fn accept(&mut self, source: &Source) {
+        self.accepted.extend(source.told.file.place.as_ref().map(|place| place.run.clone()));
+        self.ended = Some(source.told_to);
+    }
+
+    /// The last of the exports that are there tells until this moment, by what the clock showed then; ns since the epoch.
+    pub(super) const fn ended(&mut self, ended: Option<u64>) {
+        self.ended = ended;
     }
 
     /// An export that begins at this moment has files that tell of this span, of an archive that begins at `archive_from`.
@@ -172,13 +180,14 @@ impl Known {
         self.told.as_ref().is_some_and(has_lost)
     }
 
-    /// Whether what came behind a file is there. A recorder numbers its files; of two runs that one came first that had begun first,
-    /// or that ended at the moment at which the other one says that it had.
+    /// Whether what came behind a file is there. A recorder numbers its files; of two runs that one came first that ended at the moment
+    /// at which the other one says that it had, or else had begun first.
     fn is_late(&self, source: &Source) -> bool {
         let Some(place) = &source.told.file.place else { return false };
         match self.runs.get(&place.run).filter(|_| source.told.file.segment.is_some()) {
             Some(last) => place.number <= *last,
             None if self.accepted.contains(&place.run) => false,
+            None if source.behind.is_some() && source.behind == self.ended => false,
             None => source.begun.max(source.behind.unwrap_or(0)) < self.next_from,
         }
     }

@@ -68,7 +68,7 @@ impl Added {
                 Ok(source) => {
                     let verdict = self.there.known.verdict(source).with_context(|| Shown(&source.path).to_string())?;
                     if verdict == Verdict::New {
-                        self.there.known.accept(&source.told.file);
+                        self.there.known.accept(source);
                     }
                     chosen.take(place, source, verdict, may_grow(place, sources), report);
                 }

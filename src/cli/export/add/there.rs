@@ -149,6 +149,7 @@ impl There {
         }
         there.exports.extend(exports.into_values());
         there.exports.iter().for_each(|export| there.known.take(export));
+        there.known.ended(there.last().map(|(_, ended)| ended));
         there
     }
 
