@@ -55,10 +55,12 @@ impl Life {
         meets((least, greatest), window)
     }
 
-    /// Whether one of these may have been alive then, if nobody knows which start belongs to which end.
+    /// Whether one of these may have been alive then, if nobody knows which start belongs to which end: nor then which of them it is
+    /// whose end is not told.
     pub fn may_one_have_lived(lives: &[&Self], window: (u64, u64)) -> bool {
-        let all = lives.iter().map(|life| life.possible).reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
-        all.is_some_and(|all| meets(all, window))
+        let end = |life: &&Self| if life.times.1 == 0 { u64::MAX } else { life.possible.1 };
+        let from = lives.iter().map(|life| life.possible.0).min();
+        from.zip(lives.iter().map(end).max()).is_some_and(|all| meets(all, window))
     }
 
     /// Whether some of its life was in one of these spans.
@@ -144,8 +146,8 @@ fn start(world: &World, kept: &Kept, rows: &[&Row]) -> Option<(u64, u64)> {
     // It began after the table was read before, if that is told.
     let damaged: Vec<_> = kept.files.iter().filter(|file| file.is_damaged).map(|file| file.index).collect();
     let is_told = |at: &u64| {
-        let file = world.files.iter().position(|file| file.span.holds(*at));
-        !file.is_some_and(|file| is_hidden(kept, &damaged, file, *at))
+        let file = world.files.iter().position(|file| file.span.holds(*at)).and_then(|index| kept.file(index));
+        file.is_some_and(|file| !file.is_version_2 && !is_hidden(kept, &damaged, file.index, *at))
     };
     let readings = world.readings(world.files[row.file].run);
     let before = readings.into_iter().filter(|reading| *reading < row.at).filter(is_told).max();

@@ -100,13 +100,15 @@ impl Truth<'_> {
         (form, again): (&str, &Answer),
     ) -> Option<String> {
         let is_exact = !self.world.has_steps_back();
-        // The order of files of version 2 is known by their begins alone: whoever asks, and whoever squeezes, may take another one.
-        let is_ordered = is_exact || (!self.kept.has_version_2() && self.steps_back_are_told());
+        let is_ordered = is_exact || self.order_is_told();
         // Where the clock was set back, what lies behind the end of an archive is not held: what is shown is the same.
         let is_shown = !is_exact && form.contains("archive") && answer.insides() == again.insides();
         // What is made part by part does not know of all flows that a run found after which moment they began: it names more.
         let is_part = form.starts_with("parts");
         let is_shown = is_shown || (is_part && answer.insides().is_subset(&again.insides()));
+        // Nor does it know of what was damaged whether that could hold what is asked for.
+        let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
+        let is_shown = is_shown || (is_damaged && answer.is_within(again));
         let is_same = is_shown || (answer.insides() == again.insides() && answer.verdict == again.verdict);
         (is_ordered && !is_same)
             .then(|| "it is another answer".to_owned())
@@ -118,10 +120,9 @@ impl Truth<'_> {
     /// The verdict is what the flows say.
     fn wrong_verdict(&self, window: (u64, u64), answer: &Answer) -> Option<String> {
         // Behind the end of the journal a flow that was open there is shown, and is no answer; nor is, before its begin, one of which
-        // nobody knows when it began at the earliest. Where that end is, is not held
-        // where the clock was set back.
+        // nobody knows when it began at the earliest. Where these ends are, is not held where the clock was set back.
         let (is_before, is_behind) = (window.1 < self.outer.0, window.0 > self.outer.1);
-        let named = |is_behind: bool| -> BTreeSet<_> {
+        let named = |is_before: bool, is_behind: bool| -> BTreeSet<_> {
             let is_answer =
                 |flow: &&question::Named| (!is_before || flow.has_earliest) && (!is_behind || flow.times.1 != 0);
             answer.flows.iter().filter(is_answer).map(|flow| flow.seen.inside.ip()).collect()
@@ -132,8 +133,10 @@ impl Truth<'_> {
             (1, _) => "UNIQUE",
             _ => "AMBIGUOUS",
         };
-        let expected = verdict(named(is_behind));
-        let is_excused = self.world.has_steps_back() && verdict(named(!is_behind)) == answer.verdict;
+        let expected = verdict(named(is_before, is_behind));
+        let others = [(!is_before, is_behind), (is_before, !is_behind)];
+        let mut others = others.into_iter().map(|(is_before, is_behind)| verdict(named(is_before, is_behind)));
+        let is_excused = self.world.has_steps_back() && others.any(|other| other == answer.verdict);
         (expected != answer.verdict && !is_excused).then(|| format!("{expected} is what this should be"))
     }
 
@@ -147,12 +150,12 @@ impl Truth<'_> {
                 || life.is_in(&self.told_by_version_2())
                 || self.is_untold(life)
                 // The same time may have come twice, and only the second time is one that files tell of.
-                || !self.steps_back_are_told();
+                || !self.order_is_told();
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard, nor any flow if nothing
             // is left that tells of it; that something is missing is said.
-            let is_known = life.is_exact && self.steps_back_are_told();
+            let is_known = life.is_exact && self.order_is_told();
             let is_turned =
-                self.world.has_steps_back() && !is_known && (!answer.doubts.is_empty() || !self.steps_back_are_told());
+                self.world.has_steps_back() && !is_known && (!answer.doubts.is_empty() || !self.order_is_told());
             let is_excused = is_turned || (!life.is_recorded && is_told);
             (!is_named && !is_excused).then(|| format!("a flow is left out: {life:?}"))
         })
@@ -169,13 +172,15 @@ impl Truth<'_> {
         spans.map(with_overruns).collect()
     }
 
-    /// Whether all files are left that tell when the clock was set back.
-    fn steps_back_are_told(&self) -> bool {
+    /// Whether all files are left that tell when the clock was set back, if it was. The order of files of version 2 is then known by
+    /// their begins alone.
+    fn order_is_told(&self) -> bool {
         let is_left = |at| {
             let mut files = self.kept.files.iter().filter(|file| !file.is_version_2 && !file.is_damaged);
             files.any(|file| self.world.files[file.index].span.holds(at))
         };
-        self.world.steps().filter(|(_, by)| *by < 0).all(|(at, _)| is_left(at))
+        let mut steps = self.world.steps().filter(|(_, by)| *by < 0);
+        steps.all(|(at, _)| is_left(at) && !self.kept.has_version_2())
     }
 
     /// Nothing tells that this flow may be missing: what would have told of the gap is in a file that was removed.

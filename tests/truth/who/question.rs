@@ -58,6 +58,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether another one names all that this one does, and says that something may be missing.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.insides().is_subset(&other.insides()) && !other.doubts.is_empty()
+    }
+
     /// The inside addresses, each once.
     pub fn insides(&self) -> BTreeSet<IpAddr> {
         self.flows.iter().map(|flow| flow.seen.inside.ip()).collect()

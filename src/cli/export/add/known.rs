@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Context;
 use ctrecorder_format::digest_of;
 
-use crate::archive::SourceFile;
+use crate::archive::{Place, SourceFile};
 use crate::cli::export::sources::{Source, ids, without_digest};
 use crate::journal;
 use crate::output::header::hex;
@@ -21,16 +21,26 @@ pub(super) struct Known {
     digests: HashMap<String, HashSet<Option<String>>>,
     /// By what those are known that have no digest, where something was made from them.
     without_digest: HashSet<String>,
-    /// The last number of each run.
-    runs: HashMap<String, u64>,
+    /// How far each run came.
+    runs: HashMap<String, Reached>,
     /// What begins before this comes too late, unless it belongs to a run of these; ns since the epoch.
-    next_from: u64,
+    begun: u64,
     /// Runs of which inputs are put behind what is there.
     accepted: HashSet<String>,
     /// Until when the last of what is there tells, or of what is put behind it, by what the clock showed then; ns since the epoch.
     ended: Option<u64>,
     /// Of which time the archive tells that is there, and from when on it told when its first files were there.
     told: Option<(Span, u64)>,
+}
+
+/// How far a run of a recorder came.
+#[derive(Debug, Default)]
+struct Reached {
+    /// The number of its last file.
+    number: u64,
+    /// No file of another run that begins before this comes behind that, ns since the epoch. Where the clock was set back, it may have
+    /// been later for a file before.
+    next_from: u64,
 }
 
 /// What becomes of an input.
@@ -64,11 +74,7 @@ impl Known {
         if let Some(place) = place.as_ref().filter(|_| digest.is_none()) {
             self.without_digest.insert(without_digest(&place.run, place.number, *length));
         }
-        if let Some(place) = place {
-            let last = self.runs.entry(place.run.clone()).or_default();
-            *last = place.number.max(*last);
-            self.next_from = self.next_from.max(place.next_from);
-        }
+        place.iter().for_each(|place| self.reach(place));
         if digest.is_none() {
             self.without.push(source.clone());
         }
@@ -76,8 +82,20 @@ impl Known {
 
     /// An input is put behind what is there: so are others of its run, and what began behind its end, whatever the clock showed.
     pub(super) fn accept(&mut self, source: &Source) {
-        self.accepted.extend(source.told.file.place.as_ref().map(|place| place.run.clone()));
+        if let Some(place) = &source.told.file.place {
+            self.accepted.insert(place.run.clone());
+            self.reach(place);
+        }
         self.ended = Some(source.told_to);
+    }
+
+    fn reach(&mut self, place: &Place) {
+        let last = self.runs.entry(place.run.clone()).or_default();
+        // Of the later files of an archive nobody knows.
+        if last.number <= place.number && place.next_from != 0 {
+            last.next_from = place.next_from;
+        }
+        last.number = place.number.max(last.number);
     }
 
     /// The last of the exports that are there tells until this moment, by what the clock showed then; ns since the epoch.
@@ -93,7 +111,7 @@ impl Known {
 
     /// Nothing that begins before this comes behind what is there, if its sources do not tell themselves.
     pub(super) fn begun(&mut self, moment: u64) {
-        self.next_from = self.next_from.max(moment);
+        self.begun = self.begun.max(moment);
     }
 
     /// When the archive began, ns since the epoch; `None` if there is none.
@@ -185,11 +203,16 @@ impl Known {
     fn is_late(&self, source: &Source) -> bool {
         let Some(place) = &source.told.file.place else { return false };
         match self.runs.get(&place.run).filter(|_| source.told.file.segment.is_some()) {
-            Some(last) => place.number <= *last,
+            Some(last) => place.number <= last.number,
             None if self.accepted.contains(&place.run) => false,
             None if source.behind.is_some() && source.behind == self.ended => false,
-            None => source.begun.max(source.behind.unwrap_or(0)) < self.next_from,
+            None => source.begun.max(source.behind.unwrap_or(0)) < self.next_from(),
         }
+    }
+
+    /// Nothing that begins before this comes behind what is there, ns since the epoch.
+    fn next_from(&self) -> u64 {
+        self.runs.values().map(|last| last.next_from).fold(self.begun, u64::max)
     }
 }
 
