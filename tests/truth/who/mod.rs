@@ -101,11 +101,9 @@ impl Truth<'_> {
     ) -> Option<String> {
         let is_exact = !self.world.has_steps_back();
         let is_ordered = is_exact || self.order_is_told();
-        // Where the clock was set back, what lies behind the end of an archive is not held: what is shown is the same.
-        let is_shown = !is_exact && form.contains("archive") && answer.insides() == again.insides();
         // What is made part by part does not know of all flows that a run found after which moment they began: it names more.
         let is_part = form.starts_with("parts");
-        let is_shown = is_shown || (is_part && answer.insides().is_subset(&again.insides()));
+        let is_shown = is_part && answer.insides().is_subset(&again.insides());
         // Nor does it know of what was damaged whether that could hold what is asked for.
         let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
         let is_shown = is_shown || (is_damaged && answer.is_within(again));
