@@ -148,6 +148,12 @@ impl Kept {
         self.files.iter().any(|file| file.is_damaged || file.is_cut)
     }
 
+    /// Whether all files are left, and tell all that they did when the recorder was gone.
+    pub fn is_whole(&self, world: &World) -> bool {
+        let is_untouched = |file: &File| !file.is_version_2 && !file.is_damaged;
+        self.files.len() == world.files.len() && self.files.iter().all(is_untouched)
+    }
+
     /// Whether a directory gives its files in the order in which they were written: they go by the time of their begin, which
     /// a clock that was set may have turned round.
     pub fn is_in_order(&self, world: &World) -> bool {

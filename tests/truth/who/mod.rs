@@ -122,7 +122,7 @@ impl Truth<'_> {
         let (is_before, is_behind) = (window.1 < self.outer.0, window.0 > self.outer.1);
         let named = |is_before: bool, is_behind: bool| -> BTreeSet<_> {
             let is_answer =
-                |flow: &&question::Named| (!is_before || flow.has_earliest) && (!is_behind || flow.times.1 != 0);
+                |flow: &&question::Named| (!is_before || flow.has_earliest) && (!is_behind || flow.has_latest);
             answer.flows.iter().filter(is_answer).map(|flow| flow.seen.inside.ip()).collect()
         };
         let verdict = |insides: BTreeSet<_>| match (insides.len(), answer.doubts.is_empty()) {

@@ -44,6 +44,8 @@ pub struct Named {
     pub times: (u64, u64),
     /// Whether it is known when it began at the earliest.
     pub has_earliest: bool,
+    /// Whether it is known when it ended at the latest.
+    pub has_latest: bool,
 }
 
 /// An answer.
@@ -127,6 +129,7 @@ fn answer(line: &str) -> Answer {
         },
         times: (moment(&text(&flow["start"])), moment(&text(&flow["end"]))),
         has_earliest: flow["start"].is_string() || flow["began_after"].is_string(),
+        has_latest: flow["end"].is_string() || flow["ended_by"].is_string(),
     });
     Answer {
         verdict: text(&value["verdict"]),
