@@ -72,6 +72,7 @@ impl History {
         if let Some(set_back) = self.set_backs.follow(file) {
             self.clock_set(&set_back.note());
         }
+        self.steps.tell_until(file.told_to().unwrap_or_else(|| file.ended()));
         self.forget_reading();
     }
 
@@ -203,7 +204,7 @@ impl History {
     /// next reading, or, squeezed, wherever its note stands.
     fn steps_at_reading(&self, gone_by: u64) -> usize {
         let read = self.readings.steps(gone_by).unwrap_or_else(|| self.steps.count());
-        if self.steps.is_once(gone_by) { read.min(self.steps.least_before(gone_by)) } else { read }
+        read.min(self.steps.most_before(gone_by))
     }
 
     /// The note of a reading of the kernel's table, and what it tells of the flows that left here
@@ -230,6 +231,9 @@ impl History {
         self.steps.add(note);
         if note.sets_back() {
             self.readings.turn();
+            // Whoever asks for a time that it shows from here on needs to know when they end.
+            let needed = self.open.values_mut().filter_map(|begun| begun.needed_from.as_mut());
+            needed.for_each(|from| *from = note.to.get().min(*from));
         }
     }
 

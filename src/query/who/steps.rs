@@ -9,6 +9,8 @@ pub(super) struct Steps {
     shown: Vec<[u64; 2]>,
     /// How many there were when the kernel's table was read last.
     at_reading: usize,
+    /// Until when the files tell, by what it showed then, ns since the epoch; the latest of those that were begun.
+    ended: u64,
 }
 
 impl Steps {
@@ -20,6 +22,13 @@ impl Steps {
     /// The kernel's table was read.
     pub(super) const fn table_read(&mut self) {
         self.at_reading = self.shown.len();
+    }
+
+    /// A file begins that tells until this moment, ns since the epoch.
+    pub(super) const fn tell_until(&mut self, ended: u64) {
+        if self.ended < ended {
+            self.ended = ended;
+        }
     }
 
     /// How often it was set so far.
@@ -34,12 +43,25 @@ impl Steps {
 
     /// How often it had been set, at the least, when it showed this moment: several times it did, if it was set back.
     pub(super) fn least_before(&self, moment: u64) -> usize {
-        self.shown.iter().position(|[before, _]| moment <= *before).unwrap_or(self.shown.len())
+        let by_end = || self.shown.iter().position(|[before, _]| moment <= *before).unwrap_or(self.shown.len());
+        self.between().position(|(from, to)| from <= moment && moment <= to).unwrap_or_else(by_end)
     }
 
     /// How often it had been set, at the most, when it showed this moment.
     pub(super) fn most_before(&self, moment: u64) -> usize {
-        self.shown.iter().rposition(|[_, after]| *after <= moment).map_or(0, |last| last + 1)
+        let by_begin = || self.shown.iter().rposition(|[_, after]| *after <= moment).map_or(0, |last| last + 1);
+        self.between().rposition(|(from, to)| from <= moment && moment <= to).unwrap_or_else(by_begin)
+    }
+
+    /// What it showed before the first time that it was set, between each two, and behind the last one. Flows may have begun before the
+    /// files did.
+    fn between(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> + ExactSizeIterator {
+        let ends = |place: usize| {
+            let from = place.checked_sub(1).and_then(|last| self.shown.get(last)).map_or(0, |[_, after]| *after);
+            let ended = if self.ended == 0 { u64::MAX } else { self.ended };
+            (from, self.shown.get(place).map_or(ended, |[before, _]| *before))
+        };
+        (0..self.shown.len() + 1).map(ends)
     }
 
     /// Whether it showed this moment at one time only: then whatever has a lesser moment was before it.
@@ -60,15 +82,19 @@ mod tests {
     #[test]
     fn a_moment_that_came_twice_is_taken_for_the_first() {
         let mut steps = Steps::default();
-        for (after, by) in [(90, -10), (200, 50), (120, -40)] {
+        for (after, by) in [(90, -10), (200, 50), (120, -100)] {
             steps.add(&Note::clock_step(after, by));
         }
-        assert_eq!(steps.shown(0..3), [[100, 90], [150, 200], [160, 120]]);
-        let least = [50, 95, 100, 101, 150, 151, 160, 161].map(|moment| steps.least_before(moment));
-        assert_eq!(least, [0, 0, 0, 1, 1, 2, 2, 3]);
+        assert_eq!(steps.shown(0..3), [[100, 90], [150, 200], [220, 120]]);
+        let least = [50, 95, 100, 101, 150, 151, 200, 220].map(|moment| steps.least_before(moment));
+        assert_eq!(least, [0, 0, 0, 1, 1, 3, 2, 2]);
         let most = [50, 95, 100, 101, 120, 150, 200].map(|moment| steps.most_before(moment));
         assert_eq!(most, [0, 1, 1, 1, 3, 3, 3]);
-        let once = [89, 90, 100, 101, 119, 120, 160, 161].map(|moment| steps.is_once(moment));
+        steps.tell_until(140);
+        let most = [120, 140, 150, 200, 220].map(|moment| steps.most_before(moment));
+        assert_eq!(most, [3, 3, 1, 2, 2]);
+        assert_eq!(steps.most_before(160), 3, "it never showed that");
+        let once = [89, 90, 100, 101, 119, 120, 220, 221].map(|moment| steps.is_once(moment));
         assert_eq!(once, [true, false, false, true, true, false, false, true]);
     }
 }

@@ -66,6 +66,7 @@ fn left(history: &[(u64, Vec<(u64, Fate)>)]) -> (Vec<Part>, Vec<Span>) {
                 extent,
                 notes,
                 damaged,
+                export: None,
             });
             spans.push(Span { from, to });
         }
