@@ -78,6 +78,37 @@ fn what_an_archive_left_open_comes_before_the_segment_behind_it() {
     }
 }
 
+/// What somebody removed from the middle of an archive comes late for good, and is exported beside it.
+#[test]
+fn what_is_gone_from_the_middle_of_an_archive_is_told_by_one_beside_it() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let (all, segments) = (flows(&place.path("journal")), segments(&place));
+    let [archive, rest, whole] = ["archive", "rest", "whole"].map(|name| place.path(name));
+    let mut gone = PathBuf::new();
+    for to in [3, 6, segments.len()] {
+        let before: Vec<_> = files(&archive);
+        assert_eq!(add(&archive, &[], &segments[..to]).status, 0);
+        let new = files(&archive).into_iter().find(|file| !before.contains(file) && !is_open(file));
+        gone = if to == 6 { new.unwrap() } else { gone };
+    }
+    fs::remove_file(gone).unwrap();
+    let refused = add(&archive, &[], &segments);
+    assert!(refused.status == 2 && refused.stderr.contains("03.ct: it comes too late"), "{}", refused.stderr);
+    make(&["export"], &rest, &segments[3..6]);
+    same_lines(&told(&[&archive, &rest]).0, &all);
+    make(&["export"], &whole, &[archive, rest]);
+    same_lines(&flows(&whole), &all);
+}
+
+fn files(archive: &Path) -> Vec<PathBuf> {
+    let files = archive.exists().then(|| super::journal::files(archive));
+    files.into_iter().flatten().map(|(path, _)| path).collect()
+}
+
+fn is_open(file: &Path) -> bool {
+    file.display().to_string().ends_with("-open.parquet")
+}
+
 /// What an archive does not have, or nobody knows whether it has it, is read from the segments.
 #[test]
 fn segments_are_read_beside_an_archive_that_has_not_all_of_them() {
@@ -88,9 +119,7 @@ fn segments_are_read_beside_an_archive_that_has_not_all_of_them() {
     };
     is_read(&half_gone(&["--proto", "tcp"]).0, "of some flows");
     let (place, _) = half_gone(&["--partition", "--add"]);
-    let left_open = super::journal::files(&place.path("archive"));
-    let left_open = left_open.iter().find(|(path, _)| path.display().to_string().ends_with("-open.parquet")).unwrap();
-    fs::remove_file(&left_open.0).unwrap();
+    fs::remove_file(files(&place.path("archive")).into_iter().find(|file| is_open(file)).unwrap()).unwrap();
     is_read(&place, "without open flows");
 }
 
