@@ -117,6 +117,11 @@ pub struct Place {
 }
 
 impl SourceFile {
+    /// Whether it is told which file it is, and not only how that is called: older programs did not of all.
+    pub fn is_identified(&self) -> bool {
+        self.digest.is_some() || self.content.is_some() || self.open_of().is_some()
+    }
+
     /// If it holds the flows that an export left open, what the names of the files of that export begin with.
     pub fn open_of(&self) -> Option<&str> {
         self.name.strip_suffix("open.parquet").filter(|export| export.ends_with('-'))

@@ -7,7 +7,7 @@ use ctrecorder_format::{Address, Counters, Family, V4, V6};
 use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type,
 };
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::KeyValue;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 
@@ -75,7 +75,8 @@ impl<W: Write + Send> Writer<W> {
     /// # Errors
     /// Those of writing.
     pub fn new(to: W, host: &str) -> io::Result<Self> {
-        let writer = SerializedFileWriter::new(Checked::new(to), schema()?, Arc::new(properties()?))?;
+        let properties = Arc::new(properties()?);
+        let writer = SerializedFileWriter::new(Checked::new(to), schema()?, properties).map_err(of_writing)?;
         Ok(Self { writer, host: host.into(), scratch: Scratch::default(), rows: 0, rows_ipv6: 0 })
     }
 
@@ -86,6 +87,16 @@ impl<W: Write + Send> Writer<W> {
     pub fn write(&mut self, group: &mut Group) -> io::Result<()> {
         sort(&mut group.ipv4);
         sort(&mut group.ipv6);
+        self.columns(group).map_err(of_writing)?;
+        self.rows += group.len() as u64;
+        self.rows_ipv6 += group.ipv6.len() as u64;
+        // What is written at many places at once would keep room for as many full groups.
+        *group = Group::default();
+        Ok(())
+    }
+
+    /// Writes all columns of a group.
+    fn columns(&mut self, group: &Group) -> Result<()> {
         let mut writer = self.writer.next_row_group()?;
         for column in &COLUMNS {
             let Some(mut to) = writer.next_column()? else { break };
@@ -93,10 +104,6 @@ impl<W: Write + Send> Writer<W> {
             to.close()?;
         }
         writer.close()?;
-        self.rows += group.len() as u64;
-        self.rows_ipv6 += group.ipv6.len() as u64;
-        // What is written at many places at once would keep room for as many full groups.
-        *group = Group::default();
         Ok(())
     }
 
@@ -120,12 +127,20 @@ impl<W: Write + Send> Writer<W> {
         say(VERSION_KEY, VERSION.into());
         say(ABOUT_KEY, about);
         say(SEAL_KEY, format!("{SEAL}{BLANK}"));
-        let checked = self.writer.into_inner()?;
+        let checked = self.writer.into_inner().map_err(of_writing)?;
         let (mut to, tail) = checked.into_parts();
         let digits = place_of_digits(&tail).ok_or_else(|| io::Error::other("the footer has no place for the seal"))?;
         let text = format!("{:08x}", seal(&tail, &digits));
         patch(&mut to, checksums as u64 + digits.start as u64, text.as_bytes())?;
         Ok(to)
+    }
+}
+
+/// What went wrong where it is written to, without what Parquet wraps it in.
+fn of_writing(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(cause) => cause.downcast().map_or_else(io::Error::other, |cause| *cause),
+        other => other.into(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use ctrecorder_format::Content;
 
+use crate::archive::SourceFile;
 use crate::journal::Version;
 use crate::protocol::Protocols;
 
@@ -64,8 +65,16 @@ impl Contents {
 
 /// Whether a file of flows tells what it was made from, all of it.
 fn tells_its_sources(file: &Version<'_>) -> bool {
-    let Version::Three(segment) = file else { return false };
-    segment.made_from().next().is_some() && segment.header().is_ok_and(|header| header.filters.is_empty())
+    let tells = match file {
+        Version::Two(_) => false,
+        Version::Three(segment) => segment.made_from().next().is_some(),
+        Version::Archive(archive) => {
+            let about = archive.about();
+            // What an export left open is told by what it was made from itself.
+            about.is_of_open || (!about.sources.is_empty() && about.sources.iter().all(SourceFile::is_identified))
+        }
+    };
+    tells && file.header().is_some_and(|header| header.filters.is_empty())
 }
 
 impl Span {

@@ -1,68 +1,251 @@
-//! Which archives tell only of what the files beside them tell of.
+//! Which archives tell only of what the files beside them tell of, and which files only of what an archive does.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use ctrecorder_format::{Digest, Header};
+use ctrecorder_format::{Digest, Header, MadeFrom, digest_of};
 
-use super::{Source, Version};
-use crate::archive::SourceFile;
+use super::{Member, Source, Version};
+use crate::archive::{Archive, Place, SourceFile};
 
 /// What a file of an archive tells of where it comes from.
-pub(super) struct Archived {
+#[derive(Clone)]
+struct Archived {
     /// The name of the file.
     name: String,
+    export: String,
+    part: u64,
+    is_last: bool,
     is_of_open: bool,
+    /// It belongs to an archive that grows: what it left open is in a file of its own.
+    grows: bool,
+    /// From here on its bytes tell it from others.
+    checksums: u64,
     header: Header,
-    sources: Vec<Named>,
-}
-
-/// A file that an archive was made from, as it is named there.
-struct Named {
-    digest: Option<Digest>,
-    /// See [`SourceFile::open_of`].
-    open_of: Option<String>,
+    sources: Vec<SourceFile>,
 }
 
 impl Archived {
-    /// `None` of what is no archive.
-    pub(super) fn of(source: &Source) -> Option<Self> {
-        let Ok(Version::Archive(archive)) = source.parse() else { return None };
+    /// Of this file, which is an archive.
+    fn of(source: &Source, archive: &Archive) -> Option<Self> {
         let about = archive.about();
-        let named = |file: &SourceFile| Named {
-            digest: file.digest.as_deref().and_then(digest_of_hex),
-            open_of: file.open_of().map(str::to_owned),
-        };
         Some(Self {
             name: source.path().file_name()?.to_string_lossy().into_owned(),
+            export: about.export.clone(),
+            part: about.part,
+            is_last: about.is_last,
             is_of_open: about.is_of_open,
+            grows: about.archive_from.is_some(),
+            checksums: about.checksums,
             header: archive.header().clone(),
-            sources: about.sources.iter().map(named).collect(),
+            sources: about.sources.clone(),
         })
+    }
+
+    /// Whether it is of the export whose files are called so.
+    fn is_of(&self, export: &str) -> bool {
+        !self.is_of_open && self.name.starts_with(export)
+    }
+
+    /// What the names of all files of its export begin with.
+    fn begin(&self) -> Option<&str> {
+        self.name.rsplit_once('-').map(|(begin, _)| begin)
     }
 }
 
-/// Whether all that the archives of one recorder were made from is among the files with these digests, recorder by recorder: then they
-/// are needless. What one export left open and another one went on with counts by what that one was made from.
-pub(super) fn are_needless(archives: &[&Archived], digests: &HashSet<Digest>) -> Vec<bool> {
-    let is_there = |source: &Named| match source.digest {
-        Some(digest) => digests.contains(&digest),
-        None => source
-            .open_of
-            .as_ref()
-            .is_some_and(|export| archives.iter().any(|other| !other.is_of_open && other.name.starts_with(export))),
-    };
-    let recorder = |archive: &Archived| (archive.header.host.clone(), archive.header.namespace);
-    let (mut lacking, mut naming) = (HashSet::new(), HashSet::new());
-    for archive in archives {
-        if !archive.sources.iter().all(is_there) {
-            lacking.insert(recorder(archive));
+/// The files of a journal as archives name them.
+pub(super) struct Named<'f> {
+    files: &'f [Member],
+    known: Vec<Option<Known>>,
+    /// The places of those with a footer, by the digest in it.
+    by_digest: HashMap<Digest, usize>,
+    /// What files were made from that archives name: of each export it is told once.
+    made_from: HashMap<Digest, Vec<Option<Digest>>>,
+    /// What somebody asked for: of files without a footer, as if they had so many bytes.
+    contents: HashMap<(usize, u64), Digest>,
+}
+
+/// What is known of a file.
+struct Known {
+    own: MadeFrom,
+    /// Of an archive.
+    archived: Option<Archived>,
+}
+
+impl Known {
+    fn of(source: &Source) -> Option<Self> {
+        let version = source.parse().ok()?;
+        let length = source.length();
+        let (own, archived) = match &version {
+            Version::Two(_) => (MadeFrom::version_2(version.begun(), length), None),
+            Version::Three(segment) => (MadeFrom::segment(segment.header().ok()?, segment.footer(), length), None),
+            Version::Archive(archive) => {
+                (MadeFrom::segment(archive.header(), None, length), Archived::of(source, archive))
+            }
+        };
+        Some(Self { own, archived })
+    }
+
+    /// Whether it stands at this place among others of its host.
+    fn is_at(&self, place: &Place) -> bool {
+        let run = place.run.split_once('-').and_then(|(boot, started)| {
+            Some((u128::from_str_radix(boot, 16).ok()?.to_be_bytes(), started.parse::<u64>().ok()?))
+        });
+        run == Some((self.own.boot_id, self.own.recorder_started.get()))
+            && place.number == self.own.segment_number.get()
+    }
+}
+
+impl<'f> Named<'f> {
+    /// Those files.
+    pub(super) fn of(files: &'f [Member]) -> Self {
+        let known: Vec<_> = files.iter().map(|file| file.open().ok().and_then(|source| Known::of(&source))).collect();
+        let digests = known.iter().enumerate();
+        let by_digest = digests.filter_map(|(place, known)| Some((known.as_ref()?.own.digest()?, place))).collect();
+        let sources = archives(&known).flat_map(|archive| &archive.sources);
+        let made = sources.filter(|source| !source.made_from.is_empty());
+        let made_from = made.filter_map(|source| {
+            Some((id(source)?, source.made_from.iter().map(|digest| digest_of_hex(digest)).collect()))
+        });
+        Self { files, by_digest, made_from: made_from.collect(), contents: HashMap::new(), known }
+    }
+
+    /// The file, by its place, that a source is, or that it was the begin of when somebody still wrote to it.
+    fn place_of(&mut self, source: &SourceFile) -> Option<usize> {
+        let own = id(source)?;
+        let Some(at) = source.place.as_ref().filter(|_| source.digest.is_none()) else {
+            return self.by_digest.get(&own).copied();
+        };
+        let may_be = |known: &Known| known.own.length.get() >= source.length && known.is_at(at);
+        let known = self.known.iter().enumerate();
+        let places: Vec<_> =
+            known.filter(|(_, known)| known.as_ref().is_some_and(may_be)).map(|(place, _)| place).collect();
+        places.into_iter().find(|place| self.content(*place, source.length) == Some(own))
+    }
+
+    /// What a source is known by that is this file, and had so many bytes.
+    fn content(&mut self, place: usize, length: u64) -> Option<Digest> {
+        if let Some(known) = self.contents.get(&(place, length)) {
+            return Some(*known);
         }
-        if archive.sources.iter().any(|source| source.digest.is_some()) {
-            naming.insert(recorder(archive));
+        let source = self.files.get(place)?.open().ok()?;
+        let number = |number| usize::try_from(number).ok();
+        let bytes = match self.archive(place) {
+            Some(archive) => source.bytes().get(number(archive.checksums)?..),
+            None => source.bytes().get(..number(length)?),
+        };
+        let digest = digest_of(bytes?);
+        self.contents.insert((place, length), digest);
+        Some(digest)
+    }
+
+    fn archive(&self, place: usize) -> Option<&Archived> {
+        self.known.get(place)?.as_ref()?.archived.as_ref()
+    }
+
+    /// Whether a source is there, or all that it was made from itself, or what an export left open that is there.
+    fn is_there(&mut self, source: &SourceFile) -> bool {
+        if let Some(export) = source.open_of() {
+            return archives(&self.known).any(|other| other.is_of(export));
+        }
+        if self.place_of(source).is_some() {
+            return true;
+        }
+        let made_from = id(source).and_then(|id| self.made_from.get(&id));
+        let has = |digest: &Option<Digest>| digest.is_some_and(|digest| self.by_digest.contains_key(&digest));
+        made_from.is_some_and(|digests| digests.iter().all(has))
+    }
+
+    /// Whether each file is an archive, and all is there that those of its recorder were made from: then they are needless. What one
+    /// export left open and another one went on with counts by what that one was made from. One that was made of archives is needless
+    /// beside these. Needless ones are none of the files any more.
+    pub(super) fn take_needless(&mut self) -> Vec<bool> {
+        let archived: Vec<_> = archives(&self.known).cloned().collect();
+        let (mut of_archives, mut of_others) = (HashSet::new(), HashSet::new());
+        for archive in &archived {
+            for source in &archive.sources {
+                let is_archive = self.place_of(source).is_some_and(|place| self.archive(place).is_some());
+                let exports = if is_archive { &mut of_archives } else { &mut of_others };
+                exports.insert(&archive.export);
+            }
+        }
+        let is_of_archives =
+            |archive: &Archived| of_archives.contains(&archive.export) && !of_others.contains(&archive.export);
+        let recorder = |archive: &Archived| (archive.header.host.clone(), archive.header.namespace);
+        let (mut lacking, mut naming) = (HashSet::new(), HashSet::new());
+        for archive in archived.iter().filter(|archive| !is_of_archives(archive)) {
+            if !archive.sources.iter().all(|source| self.is_there(source)) {
+                lacking.insert(recorder(archive));
+            }
+            if archive.sources.iter().any(|source| id(source).is_some()) {
+                naming.insert(recorder(archive));
+            }
+        }
+        let is_needless = |archive: &Archived| {
+            let recorder = recorder(archive);
+            is_of_archives(archive) || (!lacking.contains(&recorder) && naming.contains(&recorder))
+        };
+        let mut needless = Vec::new();
+        for known in &mut self.known {
+            let own = known.as_ref().and_then(|known| known.archived.as_ref());
+            needless.push(own.is_some_and(is_needless));
+            known.take_if(|known| known.archived.as_ref().is_some_and(is_needless));
+        }
+        needless
+    }
+
+    /// The files that archives were made from which are whole, each with what an archive says of what was recorded.
+    pub(super) fn archived(&mut self) -> Vec<(usize, Header)> {
+        let archived: Vec<_> = archives(&self.known).cloned().collect();
+        let (whole, mut found) = (whole(&archived), Vec::new());
+        for archive in archived.iter().filter(|archive| whole.contains(archive.export.as_str())) {
+            for source in &archive.sources {
+                // What has grown since has more than was exported of it.
+                let own = self.place_of(source).filter(|place| self.has_length(*place, source.length));
+                let squeezed = id(source).filter(|_| source.digest.is_some());
+                let made_from = squeezed.and_then(|id| self.made_from.get(&id)).into_iter().flatten().flatten();
+                let below = made_from.filter_map(|digest| self.by_digest.get(digest).copied());
+                found.extend(own.into_iter().chain(below).map(|place| (place, archive.header.clone())));
+            }
+        }
+        found
+    }
+
+    fn has_length(&self, place: usize, length: u64) -> bool {
+        self.known.get(place).is_some_and(|known| known.as_ref().is_some_and(|known| known.own.length.get() == length))
+    }
+}
+
+/// The archives among some files.
+fn archives(known: &[Option<Known>]) -> impl Iterator<Item = &Archived> {
+    known.iter().flatten().filter_map(|known| known.archived.as_ref())
+}
+
+/// The exports of which all files are there, with the flows that they left open, or an export that went on with those: they have all of
+/// what they were made from.
+fn whole(archives: &[Archived]) -> HashSet<&str> {
+    let (mut numbers, mut last, mut gone_on_with) = (HashMap::<_, HashSet<_>>::new(), HashMap::new(), HashSet::new());
+    for archive in archives {
+        gone_on_with.extend(archive.sources.iter().filter_map(SourceFile::open_of).map(|of| of.trim_end_matches('-')));
+        if archive.is_of_open {
+            gone_on_with.extend(archive.begin());
+            continue;
+        }
+        numbers.entry(archive.export.as_str()).or_default().insert(archive.part);
+        if archive.is_last {
+            last.insert(archive.export.as_str(), archive);
         }
     }
-    let is_needless = |recorder| !lacking.contains(&recorder) && naming.contains(&recorder);
-    archives.iter().map(|archive| is_needless(recorder(archive))).collect()
+    let is_whole = |export: &str, archive: &Archived| {
+        let files = numbers.get(export).map_or(0, HashSet::len) as u64;
+        let has_open = !archive.grows || archive.begin().is_some_and(|begin| gone_on_with.contains(begin));
+        archive.part.checked_add(1) == Some(files) && has_open
+    };
+    last.into_iter().filter(|(export, archive)| is_whole(export, archive)).map(|(export, _)| export).collect()
+}
+
+/// The digest that a source is known by.
+fn id(source: &SourceFile) -> Option<Digest> {
+    source.digest.as_deref().or(source.content.as_deref()).and_then(digest_of_hex)
 }
 
 /// The digest that these hexadecimal digits are.

@@ -284,6 +284,9 @@ pub(crate) struct Found<T> {
     number: u64,
     /// What that run tells of its place among others, if this is its first file.
     place: Place,
+    /// It has what an archive left open: of files begun at one moment it comes first, for the next segment is begun at that at which
+    /// the one is closed up to which the archive tells.
+    is_left_open: bool,
 }
 
 impl Found<Member> {
@@ -311,6 +314,7 @@ impl<T> Found<T> {
             recorder: header.map(Recorder::of),
             number: header.map_or(0, |header| header.segment_number),
             place: Place::of(version),
+            is_left_open: matches!(version, Version::Archive(archive) if archive.about().is_of_open),
         }
     }
 }
@@ -321,7 +325,8 @@ type Chain<T> = std::iter::Peekable<std::vec::IntoIter<Found<T>>>;
 /// The files by time; but those of one run of a recorder by their number, and those of a run behind those of the one that it says
 /// it came behind, for a clock may be set back. `told_to` says of the last file of a run up to when it tells.
 pub(crate) fn in_order<T>(mut found: Vec<Found<T>>, told_to: impl Fn(&T) -> Option<u64>) -> Vec<T> {
-    found.sort_by(|a, b| (a.begun, &a.path).cmp(&(b.begun, &b.path)));
+    let key = |found: &Found<T>| (found.begun, !found.is_left_open);
+    found.sort_by(|a, b| (key(a), &a.path).cmp(&(key(b), &b.path)));
     let mut chains = chains(runs(found), told_to);
     let mut files = Vec::new();
     // Of the segments that come next in their chains, the one begun first.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ctrecorder_format::header::family_bit;
 use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom, digest_of};
 
-use super::archived::{self, Archived, digest_of_hex};
+use super::archived::{Named, digest_of_hex};
 use super::{Journal, Member, Shown, Source, Version};
 
 /// Files that tell of the same. It says so in one line.
@@ -41,6 +41,8 @@ pub enum Beside {
     Sources,
     /// What was squeezed from it.
     Squeezed,
+    /// An archive that was made from it.
+    Archive,
 }
 
 fn others(count: usize) -> String {
@@ -57,6 +59,7 @@ impl Beside {
             Self::Copy => "a copy of it is there",
             Self::Sources => "what it was made from is there",
             Self::Squeezed => "a squeezed file that was made from it is there",
+            Self::Archive => "an archive that was made from it is there",
         }
     }
 }
@@ -71,7 +74,7 @@ impl Repeats {
 impl Journal {
     /// The journal without files that only tell of what others in it tell of. Of copies one is read. A segment of flows is passed over if
     /// all that it was made from is there, for events know more; what a segment of flows was made from is, if not all of that is there,
-    /// and the segment has all of it. An archive is passed over if all that it was made from is there. That is told to `told`.
+    /// and the segment has all of it. An archive is passed over if all that it was made from is there, and what it was made from if not, and it has all of that. That is told to `told`.
     ///
     /// Of the segments of flows that are left it is known from here on whether what they leave open is told by a later one.
     pub fn told_once(mut self, mut told: impl FnMut(Repeats)) -> Self {
@@ -113,21 +116,33 @@ impl Journal {
         None
     }
 
-    /// The journal without archives beside all that they were made from.
+    /// The journal without archives beside all that they were made from, and without files beside an archive that has all of them.
     fn without_archived(mut self, told: &mut impl FnMut(Repeats)) -> Self {
-        let archives: Vec<_> =
-            self.files.iter().map(|file| file.open().ok().and_then(|file| Archived::of(&file))).collect();
-        let facts = self.files.iter().filter_map(|file| Facts::of(&file.open().ok()?));
-        let digests: HashSet<_> = facts.filter_map(|facts| facts.own.digest()).collect();
-        let known: Vec<_> = archives.iter().flatten().collect();
-        let mut needless = archived::are_needless(&known, &digests).into_iter();
-        let needless: Vec<_> =
-            archives.iter().map(|archive| archive.is_some() && needless.next().unwrap_or(false)).collect();
-        let files = self.files.iter().zip(&needless).filter(|(_, needless)| **needless);
-        Repeats::passed_over(files.map(|(file, _)| file.path()), Beside::Sources).into_iter().for_each(&mut *told);
-        let mut places = needless.iter();
-        self.files.retain(|_| places.next() != Some(&true));
+        let mut named = Named::of(&self.files);
+        let needless = named.take_needless();
+        let archived = self.wholly_in(&named.archived());
+        let paths = |are: &[bool]| {
+            let files = self.files.iter().zip(are).filter(|(_, is)| **is);
+            files.map(|(file, _)| file.path()).collect::<Vec<_>>()
+        };
+        for (beside, are) in [(Beside::Sources, &needless), (Beside::Archive, &archived)] {
+            Repeats::passed_over(paths(are).into_iter(), beside).into_iter().for_each(&mut *told);
+        }
+        let mut places = needless.into_iter().zip(archived);
+        self.files.retain(|_| places.next() == Some((false, false)));
         self
+    }
+
+    /// Which files, by their places, are wholly in what was made from them, and has this header.
+    fn wholly_in(&self, made: &[(usize, Header)]) -> Vec<bool> {
+        let mut are_in = vec![false; self.files.len()];
+        for (place, made) in made {
+            let recorded = self.files.get(*place).and_then(|file| Recorded::of(&file.open().ok()?));
+            if let Some(is_in) = are_in.get_mut(*place) {
+                *is_in |= recorded.is_some_and(|recorded| recorded.is_wholly_in(made));
+            }
+        }
+        are_in
     }
 
     /// The journal without files of flows beside what they were made from, and the other way round.
@@ -236,6 +251,14 @@ impl Facts {
 }
 
 impl Recorded {
+    /// `None` if nobody can tell.
+    fn of(source: &Source) -> Option<Self> {
+        Some(match source.parse().ok()? {
+            Version::Two(file) => Self::Version2(file.header().protocol),
+            version => Self::As(Box::new(version.header()?.clone())),
+        })
+    }
+
     /// Whether what was made from it, and has this header, has all of it.
     fn is_wholly_in(&self, made: &Header) -> bool {
         // That other files recorded less says nothing of this one.

@@ -159,7 +159,7 @@ fn what_comes_late_is_refused() {
 }
 
 /// A file of version 2 with so many flows, to which nobody has written for long.
-fn version_2(place: &Place, name: &str, seed: u64, flows: u64) -> PathBuf {
+pub fn version_2(place: &Place, name: &str, seed: u64, flows: u64) -> PathBuf {
     let path = place.path(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let shape = Shape { flows, seed, begin: at(0), starts_per_second: 5.0, ..Shape::default() };

@@ -238,6 +238,8 @@ fn on_a_full_disk_nothing_is_left_behind_but_files_that_are_whole() {
             "{}",
             failed.stderr
         );
+        assert_eq!(failed.stderr.matches("No space left").count(), 1, "{}", failed.stderr);
+        assert!(!failed.stderr.contains("External"), "{}", failed.stderr);
         let left = if archive.exists() { files(&archive) } else { Vec::new() };
         for (path, bytes) in &left {
             assert!(fs::read(whole.join(path.strip_prefix(&archive).unwrap())).unwrap() == *bytes, "{path:?}");

@@ -3,6 +3,7 @@
 
 mod added;
 mod answers;
+mod beside;
 mod faults;
 mod found;
 mod grown;
