@@ -25,6 +25,7 @@ mod daemon;
 pub(crate) mod delivery;
 pub(crate) mod error;
 pub(crate) mod files;
+pub(crate) mod fitting;
 mod flows;
 mod header;
 mod listen;
