@@ -61,5 +61,5 @@ pub use error::StartError;
 pub use pattern::{Pattern, PatternError};
 pub use retention::Limits;
 pub(crate) use retention::left_behind;
-pub use run::{Options, Remark, run, tell};
+pub use run::{Options, Remark, run, tell, tell_later, tell_rest};
 pub use sync::Sync;
