@@ -39,8 +39,9 @@ enum Part {
 
 impl Part {
     fn of(text: &str) -> Self {
-        let glob = text.contains(['*', '?', '[']).then(|| glob::Pattern::new(text).ok()).flatten();
-        glob.map_or_else(|| Self::Literal(text.into()), Self::Glob)
+        let literal = literal(text);
+        let glob = literal.is_none().then(|| glob::Pattern::new(text).ok()).flatten();
+        glob.map_or_else(|| Self::Literal(literal.unwrap_or_else(|| text.into())), Self::Glob)
     }
 
     /// Whether it fits a name; none fits one that is no UTF-8, as a pattern is.
@@ -51,6 +52,22 @@ impl Part {
             Self::Glob(glob) => glob.matches_with(name, GLOB_OPTIONS),
         }
     }
+}
+
+/// What a glob is that fits but one name, characters in brackets included ([`glob::Pattern::escape`]). The directory that such a name is
+/// in need not be read, and cannot be from within a sandbox.
+fn literal(glob: &str) -> Option<String> {
+    const ESCAPED: [(&str, char); 4] = [("[*]", '*'), ("[?]", '?'), ("[[]", '['), ("[]]", ']')];
+    let (mut literal, mut rest) = (String::new(), glob);
+    while let Some(first) = rest.chars().next() {
+        let escaped = ESCAPED.into_iter().find_map(|(text, character)| Some((rest.strip_prefix(text)?, character)));
+        let plain =
+            (!['*', '?', '['].contains(&first)).then(|| (rest.get(first.len_utf8()..).unwrap_or_default(), first));
+        let (behind, character) = escaped.or(plain)?;
+        literal.push(character);
+        rest = behind;
+    }
+    Some(literal)
 }
 
 /// A way through the directories that a glob leads to.
@@ -99,6 +116,14 @@ impl Iterator for Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_glob_that_fits_but_one_name_is_that_name() {
+        for name in ["ct", "50%[x]*", "[", "]", "[]", "?[*", "ä[ö]", "a[b]c]", "[0-9]", "!x"] {
+            assert_eq!(literal(&glob::Pattern::escape(name)).as_deref(), Some(name));
+        }
+        assert!(["*", "a?", "[0-9]*", "x[[]*", "[!a]"].iter().all(|glob| literal(glob).is_none()));
+    }
 
     #[test]
     fn whatever_the_pattern_gives_is_found_in_whichever_directory_and_nothing_else() {

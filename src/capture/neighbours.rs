@@ -49,7 +49,7 @@ pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
     // A recorder of all network namespaces writes those of others beside its own.
     let of_netns = pattern.names_of_netns();
     let counts = |path: &Path| !of_netns.have(path);
-    let Fitting { newest, foreign, mut warnings } = examine(newest(&pattern.glob(), counts), &own)?;
+    let Fitting { newest, foreign, mut warnings } = examine(newest(&pattern.glob(), counts), &own, now)?;
     let not_running = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
     let other_name = || Some((other_file(&directory, pattern)?, "has another name than the pattern gives"));
     let foreign = foreign.map(|path| (path, "is of another recorder, or squeezed"));
@@ -77,7 +77,7 @@ pub(super) fn newest_by_netns(pattern: &Pattern) -> HashMap<u32, Vec<PathBuf>> {
 /// Since when nothing was recorded of the network namespace of which this is the origin, if something was recorded of it before `now`
 /// (ns since the epoch), by the newest files of its id.
 pub(super) fn not_running_before(newest: &[PathBuf], own: &Origin, now: u64) -> Option<Note> {
-    let Fitting { newest, mut warnings, .. } = examine(newest.to_vec(), own).ok()?;
+    let Fitting { newest, mut warnings, .. } = examine(newest.to_vec(), own, now).ok()?;
     let gap = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     gap
@@ -125,22 +125,33 @@ fn newest(glob: &str, counts: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
 /// What the files that fit the pattern came to.
 #[derive(Debug, Default)]
 struct Fitting {
-    /// That of this host and namespace which was begun last.
+    /// That of this host and namespace which was begun last. One that would be begun only later, by a clock that was ahead, tells nothing of
+    /// when that was: it counts where there is no other.
     newest: Option<(PathBuf, Past)>,
     /// One that another recorder wrote.
     foreign: Option<PathBuf>,
     warnings: Vec<String>,
 }
 
-fn examine(paths: Vec<PathBuf>, own: &Origin) -> Result<Fitting, StartError> {
+fn examine(paths: Vec<PathBuf>, own: &Origin, now: u64) -> Result<Fitting, StartError> {
     let mut fitting = Fitting::default();
+    let rank = |past: &Past| (past.created <= now, past.created);
+    let mut ahead = None;
     for path in paths {
         match predecessor::examine(&path, own) {
             Ok(Found::Nothing) => {}
             Ok(Found::BeingWritten) => return Err(StartError::Occupied(path)),
             Ok(Found::Foreign) => fitting.foreign = Some(path),
             Ok(Found::Ours(past)) => {
-                if fitting.newest.as_ref().is_none_or(|(_, newest)| newest.created < past.created) {
+                if past.created > now && ahead.is_none() {
+                    ahead = Some(format!(
+                        "{}: it was begun at {}, which is still to come: the clock was ahead then, or is behind now. It counts as the newest, \
+                         and goes last of all that limits remove",
+                        path.display(),
+                        text(past.created)
+                    ));
+                }
+                if fitting.newest.as_ref().is_none_or(|(_, newest)| rank(newest) < rank(&past)) {
                     fitting.newest = Some((path, past));
                 }
             }
@@ -152,6 +163,7 @@ fn examine(paths: Vec<PathBuf>, own: &Origin) -> Result<Fitting, StartError> {
             )),
         }
     }
+    fitting.warnings.extend(ahead);
     Ok(fitting)
 }
 

@@ -34,3 +34,42 @@ impl Before {
         note.filter(|note| note.from.get() < started)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ctrecorder_format::header::namespace;
+    use ctrecorder_format::{Closing, Content, Writer};
+
+    use super::super::super::clock::SECOND;
+    use super::*;
+
+    const BEGUN: u64 = 1_795_209_124 * SECOND;
+
+    fn header(inode: u32, id: u32, created: u64) -> Header {
+        let namespace = namespace(inode, Some(id));
+        Header { host: "router".into(), boot_id: [1; 16], namespace, created, ..Header::blank(Content::Events) }
+    }
+
+    #[test]
+    fn the_files_of_before_are_looked_for_once_and_a_namespace_that_comes_again_was_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let pattern = Pattern::new(&format!("{}/ct.%s", directory.path().display()), 0, BEGUN).unwrap();
+        let put = |id| {
+            let mut writer = Writer::new(Vec::new(), &header(7, id, BEGUN)).unwrap();
+            writer.finish(Closing::Stopped, BEGUN + 100 * SECOND).unwrap();
+            writer.write_out().unwrap();
+            std::fs::write(pattern.of_netns(id, 0).name(BEGUN), writer.output()).unwrap();
+        };
+        let (started, before) = (BEGUN + 800 * SECOND, Before::default());
+        let gap = |inode, id| {
+            let note = before.not_running(&pattern, id, &header(inode, id, BEGUN + 900 * SECOND), started)?;
+            Some((note.from.get(), note.to.get()))
+        };
+        put(3);
+        assert_eq!(gap(8, 3), None, "another namespace has the id");
+        assert_eq!(gap(7, 3), Some((BEGUN + 100 * SECOND, BEGUN + 900 * SECOND)));
+        assert_eq!(gap(7, 3), None);
+        put(4);
+        assert_eq!(gap(7, 4), None, "whatever this recorder wrote since is none of before");
+    }
+}
