@@ -274,8 +274,8 @@ impl Work {
         let load = Load { due: due.len(), demanded, grown, there: segments.len() };
         let Share { count, is_urgent } = self.pace.share(&limits, load, now.steady);
         let doomed: Vec<_> = free.into_iter().zip(due).take(count).collect();
-        let goes = |own: &Own| doomed.iter().any(|(doomed, _)| doomed.path == own.path);
-        let stay = segments.iter().filter(|own| !goes(own)).map(|own| own.past.netns);
+        let go: HashSet<_> = doomed.iter().map(|(own, _)| own.path.as_path()).collect();
+        let stay = segments.iter().filter(|own| !go.contains(own.path.as_path())).map(|own| own.past.netns);
         let left: HashSet<_> = stay.chain(written.iter().map(|written| written.netns)).collect();
         (doomed.into_iter().map(|(own, why)| Doomed::new(own, why, &left)).collect(), is_urgent)
     }

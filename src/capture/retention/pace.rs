@@ -18,8 +18,8 @@ const GROWN_MAX_NS: u64 = 10 * INTERVAL.as_secs() * SECOND;
 /// It is said if it takes so many looks or more.
 const LOOKS_TOLD: usize = 10;
 
-/// So many segments go at once at most, for whatever reason.
-const AT_ONCE_MAX: usize = 64;
+/// So many segments go at once at most, for whatever reason, or of very many a [`SHARE`]th.
+const AT_ONCE: usize = 64;
 
 /// How many segments the limits are broken by.
 #[derive(Clone, Copy, Debug)]
@@ -71,10 +71,11 @@ impl Pace {
         let Load { due, demanded, grown, there } = load;
         // Who keeps less than a minute has no minute to lose.
         let is_paced = limits.max_age.is_some_and(|age| age >= INTERVAL);
+        let at_once = (there / SHARE).max(AT_ONCE);
         if !is_paced {
-            return Share { count: due.min(AT_ONCE_MAX), is_urgent: due > AT_ONCE_MAX };
+            return Share { count: due.min(at_once), is_urgent: due > at_once };
         }
-        let slow = (there / SHARE).clamp(1, AT_ONCE_MAX);
+        let slow = (there / SHARE).max(1);
         if self.shared.is_none_or(|shared| at.saturating_sub(shared) >= REST_NS) {
             self.say(due.saturating_sub(demanded.saturating_add(grown)), slow, there);
             self.left = slow.saturating_add(grown);
@@ -83,9 +84,9 @@ impl Pace {
             }
         }
         let wanted = demanded.max(self.left).min(due);
-        let count = wanted.min(AT_ONCE_MAX);
+        let count = wanted.min(at_once);
         self.left = self.left.saturating_sub(count);
-        Share { count, is_urgent: wanted > AT_ONCE_MAX }
+        Share { count, is_urgent: wanted > at_once }
     }
 
     /// Says once that so many are `behind`, if that takes long.
@@ -126,7 +127,7 @@ mod tests {
         assert_eq!(share(3600, 300, 0, 365), (1, false));
         assert_eq!(share(3600, 1, 0, 2), (1, false));
         assert_eq!(share(3600, 0, 0, 8760), (0, false));
-        assert_eq!(share(3600, 100_000, 0, 100_000), (64, false));
+        assert_eq!(share(3600, 100_000, 0, 100_000), (390, false));
     }
 
     #[test]
@@ -153,7 +154,7 @@ mod tests {
                 assert!(pace.since(at) <= 60 * SECOND);
                 let Share { count, is_urgent } =
                     pace.share(&limits, Load { due: behind, demanded: 0, grown, there: 6000 }, at);
-                assert!(count <= AT_ONCE_MAX);
+                assert!(count <= AT_ONCE);
                 (behind, grown) = (behind - count, 0);
                 if !is_urgent {
                     break;
@@ -178,6 +179,7 @@ mod tests {
     fn what_the_disk_demands_goes_at_once() {
         assert_eq!(share(3600, 50, 40, 60), (40, false));
         assert_eq!(share(3600, 8000, 7000, 8760), (64, true));
+        assert_eq!(share(3600, 900_000, 900_000, 1_000_000), (3906, true));
         let none = Limits::default();
         assert_eq!(Pace::default().share(&none, load(50, 50, 60), 0), Share { count: 50, is_urgent: false });
     }
