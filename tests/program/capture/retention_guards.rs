@@ -123,7 +123,10 @@ fn what_grows_too_old_in_a_minute_goes_in_that_minute_however_many_they_are() {
     recorder.stop();
     let own = recorder.segments().pop().unwrap();
     let header = Segment::open(&fs::read(&own).unwrap()).unwrap().header().unwrap().clone();
-    // They go two minutes before they are too old.
+    wait_for_another_second(&own);
+    let mut recorder = recorder.start_again(&namespace, PATTERN, &["--max-age", &format!("{DAYS}d")]);
+    let _strace = with_synchronised_clock(&namespace, &recorder);
+    // They go two minutes before they are too old, and are put there just before it is looked.
     let due = DAYS * 86_400 - 120;
     let segments = (1..=5).flat_map(|id| (1..=15).map(move |second| (id, second)));
     let old: Vec<_> = segments
@@ -132,9 +135,6 @@ fn what_grows_too_old_in_a_minute_goes_in_that_minute_however_many_they_are() {
             put(&recorder, &format!("ct.netns-{id}"), due + second, header)
         })
         .collect();
-    wait_for_another_second(&own);
-    let mut recorder = recorder.start_again(&namespace, PATTERN, &["--max-age", &format!("{DAYS}d")]);
-    let _strace = with_synchronised_clock(&namespace, &recorder);
     recorder.begin_new_segment();
     // More than go at once.
     recorder.wait_until_removed(old.len());
