@@ -4,16 +4,16 @@
 //! It looks before privileges are given up, so that root can read everything.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::fs::{self, File, Metadata, TryLockError};
+use std::collections::{BinaryHeap, HashMap};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, SecondsFormat};
 use ctrecorder_format::{Cause, Note};
-use glob::glob_with;
 
 use super::error::StartError;
+use super::fitting::fitting;
 use super::pattern::{self, Names, Pattern};
 use super::predecessor::{self, Found, Origin, Past};
 
@@ -49,7 +49,7 @@ pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
     // A recorder of all network namespaces writes those of others beside its own.
     let of_netns = pattern.names_of_netns();
     let counts = |path: &Path| !of_netns.have(path);
-    let Fitting { newest, foreign, mut warnings } = examine(newest(&[pattern.glob()], counts), &own)?;
+    let Fitting { newest, foreign, mut warnings } = examine(newest(&pattern.glob(), counts), &own, now)?;
     let not_running = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
     let other_name = || Some((other_file(&directory, pattern)?, "has another name than the pattern gives"));
     let foreign = foreign.map(|path| (path, "is of another recorder, or squeezed"));
@@ -63,11 +63,21 @@ pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
     Ok(Neighbours { lock, not_running, warnings })
 }
 
-/// Since when nothing was recorded of the network namespace that has this id, and of which this is the origin, if something was
-/// recorded of it before `now` (ns since the epoch).
-pub(super) fn not_running_before(pattern: &Pattern, id: u32, own: &Origin, now: u64) -> Option<Note> {
-    let newest = newest(&pattern.globs_of_netns(Some(id)), |_| true);
-    let Fitting { newest, mut warnings, .. } = examine(newest, own).ok()?;
+/// Of the files of other network namespaces the newest ones by the ids that they may be of, as [`not_running_before`] wants them.
+pub(super) fn newest_by_netns(pattern: &Pattern) -> HashMap<u32, Vec<PathBuf>> {
+    let mut newest = HashMap::<_, Newest>::new();
+    for (written, path) in pattern.globs_of_netns(None).iter().flat_map(|glob| fitting(glob)) {
+        for id in pattern::netns_of(&path) {
+            newest.entry(id).or_default().add(written, path.clone());
+        }
+    }
+    newest.into_iter().map(|(id, newest)| (id, newest.paths())).collect()
+}
+
+/// Since when nothing was recorded of the network namespace of which this is the origin, if something was recorded of it before `now`
+/// (ns since the epoch), by the newest files of its id.
+pub(super) fn not_running_before(newest: &[PathBuf], own: &Origin, now: u64) -> Option<Note> {
+    let Fitting { newest, mut warnings, .. } = examine(newest.to_vec(), own, now).ok()?;
     let gap = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     gap
@@ -87,46 +97,61 @@ fn lock(directory: &Path) -> Option<File> {
     }
 }
 
-/// The regular files that fit a pattern's glob, with the times when they were written to last.
-pub(crate) fn fitting(glob: &str) -> impl Iterator<Item = (SystemTime, PathBuf)> {
-    glob_with(glob, pattern::GLOB_OPTIONS).into_iter().flatten().filter_map(|path| {
-        let path = path.ok()?;
-        let metadata = path.metadata().ok().filter(Metadata::is_file)?;
-        Some((metadata.modified().ok()?, path))
-    })
-}
+/// The newest of some files, by when they were written to last.
+#[derive(Debug, Default)]
+struct Newest(BinaryHeap<Reverse<(SystemTime, PathBuf)>>);
 
-/// The newest of them that count, by when they were written to last, the newest first.
-fn newest(globs: &[String], counts: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
-    let mut newest = BinaryHeap::new();
-    for file in globs.iter().flat_map(|glob| fitting(glob)).filter(|(_, path)| counts(path)) {
-        newest.push(Reverse(file));
-        if newest.len() > OPENED_MAX {
-            newest.pop();
+impl Newest {
+    fn add(&mut self, written: SystemTime, path: PathBuf) {
+        self.0.push(Reverse((written, path)));
+        if self.0.len() > OPENED_MAX {
+            self.0.pop();
         }
     }
-    newest.into_sorted_vec().into_iter().map(|Reverse((_, path))| path).collect()
+
+    /// The newest first.
+    fn paths(self) -> Vec<PathBuf> {
+        self.0.into_sorted_vec().into_iter().map(|Reverse((_, path))| path).collect()
+    }
+}
+
+/// Of the files that fit a glob the newest that count.
+fn newest(glob: &str, counts: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let mut newest = Newest::default();
+    fitting(glob).filter(|(_, path)| counts(path)).for_each(|(written, path)| newest.add(written, path));
+    newest.paths()
 }
 
 /// What the files that fit the pattern came to.
 #[derive(Debug, Default)]
 struct Fitting {
-    /// That of this host and namespace which was begun last.
+    /// That of this host and namespace which was begun last. One that would be begun only later, by a clock that was ahead, tells nothing of
+    /// when that was: it counts where there is no other.
     newest: Option<(PathBuf, Past)>,
     /// One that another recorder wrote.
     foreign: Option<PathBuf>,
     warnings: Vec<String>,
 }
 
-fn examine(paths: Vec<PathBuf>, own: &Origin) -> Result<Fitting, StartError> {
+fn examine(paths: Vec<PathBuf>, own: &Origin, now: u64) -> Result<Fitting, StartError> {
     let mut fitting = Fitting::default();
+    let rank = |past: &Past| (past.created <= now, past.created);
+    let mut ahead = None;
     for path in paths {
         match predecessor::examine(&path, own) {
             Ok(Found::Nothing) => {}
             Ok(Found::BeingWritten) => return Err(StartError::Occupied(path)),
             Ok(Found::Foreign) => fitting.foreign = Some(path),
             Ok(Found::Ours(past)) => {
-                if fitting.newest.as_ref().is_none_or(|(_, newest)| newest.created < past.created) {
+                if past.created > now && ahead.is_none() {
+                    ahead = Some(format!(
+                        "{}: it was begun at {}, which is still to come: the clock was ahead then, or is behind now. It counts as the newest, \
+                         and goes last of all that limits remove",
+                        path.display(),
+                        text(past.created)
+                    ));
+                }
+                if fitting.newest.as_ref().is_none_or(|(_, newest)| rank(newest) < rank(&past)) {
                     fitting.newest = Some((path, past));
                 }
             }
@@ -138,6 +163,7 @@ fn examine(paths: Vec<PathBuf>, own: &Origin) -> Result<Fitting, StartError> {
             )),
         }
     }
+    fitting.warnings.extend(ahead);
     Ok(fitting)
 }
 
@@ -187,7 +213,7 @@ mod tests {
             file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + number)).unwrap();
         }
         fs::create_dir(directory.path().join("0/ct.directory")).unwrap();
-        let found = newest(&[format!("{}/*/ct.*", directory.path().display())], |_| true);
+        let found = newest(&format!("{}/*/ct.*", directory.path().display()), |_| true);
         assert_eq!(found, (34..50).rev().map(path).collect::<Vec<_>>());
     }
 

@@ -67,7 +67,7 @@ impl Pattern {
 
     /// The pattern of what is recorded of another network namespace, by the id that it has in the recorder's own:
     /// `ct.netns-3.log` for `ct.log`, and `ct.netns-3-2.log` if one file of that name is to be `passed_over`.
-    pub(super) fn of_netns(&self, id: u32, passed_over: u32) -> Self {
+    pub(crate) fn of_netns(&self, id: u32, passed_over: u32) -> Self {
         let (stem, suffix) = self.around_netns();
         let number = if passed_over > 0 { format!("-{}", passed_over + 1) } else { String::new() };
         Self { text: format!("{stem}{OF_NETNS}{id}{number}{suffix}"), ..self.clone() }
@@ -91,7 +91,7 @@ impl Pattern {
     }
 
     /// The names that the pattern gives for other network namespaces, and not for the recorder's own.
-    pub(super) fn names_of_netns(&self) -> Names {
+    pub(crate) fn names_of_netns(&self) -> Names {
         Names::of(&self.globs_of_netns(None))
     }
 
@@ -193,6 +193,14 @@ impl Pattern {
     }
 }
 
+/// The ids of the network namespaces that a file with this name may be of, as [`Pattern::of_netns`] makes names: mostly one.
+pub(super) fn netns_of(path: &Path) -> Vec<u32> {
+    let name = path.to_string_lossy();
+    let behind = name.match_indices(OF_NETNS).filter_map(|(place, mark)| name.get(place + mark.len()..));
+    let digits = behind.filter_map(|behind| behind.split(|digit: char| !digit.is_ascii_digit()).next());
+    digits.filter_map(|digits| digits.parse().ok()).collect()
+}
+
 /// See [`Pattern::glob`].
 fn glob_of(text: &str) -> String {
     let mut glob = String::new();
@@ -214,7 +222,7 @@ pub(super) const GLOB_OPTIONS: MatchOptions =
 
 /// Names that globs fit.
 #[derive(Debug)]
-pub(super) struct Names(Vec<glob::Pattern>);
+pub(crate) struct Names(Vec<glob::Pattern>);
 
 impl Names {
     /// Those that one of these fits.
@@ -223,7 +231,7 @@ impl Names {
     }
 
     /// Whether this path is one of them.
-    pub(super) fn have(&self, path: &Path) -> bool {
+    pub(crate) fn have(&self, path: &Path) -> bool {
         self.0.iter().any(|glob| glob.matches_path_with(path, GLOB_OPTIONS))
     }
 }
@@ -276,10 +284,14 @@ mod tests {
             assert_eq!(other.name_in(&Utc, at(13, 5)), name);
             assert!(pattern.names_of_netns().have(Path::new(name)), "{name}");
             assert!(!pattern.names_of_netns().have(&pattern.name(at(13, 5))));
+            assert_eq!(netns_of(Path::new(name)), [3]);
+            assert!(netns_of(&pattern.name(at(13, 5))).is_empty());
             assert!(!other.names_of_netns().have(Path::new(name)), "{name} is the own one of such a pattern");
         }
         let pattern = Pattern::new("/ct.log", 0, 0).unwrap();
         assert_eq!(pattern.of_netns(12, 1).name_in(&Utc, 0), "/ct.netns-12-2.log");
+        assert_eq!(netns_of(Path::new("/ct.netns-12-2.log")), [12]);
+        assert_eq!(netns_of(Path::new("/x.netns-3/ct.netns-7.netns-")), [3, 7]);
         assert!(!pattern.names_of_netns().have(Path::new("/x.netns-3/ct.netns-")));
         let of_one = Names::of(&pattern.globs_of_netns(Some(1)));
         assert!(["/ct.netns-1.log", "/ct.netns-1-2.log"].iter().all(|name| of_one.have(Path::new(name))));

@@ -114,7 +114,10 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         return Recorder::start(options, identity)?.record(None);
     }
     match daemon::detach()? {
-        Side::Caller => Ok(()),
+        Side::Caller => {
+            stderr::finish();
+            Ok(())
+        }
         Side::Background(report) => {
             logging::to_syslog();
             let unheard = syslog::unheard();
@@ -135,6 +138,17 @@ pub fn run(options: &Options) -> Result<(), StartError> {
 /// that has ended can be started again.
 pub fn tell(text: &str) {
     stderr::say(text);
+}
+
+/// Tells whoever starts the recorder something, behind all that was told before, once there is a thread for that: when the recorder has
+/// started, when [`tell`] is called, or [`tell_rest`].
+pub fn tell_later(text: &str) {
+    stderr::put(text);
+}
+
+/// Tells what is still to be told, and waits no longer than a moment for whoever reads it.
+pub fn tell_rest() {
+    stderr::finish();
 }
 
 /// Has what was logged written at the end, however that comes.

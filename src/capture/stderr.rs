@@ -51,9 +51,14 @@ pub(super) fn begin() -> io::Result<()> {
     Ok(())
 }
 
+/// Says something, behind all that was said before, and waits for nothing.
+pub(super) fn put(text: &str) {
+    WAITING.put(text.as_bytes());
+}
+
 /// Says something, behind all that was said before, and waits a moment for it to be written.
 pub(super) fn say(text: &str) {
-    WAITING.put(text.as_bytes());
+    put(text);
     finish();
 }
 

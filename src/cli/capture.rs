@@ -154,7 +154,7 @@ enum Delivery {
     Lossy,
 }
 
-pub use recorder::run;
+pub use recorder::{run, say_when_started};
 
 /// Says that this build has no such command.
 #[cfg(not(all(target_os = "linux", feature = "capture")))]
@@ -175,8 +175,13 @@ mod recorder {
 
     /// Records until told to stop; in the background, returns when the recorder runs.
     pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
-        let options = options(arguments)?;
+        let options = options(arguments).inspect_err(|_| capture::tell_rest())?;
         Ok(capture::run(&options).map_or_else(failed, |()| Status::Done))
+    }
+
+    /// Has something said on standard error as soon as nobody waits for it to be read.
+    pub fn say_when_started(text: &str) {
+        capture::tell_later(text);
     }
 
     /// Says why it ended, as is said of any command, but without waiting for whoever does not read it.
@@ -229,6 +234,11 @@ mod recorder {
 #[cfg(not(all(target_os = "linux", feature = "capture")))]
 mod recorder {
     use super::{Arguments, Status};
+
+    /// Says something on standard error.
+    pub fn say_when_started(text: &str) {
+        super::super::say(text);
+    }
 
     /// Says that this build cannot record.
     pub fn run(_: Arguments) -> anyhow::Result<Status> {

@@ -114,10 +114,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn modern(words: &[OsString]) -> Status {
     match config::complete(Program::command(), words) {
         Ok(line) => {
-            line.warnings.iter().for_each(|warning| say(&format!("ctrecorder: {warning}\n")));
             let program = Program::try_parse_from(line.words);
             let program =
                 program.map_err(|error| config::wrong_flag(Program::command(), words, &error).unwrap_or(error));
+            // A recorder waits for nobody who reads what it says.
+            let is_recorder = matches!(&program, Ok(Program { command: Command::Capture(_), .. }));
+            let warn = if is_recorder { capture::say_when_started } else { say };
+            line.warnings.iter().for_each(|warning| warn(&format!("ctrecorder: {warning}\n")));
             parse(program, Status::Usage, &line.elsewhere)
         }
         Err(error) => {

@@ -1,5 +1,6 @@
 //! How much room a directory's file system has, and how long that lasts at the rate of the journal's last day.
 
+use std::fs::Metadata;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use nix::sys::statvfs::{Statvfs, statvfs};
 use super::finding::{Finding, Verdict};
 use crate::capture::clock::ns_of;
 use crate::capture::files::free_bytes;
-use crate::capture::{Limits, Pattern, neighbours};
+use crate::capture::fitting::of_all_netns;
+use crate::capture::{Limits, Pattern};
 use crate::journal::Source;
 
 const DAY_NS: u64 = 24 * 3600 * NS_PER_SECOND;
@@ -30,10 +32,9 @@ const BYTES_WARNING: u64 = 256 << 20;
 pub(super) fn examine(pattern: &Pattern, limits: &Limits, now: u64) -> Option<Finding> {
     let found = statvfs(&pattern.directory(now)).ok()?;
     let room = Room::of(&found);
-    let glob = pattern.glob();
-    let recorded = Recorded::in_last_day(&glob, now);
-    let lengths = neighbours::fitting(&glob).filter_map(|(_, path)| path.metadata().ok());
-    let journal = lengths.fold(0_u64, |sum, metadata| sum.saturating_add(metadata.len()));
+    let recorded = Recorded::in_last_day(pattern, now);
+    let files = of_all_netns(pattern).filter_map(|path| path.metadata().ok().filter(Metadata::is_file));
+    let journal = files.fold(0_u64, |sum, metadata| sum.saturating_add(metadata.len()));
     Some(judge(&room, &recorded, &Kept { limits: *limits, journal }))
 }
 
@@ -79,28 +80,42 @@ impl Kept {
     }
 }
 
-/// What was recorded in a span of time.
+/// What was recorded in a span of time, of all network namespaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Recorded {
     bytes: u64,
-    /// How long something was recorded.
+    /// How long something was recorded, of the recorder's own network namespace: of the others it is at the same times.
     time_ns: u64,
 }
 
 impl Recorded {
-    /// What the files that fit `glob` recorded in the day before `now`.
-    fn in_last_day(glob: &str, now: u64) -> Self {
+    /// What the files of this pattern recorded in the day before `now`.
+    fn in_last_day(pattern: &Pattern, now: u64) -> Self {
         let since = now.saturating_sub(DAY_NS);
+        let of_netns = pattern.names_of_netns();
         let mut all = Self::default();
-        for (written, path) in neighbours::fitting(glob) {
-            let written = ns_of(written).min(now);
-            if written > since
-                && let Some((begun, bytes)) = begun(&path)
-            {
-                all.add(begun, written, bytes, since);
+        for path in of_all_netns(pattern) {
+            let Some(metadata) = path.metadata().ok().filter(Metadata::is_file) else { continue };
+            let written = metadata.modified().map_or(0, ns_of).min(now);
+            if written > since {
+                if of_netns.have(&path) {
+                    all.add_of_netns(&path, &metadata, written, since);
+                } else if let Some((begun, bytes)) = begun(&path) {
+                    all.add(begun, written, bytes, since);
+                }
             }
         }
         all
+    }
+
+    /// Adds a file of another network namespace. There may be very many: they are not opened where the file system tells when they were made.
+    fn add_of_netns(&mut self, path: &Path, metadata: &Metadata, written: u64, since: u64) {
+        let made = metadata.created().map(ns_of).ok().filter(|made| *made < written).map(|made| (made, metadata.len()));
+        if let Some((begun, bytes)) = made.or_else(|| begun(path)) {
+            let time_ns = self.time_ns;
+            self.add(begun, written, bytes, since);
+            self.time_ns = time_ns;
+        }
     }
 
     /// Adds what a file has since a moment that was begun and written to last at these; as much in each second as in any other.
@@ -264,6 +279,30 @@ mod tests {
         all.add(114 * HOUR, 113 * HOUR, 7, since);
         assert_eq!(all, recorded(600, 12));
         assert_eq!(all.bytes_per_day(), Some(1200), "what was not recorded does not make it less");
+    }
+
+    #[test]
+    fn what_is_recorded_of_other_network_namespaces_at_the_same_time_takes_room_and_no_time() {
+        use ctrecorder_format::{Closing, Header, Writer};
+        let begun = 1_795_209_124;
+        let header = Header { created: begun * NS_PER_SECOND, ..Header::blank(Content::Events) };
+        let mut writer = Writer::new(Vec::new(), &header).unwrap();
+        writer.finish(Closing::Stopped, begun * NS_PER_SECOND + HOUR).unwrap();
+        writer.write_out().unwrap();
+        let bytes = writer.output();
+        for text in ["ct.%s", "%s.ct"] {
+            let directory = tempfile::tempdir().unwrap();
+            let pattern = Pattern::new(&format!("{}/{text}", directory.path().display()), 0, 0).unwrap();
+            let own = pattern.name(begun * NS_PER_SECOND);
+            let others = [3, 4].map(|id| pattern.of_netns(id, 0).name(begun * NS_PER_SECOND));
+            for path in others.iter().chain([&own]) {
+                std::fs::write(path, bytes).unwrap();
+                let written = std::time::UNIX_EPOCH + Duration::from_secs(begun + 3600);
+                std::fs::File::options().write(true).open(path).unwrap().set_modified(written).unwrap();
+            }
+            let found = Recorded::in_last_day(&pattern, begun * NS_PER_SECOND + 2 * HOUR);
+            assert_eq!(found, recorded(3 * bytes.len() as u64, 1), "{text}");
+        }
     }
 
     #[test]

@@ -12,9 +12,11 @@
 //! | `ids` | which of them have an id |
 //! | `writer` | the queue and the thread of one, seen from the draining side |
 //! | `recording` | the recording of one |
+//! | `before` | what was recorded of them before this recorder was started |
 //! | `ending` | the end of one: what waits for it is written, or noted |
 //! | `door` | goes in for a moment, to ask what can be asked only there |
 
+mod before;
 mod door;
 mod ending;
 mod ids;

@@ -8,14 +8,14 @@ use ctrecorder_format::{Cause, Clock, Header};
 
 use super::super::error::StartError;
 use super::super::pattern::Pattern;
-use super::super::predecessor::Origin;
 use super::super::queue::{Command, Queue};
 use super::super::run::{EndTogether, Options};
 use super::super::segments::Segments;
 use super::super::statistics::Statistics;
 use super::super::table::Table;
 use super::super::write::Recording;
-use super::super::{clock, header, neighbours, settings};
+use super::super::{clock, header, settings};
+use super::before::Before;
 use super::door::{Door, Doors, is_shortage};
 
 /// A file that could not be created is tried again so often.
@@ -44,6 +44,7 @@ pub(super) struct Elsewhere {
     /// It is of the namespace that has the id now, and not perhaps of one that had it before.
     pub(super) is_sure: bool,
     pub(super) doors: Doors,
+    pub(super) before: Arc<Before>,
     /// When the recorder was started, ns since the epoch.
     pub(super) started: u64,
 }
@@ -78,10 +79,7 @@ impl Elsewhere {
             return Ok(());
         }
         let first = self.header(&door, found.as_ref());
-        let own = Origin::of(&first);
-        let not_running = neighbours::not_running_before(&self.options.pattern, self.id, &own, first.created);
-        // Since its start the recorder was at work: then it was the namespace that was not there.
-        let not_running = not_running.filter(|note| note.from.get() < self.started);
+        let not_running = self.before.not_running(&self.options.pattern, self.id, &first, self.started);
         let segments = self.create(first)?;
         tracing::info!("{}: recording", segments.path().display());
         let wanted = self.options.wanted();

@@ -11,6 +11,7 @@ use super::super::error::StartError;
 use super::super::queue::{Element, Queue};
 use super::super::run::Options;
 use super::super::statistics::Statistics;
+use super::before::Before;
 use super::door::Doors;
 use super::recording::Elsewhere;
 
@@ -22,6 +23,7 @@ pub(super) struct Terms {
     options: Arc<Options>,
     pub(super) statistics: Arc<Statistics>,
     doors: Doors,
+    before: Arc<Before>,
     /// When the recorder was started, ns since the epoch.
     started: u64,
     /// No thread could be had: when to ask again.
@@ -46,7 +48,8 @@ pub(super) struct Writer {
 
 impl Terms {
     pub(super) fn new(options: Options, statistics: Arc<Statistics>) -> Self {
-        Self { options: Arc::new(options), statistics, doors: Doors::default(), started: clock::now(), refused: None }
+        let (doors, before) = (Doors::default(), Arc::default());
+        Self { options: Arc::new(options), statistics, doors, before, started: clock::now(), refused: None }
     }
 
     /// Whether a thread may be asked for.
@@ -80,6 +83,7 @@ impl Writer {
             created: self.begun.1,
             is_heard: self.is_heard || self.queue.holds_events(),
             doors: terms.doors.clone(),
+            before: Arc::clone(&terms.before),
             started: terms.started,
             is_sure: self.is_sure,
         };

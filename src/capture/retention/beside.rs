@@ -40,9 +40,31 @@ impl Beside {
         self.0.extend(before.0.remove_entry(path));
     }
 
-    /// Whether one of them was at work when a segment was begun (ns since the epoch).
-    pub(super) fn may_have_begun(&self, created: u64) -> bool {
-        self.0.values().any(|span| (span.from..=span.to).contains(&created))
+    /// When any of them was at work.
+    pub(super) fn at_work(&self) -> AtWork {
+        let mut spans: Vec<_> = self.0.values().copied().collect();
+        spans.sort_unstable_by_key(|span| span.from);
+        spans.dedup_by(|span, before| {
+            let goes_on = span.from <= before.to;
+            if goes_on {
+                before.to = before.to.max(span.to);
+            }
+            goes_on
+        });
+        AtWork(spans)
+    }
+}
+
+/// Spans of time in their order, of which none begins before the one in front of it has ended: there may be as many segments to hold
+/// against them as there are of them.
+#[derive(Debug)]
+pub(super) struct AtWork(Vec<Span>);
+
+impl AtWork {
+    /// Whether a moment (ns since the epoch) is in one of them.
+    pub(super) fn holds(&self, moment: u64) -> bool {
+        let begun = self.0.partition_point(|span| span.from <= moment);
+        begun.checked_sub(1).and_then(|last| self.0.get(last)).is_some_and(|span| moment <= span.to)
     }
 }
 
@@ -54,15 +76,28 @@ mod tests {
     fn a_recorder_was_at_work_from_its_start_to_the_end_of_its_last_file_and_a_little_longer_if_it_was_cut_off() {
         let past = |cut_off| Past { created: 50, number: Some(3), run: 10, netns: None, end: 90, cut_off };
         let mut beside = Beside::default();
-        assert!(!beside.may_have_begun(20));
+        assert!(!beside.at_work().holds(20));
         beside.closed(Path::new("ct.50"), &past(false));
-        assert_eq!([9, 10, 90, 91].map(|created| beside.may_have_begun(created)), [false, true, true, false]);
+        assert_eq!([9, 10, 90, 91].map(|moment| beside.at_work().holds(moment)), [false, true, true, false]);
         let mut later = Beside::default();
         later.keep(Path::new("ct.50"), &mut beside);
-        assert!(later.may_have_begun(20) && !beside.may_have_begun(20));
+        assert!(later.at_work().holds(20) && !beside.at_work().holds(20));
         later.closed(Path::new("ct.50"), &past(true));
-        assert!(later.may_have_begun(90 + UNTOLD) && !later.may_have_begun(91 + UNTOLD));
+        assert!(later.at_work().holds(90 + UNTOLD) && !later.at_work().holds(91 + UNTOLD));
         later.written(Path::new("ct.60"), 60);
-        assert!(later.may_have_begun(u64::MAX));
+        assert!(later.at_work().holds(u64::MAX));
+    }
+
+    #[test]
+    fn spans_that_meet_are_one_and_one_within_another_ends_nothing() {
+        let span = |from, to| Span { from, to };
+        let all = [span(50, 60), span(10, 40), span(12, 14), span(40, 45), span(90, 90)];
+        let paths = (0..).map(|number| PathBuf::from(format!("ct.{number}")));
+        let at_work = Beside(paths.zip(all).collect()).at_work();
+        assert_eq!(at_work.0.len(), 3, "{at_work:?}");
+        for moment in 0..100 {
+            let expected = all.iter().any(|span| (span.from..=span.to).contains(&moment));
+            assert_eq!(at_work.holds(moment), expected, "{moment}");
+        }
     }
 }

@@ -47,14 +47,25 @@ impl Why {
 /// and at no time shall there be anything older than the limit.
 const EARLY_MAX: Duration = Duration::from_secs(120);
 
+/// What was begun before this moment is too old, if anything ever is.
+fn too_old(limits: &Limits, now: u64) -> Option<u64> {
+    let age = limits.max_age?;
+    let age = age - EARLY_MAX.min(age / 16);
+    Some(now.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)))
+}
+
+/// How many of these segments have become too old within the last `span` ns.
+pub(super) fn grown(limits: &Limits, candidates: &[Candidate], now: u64, span: u64) -> usize {
+    let Some(before) = too_old(limits, now) else { return 0 };
+    let is_new = |candidate: &&Candidate| (before.saturating_sub(span)..before).contains(&candidate.begun);
+    candidates.iter().filter(is_new).count()
+}
+
 /// How many of these segments, the oldest of which come first, are to go, and why each.
 pub(super) fn due(limits: &Limits, candidates: &[Candidate], room: &Holds) -> Vec<Why> {
     let mut bytes = candidates.iter().fold(room.fixed_bytes, |sum, candidate| sum.saturating_add(candidate.bytes));
     let mut free = room.free;
-    let begun_before = limits.max_age.map(|age| {
-        let age = age - EARLY_MAX.min(age / 16);
-        room.now.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))
-    });
+    let begun_before = too_old(limits, room.now);
     let why = |candidate: &Candidate| {
         let why = if begun_before.is_some_and(|moment| candidate.begun < moment) {
             Why::Age
@@ -101,6 +112,16 @@ mod tests {
         assert_eq!(due_of(free, 9, 0, Some(750)), [Why::Free; 3]);
         assert_eq!(due_of(free, 9, 0, Some(1000)), []);
         assert_eq!(due_of(free, 9, 0, None), [], "what cannot be told removes nothing");
+    }
+
+    #[test]
+    fn what_has_become_too_old_lately_is_told_from_what_was_before() {
+        // All but two minutes of the limit: those of four hours and more.
+        let limits = Limits { max_age: Some(Duration::from_secs(4 * 3600 + 60)), ..Limits::default() };
+        assert_eq!(due_of(limits, 6, 0, None).len(), 3);
+        let grown = |span_s: u64| grown(&limits, &segments(6), NOW, span_s * NS);
+        assert_eq!([59, 61, 3600 + 59, 3600 + 61].map(grown), [0, 1, 1, 2]);
+        assert_eq!(super::grown(&Limits::default(), &segments(6), NOW, u64::MAX), 0);
     }
 
     #[test]

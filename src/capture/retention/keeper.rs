@@ -19,9 +19,9 @@ use super::super::predecessor::Origin;
 use super::Limits;
 use super::doomed::{Doomed, survivors};
 use super::doubt::{Doubt, Moment};
-use super::due::{Candidate, Holds, Why, due};
+use super::due::{Candidate, Holds, Why, due, grown};
 use super::own::{Finder, Journals, Own};
-use super::pace::{Pace, Share};
+use super::pace::{Load, Pace, Share};
 use super::room::Room;
 use crate::file::{self, Identity};
 use crate::hold;
@@ -270,10 +270,12 @@ impl Work {
         let limits = Limits { max_age, min_free, ..self.limits };
         let demanded = due(&Limits { max_age: None, ..limits }, &candidates, &room).len();
         let due = due(&limits, &candidates, &room);
-        let Share { count, is_urgent } = self.pace.share(&limits, due.len(), demanded, segments.len(), now.steady);
+        let grown = grown(&limits, &candidates, now.wall, self.pace.since(now.steady));
+        let load = Load { due: due.len(), demanded, grown, there: segments.len() };
+        let Share { count, is_urgent } = self.pace.share(&limits, load, now.steady);
         let doomed: Vec<_> = free.into_iter().zip(due).take(count).collect();
-        let goes = |own: &Own| doomed.iter().any(|(doomed, _)| doomed.path == own.path);
-        let stay = segments.iter().filter(|own| !goes(own)).map(|own| own.past.netns);
+        let go: HashSet<_> = doomed.iter().map(|(own, _)| own.path.as_path()).collect();
+        let stay = segments.iter().filter(|own| !go.contains(own.path.as_path())).map(|own| own.past.netns);
         let left: HashSet<_> = stay.chain(written.iter().map(|written| written.netns)).collect();
         (doomed.into_iter().map(|(own, why)| Doomed::new(own, why, &left)).collect(), is_urgent)
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ctrecorder_format::Header;
 
+use super::super::fitting::fitting;
 use super::super::neighbours;
 use super::super::pattern::Pattern;
 use super::super::predecessor::{self, Found, Origin};
@@ -29,7 +30,7 @@ pub(crate) fn left_behind(pattern: &Pattern, now: u64) -> Option<LeftBehind> {
 pub(super) fn look(pattern: &Pattern, own: &Origin, now: u64, is_known: impl Fn(&Path) -> bool) -> Option<LeftBehind> {
     let of_netns = pattern.names_of_netns();
     let glob = pattern.glob();
-    let used = neighbours::fitting(&glob).filter_map(|(_, path)| path.parent().map(Path::to_path_buf));
+    let used = fitting(&glob).filter_map(|(_, path)| path.parent().map(Path::to_path_buf));
     let directories: BTreeSet<_> = used.chain([pattern.directory(now), pattern.fixed_directory()]).collect();
     let entries = directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
     let mut left = None;

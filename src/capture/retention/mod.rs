@@ -22,13 +22,14 @@ mod pace;
 mod room;
 
 use std::fmt;
+use std::fs::Metadata;
 use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 
 use super::clock;
 use super::files;
-use super::neighbours;
+use super::fitting::of_all_netns;
 use super::pattern::Pattern;
 use super::predecessor::Origin;
 use super::segments::Segments;
@@ -83,8 +84,7 @@ impl Limits {
                     .into(),
             );
         }
-        let glob = pattern.glob();
-        let sizes = neighbours::fitting(&glob).filter_map(|(_, path)| path.metadata().ok());
+        let sizes = of_all_netns(pattern).filter_map(|path| path.metadata().ok().filter(Metadata::is_file));
         if let (Some(limit), Some(largest)) = (self.max_size, sizes.map(|metadata| metadata.len()).max())
             && largest > limit
         {

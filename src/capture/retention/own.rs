@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use ctrecorder_format::{Header, Note, Refusal, Retirement};
 
 use super::super::clock;
-use super::super::neighbours;
-use super::super::pattern::{Names, Pattern};
+use super::super::fitting::of_all_netns;
+use super::super::pattern::Pattern;
 use super::super::predecessor::{self, Found, Origin, Past, Unreadable};
 use super::begun::{Link, begun, set_by};
 use super::beside::Beside;
@@ -98,7 +98,7 @@ impl Finder {
         let mut found = Journals::default();
         found.directories.extend([directory_of(current.0).to_path_buf(), self.pattern.directory(clock::now())]);
         let mut current_one = None;
-        for path in self.candidates() {
+        for path in of_all_netns(&self.pattern) {
             if self.stop.load(Ordering::Relaxed) {
                 return Journals::default();
             }
@@ -123,7 +123,8 @@ impl Finder {
             self.known.insert(path, (version, past));
         }
         // Whose those of other namespaces are is known now that all were looked at.
-        let is_anothers = |netns: Option<u32>, created| netns.is_some() && self.beside.may_have_begun(created);
+        let beside = self.beside.at_work();
+        let is_anothers = |netns: Option<u32>, created| netns.is_some() && beside.holds(created);
         found.closed.retain(|own| !is_anothers(own.past.netns, own.past.created));
         found.written.retain(|written| !is_anothers(written.netns, written.created));
         if clock_was_set {
@@ -131,15 +132,6 @@ impl Finder {
         }
         self.date(&mut found, current_one.as_ref());
         found
-    }
-
-    /// Whatever has a name that the pattern gives, for whichever network namespace.
-    fn candidates(&self) -> impl Iterator<Item = PathBuf> + use<> {
-        let (own, others) = (self.pattern.glob(), self.pattern.globs_of_netns(None));
-        let is_own = Names::of(std::slice::from_ref(&own));
-        let others = others.into_iter().flat_map(|glob| neighbours::fitting(&glob).collect::<Vec<_>>());
-        let own = neighbours::fitting(&own).collect::<Vec<_>>();
-        own.into_iter().chain(others.filter(move |(_, path)| !is_own.have(path))).map(|(_, path)| path)
     }
 
     /// Finds out when each was begun, and puts the oldest first.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ctrecorder_format::{Cause, Content, Header, Note, Segment, Writer};
+use ctrecorder_format::{Cause, Content, Header, NS_PER_SECOND, Note, Segment, Writer};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -17,9 +17,13 @@ const PATTERN: &str = "ct.%s";
 
 /// The gap that a recorder's first segment begins with, which is the newest one of the directory.
 fn gap_at_start(recorder: &Recorder) -> (u64, u64) {
+    gap_at_begin(&recorder.segments().pop().unwrap())
+}
+
+/// The gap that a recorder's first segment begins with.
+fn gap_at_begin(segment: &Path) -> (u64, u64) {
     wait_for("notes at the start", || {
-        let segment = recorder.segments().pop().unwrap();
-        let found = notes(&segment);
+        let found = notes(segment);
         let [started, gap] = found.get(..2)? else { return None };
         assert_eq!((started.cause(), gap.cause()), (Some(Cause::Started), Some(Cause::NotRunning)));
         assert_eq!(gap.lost(), None);
@@ -58,6 +62,33 @@ fn after_an_end_in_order_the_gap_begins_with_the_footer_and_is_no_warning() {
     assert_eq!(listed.stderr.lines().count(), 1, "{}", listed.stderr);
     assert!(listed.stderr.contains("recorder not running"), "{}", listed.stderr);
     assert_eq!(second.test().status, 0, "{}", second.test().stdout);
+}
+
+/// Nobody noted that the clock was set back: the machine had failed by then.
+#[test]
+fn one_that_was_begun_by_a_clock_ahead_does_not_hide_since_when_nothing_was_recorded() {
+    const YEAR: u64 = 365 * 86_400;
+    let namespace = Namespace::new("ahead");
+    let mut first = Recorder::start(&namespace, PATTERN, &[]);
+    first.stop();
+    let old = first.segments().pop().unwrap();
+    let bytes = fs::read(&old).unwrap();
+    let segment = Segment::open(&bytes).unwrap();
+    let (header, closed) = (segment.header().unwrap().clone(), segment.footer().unwrap().totals.closed);
+    let created = header.created + YEAR * NS_PER_SECOND;
+    let ahead = first.directory().join(format!("ct.{}", created / NS_PER_SECOND));
+    let mut writer = Writer::new(Vec::new(), &Header { created, recorder_started: created, ..header }).unwrap();
+    writer.write_out().unwrap();
+    fs::write(&ahead, writer.output()).unwrap();
+    wait_for_another_second(&old);
+
+    let mut second = first.start_again(&namespace, PATTERN, &[]);
+    let current = second.segments().into_iter().find(|path| ![&old, &ahead].contains(&path)).unwrap();
+    let (from, to) = gap_at_begin(&current);
+    assert!(from == closed && to > from, "{from} {to}");
+    let told = format!("WARN {}: it was begun at ", ahead.display());
+    assert!(second.log().contains(&told) && second.log().contains("still to come"), "{}", second.log());
+    second.stop();
 }
 
 /// The causes of the notes in a segment, as soon as there are any.

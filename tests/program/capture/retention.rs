@@ -43,6 +43,19 @@ fn told(path: &Path, cause: Cause) -> Vec<Retirement> {
     notes(path).iter().filter(|note| note.cause() == Some(cause)).filter_map(Retirement::of).collect()
 }
 
+/// What is in a pattern's name as it is has to be taken as it is, and no directory above the recorder's can be read from its sandbox.
+#[test]
+fn in_a_directory_with_a_strange_name_files_are_removed_like_anywhere() {
+    let namespace = Namespace::new("strange");
+    let directory = TempDir::with_prefix("[ct]*?").unwrap();
+    let mut recorder = Recorder::start_in(directory, &namespace, PATTERN, SOON);
+    let first = recorder.segments()[0].clone();
+    recorder.begin_new_segment();
+    recorder.wait_until_removed(1);
+    recorder.stop();
+    assert!(!first.exists());
+}
+
 #[test]
 fn what_is_too_old_is_removed_and_coverage_and_test_say_so() {
     let namespace = Namespace::new("max-age");

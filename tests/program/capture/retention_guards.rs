@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::UNIX_EPOCH;
 
+use ctrecorder_format::header::namespace as namespace_number;
 use ctrecorder_format::{Closing, Header, Segment, Writer};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
@@ -64,7 +65,12 @@ fn what_cannot_be_removed_is_said_once_and_counted_and_keeps_nothing_else() {
 fn put_old(recorder: &Recorder, stem: &str, hours_ago: u64) -> PathBuf {
     let own = recorder.segments().pop().unwrap();
     let header = Segment::open(&fs::read(own).unwrap()).unwrap().header().unwrap().clone();
-    let begun = UNIX_EPOCH.elapsed().unwrap().as_secs() - hours_ago * 3600;
+    put(recorder, stem, hours_ago * 3600, header)
+}
+
+/// The same with this header, so many seconds ago.
+fn put(recorder: &Recorder, stem: &str, seconds_ago: u64, header: Header) -> PathBuf {
+    let begun = UNIX_EPOCH.elapsed().unwrap().as_secs() - seconds_ago;
     let path = recorder.directory().join(format!("{stem}.{begun}"));
     let header = Header { created: begun * NS, recorder_started: begun * NS, segment_number: 0, ..header };
     let mut writer = Writer::new(Vec::new(), &header).unwrap();
@@ -106,6 +112,35 @@ fn a_limit_that_would_take_nearly_everything_takes_it_slowly_and_says_so() {
     assert!((1..10).contains(&gone), "{gone}: {}", recorder.log());
     assert!(old[gone..].iter().all(|path| path.exists()), "the oldest go first");
     assert_eq!(recorder.log().matches("they go slowly").count(), 1, "{}", recorder.log());
+}
+
+/// Where many journals are written, or segments are short, more grow too old in a minute than a 256th of all, and none may stay.
+#[test]
+fn what_grows_too_old_in_a_minute_goes_in_that_minute_however_many_they_are() {
+    const DAYS: u64 = 30;
+    let namespace = Namespace::new("many");
+    let mut recorder = Recorder::start(&namespace, PATTERN, &[]);
+    recorder.stop();
+    let own = recorder.segments().pop().unwrap();
+    let header = Segment::open(&fs::read(&own).unwrap()).unwrap().header().unwrap().clone();
+    wait_for_another_second(&own);
+    let mut recorder = recorder.start_again(&namespace, PATTERN, &["--max-age", &format!("{DAYS}d")]);
+    let _strace = with_synchronised_clock(&namespace, &recorder);
+    // They go two minutes before they are too old, and are put there just before it is looked.
+    let due = DAYS * 86_400 - 120;
+    let segments = (1..=5).flat_map(|id| (1..=15).map(move |second| (id, second)));
+    let old: Vec<_> = segments
+        .map(|(id, second)| {
+            let header = Header { namespace: namespace_number(7, Some(id)), ..header.clone() };
+            put(&recorder, &format!("ct.netns-{id}"), due + second, header)
+        })
+        .collect();
+    recorder.begin_new_segment();
+    // More than go at once.
+    recorder.wait_until_removed(old.len());
+    assert!(!recorder.log().contains("they go slowly"), "{}", recorder.log());
+    recorder.stop();
+    assert!(own.exists() && !old.iter().any(|path| path.exists()), "{}", recorder.log());
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Standard error that nobody reads: a full pipe, a terminal after Ctrl-S. It stops nothing of a recorder.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,9 +25,15 @@ struct Unheard {
 
 impl Unheard {
     fn start(role: &str, stderr: OwnedFd) -> Self {
+        Self::start_in(role, stderr, &[])
+    }
+
+    /// The same with these variables in its environment.
+    fn start_in(role: &str, stderr: OwnedFd, environment: &[(&str, &str)]) -> Self {
         let (namespace, directory) = (Namespace::new(role), TempDir::new().unwrap());
         let mut command = Command::new(crate::program::PATH);
         command.args(["capture", "-F", "-f"]).arg(directory.path().join("ct.%s")).stderr(Stdio::from(stderr));
+        command.envs(environment.iter().copied());
         let child = namespace.enter(|| command.spawn().unwrap());
         // This process has no end of it open any more that it could be written by.
         drop(command);
@@ -131,6 +138,33 @@ fn a_terminal_after_ctrl_s_stops_neither_the_recording_nor_its_end() {
     let (status, directory) = recorder.end();
     assert!(status.success(), "{status}");
     is_whole(directory.path());
+}
+
+/// What is not this command's is told before the recorder is started.
+#[test]
+fn a_variable_of_the_environment_that_is_passed_over_stops_no_start() {
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    let written = fill(&mut writer);
+    let recorder = Unheard::start_in("variable", writer.into(), &[("CTRECORDER_ELSEWHERE", "1")]);
+    recorder.works();
+    let reading = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        reader.read_to_end(&mut said).unwrap();
+        said
+    });
+    assert!(recorder.end().0.success());
+    let said = reading.join().unwrap();
+    let said = String::from_utf8_lossy(&said[written..]);
+    let told = said.find("CTRECORDER_ELSEWHERE").unwrap_or_else(|| panic!("{said}"));
+    assert!(said.find("recording").is_some_and(|recording| told < recording), "{said}");
+}
+
+/// Has a pipe take as much as it does; returns how much that was.
+fn fill(writer: &mut PipeWriter) -> usize {
+    fcntl(&*writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let written = std::iter::from_fn(|| writer.write(&[b'x'; 4096]).ok()).sum();
+    fcntl(&*writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    written
 }
 
 #[test]
