@@ -9,6 +9,7 @@ use anyhow::Context;
 use ctrecorder_format::Retirement;
 
 use super::{Report, Status};
+use crate::counted::counted;
 use crate::journal::{Absent, Condition, Examined, Examiner, Exports, Journal, Member, Shown};
 use crate::output::header;
 use crate::query::coverage::{Look, Reading};
@@ -155,8 +156,4 @@ fn ok(out: &mut impl Write, path: &Path, examined: &Examined) -> io::Result<()> 
             writeln!(out, ", {blocks}, closed: {closing}, digest {digest}")
         }
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

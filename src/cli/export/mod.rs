@@ -31,6 +31,7 @@ use super::flows::{Begun, Choice, Ending, Plan, Stream};
 use super::of_netns::OfNetns;
 use super::size::Size;
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
+use crate::counted::counted;
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Clock, Pairs};
 use add::Added;
@@ -158,7 +159,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let name = sources.name(&export);
     directory.find(Names { export: &export, begin: &name, form: arguments.to }, arguments.add)?;
     if let Some(complete) = directory.complete() {
-        let there = format!("all of this export is there already, in {} files", complete.files);
+        let there = format!("all of this export is there already, in {}", counted(complete.files, "file"));
         report.line(format_args!("{}: {there}", Shown(&arguments.output)));
         unread(&arguments.output, complete.damaged, &mut report);
         return Ok(report.status());

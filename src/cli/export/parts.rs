@@ -19,6 +19,7 @@ use super::made::Made;
 use super::said::{Input, Notes, Read};
 use crate::archive::{About, GROUP_ROWS, NoteText, Recorded, SourceFile};
 use crate::cli::flows::Output;
+use crate::counted::counted;
 use crate::journal::Shown;
 use crate::query::coverage::Span;
 use crate::query::may_go_on;
@@ -339,7 +340,7 @@ impl Parts {
         let file = match part.file {
             Target::New(file) => file,
             Target::There { file, length: 0 } if part.flows > 0 => {
-                bail!("{}: it is empty, and should hold {} flows; remove it", Shown(&file), part.flows)
+                bail!("{}: it is empty, and should hold {}; remove it", Shown(&file), counted(part.flows, "flow"))
             }
             Target::There { .. } => {
                 self.made.present += 1;

@@ -9,6 +9,7 @@ use chrono::SecondsFormat;
 use ctrecorder_format::header::split;
 
 use super::{translation, verdict};
+use crate::counted::counted;
 use crate::output::gap;
 use crate::protocol::{Protocol, Protocols};
 use crate::query::ClockZone;
@@ -195,7 +196,7 @@ fn flows(answer: &Answer, times: Times, all: bool) -> String {
     let (shown, left) = nearest(&answer.finding.flows, all, distance);
     let mut out: String = shown.into_iter().map(|flow| lines(flow, answer, times)).collect();
     if left > 0 {
-        out += &format!("and {left} flows more, less near to that time: --all shows them\n");
+        out += &format!("and {} more, less near to that time: --all shows them\n", counted(left, "flow"));
     }
     out
 }
