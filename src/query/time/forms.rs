@@ -96,10 +96,27 @@ fn formless(text: &str, shown: &str) -> TimeError {
     if time_of_day(shown).is_some() {
         return TimeError::NoDay(text.to_owned());
     }
-    match parse_duration(text) {
-        Ok(_) => TimeError::Span(text.trim().to_owned()),
-        Err(_) => TimeError::Form(text.to_owned()),
+    match (parse_duration(text), with_year_first(text.trim())) {
+        (Ok(_), _) => TimeError::Span(text.trim().to_owned()),
+        (Err(_), None) => TimeError::Form(text.to_owned()),
+        (Err(_), Some(readings)) => TimeError::YearLast { text: text.to_owned(), readings },
     }
+}
+
+/// What `20.11.2026 14:13`, `11/20/2026 14:13` or `3-4-2026` can mean, the year put first; `None` if that is no such date, or no
+/// calendar has it.
+fn with_year_first(typed: &str) -> Option<Vec<String>> {
+    let (day, rest) = typed.split_at(typed.find(char::is_whitespace).unwrap_or(typed.len()));
+    let mut parts = day.split(day.chars().find(|mark| "./-".contains(*mark))?);
+    let (one, other, year) =
+        (digits(parts.next()?, 1..=2)?, digits(parts.next()?, 1..=2)?, digits(parts.next()?, 4..=4)?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let read = |month, day| Some(format!("{}{rest}", NaiveDate::from_ymd_opt(year.try_into().ok()?, month, day)?));
+    let mut readings: Vec<_> = [read(other, one), read(one, other)].into_iter().flatten().collect();
+    readings.dedup();
+    (!readings.is_empty()).then_some(readings)
 }
 
 fn is_digits(text: &str) -> bool {

@@ -138,7 +138,6 @@ fn what_is_no_time_is_refused() {
         "yesterday",
         "2026",
         "2026-11",
-        "20-11-2026",
         "2026-1-2",
         "2026-11.20",
         "2026-11-20-1",
@@ -184,6 +183,19 @@ fn what_is_no_time_is_refused() {
     }
     for text in ["14:13:20", "9:05", "14:13 UTC", "25:61"] {
         assert_eq!(warsaw(text), Err(TimeError::NoDay(text.into())), "{text:?}");
+    }
+    for (text, readings) in [
+        ("20-11-2026", &["2026-11-20"][..]),
+        ("20.11.2026 14:13:20 UTC", &["2026-11-20 14:13:20 UTC"]),
+        ("11/20/2026  2:13", &["2026-11-20  2:13"]),
+        ("3/4/2026 14:13 +0100", &["2026-04-03 14:13 +0100", "2026-03-04 14:13 +0100"]),
+        ("04/04/2026", &["2026-04-04"]),
+    ] {
+        let readings = readings.iter().map(ToString::to_string).collect();
+        assert_eq!(warsaw(text), Err(TimeError::YearLast { text: text.into(), readings }), "{text:?}");
+    }
+    for text in ["30/30/2026", "1.2.3.2026", "1/2/26", "1-2-02026"] {
+        assert_eq!(warsaw(text), Err(TimeError::Form(text.into())), "{text:?}");
     }
     for text in ["1h", "5 minutes", "1h 30m"] {
         assert_eq!(warsaw(text), Err(TimeError::Span(text.into())), "{text:?}");

@@ -292,7 +292,7 @@ fn of_room_it_tells_how_long_it_lasts_as_far_as_the_last_day_tells() {
     let namespace = Namespace::new("space");
     let pattern = pattern_in(inside.path());
     let space = || Examined::of(&namespace, &["-f", &pattern]);
-    space().expect("space", "cost", "for how long cannot be told: 0 minutes were recorded within the last day");
+    space().expect("space", "cost", "for how long cannot be told: 0 minutes recorded within the last day");
 
     // Of a file of two days the last one counts; what is no file of events does not.
     let length = record(&inside.path().join("ct.1"), 1_000, 48);

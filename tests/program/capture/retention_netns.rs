@@ -43,7 +43,7 @@ fn what_is_older_than_asked_for_is_told_of_one_network_namespace() {
     assert!(older(&[]).contains("2 of 2 files"), "{}", older(&[]));
     for (id, is_three) in [("3", true), ("own", false)] {
         let older = older(&["--netns", id]);
-        assert!(older.contains("1 of 1 files") && older.contains(".netns-3.") == is_three, "{older}");
+        assert!(older.contains("1 of 1 file ") && older.contains(".netns-3.") == is_three, "{older}");
     }
 }
 
