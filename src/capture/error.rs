@@ -16,7 +16,7 @@ pub enum StartError {
     #[error(transparent)]
     Socket(#[from] OpenError),
     /// The first segment's file is there already.
-    #[error("{}: exists, and is never overwritten; remove or rename it, or choose another pattern", .0.display())]
+    #[error("{}: exists, and is never overwritten; remove or rename it, or choose another pattern, as one with %S", .0.display())]
     Exists(PathBuf),
     /// Another recorder is writing a segment of the same pattern.
     #[error(
