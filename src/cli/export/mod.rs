@@ -16,8 +16,10 @@ mod bounds;
 mod directory;
 mod file;
 mod made;
+mod part;
 mod parts;
 mod said;
+mod settings;
 mod sources;
 
 use std::num::NonZeroUsize;
@@ -37,7 +39,8 @@ use crate::query::{Allowance, Clock, Pairs};
 use add::Added;
 use directory::{Directory, Names};
 use made::Made;
-use parts::{Parts, Settings};
+use parts::Parts;
+use settings::Settings;
 use sources::{Recorder, Sources, check_elsewhere};
 
 /// Export flows: to Parquet for DuckDB, Spark and others, to NDJSON, or to CSV
