@@ -63,6 +63,14 @@ fn every_form_is_read() {
         ("2026-11-20T14:13:20.1234567899Z", MOMENT + 123_456_789),
         ("[20/Nov/2026:15:13:20 +0100]", MOMENT),
         ("20/Nov/2026:15:13:20", MOMENT),
+        ("2026/11/20 14:13:20 UTC", MOMENT),
+        ("2026-11-20 15:13:20,5", MOMENT + NS_PER_SECOND / 2),
+        ("2026-11-20 14:13:20 (UTC)", MOMENT),
+        ("2026-11-20 14:13 (+00:00)", MOMENT - 20 * NS_PER_SECOND),
+        ("Fri Nov 20 15:13:20 2026", MOMENT),
+        ("[Fri Nov 20 15:13:20.500000 2026]", MOMENT + NS_PER_SECOND / 2),
+        ("Fri Nov 20 14:13:20 UTC 2026", MOMENT),
+        ("fri nov  20 14:13:20 2026 (UTC)", MOMENT),
         ("0s ago", MOMENT),
         ("5 minutes ago", MOMENT - 300 * NS_PER_SECOND),
         ("1h 30m  ago", MOMENT - 5400 * NS_PER_SECOND),
@@ -155,7 +163,6 @@ fn what_is_no_time_is_refused() {
         "20 Nov 2026",
         "20 Now 2026 14:13:20 +0000",
         "Fry, 20 Nov 2026 14:13:20 +0000",
-        "Fri, 20 Nov 2026 14:13:20 pm +0000",
         "20/Nov/2026",
         "20/Nov/2026 14:13:20",
         "20/11/2026:14:13:20",
@@ -193,6 +200,20 @@ fn what_is_no_time_is_refused() {
     ] {
         let readings = readings.iter().map(ToString::to_string).collect();
         assert_eq!(warsaw(text), Err(TimeError::YearLast { text: text.into(), readings }), "{text:?}");
+    }
+    for text in
+        ["2026-11-20 2:13:20 PM UTC", "2026-11-20 2:13pm", "Fri, 20 Nov 2026 14:13:20 pm +0000", "11/20/2026 2:13 am"]
+    {
+        assert_eq!(warsaw(text), Err(TimeError::TwelveHours(text.into())), "{text:?}");
+    }
+    for text in [
+        "2026-11-20 14:13:20 +0100 (UTC)",
+        "Fri Nov 20 14:13:20 UTC 2026 UTC",
+        "Fri Nov 20 2026",
+        "Nov 20 14:13:20 2026",
+        "1pm2",
+    ] {
+        assert_eq!(warsaw(text), Err(TimeError::Form(text.into())), "{text:?}");
     }
     for text in ["30/30/2026", "1.2.3.2026", "1/2/26", "1-2-02026"] {
         assert_eq!(warsaw(text), Err(TimeError::Form(text.into())), "{text:?}");
