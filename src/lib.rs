@@ -4,6 +4,7 @@ pub mod archive;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub mod capture;
 pub mod cli;
+mod counted;
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub mod doctor;
 mod file;

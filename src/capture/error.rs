@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
+use crate::counted::counted;
 use crate::netlink::socket::OpenError;
 
 /// Why a recorder does not start, or ends itself: each message is one line that says what, and what to do.
@@ -15,7 +16,7 @@ pub enum StartError {
     #[error(transparent)]
     Socket(#[from] OpenError),
     /// The first segment's file is there already.
-    #[error("{}: exists, and is never overwritten; remove or rename it, or choose another pattern", .0.display())]
+    #[error("{}: exists, and is never overwritten; remove or rename it, or choose another pattern, as one with %S", .0.display())]
     Exists(PathBuf),
     /// Another recorder is writing a segment of the same pattern.
     #[error(
@@ -102,7 +103,7 @@ pub enum StartError {
     #[error("{0}")]
     Background(String),
     /// At the end, not everything could be written.
-    #[error("{}: {} events could not be written at the end: {error}", path.display(), number(*events))]
+    #[error("{}: {} could not be written at the end: {error}", path.display(), some(*events))]
     Unwritten {
         /// The segment.
         path: PathBuf,
@@ -136,6 +137,6 @@ fn process(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 
-fn number(events: Option<u64>) -> String {
-    events.map_or_else(|| "an unknown number of".into(), |events| events.to_string())
+pub(super) fn some(events: Option<u64>) -> String {
+    events.map_or_else(|| "an unknown number of events".into(), |events| counted(events, "event"))
 }

@@ -11,6 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::stderr;
 use super::syslog::{Syslog, priority};
+use crate::counted::counted;
 
 /// Sends messages to standard error. Where that is the journal of systemd, each line has its priority in front, from which
 /// the journal makes a field, and no time, which the journal has; anywhere else a person reads. Nothing is written before
@@ -39,7 +40,7 @@ pub(super) fn to_syslog() {
 
 /// Says that so many messages were not said.
 pub(super) fn no_room(messages: u64) -> String {
-    format!("{messages} messages before this found no room")
+    format!("{} before this found no room", counted(messages, "message"))
 }
 
 /// The library would write of a panic to standard error itself, and wait.

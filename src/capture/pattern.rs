@@ -34,6 +34,9 @@ pub enum PatternError {
     /// A conversion is not known.
     #[error("{0}: not a valid strftime pattern")]
     Invalid(String),
+    /// It names a directory, and no files in it.
+    #[error("{0}: is a directory: say what the files in it are to be called, as {name}/%Y%m%d-%H%M%S.ct", name = .0.trim_end_matches('/'))]
+    Directory(String),
     /// Two segments would have one name.
     #[error(
         "{text}: rotation every {minutes} minutes would come to the same name ({}) twice; add conversions such as %Y%m%d-%H%M",
@@ -58,6 +61,9 @@ impl Pattern {
         }
         if StrftimeItems::new(text).any(|item| matches!(item, Item::Error)) {
             return Err(PatternError::Invalid(text.into()));
+        }
+        if text.ends_with('/') || Path::new(text).is_dir() {
+            return Err(PatternError::Directory(text.into()));
         }
         let text = absolute(text).ok_or_else(|| PatternError::Invalid(text.into()))?;
         let pattern = Self { text, rotate_minutes };
@@ -409,5 +415,10 @@ mod tests {
         assert_eq!(Pattern::new("", 0, 0).unwrap_err(), PatternError::Empty);
         assert_eq!(Pattern::new("/ct.%", 0, 0).unwrap_err(), PatternError::Invalid("/ct.%".into()));
         assert_eq!(Pattern::new("/ct.%Q", 0, 0).unwrap_err(), PatternError::Invalid("/ct.%Q".into()));
+        for text in ["/", "/no/such/", "/no/such/%Y/", "/proc"] {
+            assert_eq!(Pattern::new(text, 0, 0).unwrap_err(), PatternError::Directory(text.into()));
+        }
+        let told = PatternError::Directory("/var/log/ct/".into()).to_string();
+        assert!(told.ends_with(", as /var/log/ct/%Y%m%d-%H%M%S.ct"), "{told}");
     }
 }

@@ -88,6 +88,11 @@ impl Options {
         Wanted { protocols: self.protocols.clone(), families: self.families.clone() }
     }
 
+    /// What is recorded, for the log: whoever forgets `--protocol` has TCP alone, and is to see that before it is missing.
+    fn what(&self) -> String {
+        if self.protocols.numbers().is_empty() { "all protocols".into() } else { format!("{} alone", self.protocols) }
+    }
+
     /// Whether it gives up what it does not need. To look into other network namespaces takes what a sandbox is there to take away, and
     /// what another user does not have, nor who was granted no more than it takes to hear of them.
     fn is_sandboxed(&self) -> bool {
@@ -234,7 +239,7 @@ impl Recorder {
         remarks.iter().for_each(|remark| tracing::warn!("{}", remark.text));
         let delivery_text = if delivery.is_reliable() { "reliable" } else { "lossy" };
         tracing::info!("socket buffer of {} KiB, {delivery_text} delivery", socket.receive_buffer() / 1024);
-        tracing::info!("{}: recording", segments.path().display());
+        tracing::info!("{}: recording {}", segments.path().display(), options.what());
         tracing::info!("retention: {}", options.limits);
         if is_root_for_good {
             tracing::warn!("recording as root: --user with another one leaves whoever came to rule this recorder less");

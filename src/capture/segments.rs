@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ctrecorder_format::{Cause, Closing, CodecError, Header, Note, Totals, Writer};
 
-use super::error::StartError;
+use super::error::{StartError, some};
 use super::pattern::Pattern;
 use super::sync::{Sync, Syncing};
 use super::{clock, files, header};
@@ -231,8 +231,8 @@ impl Segments {
     fn give_up(&mut self, error: &io::Error) {
         let Some(closed) = self.closing.take() else { return };
         let unwritten = closed.writer.unwritten();
-        let events = unwritten.events.map_or_else(|| "an unknown number of".into(), |events| events.to_string());
-        tracing::error!("{}: given up: {error}; {events} events of its end are lost", closed.path.display());
+        let events = some(unwritten.events);
+        tracing::error!("{}: given up: {error}; lost of its end: {events}", closed.path.display());
         let now = clock::now();
         let lost = unwritten.events.unwrap_or(Note::LOST_UNKNOWN);
         self.given_up = Some(Note::gap(unwritten.since.unwrap_or(now).min(now), now, lost, Cause::DiskError));

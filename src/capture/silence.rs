@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::settings;
+use crate::counted::counted;
 
 /// Watches whether events are heard.
 #[derive(Debug)]
@@ -35,9 +36,10 @@ impl Silence {
         match self.word(heard, Instant::now(), settings::table_count) {
             None => {}
             Some(Word::Silent(time, flows)) => tracing::warn!(
-                "no event was heard for {} s, though the kernel's table holds {flows} flows; ctrecorder doctor tells whether \
+                "no event was heard for {} s, though the kernel's table holds {}; ctrecorder doctor tells whether \
                  events are on",
-                time.as_secs()
+                time.as_secs(),
+                counted(flows, "flow")
             ),
             Some(Word::HeardAgain(time)) => {
                 tracing::info!("events are heard again, after {} s without any", time.as_secs());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ctrecorder_format::{Cause, Note};
 
 use super::pulse::Pulses;
+use crate::counted::counted;
 use crate::netlink::event::Change;
 use crate::protocol;
 
@@ -179,10 +180,10 @@ impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "received {} starts, {} ends; {} repeated, {} passed over; lost: {} in the kernel, {} in the queue, {} on disk; {} not understood, {} not \
-             from the kernel; {} bytes in {} segments",
-            self.starts.sum(),
-            self.ends.sum(),
+            "received {}, {}; {} repeated, {} passed over; lost: {} in the kernel, {} in the queue, {} on disk; {} not understood, {} not \
+             from the kernel; {} in {}",
+            counted(self.starts.sum(), "start"),
+            counted(self.ends.sum(), "end"),
             self.repeated.get(),
             self.passed_over.get(),
             self.lost_in_kernel.get(),
@@ -190,12 +191,12 @@ impl fmt::Display for Statistics {
             self.lost_on_disk.get(),
             self.malformed.get(),
             self.forged.get(),
-            self.bytes.get(),
-            self.segments.get()
+            counted(self.bytes.get(), "byte"),
+            counted(self.segments.get(), "segment")
         )?;
         match self.retired.get() {
             0 => Ok(()),
-            retired => write!(f, "; {retired} segments removed"),
+            retired => write!(f, "; {} removed", counted(retired, "segment")),
         }
     }
 }

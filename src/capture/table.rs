@@ -17,6 +17,7 @@ use super::mirror::Mirror;
 use super::netns::Door;
 use super::queue::{Gone, Queue, Standing};
 use super::statistics::Statistics;
+use crate::counted::{are, counted};
 use crate::netlink::kernel::nfnl::{NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_UNSPEC};
 use crate::netlink::kernel::status::IPS_DYING;
 use crate::netlink::socket::RequestSocket;
@@ -366,10 +367,11 @@ impl<'a> Table<'a> {
             || "they are not looked for, either".into(),
             |poll| format!("they are looked for every {} s", poll.as_secs()),
         );
+        let alive = format!("{} {} alive", counted(flows, "flow"), are(flows));
         if prior == 0 {
-            tracing::info!("{flows} flows are alive");
+            tracing::info!("{alive}");
         } else {
-            tracing::info!("{flows} flows are alive; {prior} began before, and may end unheard: {polled}");
+            tracing::info!("{alive}; {prior} began before, and may end unheard: {polled}");
         }
     }
 }

@@ -23,6 +23,7 @@ use super::segments::{Segments, is_full};
 use super::silence::Silence;
 use super::statistics::Statistics;
 use super::table::Table;
+use crate::counted::{are, counted};
 
 /// How long an event waits for its block at most, and how often a refusing disk is tried again.
 const TICK: Duration = Duration::from_secs(1);
@@ -254,9 +255,11 @@ impl<'a> Recording<'a> {
         let back = account.value.get();
         match account.lost() {
             Some(lost) => tracing::info!(
-                "the table was read again: {lost} events had been lost in the kernel; {back} of all losses are back"
+                "the table was read again: {} had been lost in the kernel; {back} of all losses {} back",
+                counted(lost, "event"),
+                are(back)
             ),
-            None => tracing::info!("the table was read again: {back} of the lost events are back"),
+            None => tracing::info!("the table was read again: {back} of the lost events {} back", are(back)),
         }
     }
 
@@ -388,7 +391,7 @@ impl<'a> Recording<'a> {
     fn vanish(&mut self, gone: Gone) {
         let flows = self.table.vanish(gone, self.segments.writer());
         let path = self.segments.path().display();
-        tracing::info!("{path}: the network namespace has ended, and with it {flows} flows");
+        tracing::info!("{path}: the network namespace has ended, and with it {}", counted(flows, "flow"));
     }
 
     /// Ends, since no new segment can ever be had: whoever starts the recorder again has a sandbox around the new directory.
@@ -455,7 +458,9 @@ fn status(segments: &Segments, statistics: &Statistics) -> String {
         }
     };
     let (starts, ends, lost) = (statistics.starts.sum(), statistics.ends.sum(), statistics.lost());
-    format!("{into} into {path}: {alive} flows alive; {starts} starts, {ends} ends received, {lost} events lost")
+    let [alive, starts, ends, lost] = [(alive, "flow"), (starts, "start"), (ends, "end"), (lost, "event")]
+        .map(|(number, what)| counted(number, what));
+    format!("{into} into {path}: {alive} alive; {starts}, {ends} received, {lost} lost")
 }
 
 fn removed() -> io::Error {
@@ -489,7 +494,7 @@ impl Losses {
         for (cause, events) in std::mem::take(&mut self.events) {
             self.logged = Some(Instant::now());
             match events {
-                Some(events) => tracing::warn!("{events} events lost: {cause}"),
+                Some(events) => tracing::warn!("{} lost: {cause}", counted(events, "event")),
                 None => tracing::warn!("events may be lost, their number is not known yet: {cause}"),
             }
         }

@@ -35,7 +35,7 @@ pub(super) fn buffer_size(text: &str) -> Result<u32, String> {
 /// Messages go to syslog, or to standard error with --foreground.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Where to write: a path with strftime conversions in local time, e.g. /var/log/ct/%Y%m%d-%H%M.ct
+    /// Where to write: a path with strftime conversions in local time, e.g. /var/log/ct/%Y%m%d-%H%M%S.ct
     #[arg(short, long, value_name = "PATTERN")]
     file: String,
 

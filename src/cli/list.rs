@@ -26,8 +26,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// List records, one line each
 ///
-/// Of classic lines, times are in the local time zone (TZ). Standard output has records only: headers, gaps and damage go to standard
-/// error. A line with S is a flow's start, E its end, O a flow that was open when the segment began, U a change; + means
+/// Of classic lines, times are in the local time zone (TZ). Standard output has records only: gaps and damage go to standard
+/// error, and so does the header of a file that is given alone. A line with S is a flow's start, E its end, O a flow that was open when the segment began, U a change; + means
 /// that an answer was seen. Behind a gap, [recovered] marks a flow that was found in the kernel's table and began earlier,
 /// [ended after TIME] one that was gone when it was read again.
 #[derive(clap::Args)]
@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(short, long)]
     squeezed: bool,
 
-    /// Do not show the headers of the files
+    /// Do not show the header of a file that is given alone. Those of several files, or of a directory, are shown by header only
     #[arg(short = 'H', long)]
     no_header: bool,
 
@@ -88,8 +88,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         is_passed_over: false,
         numbers: Numbers::default(),
         pairs: arguments.squeezed.then(Pairs::new),
-        with_header: !arguments.no_header,
-        with_names: arguments.follow || journal.files().len() > 1,
+        with_header: !arguments.no_header && is_one_file(&arguments.paths),
+        with_name: arguments.follow,
     };
     if journal.has_netns() {
         list.text.lines.tell_netns();
@@ -136,6 +136,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     Ok(list.report.status())
 }
 
+/// Whether it is one file that is asked for. Of a journal, headers of some twenty lines a file would bury what was asked, and each
+/// says nearly what the one before said.
+fn is_one_file(paths: &[PathBuf]) -> bool {
+    matches!(paths, [path] if !path.is_dir())
+}
+
 /// Lines on their way out.
 struct Text {
     text: Vec<u8>,
@@ -174,9 +180,10 @@ struct List<W> {
     numbers: Numbers,
     /// If flows are wanted rather than events: starts and ends on the way to them.
     pairs: Option<Pairs>,
+    /// Whether headers are shown: of one file, as the C program does, and of those that follow it.
     with_header: bool,
     /// Several headers are told apart by the names of their files.
-    with_names: bool,
+    with_name: bool,
 }
 
 impl<W: Write> List<W> {
@@ -259,7 +266,7 @@ impl<W: Write> Sink for List<W> {
         }
         self.write_out()?;
         if let Some(text) = header::text(file, &self.zone) {
-            if self.with_names {
+            if self.with_name {
                 self.report.text(&format!("{}:\n", Shown(path)));
             }
             self.report.text(&text);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::coverage::{Format, now};
 use super::of_netns::OfNetns;
 use super::{Report, Status};
+use crate::counted::counted;
 use crate::journal::{Journal, Shown};
 use crate::output::Zone;
 use crate::output::time::Times;
@@ -78,7 +79,8 @@ fn text(before: u64, older: &[Older<'_>], files: usize, zone: &Zone) -> String {
     }
     let (before, count) = (times.text(before), older.len());
     text + &match count {
-        0 => format!("nothing in {files} files is from before {before}\n"),
+        0 => format!("nothing in {} is from before {before}\n", counted(files, "file")),
+        1 => format!("1 of {} tells of what was before {before}\n", counted(files, "file")),
         _ => format!("{count} of {files} files tell of what was before {before}\n"),
     }
 }

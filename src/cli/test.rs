@@ -9,6 +9,7 @@ use anyhow::Context;
 use ctrecorder_format::Retirement;
 
 use super::{Report, Status};
+use crate::counted::counted;
 use crate::journal::{Absent, Condition, Examined, Examiner, Exports, Journal, Member, Shown};
 use crate::output::header;
 use crate::query::coverage::{Look, Reading};
@@ -18,7 +19,7 @@ use crate::query::coverage::{Look, Reading};
 /// Every checksum, the order of blocks, the footer with its totals, directory and digest, and the chain of digests from
 /// one segment to the next among those given. One line for each file, and then one for each file of a directory that is no
 /// segment, and for each end at which the recorder wrote more than what is given, or an export did; the exit status is 1 if a file
-/// fails, or if one is missing between others.
+/// fails, be it for nothing but that it was cut off, or if one is missing between others.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or directories of them
@@ -155,8 +156,4 @@ fn ok(out: &mut impl Write, path: &Path, examined: &Examined) -> io::Result<()> 
             writeln!(out, ", {blocks}, closed: {closing}, digest {digest}")
         }
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

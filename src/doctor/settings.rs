@@ -5,6 +5,7 @@ use std::fs;
 use super::finding::{Finding, Verdict};
 use crate::capture::delivery::{Fill, fill};
 use crate::capture::settings::{self, ACCOUNTING, EVENTS, Setting, TIMESTAMP};
+use crate::counted::counted;
 use crate::netlink::socket;
 
 /// The events mode, the timestamps and the counters. These may be off, unless they are wanted.
@@ -38,9 +39,9 @@ pub(super) fn table() -> Option<Finding> {
 fn table_of(count: u64, max: u64) -> Finding {
     let name = "table";
     if max == 0 {
-        return Finding::ok(name, format!("{count} flows, and room for any number"));
+        return Finding::ok(name, format!("{}, and room for any number", counted(count, "flow")));
     }
-    let found = format!("{count} flows, and room for {max}");
+    let found = format!("{}, and room for {max}", counted(count, "flow"));
     // Like delivery, which is the one to judge: where it would give way, ends may be lost.
     let verdict = match fill(count, 0, max) {
         Fill::Roomy => return Finding::ok(name, found),

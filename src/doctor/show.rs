@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Finding, Verdict};
+use crate::counted::counted;
 
 /// A line for each finding, the commands that mend it beneath, and a summary:
 ///
@@ -30,13 +31,11 @@ fn summary(findings: &[Finding]) -> String {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let costs = match count(Verdict::Cost) {
         0 => "nothing would cost records".to_owned(),
-        1 => "1 finding would cost records".to_owned(),
-        costs => format!("{costs} findings would cost records"),
+        costs => format!("{} would cost records", counted(costs, "finding")),
     };
     match count(Verdict::Warning) {
         0 => format!("{costs}, no warnings\n"),
-        1 => format!("{costs}, 1 warning\n"),
-        warnings => format!("{costs}, {warnings} warnings\n"),
+        warnings => format!("{costs}, {}\n", counted(warnings, "warning")),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::capture::clock::ns_of;
 use crate::capture::files::free_bytes;
 use crate::capture::fitting::of_all_netns;
 use crate::capture::{Limits, Pattern};
+use crate::counted::counted;
 use crate::journal::Source;
 
 const DAY_NS: u64 = 24 * 3600 * NS_PER_SECOND;
@@ -194,8 +195,8 @@ fn kept_days(room: u64, rate: Option<u64>) -> Lasts {
 fn lasts(free: u64, rate: Option<u64>, recorded: &Recorded) -> Lasts {
     let Some(rate) = rate else {
         let verdict = judged(free, BYTES_COST, BYTES_WARNING);
-        let minutes = count((recorded.time_ns / NS_PER_SECOND / 60) as f64, "minute");
-        let text = format!("for how long cannot be told: {minutes} were recorded within the last day");
+        let minutes = counted(recorded.time_ns / NS_PER_SECOND / 60, "minute");
+        let text = format!("for how long cannot be told: {minutes} recorded within the last day");
         return Lasts { verdict, text, value: None };
     };
     let days = free as f64 / rate.max(1) as f64;
@@ -221,17 +222,12 @@ fn at_rate(days: f64, rate: u64) -> String {
 /// How many days, for a person.
 fn lasting(days: f64) -> String {
     if days < 1.0 {
-        format!("enough for {}", count((days * 24.0).floor(), "hour"))
+        format!("enough for {}", counted((days * 24.0).floor(), "hour"))
     } else if days > 3650.0 {
         "enough for more than 10 years".into()
     } else {
-        format!("enough for {}", count(days.floor(), "day"))
+        format!("enough for {}", counted(days.floor(), "day"))
     }
-}
-
-/// A whole number of units.
-fn count(number: f64, unit: &str) -> String {
-    if number == 1.0 { format!("1 {unit}") } else { format!("{number:.0} {unit}s") }
 }
 
 /// A number of bytes, for a person.

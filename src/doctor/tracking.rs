@@ -7,6 +7,7 @@ use caps::{CapSet, Capability};
 use super::finding::{Finding, Verdict};
 use super::modules::{CTNETLINK, Modules, NF_TABLES, Presence};
 use crate::capture::settings;
+use crate::counted::counted;
 use crate::netlink::Rule;
 use crate::netlink::socket::{self, OpenError, RequestSocket};
 
@@ -178,7 +179,7 @@ fn tracking(rules: &Rules, table: Option<u64>) -> Finding {
             Finding::ok(name, format!("rules of this network namespace have flows tracked of {families}{but}"))
         }
         Rules::None | Rules::Unknown(_) if count > 0 => {
-            Finding::ok(name, format!("the table of this network namespace holds {count} flows"))
+            Finding::ok(name, format!("the table of this network namespace holds {}", counted(count, "flow")))
         }
         Rules::None => Finding::cost(
             name,

@@ -10,6 +10,7 @@ use super::count::Count;
 use super::indexed::Comparison;
 use super::{Error, Source, Version};
 use crate::archive::Archive;
+use crate::counted::{are, counted};
 
 /// Something in a file that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,10 +19,20 @@ pub enum Finding {
     #[error("{0}")]
     Damage(Damage),
     /// The segment was not closed in order.
-    #[error("offset {offset}: no footer: cut off, or still being written")]
+    #[error(
+        "offset {offset}: no footer: cut off, as where a recorder was killed, or copied while it was written; before that, {} in {} {} \
+         whole",
+        counted(*records, "record"),
+        counted(*blocks, "block"),
+        are(*records)
+    )]
     NoFooter {
         /// The file's length, where the footer should begin.
         offset: u64,
+        /// Whole records.
+        records: u64,
+        /// Whole blocks.
+        blocks: u64,
     },
     /// The footer's totals are not those of the blocks.
     #[error("offset {offset}: the footer says {said} {what}, and there are {counted}")]
@@ -235,7 +246,7 @@ fn examine_segment(
         count.hold_against(segment, found);
     }
     if condition == Condition::Open && !count.has_footer {
-        found(Finding::NoFooter { offset: segment.length() });
+        found(Finding::NoFooter { offset: segment.length(), records: count.totals.records(), blocks: count.blocks });
     }
     if let Some(footer) = segment.footer()
         && segment.digest() != Some(footer.digest)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::{Shown, Version};
+use crate::counted::are;
 
 /// The files that are given, export by export.
 #[derive(Debug, Default)]
@@ -45,10 +46,6 @@ pub enum Absent {
 
 fn before(files: u64) -> String {
     if files == 1 { "before it there was a file".into() } else { format!("before it there were {files} files") }
-}
-
-const fn are(files: u64) -> &'static str {
-    if files == 1 { "is" } else { "are" }
 }
 
 impl Exports {

@@ -1,6 +1,7 @@
 //! Gaps in words: one wording for all commands.
 
 use super::time::Times;
+use crate::counted::counted;
 
 /// `gap from TIME to TIME: CAUSE, 5 events lost`. Times are ns since the epoch.
 pub fn text(times: &mut Times, from: u64, to: u64, cause: &str, lost: Option<u64>) -> String {
@@ -21,8 +22,7 @@ pub fn account(times: &mut Times, from: u64, to: u64, in_kernel: Option<u64>, ba
 /// How many events were lost, where that is known.
 pub fn lost(count: Option<u64>) -> String {
     match count {
-        Some(1) => "1 event lost".to_owned(),
-        Some(count) => format!("{count} events lost"),
+        Some(count) => format!("{} lost", counted(count, "event")),
         None => "number of events lost not known".to_owned(),
     }
 }

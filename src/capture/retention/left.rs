@@ -11,6 +11,7 @@ use super::super::fitting::fitting;
 use super::super::neighbours;
 use super::super::pattern::Pattern;
 use super::super::predecessor::{self, Found, Origin};
+use crate::counted::counted;
 
 /// Such files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub(super) fn look(pattern: &Pattern, own: &Origin, now: u64, is_known: impl Fn(
 
 impl fmt::Display for LeftBehind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files = if self.count == 1 { "1 file" } else { &format!("{} files", self.count) };
+        let files = counted(self.count, "file");
         let since = neighbours::text(self.oldest);
         write!(
             f,

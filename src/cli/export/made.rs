@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::counted::counted;
+
 /// What was made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Made {
@@ -27,16 +29,11 @@ impl Made {
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { files, flows, bytes, present } = self;
-        let (flows, files, bytes) = (count(*flows, "flow"), count(*files, "file"), count(*bytes, "byte"));
+        let (flows, files, bytes) = (counted(*flows, "flow"), counted(*files, "file"), counted(*bytes, "byte"));
         write!(f, "{flows} exported into {files} of {bytes} together")?;
         match present {
             0 => Ok(()),
-            present => write!(f, "; {} there already", count(*present, "file")),
+            present => write!(f, "; {} there already", counted(*present, "file")),
         }
     }
-}
-
-/// A whole number of things.
-fn count(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -16,8 +16,10 @@ mod bounds;
 mod directory;
 mod file;
 mod made;
+mod part;
 mod parts;
 mod said;
+mod settings;
 mod sources;
 
 use std::num::NonZeroUsize;
@@ -31,12 +33,14 @@ use super::flows::{Begun, Choice, Ending, Plan, Stream};
 use super::of_netns::OfNetns;
 use super::size::Size;
 use super::{Misuse, Report, Selected, Selection, Status, Threads};
+use crate::counted::counted;
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Clock, Pairs};
 use add::Added;
 use directory::{Directory, Names};
 use made::Made;
-use parts::{Parts, Settings};
+use parts::Parts;
+use settings::Settings;
 use sources::{Recorder, Sources, check_elsewhere};
 
 /// Export flows: to Parquet for DuckDB, Spark and others, to NDJSON, or to CSV
@@ -158,7 +162,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let name = sources.name(&export);
     directory.find(Names { export: &export, begin: &name, form: arguments.to }, arguments.add)?;
     if let Some(complete) = directory.complete() {
-        let there = format!("all of this export is there already, in {} files", complete.files);
+        let there = format!("all of this export is there already, in {}", counted(complete.files, "file"));
         report.line(format_args!("{}: {there}", Shown(&arguments.output)));
         unread(&arguments.output, complete.damaged, &mut report);
         return Ok(report.status());

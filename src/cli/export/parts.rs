@@ -4,71 +4,28 @@
 //! is of one hour: that in which its flows ended or, where nobody heard the end, up to which the journal had told when that was
 //! clear. So flows come nearly in the order of files, and few of these are open at once.
 
-use std::path::PathBuf;
-
 use anyhow::bail;
-use chrono::{DateTime, Timelike};
-use ctrecorder_format::{Address, Cause, Counters, Header, NS_PER_SECOND, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, Counters, Note, Record, V4, V6};
 
-use super::Form;
 use super::add::export_of_open;
 use super::bounds::Bounds;
 use super::directory::{Directory, Names};
 use super::file::File;
 use super::made::Made;
-use super::said::{Input, Notes, Read};
-use crate::archive::{About, GROUP_ROWS, NoteText, Recorded, SourceFile};
+use super::part::{HOUR, Part, Target, folder};
+use super::said::{Notes, Read};
+use super::settings::Settings;
+use crate::archive::{About, GROUP_ROWS, NoteText, Recorded};
 use crate::cli::flows::Output;
+use crate::counted::counted;
 use crate::journal::Shown;
-use crate::query::coverage::Span;
 use crate::query::may_go_on;
-
-/// So many files are written at once at most. A flow may end an hour or two before that is known; of what is squeezed, long lives
-/// come later (docs/squeeze.md, "Long lives").
-const OPEN_MAX: usize = 4;
-const OPEN_MAX_OF_FLOWS: usize = 32;
 
 /// So many flows wait in memory at most to be written as groups of rows: as many as four full ones.
 const HELD_MAX: usize = 4 * GROUP_ROWS;
 
 /// So many flows make a file at most: some 500 MB in Parquet.
 const FLOWS_MAX: u64 = 32 * 1024 * 1024;
-
-const HOUR: u64 = 3_600 * NS_PER_SECOND;
-
-/// What all files of an export have in common.
-pub(super) struct Settings {
-    pub(super) form: Form,
-    pub(super) partition: bool,
-    pub(super) without_ids: bool,
-    /// The export, by 32 hexadecimal digits.
-    pub(super) export: String,
-    /// The begin of file names.
-    pub(super) name: String,
-    /// Which flows were chosen, as text; empty: all.
-    pub(super) chosen: String,
-    /// The flows that are open at its end are in a file of their own.
-    pub(super) leaves_open: bool,
-    /// It is put to an archive, which began then; `Some(None)` if it is the first one of it.
-    pub(super) archive_from: Option<Option<u64>>,
-    /// Files of open flows of earlier exports, and how many of these there were.
-    pub(super) goes_on_with: Vec<SourceFile>,
-    pub(super) earlier: u64,
-    /// What was recorded.
-    pub(super) header: Header,
-    /// Some of the journal is of flows: these come in the order of their ends only nearly.
-    pub(super) is_of_flows: bool,
-    /// Until when the journal tells, ns since the epoch.
-    pub(super) end: u64,
-    /// The files of the journal, by their numbers; `None` where one could not be read.
-    pub(super) inputs: Vec<Option<Input>>,
-}
-
-impl Settings {
-    fn open_max(&self) -> usize {
-        if self.is_of_flows { OPEN_MAX_OF_FLOWS } else { OPEN_MAX }
-    }
-}
 
 /// The files of an export, as flows come in.
 pub(super) struct Parts {
@@ -94,31 +51,6 @@ pub(super) struct Parts {
     /// The file of these.
     left: Option<Part>,
     made: Made,
-}
-
-/// A file that is written.
-struct Part {
-    number: u64,
-    /// The hour of its flows since the epoch, if it is of one.
-    hour: Option<u64>,
-    from: u64,
-    /// `None`: where the next one begins.
-    to: Option<u64>,
-    flows: u64,
-    /// How many of them are not written yet.
-    held: usize,
-    read: Read,
-    file: Target,
-}
-
-/// Where flows go.
-enum Target {
-    New(Box<File>),
-    /// It is there already, with so many bytes.
-    There {
-        file: PathBuf,
-        length: u64,
-    },
 }
 
 impl Parts {
@@ -256,25 +188,16 @@ impl Parts {
     /// The file of the flows that are open at the end took one.
     fn took_left(&mut self) -> anyhow::Result<()> {
         let Some(part) = &mut self.left else { return Ok(()) };
-        part.flows += 1;
-        part.held += 1;
-        match &mut part.file {
-            Target::New(file) if part.held >= GROUP_ROWS => {
-                part.held = 0;
-                file.write_held()
-            }
-            _ => Ok(()),
-        }
+        if part.took() { part.write_held() } else { Ok(()) }
     }
 
     /// The file used last took a flow. What waits in memory is written where there is enough of it. Files that are there already
     /// count as others, so that whatever is there, those that are made are the same.
     fn took(&mut self) -> anyhow::Result<()> {
         let Some(part) = self.open.last_mut() else { return Ok(()) };
-        part.flows += 1;
-        part.held += 1;
+        let is_full = part.took();
         self.held += 1;
-        let full = if part.held >= GROUP_ROWS {
+        let full = if is_full {
             part
         } else if self.held >= HELD_MAX
             && let Some(most) = self.open.iter_mut().max_by_key(|part| part.held)
@@ -283,11 +206,8 @@ impl Parts {
         } else {
             return Ok(());
         };
-        self.held = self.held.saturating_sub(std::mem::take(&mut full.held));
-        match &mut full.file {
-            Target::New(file) => file.write_held(),
-            Target::There { .. } => Ok(()),
-        }
+        self.held = self.held.saturating_sub(full.held);
+        full.write_held()
     }
 
     /// Ends the files that are full, or that have not been used for longest.
@@ -328,18 +248,13 @@ impl Parts {
     /// Ends a file.
     fn end(&mut self, part: Part, is_last: bool) -> anyhow::Result<()> {
         let to = if is_last { self.settings.end } else { part.to.unwrap_or(self.told) }.max(part.from);
-        // One of an hour that came late is asked about that hour all the same.
-        let of_hour = part
-            .hour
-            .map(|hour| Span { from: hour.saturating_mul(HOUR), to: hour.saturating_add(1).saturating_mul(HOUR) });
-        let span = Span { from: part.from, to };
-        let span = of_hour.map_or(span, |hour| span.joined(hour));
+        let span = part.span(to);
         self.notes.ended(span.to);
         self.held = self.held.saturating_sub(part.held);
         let file = match part.file {
             Target::New(file) => file,
             Target::There { file, length: 0 } if part.flows > 0 => {
-                bail!("{}: it is empty, and should hold {} flows; remove it", Shown(&file), part.flows)
+                bail!("{}: it is empty, and should hold {}; remove it", Shown(&file), counted(part.flows, "flow"))
             }
             Target::There { .. } => {
                 self.made.present += 1;
@@ -430,11 +345,4 @@ impl Output for Parts {
         self.end_all()?;
         Ok(self.made)
     }
-}
-
-/// The directory of an hour since the epoch.
-fn folder(hour: u64) -> PathBuf {
-    let moment =
-        DateTime::from_timestamp(i64::try_from(hour).unwrap_or(0).saturating_mul(3_600), 0).unwrap_or_default();
-    PathBuf::from(format!("date={}", moment.format("%Y-%m-%d"))).join(format!("hour={:02}", moment.hour()))
 }

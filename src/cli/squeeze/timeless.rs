@@ -6,6 +6,7 @@ use std::path::Path;
 use ctrecorder_format::{Address, Record, Tuple};
 
 use crate::cli::Report;
+use crate::counted::{are, counted};
 use crate::journal::Shown;
 
 /// So many are named; all are counted.
@@ -38,12 +39,13 @@ impl Timeless {
         for flow in &self.named {
             report.failure(format_args!("{output}: left out, as neither its start nor its end is known: {flow}"));
         }
-        let flows = match self.count {
-            0 => return,
-            1 => "1 flow is".to_owned(),
-            count => format!("{count} flows are"),
-        };
-        report.failure(format_args!("{output}: {flows} left out: version 2 has no place for a flow without a time"));
+        if self.count == 0 {
+            return;
+        }
+        let (flows, are) = (counted(self.count, "flow"), are(self.count));
+        report.failure(format_args!(
+            "{output}: {flows} {are} left out: version 2 has no place for a flow without a time"
+        ));
     }
 }
 

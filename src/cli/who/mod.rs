@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use ctrecorder_format::NS_PER_SECOND;
 
+use super::coverage::now;
 use super::of_netns::OfNetns;
 use super::{Misuse, Report, Status, Threads};
 use crate::journal::{Error, Journal, Shown};
@@ -84,6 +85,8 @@ const DAY: u64 = 86_400 * NS_PER_SECOND;
 const LONG_SLACK: &str =
     "warning: the slack is longer than a day: all that had the endpoint within it are candidates, and each gap counts";
 
+const TO_COME: &str = "warning: that time is still to come, by the clock of this machine: is its date right?";
+
 /// A form of the answer.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -115,6 +118,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let question =
         Question::parse(&endpoint, &at, peer.as_deref(), &terms).map_err(|error| Misuse(error.to_string()))?;
     let answer = desk.ask(std::slice::from_ref(&question))?.answer(question);
+    if is_to_come(&answer, now()) {
+        desk.report.line(TO_COME);
+    }
     if output == Some(Format::Json) {
         warn(&answer, &desk.report);
     }
@@ -136,6 +142,13 @@ const fn status(answer: &Answer, reading: Status) -> Status {
         (Verdict::Ambiguous, _) => Status::Ambiguous,
         (Verdict::None, _) => Status::No,
     }
+}
+
+/// Whether what was asked for was all after this moment, and no file tells of it: a recorder's clock may have been ahead.
+fn is_to_come(answer: &Answer, now: u64) -> bool {
+    let from = answer.question.window().from;
+    let told_to = answer.around.iter().filter_map(|around| around.given).map(|given| given.to).max();
+    from > now && told_to.is_some_and(|told| told < from)
 }
 
 /// Says that there may be more than what was found.

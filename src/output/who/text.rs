@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fmt::{Display, Write};
 use std::hash::Hash;
-use std::time::Duration;
 
 use chrono::SecondsFormat;
+use ctrecorder_format::NS_PER_SECOND;
 use ctrecorder_format::header::split;
 
 use super::{translation, verdict};
+use crate::counted::counted;
 use crate::output::gap;
 use crate::protocol::{Protocol, Protocols};
 use crate::query::ClockZone;
@@ -171,8 +172,27 @@ fn asked(question: &Question, times: Times) -> String {
     line + "\n"
 }
 
+/// A span of time as it can be typed, a day being 24 hours: `2d`, `1m 30s`.
 fn span(ns: u64) -> String {
-    humantime::format_duration(Duration::from_nanos(ns)).to_string()
+    const UNITS: [(u64, &str); 7] = [
+        (86_400 * NS_PER_SECOND, "d"),
+        (3600 * NS_PER_SECOND, "h"),
+        (60 * NS_PER_SECOND, "m"),
+        (NS_PER_SECOND, "s"),
+        (1_000_000, "ms"),
+        (1000, "us"),
+        (1, "ns"),
+    ];
+    let mut left = ns;
+    let parts = UNITS.map(|(unit, name)| {
+        let count = left / unit;
+        left %= unit;
+        if count == 0 { String::new() } else { format!(" {count}{name}") }
+    });
+    match parts.concat().trim_start() {
+        "" => "0s".to_owned(),
+        parts => parts.to_owned(),
+    }
 }
 
 /// Of many things the nearest, in their order, and how many more there are.
@@ -195,7 +215,7 @@ fn flows(answer: &Answer, times: Times, all: bool) -> String {
     let (shown, left) = nearest(&answer.finding.flows, all, distance);
     let mut out: String = shown.into_iter().map(|flow| lines(flow, answer, times)).collect();
     if left > 0 {
-        out += &format!("and {left} flows more, less near to that time: --all shows them\n");
+        out += &format!("and {} more, less near to that time: --all shows them\n", counted(left, "flow"));
     }
     out
 }
@@ -207,10 +227,10 @@ fn lines(flow: &Flow, answer: &Answer, times: Times) -> String {
     let by = around.map(|around| format!(", recorded by {}", around.name)).unwrap_or_default();
     let protocol = Protocol(protocol);
     format!(
-        "{protocol} {inside} as {public} with {peer}, {}{zone}{by}\n  began {}\n  ended {}\n",
+        "{protocol} {inside} as {public} with {peer}, {}{zone}{by}\n  {}\n  {}\n",
         translation(how),
-        told(start, times),
-        told(end, times)
+        told(start, times).map_or_else(|| "began at a time that is not known".into(), |start| format!("began {start}")),
+        told(end, times).map_or_else(|| "no end is recorded: it may have gone on".into(), |end| format!("ended {end}")),
     )
 }
 
@@ -223,8 +243,9 @@ fn inside(Answer { question, inside_as, .. }: &Answer) -> String {
     format!("{} is an inside endpoint: what others saw of it then {verb} {}\n", question.endpoint, few(inside_as))
 }
 
-fn told(told: Told, times: Times) -> String {
-    match told {
+/// When a flow began or ended; `None` if nothing is known of that.
+fn told(told: Told, times: Times) -> Option<String> {
+    Some(match told {
         Told::At { moment, kernel } => {
             let clock = if kernel { "kernel's clock" } else { "recorder's clock" };
             format!("{} ({clock})", times.text(moment))
@@ -233,8 +254,8 @@ fn told(told: Told, times: Times) -> String {
             let after = after.map(|after| format!(", after {}", times.text(after))).unwrap_or_default();
             format!("by {} at the latest{after} (not heard; recorder's clock)", times.text(latest))
         }
-        Told::Unknown => "at a time that is not known".to_owned(),
-    }
+        Told::Unknown => return None,
+    })
 }
 
 /// What a recorder recorded.
@@ -263,7 +284,7 @@ fn coverage(around: &Around, answer: &Answer, times: Times, all: bool) -> String
         out += &format!("gap{of} from {from} to {to}: {}{lost}{touches}\n", cause.text());
     }
     if left > 0 {
-        out += &format!("and {left} gaps more{of}, less near to that time: --all shows them\n");
+        out += &format!("and {} more{of}, less near to that time: --all shows them\n", counted(left, "gap"));
     }
     if around.has_version_2 {
         out += &format!("files of version 2{of} do not tell what was lost: there may be gaps that nobody knows of\n");

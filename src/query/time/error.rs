@@ -19,9 +19,20 @@ pub enum TimeError {
     /// It is in none of the forms.
     #[error(
         "{0} is no time: say 2026-11-20T14:13:20Z, or 2026-11-20 14:13:20 with or without a zone behind it, or a date, \
-         or @ and the seconds since 1970, or 5 minutes ago"
+         the date of an e-mail or of a web server's log, @ and the seconds since 1970, or 5 minutes ago"
     )]
     Form(String),
+    /// Its hours are those of half a day.
+    #[error("{0}: hours are counted to 24 here: say 14:00 for 2 PM, and 0:00 for 12 AM")]
+    TwelveHours(String),
+    /// Its date is in numbers, with the year last: in one country the day stands first, in another one the month.
+    #[error("{text} has the year last, and people differ on which number in front of it is the month: say {}", readings.join(" or "))]
+    YearLast {
+        /// The text as typed.
+        text: String,
+        /// What it can mean, one text or two, with the year first.
+        readings: Vec<String>,
+    },
     /// It is a span of time.
     #[error("{0} is a span of time, and no time: say {0} ago")]
     Span(String),

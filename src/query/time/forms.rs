@@ -53,6 +53,11 @@ impl Typed {
         if let Some(parsed) = date_and_time(shown).or_else(|| web_server(shown)) {
             return Self::local(text, parsed, zone, ClockZone::parse_behind_time);
         }
+        if let Some((parsed, within)) = of_the_c_library(shown)
+            && (within.is_none() || zone.is_none())
+        {
+            return Self::local(text, parsed, within.or(zone), ClockZone::parse_behind_time);
+        }
         let (shown, zone) = split_zone(without_comment(typed));
         Self::local(text, email(shown).ok_or_else(|| formless(text, shown))?, zone, email_zone)
     }
@@ -96,10 +101,37 @@ fn formless(text: &str, shown: &str) -> TimeError {
     if time_of_day(shown).is_some() {
         return TimeError::NoDay(text.to_owned());
     }
-    match parse_duration(text) {
-        Ok(_) => TimeError::Span(text.trim().to_owned()),
-        Err(_) => TimeError::Form(text.to_owned()),
+    if text.split_whitespace().any(has_half_of_day) {
+        return TimeError::TwelveHours(text.to_owned());
     }
+    match (parse_duration(text), with_year_first(text.trim())) {
+        (Ok(_), _) => TimeError::Span(text.trim().to_owned()),
+        (Err(_), None) => TimeError::Form(text.to_owned()),
+        (Err(_), Some(readings)) => TimeError::YearLast { text: text.to_owned(), readings },
+    }
+}
+
+/// Whether a word says which half of the day is meant: `PM`, or with the time before it, `2:13pm`.
+fn has_half_of_day(word: &str) -> bool {
+    let (time, half) = word.split_at_checked(word.len().saturating_sub(2)).unwrap_or((word, ""));
+    let is_half = half.eq_ignore_ascii_case("am") || half.eq_ignore_ascii_case("pm");
+    is_half && (time.is_empty() || time.ends_with(|last: char| last.is_ascii_digit()))
+}
+
+/// What `20.11.2026 14:13`, `11/20/2026 14:13` or `3-4-2026` can mean, the year put first; `None` if that is no such date, or no
+/// calendar has it.
+fn with_year_first(typed: &str) -> Option<Vec<String>> {
+    let (day, rest) = typed.split_at(typed.find(char::is_whitespace).unwrap_or(typed.len()));
+    let mut parts = day.split(day.chars().find(|mark| "./-".contains(*mark))?);
+    let (one, other, year) =
+        (digits(parts.next()?, 1..=2)?, digits(parts.next()?, 1..=2)?, digits(parts.next()?, 4..=4)?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let read = |month, day| Some(format!("{}{rest}", NaiveDate::from_ymd_opt(year.try_into().ok()?, month, day)?));
+    let mut readings: Vec<_> = [read(other, one), read(one, other)].into_iter().flatten().collect();
+    readings.dedup();
+    (!readings.is_empty()).then_some(readings)
 }
 
 fn is_digits(text: &str) -> bool {
@@ -125,6 +157,12 @@ fn split_zone(typed: &str) -> (&str, Option<&str>) {
     {
         return (shown.trim_end(), Some(word));
     }
+    // A word in parentheses is a comment, unless it is a zone.
+    if let Some((shown, zone)) = typed.strip_suffix(')').and_then(|typed| typed.rsplit_once(" ("))
+        && ClockZone::parse_behind_time(zone).is_ok()
+    {
+        return (shown.trim_end(), Some(zone));
+    }
     let shown = typed.trim_end_matches(['Z', 'z']);
     if typed.len() == shown.len() + 1 && shown.ends_with(|last: char| last.is_ascii_digit()) {
         return (shown, Some("Z"));
@@ -140,13 +178,13 @@ fn split_zone(typed: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// `2026-11-20` or `2026.11.20`, then nothing or a time of day behind a space or a `T`.
+/// `2026-11-20`, `2026.11.20` or `2026/11/20`, then nothing or a time of day behind a space or a `T`.
 fn date_and_time(shown: &str) -> Parsed<NaiveDateTime> {
     let (day, time) = match shown.split_once([' ', 'T', 't']) {
         Some((day, time)) => (day, time_of_day(time.trim_start())?),
         None => (shown, Ok(NaiveTime::MIN)),
     };
-    let mut parts = day.split(if day.contains('.') { '.' } else { '-' });
+    let mut parts = day.split(['.', '/'].into_iter().find(|mark| day.contains(*mark)).unwrap_or('-'));
     let (year, month, day) = (parts.next()?, digits(parts.next()?, 2..=2)?, digits(parts.next()?, 2..=2)?);
     if parts.next().is_some() {
         return None;
@@ -163,6 +201,19 @@ fn web_server(shown: &str) -> Parsed<NaiveDateTime> {
         return None;
     }
     Some(together(date(year, month, day)?, time_of_day(time)?))
+}
+
+/// `Fri Nov 20 14:13:20 2026`, as ctime(3) and Apache's error log have it, or with the zone before the year, as date(1) has it.
+fn of_the_c_library(shown: &str) -> Option<(Result<NaiveDateTime, PartError>, Option<&str>)> {
+    let words: Vec<_> = shown.split_whitespace().collect();
+    let (said, name, day, time, zone, year) = match words.as_slice() {
+        [said, name, day, time, year] => (said, name, day, time, None, year),
+        [said, name, day, time, zone, year] => (said, name, day, time, Some(*zone), year),
+        _ => return None,
+    };
+    let (said, time) = (weekday(said)?, time_of_day(time)?);
+    let date = date(year, month(name)?, digits(day, 1..=2)?)?.and_then(|date| on(date, said));
+    Some((together(date, time), zone))
 }
 
 /// `Fri, 20 Nov 2026 14:13:20`, as e-mails have it (RFC 2822, section 3.3); the day of the week may be missing.

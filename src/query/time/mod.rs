@@ -55,6 +55,7 @@ impl Clock {
     ///   `2026-11-20 15:13 Europe/Warsaw`, `2026-11-20 UTC`; without a time it is when that day began there;
     /// - the date of an e-mail (RFC 2822): `Fri, 20 Nov 2026 15:13:20 +0100`;
     /// - the date of a web server's log: `20/Nov/2026:15:13:20 +0100`, brackets around it or not;
+    /// - the date of the C library and of date(1): `Fri Nov 20 14:13:20 2026`, `Fri Nov 20 14:13:20 UTC 2026`;
     /// - the seconds since 1970: `@1795184000.25`, and without the `@` where they have ten digits;
     /// - a span of time and `ago`: `5 minutes ago`, `1h 30m ago`.
     ///

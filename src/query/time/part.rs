@@ -113,9 +113,10 @@ pub(super) fn on(date: NaiveDate, said: Weekday) -> Result<NaiveDate, PartError>
     Err(PartError::Weekday { date, said: name(said), is: name(date.weekday()) })
 }
 
-/// `14:13`, `14:13:20` or `14:13:20.602998`; of more than nine decimals the first nine count.
+/// `14:13`, `14:13:20`, `14:13:20.602998` or, as ISO 8601 has it and some logs do, `14:13:20,602`; of more than nine decimals the first nine count.
 pub(super) fn time_of_day(text: &str) -> Parsed<NaiveTime> {
-    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) =
+        text.split_once(['.', ',']).map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     let mut parts = whole.split(':');
     let hour = digits(parts.next()?, 1..=2)?;
     let minute = digits(parts.next()?, 2..=2)?;

@@ -181,7 +181,7 @@ fn of_tables_of_iptables_legacy_it_says_that_their_rules_are_not_read() {
     Examined::of(&namespace, &[]).expect("tracking", "ok", "of IPv6; whether of IPv4 cannot be told");
     make_flows(&namespace, 0..1, false);
     namespace.run(Command::new("nft").args(["delete", "table", "ip6", "e"]));
-    Examined::of(&namespace, &[]).expect("tracking", "ok", "holds 1 flows");
+    Examined::of(&namespace, &[]).expect("tracking", "ok", "holds 1 flow");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn of_room_it_tells_how_long_it_lasts_as_far_as_the_last_day_tells() {
     let namespace = Namespace::new("space");
     let pattern = pattern_in(inside.path());
     let space = || Examined::of(&namespace, &["-f", &pattern]);
-    space().expect("space", "cost", "for how long cannot be told: 0 minutes were recorded within the last day");
+    space().expect("space", "cost", "for how long cannot be told: 0 minutes recorded within the last day");
 
     // Of a file of two days the last one counts; what is no file of events does not.
     let length = record(&inside.path().join("ct.1"), 1_000, 48);
@@ -409,7 +409,7 @@ fn a_recorder_that_hears_nothing_while_flows_are_alive_says_so_and_when_it_hears
     let recorder = Recorder::start(&namespace, "ct.%s", &["--silence", "1"]);
     let said = |words: &str| recorder.log().lines().filter(|line| line.contains(words)).count();
     wait_until("the silence to be told", || said("WARN no event was heard for") == 1);
-    assert!(recorder.log().contains("though the kernel's table holds 1 flows"), "{}", recorder.log());
+    assert!(recorder.log().contains("though the kernel's table holds 1 flow; "), "{}", recorder.log());
     set_events(&namespace, 1);
     make_flows(&namespace, 1..2, false);
     wait_until("the end of the silence to be told", || said("events are heard again, after") == 1);

@@ -47,7 +47,7 @@ impl Host {
     /// Starts a recorder of all of them, and waits until it has read the tables of all.
     fn record(&self, pattern: &str, arguments: &[&str]) -> Recorder {
         let recorder = Recorder::start(&self.own, pattern, &[&["--all-netns"], arguments].concat());
-        wait_until("all tables to be read", || recorder.log().matches("flows are alive").count() == 3);
+        wait_until("all tables to be read", || recorder.log().matches(" alive").count() == 3);
         recorder
     }
 }
@@ -234,7 +234,7 @@ fn a_namespace_that_gets_an_id_later_is_heard_and_one_that_ends_is_let_go() {
     let late = Namespace::new("late");
     report_flows(&late);
     own.name_netns(&late, 5);
-    wait_until("it to be recorded", || recorder.log().matches("flows are alive").count() == 2);
+    wait_until("it to be recorded", || recorder.log().matches(" alive").count() == 2);
     make_flows(&late, 0..10, false);
     wait_until("its flows", || list(&recorder, &["--netns", "5"]).len() == 10);
     // Nothing of the recorder keeps it alive.
@@ -249,7 +249,7 @@ fn a_namespace_that_gets_an_id_later_is_heard_and_one_that_ends_is_let_go() {
     let next = Namespace::new("next");
     report_flows(&next);
     own.name_netns(&next, 5);
-    wait_until("the next one to be recorded", || recorder.log().matches("flows are alive").count() == 3);
+    wait_until("the next one to be recorded", || recorder.log().matches(" alive").count() == 3);
     make_flows(&next, 0..10, true);
     wait_until("its flows", || list(&recorder, &["--netns", "5"]).len() == 40);
     recorder.stop();
@@ -279,7 +279,7 @@ fn a_namespace_as_it_is_made_is_recorded_from_its_first_flow_on() {
     let (own, other) = (Namespace::new("own"), Namespace::new("new"));
     own.name_netns(&other, 4);
     let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns", "--poll", "1"]);
-    wait_until("both tables to be read", || recorder.log().matches("flows are alive").count() == 2);
+    wait_until("both tables to be read", || recorder.log().matches(" alive").count() == 2);
     make_flows(&other, 0..5, true);
     wait_until("all of its flows", || list(&recorder, &["--netns", "4"]).len() == 10);
     recorder.stop();
@@ -296,7 +296,7 @@ fn set_sysctls_has_each_namespace_report_its_flows() {
     other.sysctl("netfilter/nf_conntrack_events", 0);
     make_flows(&other, 5..10, false);
     let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns", "--set-sysctls", "--poll", "1"]);
-    wait_until("both tables to be read", || recorder.log().matches("flows are alive").count() == 2);
+    wait_until("both tables to be read", || recorder.log().matches(" alive").count() == 2);
     make_flows(&other, 10..15, true);
     wait_until("all of its flows", || list(&recorder, &["--netns", "4"]).len() == 20);
     // Those that began with 0 end in silence, and are looked for.
@@ -375,7 +375,7 @@ fn what_is_said_without_any_capability_helps_and_who_has_no_more_than_that_is_in
     assert!(grant.ends_with(program.to_str().unwrap()), "{grant}");
     assert!(Command::new("sh").args(["-c", grant]).status().unwrap().success());
     let mut recorder = Process::start(&host.own, &mut command);
-    wait_until("the recorder to run", || recorder.stderr().contains("flows are alive"));
+    wait_until("the recorder to run", || recorder.stderr().contains(" alive"));
     let status = fs::read_to_string(format!("/proc/{}/status", recorder.id())).unwrap();
     for line in ["CapPrm:\t0000000000001000", "CapEff:\t0000000000001000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
         assert!(status.contains(&format!("\n{line}\n")), "{status}");

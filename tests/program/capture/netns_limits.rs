@@ -119,7 +119,7 @@ fn where_no_thread_can_be_had_it_is_said_once_and_what_is_heard_waits() {
 fn a_recorder_that_ends_by_an_error_ends_all_of_its_journals_in_order() {
     let (own, three) = host();
     let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns"]);
-    wait_until("both tables to be read", || recorder.log().matches("flows are alive").count() == 2);
+    wait_until("both tables to be read", || recorder.log().matches(" alive").count() == 2);
     make_flows(&three, 0..5, false);
     limit(&recorder, libc::RLIMIT_NOFILE, Some(1));
     assert_eq!(recorder.wait().code(), Some(5), "{}", recorder.log());
@@ -137,7 +137,7 @@ fn the_clock_that_a_header_names_is_that_of_its_namespace_and_delivery_is_lossy(
     own.sysctl("netfilter/nf_conntrack_timestamp", 0);
     three.sysctl("netfilter/nf_conntrack_timestamp", 1);
     let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns"]);
-    wait_until("both tables to be read", || recorder.log().matches("flows are alive").count() == 2);
+    wait_until("both tables to be read", || recorder.log().matches(" alive").count() == 2);
     recorder.stop();
     for path in recorder.segments() {
         let is_three = path.to_string_lossy().contains(".netns-3.");

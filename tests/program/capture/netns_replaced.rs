@@ -166,7 +166,7 @@ fn between_two_namespaces_of_one_id_coverage_says_that_there_was_none() {
     end(&own, first);
     wait_until("its end to be told", || recorder.log().contains("has ended, and with it 5 flows"));
     let second = three(&own);
-    wait_until("its successor to be recorded", || recorder.log().matches("flows are alive").count() == 3);
+    wait_until("its successor to be recorded", || recorder.log().matches(" alive").count() == 3);
     make_flows(&second, 10..17, false);
     wait_until("its flows", || list(&recorder, &["--netns", "3"]).iter().any(|line| line.contains(&text(16))));
     let moment = outlive_a_moment(&recorder, &second);

@@ -77,7 +77,7 @@ fn translated_packets_of_two_routers_lead_to_the_hosts_behind_each() {
     let own = Namespace::new("own");
     let routers = [3, 7].map(|id| Router::new(&own, id));
     let mut recorder = Recorder::start(&own, "all.%s.ct", &["--all-netns", "--protocol", "all"]);
-    wait_until("all tables to be read", || recorder.log().matches("flows are alive").count() == 3);
+    wait_until("all tables to be read", || recorder.log().matches(" alive").count() == 3);
 
     let inside = "10.10.0.2:40000";
     let flows = routers.each_ref().map(|router| {

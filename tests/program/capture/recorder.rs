@@ -119,7 +119,7 @@ fn launch(directory: &Path, namespace: &Namespace, pattern: &str, arguments: &[&
     command.env("TZ", "UTC").args(["capture", "--foreground", "--file"]).arg(directory.join(pattern));
     let mut process = Process::start(namespace, command.args(arguments));
     process.wait_until_listening();
-    wait_until("the recorder to read the kernel's table", || process.stderr().contains("flows are alive"));
+    wait_until("the recorder to read the kernel's table", || process.stderr().contains(" alive"));
     process
 }
 

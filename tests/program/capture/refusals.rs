@@ -106,7 +106,7 @@ fn without_permission_it_says_what_to_do() {
     assert_eq!(grant, format!("setcap cap_net_admin+ep {}", directory.path().join("ctrecorder").display()));
     assert!(Command::new("sh").args(["-c", grant]).status().unwrap().success());
     let mut recorder = Process::start(&namespace, &mut command);
-    wait_until("the recorder to run", || recorder.stderr().contains("flows are alive"));
+    wait_until("the recorder to run", || recorder.stderr().contains(" alive"));
     assert!(recorder.stderr().contains("system calls are left"), "{}", recorder.stderr());
     recorder.signal(Signal::SIGTERM);
     assert!(recorder.wait().success());

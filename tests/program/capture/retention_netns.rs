@@ -25,7 +25,7 @@ fn another(own: &Namespace, id: u32) -> Namespace {
 /// A recorder of so many network namespaces, its own among them, once it has read all of their tables.
 fn record(own: &Namespace, count: usize, arguments: &[&str]) -> Recorder {
     let recorder = Recorder::start(own, PATTERN, &[&["--all-netns"], arguments].concat());
-    wait_until("all tables to be read", || recorder.log().matches("flows are alive").count() >= count);
+    wait_until("all tables to be read", || recorder.log().matches(" alive").count() >= count);
     recorder
 }
 
@@ -43,7 +43,7 @@ fn what_is_older_than_asked_for_is_told_of_one_network_namespace() {
     assert!(older(&[]).contains("2 of 2 files"), "{}", older(&[]));
     for (id, is_three) in [("3", true), ("own", false)] {
         let older = older(&["--netns", id]);
-        assert!(older.contains("1 of 1 files") && older.contains(".netns-3.") == is_three, "{older}");
+        assert!(older.contains("1 of 1 file ") && older.contains(".netns-3.") == is_three, "{older}");
     }
 }
 
@@ -130,7 +130,7 @@ fn of_all_journals_no_more_goes_than_it_takes_for_some_room() {
     let mut recorder = {
         let arguments = ["--all-netns", "--min-free", "200K"];
         let recorder = Recorder::start_in(inside, &own, PATTERN, &arguments);
-        wait_until("all tables to be read", || recorder.log().matches("flows are alive").count() == 4);
+        wait_until("all tables to be read", || recorder.log().matches(" alive").count() == 4);
         recorder
     };
     // Some 60 KiB each.
@@ -170,7 +170,7 @@ fn what_a_recorder_in_another_namespace_heard_of_others_is_not_another_ones_to_r
     let _seven = another(&own_of_next, 7);
     let arguments = ["--all-netns", "--max-age", "1s"];
     let mut recorder = recorder.start_again(&own_of_next, PATTERN, &arguments);
-    wait_until("all tables to be read", || recorder.log().matches("flows are alive").count() >= 3);
+    wait_until("all tables to be read", || recorder.log().matches(" alive").count() >= 3);
     begin_new_segments(&recorder, 3);
     recorder.wait_until_removed(3);
     recorder.stop();

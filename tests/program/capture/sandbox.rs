@@ -124,7 +124,7 @@ fn new_files_are_made_in_directories_that_were_not_there_at_the_start() {
     let mut command = Command::new(program::PATH);
     command.args(["capture", "-F", "-f"]).arg(directory.path().join("%S/ct.%s"));
     let mut process = Process::start(&namespace, &mut command);
-    wait_until("the recorder to run", || process.stderr().contains("flows are alive"));
+    wait_until("the recorder to run", || process.stderr().contains(" alive"));
     // Others than before, but for the one in use.
     for second in fs::read_dir(directory.path()).unwrap() {
         let _ = fs::remove_dir(second.unwrap().path());
@@ -224,7 +224,7 @@ fn a_change_of_the_time_zone_is_followed() {
     let script = format!("unset TZ\nmount --bind '{}' /etc", etc.display());
     let mut command = with_mounts(&script, &format!("-F -f '{}/ct.%s%z'", logs.display()));
     let mut process = Process::start(&namespace, &mut command);
-    wait_until("the recorder to run", || process.stderr().contains("flows are alive"));
+    wait_until("the recorder to run", || process.stderr().contains(" alive"));
     set("Asia/Tokyo");
     let has =
         |offset| fs::read_dir(&logs).unwrap().any(|file| file.unwrap().file_name().to_string_lossy().ends_with(offset));
@@ -257,7 +257,7 @@ fn a_kernel_without_landlock_is_warned_of_and_the_rest_is_done() {
     command.args(["capture", "-F", "-f"]).arg(directory.path().join("ct"));
     without(&mut command);
     let process = Process::start(&namespace, &mut command);
-    wait_until("the recorder to run", || process.stderr().contains("flows are alive"));
+    wait_until("the recorder to run", || process.stderr().contains(" alive"));
     assert!(process.stderr().contains("WARN sandbox: this kernel has no Landlock"), "{}", process.stderr());
     let task = format!("/proc/{}", process.id());
     assert_eq!(status_line(Path::new(&task), "Seccomp_filters:"), "2");

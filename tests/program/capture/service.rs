@@ -84,7 +84,7 @@ fn the_service_manager_is_told_of_the_start_of_reloads_and_of_the_end() {
     let mut service = Service::start();
     service.await_word("READY=1");
     // What was recorded when that was said is there, and what was logged is on its way.
-    wait_until("that to be logged", || service.recorder.log().contains("flows are alive"));
+    wait_until("that to be logged", || service.recorder.log().contains(" alive"));
     let [first] = service.recorder.segments().try_into().unwrap();
 
     make_flows(&service.namespace, 0..7, false);
@@ -111,8 +111,7 @@ fn with_several_network_namespaces_it_is_told_once_of_each_and_nothing_if_the_wr
     let other = Namespace::new("other");
     service.namespace.name_netns(&other, 3);
     make_flows(&other, 0..1, true);
-    let record =
-        |count| wait_until("tables to be read", || service.recorder.log().matches("flows are alive").count() == count);
+    let record = |count| wait_until("tables to be read", || service.recorder.log().matches(" alive").count() == count);
     record(2);
     service.recorder.outlive_first_second();
     service.recorder.signal(Signal::SIGHUP);
@@ -215,7 +214,7 @@ fn messages_to_the_journal_have_their_priorities_in_front_and_no_times() {
         let script = format!("export JOURNAL_STREAM={stream}; exec {} capture -F -f \"$0\"", program::PATH);
         let mut command = Command::new("sh");
         let mut process = Process::start(&namespace, command.args(["-c", &script]).arg(directory.path().join(name)));
-        wait_until("the recorder to run", || process.stderr().contains("flows are alive"));
+        wait_until("the recorder to run", || process.stderr().contains(" alive"));
         process.signal(Signal::SIGTERM);
         assert!(process.wait().success());
         process.stderr()

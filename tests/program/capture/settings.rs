@@ -78,7 +78,7 @@ fn where_they_may_not_be_set_it_warns_and_records() {
         directory.path().join("ct").display()
     );
     let mut process = Process::start(&namespace, Command::new("unshare").args(["-m", "sh", "-c", &script]));
-    wait_until("the recorder to record", || process.stderr().contains(": recording"));
+    wait_until("the recorder to record", || process.stderr().contains(": recording tcp alone\n"));
     process.wait_until_listening();
     assert_eq!(values(&namespace), ["2", "1", "0"]);
     let log = process.stderr();

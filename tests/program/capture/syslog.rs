@@ -138,7 +138,7 @@ fn nobody_waits_for_a_syslog_that_hears_nothing_any_more() {
     let machine = Machine::new();
     let syslog = Syslog::listen(&machine.socket());
     let (_, daemon) = machine.record();
-    syslog.wait_for("flows are alive");
+    syslog.wait_for(" alive");
     let path = machine.directory.path().join("ct");
     // More than anybody's queue holds.
     for _ in 0..64 {

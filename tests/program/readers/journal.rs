@@ -1,5 +1,6 @@
 //! Many segments, listed as one journal.
 
+use std::ffi::OsStr;
 use std::fs;
 
 use ctrecorder_format::{Cause, Closing, Kind, Note};
@@ -72,6 +73,31 @@ fn a_directory_is_its_segments_in_order_of_time() {
     let names: Vec<_> = headers.stdout.lines().filter(|line| line.ends_with(".ct:")).collect();
     let expected = ["z.ct", "c.ct", "a.ct", "b.ct"].map(|name| format!("{}:", directory.path().join(name).display()));
     assert_eq!((headers.status, names), (0, expected.iter().map(String::as_str).collect()));
+}
+
+/// Scripts made for the C program know the header of the one file that they name. Of a journal it is `header` that shows them.
+#[test]
+fn a_list_is_headed_by_the_header_of_a_file_that_is_given_alone() {
+    let directory = TempDir::new().unwrap();
+    let paths = [0, 1].map(|number: u16| {
+        let segment =
+            Segment::new(&header(number.into(), None)).push(&v4(Kind::Start, number, u64::from(number) * 600));
+        let path = directory.path().join(format!("{number}.ct"));
+        fs::write(&path, segment.stopped()).unwrap();
+        path
+    });
+    let [first, second] = paths.each_ref().map(|path| path.as_os_str());
+    let said = |arguments: &[&OsStr]| {
+        let listed = run(arguments);
+        assert_eq!(listed.status, 0, "{}", listed.stderr);
+        listed.stderr
+    };
+    let shown = run(["header".as_ref(), first]).stdout;
+    assert_eq!(said(&["list".as_ref(), first]), shown);
+    assert_eq!(said(&["-L".as_ref(), "-f".as_ref(), first]), shown);
+    assert_eq!(said(&["list".as_ref(), "-H".as_ref(), first]), "");
+    assert_eq!(said(&["list".as_ref(), directory.path().as_os_str()]), "");
+    assert_eq!(said(&["list".as_ref(), first, second]), "");
 }
 
 #[test]

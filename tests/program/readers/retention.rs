@@ -173,7 +173,7 @@ fn retention_names_what_is_older_and_says_so_by_its_status() {
     let answer = coverage(directory.path(), &["--retention", "3d"]);
     assert_eq!((answer.status, answer.stdout.lines().count()), (1, 2), "{}", answer.stdout);
     assert!(answer.stdout.contains("/old: tells of what was since "), "{}", answer.stdout);
-    assert!(answer.stdout.contains("\n1 of 2 files tell of what was before "), "{}", answer.stdout);
+    assert!(answer.stdout.contains("\n1 of 2 files tells of what was before "), "{}", answer.stdout);
     let json = coverage(directory.path(), &["--retention", "3d", "-o", "json"]);
     let value: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((json.status, value["older"].as_array().unwrap().len()), (1, 1), "{value}");

@@ -28,6 +28,7 @@ use super::sources::{End, Source, Sources};
 use crate::archive::SourceFile;
 use crate::cli::flows::Begun;
 use crate::cli::{Misuse, Report};
+use crate::counted::counted;
 use crate::file::{directory_of, sync_directory};
 use crate::journal::{Journal, Shown};
 use intent::{Intent, Wanted};
@@ -192,11 +193,11 @@ impl Chosen {
             bail!(Misuse(format!("{first}; leave it out, or export it to a directory of its own{others}")));
         }
         if self.exported > 0 {
-            report.line(format_args!("{} of {inputs} inputs are exported already", self.exported));
+            report.line(format_args!("exported already: {} of {}", self.exported, counted(inputs, "input")));
         }
         if self.over > 0 {
-            let what = "are older than what is left of the archive, and passed over";
-            report.line(format_args!("{} of {inputs} inputs {what}", self.over));
+            let what = "older than what is left of the archive, and passed over";
+            report.line(format_args!("{what}: {} of {}", self.over, counted(inputs, "input")));
         }
         Ok(self.rest)
     }

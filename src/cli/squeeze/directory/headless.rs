@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ctrecorder_format::{Digest, Header};
 
 use super::line::Input;
+use crate::counted::{are, counted};
 use crate::journal::{Journal, Shown, Version};
 
 /// A segment whose header is cut off or damaged.
@@ -73,8 +74,10 @@ impl Headless {
     pub(super) fn told(&self, behind: usize) -> impl fmt::Display {
         let others = match behind {
             0 => String::new(),
-            1 => ", nor is 1 input behind it, which may go on with it".into(),
-            behind => format!(", nor are {behind} inputs behind it, which may go on with it"),
+            behind => {
+                let (are, inputs) = (are(behind), counted(behind, "input"));
+                format!(", nor {are} {inputs} behind it, which may go on with it")
+            }
         };
         let (path, why) = (Shown(&self.path), &self.why);
         format!("{path}: not squeezed{others}: {why}: move it away, and squeeze it by itself with -o FILE")

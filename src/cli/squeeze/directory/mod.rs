@@ -30,6 +30,7 @@ use super::output::Output;
 use crate::cli::flows::temporary::{self, Maker};
 use crate::cli::flows::{Begun, Ending, Plan, Stream};
 use crate::cli::{Misuse, Report};
+use crate::counted::counted;
 use crate::file::{directory_of, sync_directory};
 use crate::journal::{Journal, SetBacks, Shown};
 use crate::query::coverage::{Gap, GapCause};
@@ -89,7 +90,7 @@ pub(super) fn squeeze(
         }
     }
     let Counts { made, there, incomplete, removed } = work.counts;
-    let removed = if remove { format!(", {removed} inputs removed") } else { String::new() };
+    let removed = if remove { format!(", {} removed", counted(removed, "input")) } else { String::new() };
     let there = format!("{there} there already, {incomplete} left for another time");
     work.report.line(format_args!("{}: {made} written, {there}{removed}", Shown(directory)));
     Ok(())

@@ -12,6 +12,7 @@ use ctrecorder_format::{
 };
 
 use crate::cli::flows::{Begun, Nowhere};
+use crate::counted::{are, counted};
 use crate::journal::{Error, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
 use crate::query::coverage::Span;
 
@@ -32,7 +33,12 @@ fn read(output: &Path, threads: NonZeroUsize, begun: &mut Begun) -> anyhow::Resu
         return Err(error);
     }
     if reading.count != reading.said {
-        bail!("it is not whole: it tells of {} open flows, and there are {}", reading.said, reading.count);
+        bail!(
+            "it is not whole: it tells of {}, and there {} {}",
+            counted(reading.said, "open flow"),
+            are(reading.count),
+            reading.count
+        );
     }
     let Reading { begun, end, readings, found, .. } = reading;
     begun.readings = readings.into_iter().filter(|reading| found.contains(&reading.to.get())).collect();

@@ -98,7 +98,7 @@ fn what_an_interrupted_run_was_made_from_is_asked_for_and_if_it_is_gone_that_is_
             && gone.stderr.contains("02.ct: an export of it was interrupted, and it is not there any more")
     );
     let again = add(&archive, &[], &place.journal());
-    assert!(again.status == 0 && again.stderr.contains("inputs are exported already"), "{}", again.stderr);
+    assert!(again.status == 0 && again.stderr.contains("exported already"), "{}", again.stderr);
 }
 
 /// Nothing is looked at, nor removed, before the directory is locked.

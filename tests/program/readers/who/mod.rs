@@ -14,3 +14,4 @@ mod recorders;
 mod restarts;
 mod truth;
 mod turned;
+mod words;
