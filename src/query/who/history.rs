@@ -203,8 +203,12 @@ impl History {
     /// How often the clock had been set when a reading found that a flow was gone by this moment. It is told of later: by the
     /// next reading, or, squeezed, wherever its note stands.
     fn steps_at_reading(&self, gone_by: u64) -> usize {
-        let read = self.readings.steps(gone_by).unwrap_or_else(|| self.steps.count());
-        read.min(self.steps.most_before(gone_by))
+        match self.readings.steps(gone_by) {
+            Some(read) => read.min(self.steps.most_before(gone_by)),
+            None if self.steps.is_once(gone_by) => self.steps.least_before(gone_by).min(self.steps.count()),
+            // No reading ended then: the flow had begun later, by the clock before it was set back.
+            None => self.steps.count(),
+        }
     }
 
     /// The note of a reading of the kernel's table, and what it tells of the flows that left here

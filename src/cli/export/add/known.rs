@@ -21,26 +21,17 @@ pub(super) struct Known {
     digests: HashMap<String, HashSet<Option<String>>>,
     /// By what those are known that have no digest, where something was made from them.
     without_digest: HashSet<String>,
-    /// How far each run came.
-    runs: HashMap<String, Reached>,
-    /// What begins before this comes too late, unless it belongs to a run of these; ns since the epoch.
-    begun: u64,
+    /// The last number of each run.
+    runs: HashMap<String, u64>,
+    /// What begins before this comes too late, unless it belongs to a run of these; ns since the epoch. The last file says so: where the
+    /// clock was set back, it may have been later for one before.
+    next_from: u64,
     /// Runs of which inputs are put behind what is there.
     accepted: HashSet<String>,
     /// Until when the last of what is there tells, or of what is put behind it, by what the clock showed then; ns since the epoch.
     ended: Option<u64>,
     /// Of which time the archive tells that is there, and from when on it told when its first files were there.
     told: Option<(Span, u64)>,
-}
-
-/// How far a run of a recorder came.
-#[derive(Debug, Default)]
-struct Reached {
-    /// The number of its last file.
-    number: u64,
-    /// No file of another run that begins before this comes behind that, ns since the epoch. Where the clock was set back, it may have
-    /// been later for a file before.
-    next_from: u64,
 }
 
 /// What becomes of an input.
@@ -61,7 +52,7 @@ pub(super) enum Verdict {
 }
 
 impl Known {
-    /// Takes what a file of an export names.
+    /// Takes what a file of an export names: in the order of exports, and in theirs.
     pub(super) fn add(&mut self, source: &SourceFile) {
         let SourceFile { digest, content, made_from, place, length, .. } = source;
         let archive = place.as_ref().filter(|_| digest.is_none()).map(|place| place.run.clone());
@@ -90,12 +81,13 @@ impl Known {
     }
 
     fn reach(&mut self, place: &Place) {
-        let last = self.runs.entry(place.run.clone()).or_default();
-        // Of the later files of an archive nobody knows.
-        if last.number <= place.number && place.next_from != 0 {
-            last.next_from = place.next_from;
+        let before = self.runs.get(&place.run).copied();
+        // Several files of an export may name one of its sources.
+        if before.is_none_or(|last| last < place.number) {
+            self.runs.insert(place.run.clone(), place.number);
+            // Of the later files of an archive nobody knows.
+            self.next_from = if place.next_from == 0 { self.next_from } else { place.next_from };
         }
-        last.number = place.number.max(last.number);
     }
 
     /// The last of the exports that are there tells until this moment, by what the clock showed then; ns since the epoch.
@@ -111,7 +103,7 @@ impl Known {
 
     /// Nothing that begins before this comes behind what is there, if its sources do not tell themselves.
     pub(super) fn begun(&mut self, moment: u64) {
-        self.begun = self.begun.max(moment);
+        self.next_from = self.next_from.max(moment);
     }
 
     /// When the archive began, ns since the epoch; `None` if there is none.
@@ -203,16 +195,11 @@ impl Known {
     fn is_late(&self, source: &Source) -> bool {
         let Some(place) = &source.told.file.place else { return false };
         match self.runs.get(&place.run).filter(|_| source.told.file.segment.is_some()) {
-            Some(last) => place.number <= last.number,
+            Some(last) => place.number <= *last,
             None if self.accepted.contains(&place.run) => false,
             None if source.behind.is_some() && source.behind == self.ended => false,
-            None => source.begun.max(source.behind.unwrap_or(0)) < self.next_from(),
+            None => source.begun.max(source.behind.unwrap_or(0)) < self.next_from,
         }
-    }
-
-    /// Nothing that begins before this comes behind what is there, ns since the epoch.
-    fn next_from(&self) -> u64 {
-        self.runs.values().map(|last| last.next_from).fold(self.begun, u64::max)
     }
 }
 

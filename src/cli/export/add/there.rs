@@ -148,6 +148,7 @@ impl There {
             }
         }
         there.exports.extend(exports.into_values());
+        there.exports.sort_by_key(|export| export.place);
         there.exports.iter().for_each(|export| there.known.take(export));
         there.known.ended(there.last().map(|(_, ended)| ended));
         there
