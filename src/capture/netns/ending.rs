@@ -10,7 +10,7 @@ use super::super::error::StartError;
 use super::super::queue::{Command, Element, Gone, Queue};
 use super::Others;
 use super::writer::Writer;
-use crate::counted::counted;
+use crate::counted::{are, counted};
 
 /// A recording that is given nothing any more, until it has written everything.
 pub(super) struct Ending {
@@ -112,8 +112,8 @@ impl Others {
     fn give_up(&self, id: u32, told: &Told, cause: Cause, own: &Queue) {
         self.terms.statistics.lost_in_queue.add(told.events);
         own.note(Note::gap(told.from, told.to, told.lost, cause));
-        let lost = counted(told.lost, "event");
-        tracing::error!("network namespace {id}: {lost} lost, of which the recorder's own journal has a gap");
+        let lost = format!("{} {} lost", counted(told.lost, "event"), are(told.lost));
+        tracing::error!("network namespace {id}: {lost}; the recorder's own journal has a gap for that");
     }
 
     /// Waits until it has ended, and returns what a loss is put down to if it failed.
