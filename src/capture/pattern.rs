@@ -201,7 +201,7 @@ impl Pattern {
 
 /// The ids of the network namespaces that a file with this name may be of, as [`Pattern::of_netns`] makes names: mostly one.
 pub(super) fn netns_of(path: &Path) -> Vec<u32> {
-    let name = path.to_string_lossy();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let behind = name.match_indices(OF_NETNS).filter_map(|(place, mark)| name.get(place + mark.len()..));
     let digits = behind.filter_map(|behind| behind.split(|digit: char| !digit.is_ascii_digit()).next());
     digits.filter_map(|digits| digits.parse().ok()).collect()
@@ -247,13 +247,15 @@ fn moment_of(moment: u64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp((moment / SECOND) as i64, 0)
 }
 
-/// The pattern from the root on. The present directory's name is no pattern, whatever is in it.
+/// The pattern from the root on, each slash but once, as in the paths that are found. The present directory's name is no pattern, whatever
+/// is in it.
 fn absolute(pattern: &str) -> Option<String> {
-    if pattern.starts_with('/') {
-        return Some(pattern.to_owned());
-    }
-    let here = std::env::current_dir().ok()?.into_os_string().into_string().ok()?;
-    Some(format!("{}/{pattern}", here.trim_end_matches('/').replace('%', "%%")))
+    let here = match pattern.starts_with('/') {
+        true => String::new(),
+        false => std::env::current_dir().ok()?.into_os_string().into_string().ok()?.replace('%', "%%"),
+    };
+    let parts = here.split('/').chain(pattern.split('/')).filter(|part| !part.is_empty());
+    Some(parts.fold(String::new(), |path, part| path + "/" + part))
 }
 
 #[cfg(test)]
@@ -297,7 +299,9 @@ mod tests {
         let pattern = Pattern::new("/ct.log", 0, 0).unwrap();
         assert_eq!(pattern.of_netns(12, 1).name_in(&Utc, 0), "/ct.netns-12-2.log");
         assert_eq!(netns_of(Path::new("/ct.netns-12-2.log")), [12]);
-        assert_eq!(netns_of(Path::new("/x.netns-3/ct.netns-7.netns-")), [3, 7]);
+        assert_eq!(netns_of(Path::new("/x.netns-3/ct.netns-7.netns-8")), [7, 8]);
+        let doubled = Pattern::new("/var//log///ct.%s", 0, 0).unwrap();
+        assert_eq!((doubled.name_in(&Utc, 0), doubled.glob()), ("/var/log/ct.0".into(), "/var/log/ct.[0-9]*".into()));
         assert!(!pattern.names_of_netns().have(Path::new("/x.netns-3/ct.netns-")));
         let of_one = Names::of(&pattern.globs_of_netns(Some(1)));
         assert!(["/ct.netns-1.log", "/ct.netns-1-2.log"].iter().all(|name| of_one.have(Path::new(name))));

@@ -1,5 +1,6 @@
 //! Which archives tell only of what the files beside them tell of, and which files only of what an archive does.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use ctrecorder_format::{Digest, Header, MadeFrom, digest_of};
@@ -18,6 +19,10 @@ struct Archived {
     is_of_open: bool,
     /// It belongs to an archive that grows: what it left open is in a file of its own.
     grows: bool,
+    /// How many exports came before its own.
+    earlier: u64,
+    /// Something that it was made from was damaged then, and may be whole in a copy.
+    is_of_damaged: bool,
     /// From here on its bytes tell it from others.
     checksums: u64,
     header: Header,
@@ -35,6 +40,8 @@ impl Archived {
             is_last: about.is_last,
             is_of_open: about.is_of_open,
             grows: about.archive_from.is_some(),
+            earlier: about.earlier,
+            is_of_damaged: about.damaged > 0,
             checksums: about.checksums,
             header: archive.header().clone(),
             sources: about.sources.clone(),
@@ -56,8 +63,9 @@ impl Archived {
 pub(super) struct Named<'f> {
     files: &'f [Member],
     known: Vec<Option<Known>>,
-    /// The places of those with a footer, by the digest in it.
+    /// The places of those with a footer, by the digest in it, and of all by their numbers.
     by_digest: HashMap<Digest, usize>,
+    by_number: HashMap<Numbered, Vec<usize>>,
     /// What files were made from that archives name: of each export it is told once.
     made_from: HashMap<Digest, Vec<Option<Digest>>>,
     /// What somebody asked for: of files without a footer, as if they had so many bytes.
@@ -85,14 +93,19 @@ impl Known {
         Some(Self { own, archived })
     }
 
-    /// Whether it stands at this place among others of its host.
-    fn is_at(&self, place: &Place) -> bool {
-        let run = place.run.split_once('-').and_then(|(boot, started)| {
-            Some((u128::from_str_radix(boot, 16).ok()?.to_be_bytes(), started.parse::<u64>().ok()?))
-        });
-        run == Some((self.own.boot_id, self.own.recorder_started.get()))
-            && place.number == self.own.segment_number.get()
+    /// Where it stands among others of its host.
+    const fn numbered(&self) -> Numbered {
+        (self.own.boot_id, self.own.recorder_started.get(), self.own.segment_number.get())
     }
+}
+
+/// A file's run, by the boot id and when that was started, and its number there.
+type Numbered = ([u8; 16], u64, u64);
+
+/// As a source tells it.
+fn numbered(place: &Place) -> Option<Numbered> {
+    let (boot, started) = place.run.split_once('-')?;
+    Some((u128::from_str_radix(boot, 16).ok()?.to_be_bytes(), started.parse().ok()?, place.number))
 }
 
 impl<'f> Named<'f> {
@@ -101,12 +114,17 @@ impl<'f> Named<'f> {
         let known: Vec<_> = files.iter().map(|file| file.open().ok().and_then(|source| Known::of(&source))).collect();
         let digests = known.iter().enumerate();
         let by_digest = digests.filter_map(|(place, known)| Some((known.as_ref()?.own.digest()?, place))).collect();
+        let mut by_number: HashMap<_, Vec<_>> = HashMap::new();
+        for (place, known) in known.iter().enumerate() {
+            known.iter().for_each(|known| by_number.entry(known.numbered()).or_default().push(place));
+        }
         let sources = archives(&known).flat_map(|archive| &archive.sources);
         let made = sources.filter(|source| !source.made_from.is_empty());
         let made_from = made.filter_map(|source| {
             Some((id(source)?, source.made_from.iter().map(|digest| digest_of_hex(digest)).collect()))
         });
-        Self { files, by_digest, made_from: made_from.collect(), contents: HashMap::new(), known }
+        let (made_from, contents) = (made_from.collect(), HashMap::new());
+        Self { files, by_digest, by_number, made_from, contents, known }
     }
 
     /// The file, by its place, that a source is, or that it was the begin of when somebody still wrote to it.
@@ -115,10 +133,12 @@ impl<'f> Named<'f> {
         let Some(at) = source.place.as_ref().filter(|_| source.digest.is_none()) else {
             return self.by_digest.get(&own).copied();
         };
-        let may_be = |known: &Known| known.own.length.get() >= source.length && known.is_at(at);
-        let known = self.known.iter().enumerate();
-        let places: Vec<_> =
-            known.filter(|(_, known)| known.as_ref().is_some_and(may_be)).map(|(place, _)| place).collect();
+        let may_be = |place: &usize| {
+            let known = self.known.get(*place).and_then(Option::as_ref);
+            known.is_some_and(|known| known.own.length.get() >= source.length)
+        };
+        let there = numbered(at).and_then(|numbered| self.by_number.get(&numbered)).into_iter().flatten();
+        let places: Vec<_> = there.copied().filter(may_be).collect();
         places.into_iter().find(|place| self.content(*place, source.length) == Some(own))
     }
 
@@ -201,7 +221,9 @@ impl<'f> Named<'f> {
             for source in &archive.sources {
                 // What has grown since has more than was exported of it.
                 let own = self.place_of(source).filter(|place| self.has_length(*place, source.length));
-                let squeezed = id(source).filter(|_| source.digest.is_some());
+                // What was squeezed of less than all hides below it what the archive does not have.
+                let has_all = archive.header.filters.is_empty();
+                let squeezed = id(source).filter(|_| source.digest.is_some() && has_all);
                 let made_from = squeezed.and_then(|id| self.made_from.get(&id)).into_iter().flatten().flatten();
                 let below = made_from.filter_map(|digest| self.by_digest.get(digest).copied());
                 found.extend(own.into_iter().chain(below).map(|place| (place, archive.header.clone())));
@@ -220,27 +242,29 @@ fn archives(known: &[Option<Known>]) -> impl Iterator<Item = &Archived> {
     known.iter().flatten().filter_map(|known| known.archived.as_ref())
 }
 
-/// The exports of which all files are there, with the flows that they left open, or an export that went on with those: they have all of
-/// what they were made from.
+/// The exports of which all files are there, with the flows that they left open, or a whole export that went on with those: they have all
+/// of what they were made from, if nothing of that was damaged.
 fn whole(archives: &[Archived]) -> HashSet<&str> {
-    let (mut numbers, mut last, mut gone_on_with) = (HashMap::<_, HashSet<_>>::new(), HashMap::new(), HashSet::new());
-    for archive in archives {
-        gone_on_with.extend(archive.sources.iter().filter_map(SourceFile::open_of).map(|of| of.trim_end_matches('-')));
-        if archive.is_of_open {
-            gone_on_with.extend(archive.begin());
-            continue;
-        }
-        numbers.entry(archive.export.as_str()).or_default().insert(archive.part);
-        if archive.is_last {
-            last.insert(archive.export.as_str(), archive);
+    let mut exports: HashMap<&str, Vec<&Archived>> = HashMap::new();
+    let (open, numbered): (Vec<_>, Vec<_>) = archives.iter().partition(|archive| archive.is_of_open);
+    numbered.into_iter().for_each(|archive| exports.entry(&archive.export).or_default().push(archive));
+    let mut exports: Vec<_> = exports.into_values().collect();
+    // Whether the one that went on with it is whole, is known before.
+    exports.sort_by_key(|export| Reverse(export.iter().map(|archive| archive.earlier).max()));
+    let mut has_open: HashSet<_> = open.into_iter().filter_map(Archived::begin).collect();
+    let mut whole = HashSet::new();
+    for export in exports {
+        let numbers: HashSet<_> = export.iter().map(|archive| archive.part).collect();
+        let has_all = |last: &&&Archived| last.is_last && last.part.checked_add(1) == Some(numbers.len() as u64);
+        let Some(last) = export.iter().find(has_all) else { continue };
+        let has_open_flows = !last.grows || last.begin().is_some_and(|begin| has_open.contains(begin));
+        if has_open_flows && !export.iter().any(|archive| archive.is_of_damaged) {
+            let sources = export.iter().flat_map(|archive| &archive.sources);
+            has_open.extend(sources.filter_map(SourceFile::open_of).map(|of| of.trim_end_matches('-')));
+            whole.insert(last.export.as_str());
         }
     }
-    let is_whole = |export: &str, archive: &Archived| {
-        let files = numbers.get(export).map_or(0, HashSet::len) as u64;
-        let has_open = !archive.grows || archive.begin().is_some_and(|begin| gone_on_with.contains(begin));
-        archive.part.checked_add(1) == Some(files) && has_open
-    };
-    last.into_iter().filter(|(export, archive)| is_whole(export, archive)).map(|(export, _)| export).collect()
+    whole
 }
 
 /// The digest that a source is known by.

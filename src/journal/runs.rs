@@ -13,8 +13,8 @@ use crate::archive::{About, Archive};
 pub(crate) enum Ended {
     /// When it ended, ns since the epoch.
     At(u64),
-    /// It is an export to an archive, and so many came before it.
-    Export(u64),
+    /// It is an export of this network namespace to an archive that grows, and so many came before it.
+    Export { namespace: u64, earlier: u64 },
 }
 
 /// What a run of a recorder, or an export, tells of its place among others.
@@ -31,19 +31,24 @@ pub(crate) struct Place {
 impl Place {
     /// What the first file of a run says; up to when a run of a recorder tells, its last file does.
     pub(crate) fn of(file: &Version<'_>) -> Self {
-        let host = file.header().map(|header| header.host.clone()).unwrap_or_default();
-        match file {
-            Version::Archive(archive) => Self { host, ..Self::of_export(archive) },
-            _ => Self { host, behind: begun_behind(file).map(Ended::At), ended: None },
+        if let Version::Archive(archive) = file {
+            return Self::of_export(archive);
         }
+        let host = file.header().map(|header| header.host.clone()).unwrap_or_default();
+        Self { host, behind: begun_behind(file).map(Ended::At), ended: None }
     }
 
-    /// That of an export, without the host. What it left open comes behind it.
+    /// That of an export to an archive that grows. What it left open comes behind it.
     pub(crate) fn of_export(file: &Archive) -> Self {
-        let About { earlier, is_of_open, .. } = file.about();
-        let (before, own) = (earlier.checked_sub(1).map(Ended::Export), Some(Ended::Export(*earlier)));
+        let Header { host, namespace, .. } = file.header().clone();
+        let About { earlier, is_of_open, archive_from, .. } = file.about();
+        if archive_from.is_none() {
+            return Self { host, ..Self::default() };
+        }
+        let export = |earlier| Ended::Export { namespace, earlier };
+        let (before, own) = (earlier.checked_sub(1).map(export), Some(export(*earlier)));
         let (behind, ended) = if *is_of_open { (own, None) } else { (before, own) };
-        Self { host: String::new(), behind, ended }
+        Self { host, behind, ended }
     }
 }
 
@@ -144,12 +149,13 @@ mod tests {
 
     #[test]
     fn exports_are_chained_by_how_many_came_before() {
+        let own = |earlier: u64| Ended::Export { namespace: 1, earlier };
         let export = |earlier: u64| Place {
             host: "a".into(),
-            behind: earlier.checked_sub(1).map(Ended::Export),
-            ended: Some(Ended::Export(earlier)),
+            behind: earlier.checked_sub(1).map(own),
+            ended: Some(own(earlier)),
         };
-        let open = Place { ended: None, behind: Some(Ended::Export(2)), ..export(2) };
+        let open = Place { ended: None, behind: Some(own(2)), ..export(2) };
         assert_eq!(successors(&[export(1), open.clone(), export(0), export(2)]), [Some(3), None, Some(0), Some(1)]);
         // Two archives.
         assert_eq!(successors(&[export(1), export(0), export(0), export(1), open]), [None; 5]);

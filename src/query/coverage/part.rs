@@ -157,7 +157,7 @@ impl Part {
         let mut part = Self { run: Some(Recorder::of(header)), ..Self::blank(Some(header), about.from, end) };
         // Up to the end of the export, behind it is told of all of it: where the clock was set back, by an earlier time.
         part.ended = about.ended.filter(|_| about.is_last || about.is_of_open).unwrap_or(about.to);
-        part.export = Some(Place { host: header.host.clone(), ..Place::of_export(archive) });
+        part.export = Some(Place::of_export(archive));
         part.extent.reach(about.from, about.to);
         for entry in (0..archive.groups()).filter_map(|group| archive.entry(group)) {
             let times = Times::from(&entry);

@@ -59,7 +59,11 @@ impl Typed {
             return Self::local(text, parsed, within.or(zone), ClockZone::parse_behind_time);
         }
         let (shown, zone) = split_zone(without_comment(typed));
-        Self::local(text, email(shown).ok_or_else(|| formless(text, shown))?, zone, email_zone)
+        let date = email(shown).ok_or_else(|| formless(text, shown))?;
+        match zone_in_parentheses(typed).filter(|_| zone.is_none()) {
+            Some((_, zone)) => Self::local(text, date, Some(zone), ClockZone::parse_behind_time),
+            None => Self::local(text, date, zone, email_zone),
+        }
     }
 
     /// What a clock showed, and the zone that stands behind it.
@@ -157,11 +161,8 @@ fn split_zone(typed: &str) -> (&str, Option<&str>) {
     {
         return (shown.trim_end(), Some(word));
     }
-    // A word in parentheses is a comment, unless it is a zone.
-    if let Some((shown, zone)) = typed.strip_suffix(')').and_then(|typed| typed.rsplit_once(" ("))
-        && ClockZone::parse_behind_time(zone).is_ok()
-    {
-        return (shown.trim_end(), Some(zone));
+    if let Some((shown, zone)) = zone_in_parentheses(typed) {
+        return (shown, Some(zone));
     }
     let shown = typed.trim_end_matches(['Z', 'z']);
     if typed.len() == shown.len() + 1 && shown.ends_with(|last: char| last.is_ascii_digit()) {
@@ -176,6 +177,12 @@ fn split_zone(typed: &str) -> (&str, Option<&str>) {
         }
         None => (typed, None),
     }
+}
+
+/// What stands before a word in parentheses, and that word, if it is a zone: else it is a comment.
+fn zone_in_parentheses(typed: &str) -> Option<(&str, &str)> {
+    let (shown, zone) = typed.strip_suffix(')')?.rsplit_once(" (")?;
+    ClockZone::parse_behind_time(zone).is_ok().then(|| (shown.trim_end(), zone))
 }
 
 /// `2026-11-20`, `2026.11.20` or `2026/11/20`, then nothing or a time of day behind a space or a `T`.

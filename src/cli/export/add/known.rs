@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Context;
 use ctrecorder_format::digest_of;
 
-use crate::archive::{Place, SourceFile};
+use crate::archive::SourceFile;
 use crate::cli::export::sources::{Source, ids, without_digest};
 use crate::journal;
 use crate::output::header::hex;
@@ -65,29 +65,26 @@ impl Known {
         if let Some(place) = place.as_ref().filter(|_| digest.is_none()) {
             self.without_digest.insert(without_digest(&place.run, place.number, *length));
         }
-        place.iter().for_each(|place| self.reach(place));
+        if let Some(place) = place {
+            let before = self.runs.get(&place.run).copied();
+            // Several files of an export may name one of its sources.
+            if before.is_none_or(|last| last < place.number) {
+                self.runs.insert(place.run.clone(), place.number);
+                // Of the later files of an archive nobody knows.
+                self.next_from = if place.next_from == 0 { self.next_from } else { place.next_from };
+            }
+        }
         if digest.is_none() {
             self.without.push(source.clone());
         }
     }
 
-    /// An input is put behind what is there: so are others of its run, and what began behind its end, whatever the clock showed.
+    /// An input is put behind what is there: so are others of its run, and what began behind it or behind its end, whatever the clock
+    /// showed. Of inputs that are exported together, none comes too late for another one.
     pub(super) fn accept(&mut self, source: &Source) {
-        if let Some(place) = &source.told.file.place {
-            self.accepted.insert(place.run.clone());
-            self.reach(place);
-        }
+        self.accepted.extend(source.told.file.place.as_ref().map(|place| place.run.clone()));
+        self.next_from = self.next_from.min(source.begun);
         self.ended = Some(source.told_to);
-    }
-
-    fn reach(&mut self, place: &Place) {
-        let before = self.runs.get(&place.run).copied();
-        // Several files of an export may name one of its sources.
-        if before.is_none_or(|last| last < place.number) {
-            self.runs.insert(place.run.clone(), place.number);
-            // Of the later files of an archive nobody knows.
-            self.next_from = if place.next_from == 0 { self.next_from } else { place.next_from };
-        }
     }
 
     /// The last of the exports that are there tells until this moment, by what the clock showed then; ns since the epoch.

@@ -254,3 +254,26 @@ fn an_archive_is_of_one_recorder() {
     let own = put("own.ct", &behind);
     is_well(&add(&archive, &[], &[own]));
 }
+
+/// Of inputs that are given together, none comes too late for another one: the C program has files of each protocol for the same time, and
+/// two that were squeezed of one journal tell of other flows.
+#[test]
+fn inputs_of_the_same_time_are_exported_together() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let [archive, tcp, udp, one, two] = ["archive", "tcp", "udp", "one", "two"].map(|name| place.path(name));
+    for (protocol, output) in [("tcp", &tcp), ("udp", &udp)] {
+        let words = ["squeeze", "--proto", protocol, "-o"].map(OsStr::new);
+        let journal = place.path("journal");
+        assert_eq!(run(words.into_iter().chain([output.as_os_str(), journal.as_os_str()])).status, 0);
+    }
+    let added = add(&archive, &[], &[tcp, udp]);
+    assert_eq!(added.status, 0, "{}", added.stderr);
+    same_lines(&flows(&archive), &flows(&place.path("journal")));
+    for (seed, output) in [(3, &one), (4, &two)] {
+        let files = [1, 2].map(|number| version_2(&place, &format!("{seed}-{number}.ct"), seed + 10 * number, 40));
+        let words = ["squeeze", "-o"].map(OsStr::new).into_iter().chain([output.as_os_str()]);
+        assert_eq!(run(words.chain(files.iter().map(|path| path.as_os_str()))).status, 0);
+    }
+    let added = add(&place.path("of-version-2"), &[], &[one, two]);
+    assert_eq!(added.status, 0, "{}", added.stderr);
+}

@@ -1,5 +1,6 @@
 //! Archives beside what they were made from, or a part of that: each flow is told once.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use ctrecorder_format::Segment;
 use ctrecorder_synth::Version;
 
 use super::added::{add, rows, segments, version_2};
+use super::faults::damage;
 use crate::program::Answer;
 use crate::readers::sample::{golden, run};
 use crate::readers::squeezed_place::{Place, flows, same_lines, synthetic};
@@ -121,6 +123,49 @@ fn segments_are_read_beside_an_archive_that_has_not_all_of_them() {
     let (place, _) = half_gone(&["--partition", "--add"]);
     fs::remove_file(files(&place.path("archive")).into_iter().find(|file| is_open(file)).unwrap()).unwrap();
     is_read(&place, "without open flows");
+}
+
+/// What was damaged when it was exported may be whole in a copy.
+#[test]
+fn segments_are_read_beside_an_archive_of_such_as_were_damaged() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let (segments, archive) = (segments(&place), place.path("archive"));
+    let (first, second) = (segments[0].clone(), fs::read(&segments[1]).unwrap());
+    damage(&segments[1]);
+    let words = ["export", "-o"].iter().map(OsStr::new).chain([archive.as_os_str()]);
+    assert_eq!(run(words.chain(segments[..3].iter().map(|path| path.as_os_str()))).status, 5);
+    fs::write(&segments[1], second).unwrap();
+    fs::remove_file(first).unwrap();
+    let (lines, answer) = told(&[&archive, &place.path("journal")]);
+    assert!(!answer.stderr.contains("passed over"), "{}", answer.stderr);
+    let all: HashSet<_> = lines.into_iter().collect();
+    assert!(flows(&segments[1]).iter().all(|line| line.contains(" -  ") || all.contains(line)));
+}
+
+/// What one export left open is in the one behind it: if that lacks a file, some of it may be nowhere else.
+#[test]
+fn segments_are_read_beside_an_archive_whose_next_export_is_not_whole() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let (segments, archive) = (segments(&place), place.path("archive"));
+    assert_eq!(add(&archive, &["--partition"], &segments[..3]).status, 0);
+    let before = files(&archive);
+    assert_eq!(add(&archive, &["--partition"], &segments).status, 0);
+    let is_new = |file: &PathBuf| !before.contains(file) && !is_open(file);
+    let is_read = || !told(&[&archive, &segments[1], &segments[2]]).1.stderr.contains("passed over");
+    assert!(!is_read(), "all of it is there");
+    fs::remove_file(files(&archive).into_iter().find(is_new).unwrap()).unwrap();
+    assert!(is_read());
+}
+
+/// An archive of what was squeezed of less has less, too, whatever else it is of.
+#[test]
+fn segments_are_read_beside_an_archive_of_what_was_squeezed_of_some_of_their_flows() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let (segments, archive, squeezed) = (segments(&place), place.path("archive"), place.path("squeezed"));
+    make(&["squeeze", "--proto", "udp"], &squeezed, &segments[..2]);
+    make(&["export"], &archive, &[&[squeezed], &segments[2..]].concat());
+    let answer = told(&[&archive, &segments[1]]).1;
+    assert!(!answer.stderr.contains("passed over"), "{}", answer.stderr);
 }
 
 #[test]
