@@ -52,6 +52,7 @@ fn every_form_is_read() {
         ("2026-11-20 America/New_York", MOMENT - (9 * 3600 + 13 * 60 + 20) * NS_PER_SECOND),
         ("2026-11-20Z", MOMENT - (14 * 3600 + 13 * 60 + 20) * NS_PER_SECOND),
         ("Fri, 20 Nov 2026 15:13:20 +0100", MOMENT),
+        ("Fri, 20 Nov 2026 14:13:20 (UTC)", MOMENT),
         ("20 Nov 2026 14:13 GMT", MOMENT - 20 * NS_PER_SECOND),
         ("Fri, 20 Nov 2026 09:13:20 EST (New York)", MOMENT),
         ("fri , 20  nov 26 14:13:20 Z", MOMENT),
