@@ -30,6 +30,7 @@ mod flows;
 mod header;
 mod listen;
 mod logging;
+mod losses;
 mod manager;
 mod metrics;
 mod mirror;

@@ -4,7 +4,6 @@
 //! at most a second after its event. While the disk refuses, events stay in the queue up to its bound; what is sealed
 //! waits in the segment's writer, which goes on at the very byte where it was stopped.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use ctrecorder_format::{Cause, Note};
 
 use super::clock::{self, StepWatch};
 use super::error::StartError;
+use super::losses::Losses;
 use super::manager::Manager;
 use super::pulse::Pulse;
 use super::queue::{Command, Element, Gone, Queue};
@@ -27,9 +27,6 @@ use crate::counted::{are, counted};
 
 /// How long an event waits for its block at most, and how often a refusing disk is tried again.
 const TICK: Duration = Duration::from_secs(1);
-
-/// Losses are logged no more often than this, in sum.
-const LOSSES_LOGGED: Duration = Duration::from_secs(10);
 
 /// How long the end may be put off to find out what was lost.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -465,38 +462,4 @@ fn status(segments: &Segments, statistics: &Statistics) -> String {
 
 fn removed() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the file was removed, and no new one can be created")
-}
-
-/// Losses on their way to the log: the thread that counts them has no time for it.
-#[derive(Default)]
-struct Losses {
-    /// Events lost by cause; `None` for a cause that does not know.
-    events: BTreeMap<&'static str, Option<u64>>,
-    logged: Option<Instant>,
-}
-
-impl Losses {
-    fn count(&mut self, note: &Note) {
-        if let Some(cause) = note.cause().filter(|cause| cause.is_gap()) {
-            let events = self.events.entry(cause.text()).or_insert(Some(0));
-            *events = events.zip(note.lost()).map(|(events, more)| events.saturating_add(more));
-        }
-    }
-
-    /// Logs what there is, unless it did so just now.
-    fn log(&mut self) {
-        if self.logged.is_none_or(|logged| logged.elapsed() >= LOSSES_LOGGED) {
-            self.log_now();
-        }
-    }
-
-    fn log_now(&mut self) {
-        for (cause, events) in std::mem::take(&mut self.events) {
-            self.logged = Some(Instant::now());
-            match events {
-                Some(events) => tracing::warn!("{} lost: {cause}", counted(events, "event")),
-                None => tracing::warn!("events may be lost, their number is not known yet: {cause}"),
-            }
-        }
-    }
 }
