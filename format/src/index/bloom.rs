@@ -7,8 +7,9 @@ use crate::record::Record;
 /// A slot: eight words, of which each key sets one bit.
 pub(super) type Slot = [u32; WORDS];
 
-/// So many slots a filter begins with: for at most 14 keys each, even if all keys of two full blocks are different.
-pub(super) const SLOTS: usize = 1024;
+/// So many slots a filter begins with: for at most 28 keys each, even if all keys of a full column are different, and then a little less
+/// than [`FILL_MAX_PERCENT`] of its bits are set. They are half of what the processor has nearest at hand.
+pub(super) const SLOTS: usize = 512;
 
 /// A filter is halved while at most this share of its bits would be set, in percent: 60 % makes one false answer in 60.
 const FILL_MAX_PERCENT: u64 = 60;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `choice` | which flows are wanted |
 //! | `plan` | what the output says of itself |
+//! | `looked` | what the inputs tell of time |
 //! | `recorded` | which families and protocols were recorded when |
 //! | `first_read` | what the first reading of the kernel's table says |
 //! | `stream` | pairs records, and hands on flows and notes |
@@ -16,6 +17,7 @@
 mod behind;
 mod choice;
 mod first_read;
+mod looked;
 mod nowhere;
 mod out;
 mod output;

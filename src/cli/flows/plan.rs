@@ -9,9 +9,10 @@ use ctrecorder_format::header::family_bit;
 use ctrecorder_format::{Cause, Content, Digest, Family, Header, MadeFrom, NS_PER_SECOND, Note, Segment, legacy};
 
 use super::choice::Choice;
+use super::looked::{Looked, look, look_and_digest};
 use super::recorded::{Recordings, is_uneven};
 use crate::cli::Report;
-use crate::journal::{Journal, Source, UNEVEN, Version};
+use crate::journal::{Journal, Member, Source, UNEVEN, Version};
 use crate::query::coverage::{Gap, GapCause, Look, Reading, Several, Span, joined};
 
 const NS_PER_US: u64 = 1_000;
@@ -30,7 +31,7 @@ pub(in crate::cli) struct Plan {
     protocols: Vec<u8>,
     recordings: Recordings,
     /// What the inputs tell of time.
-    reading: Reading,
+    looked: Looked,
     /// The inputs that could be read.
     made_from: Option<Vec<MadeFrom>>,
     /// The gaps before a first input, which none of its notes tells of.
@@ -46,25 +47,27 @@ impl Plan {
     ) -> anyhow::Result<Option<Self>> {
         let mut plan: Option<Self> = None;
         let mut failures = Vec::new();
-        let mut reading = Reading::default();
+        let mut looked = Looked::default();
+        // Who takes all of the records comes to the head of every block, and tells of those that are damaged.
+        let by = if choice.is_all() { Look::Directory } else { Look::Heads };
         for file in journal.files() {
-            let next = file.open().and_then(|source| {
-                let version = source.parse()?;
-                let (mut next, own) = Self::looked_at(&source, &version);
-                for made_from in next.made_from.iter_mut().flatten() {
-                    *made_from = made_from.of_bytes(source.bytes());
+            let next = file.open().and_then(|source| Ok(Self::for_input(&source, &source.parse()?, by)));
+            let (next, reading) = match next {
+                Ok((next, reading)) => (next, reading),
+                Err(error) => {
+                    looked.push(Reading::default(), by);
+                    failures.push(error);
+                    continue;
                 }
-                reading.join(own);
-                Ok(next)
-            });
-            match (next, &mut plan) {
-                (Ok(next), Some(plan)) => plan.add(next),
-                (Ok(next), None) => plan = Some(next),
-                (Err(error), _) => failures.push(error),
+            };
+            looked.push(reading, by);
+            match &mut plan {
+                Some(plan) => plan.add(next),
+                None => plan = Some(next),
             }
         }
         match plan {
-            Some(plan) => Self { reading, ..plan }.narrowed(choice).map(Some),
+            Some(plan) => Self { looked, ..plan }.narrowed(choice).map(Some),
             None => {
                 failures.into_iter().for_each(|failure| report.failure(failure));
                 Ok(None)
@@ -72,21 +75,29 @@ impl Plan {
         }
     }
 
-    /// What the output of one file says of itself, once its heads and notes were read, and what these tell of time.
-    fn looked_at(source: &Source, version: &Version<'_>) -> (Self, Reading) {
-        let mut own = Reading::default();
-        // Damage is told when the records are read.
-        own.add(source, version, Look::Heads, &mut |_| ());
+    /// What the output of one file says of itself, and what this tells of time.
+    fn for_input(source: &Source, version: &Version<'_>, by: Look) -> (Self, Reading) {
         let plan = Self::for_file(version, source.length());
-        (Self { recordings: Recordings::of(&plan.header, &own), ..plan }, own)
+        let (reading, made_from) = look_and_digest(source, version, by, plan.made_from().first().copied());
+        let recordings = Recordings::of(&plan.header, &reading);
+        (Self { recordings, made_from: made_from.map(|made_from| vec![made_from]), ..plan }, reading)
+    }
+
+    /// Something in this input, counted from 0, cannot be read.
+    pub(super) fn is_damaged(&mut self, number: usize, file: &Member) {
+        self.looked.is_damaged(number, file);
     }
 
     /// What the output of one file says of itself, of which not all is chosen.
     pub(in crate::cli) fn for_choice(source: &Source, version: &Version<'_>, choice: &Choice) -> anyhow::Result<Self> {
         let plan = Self::for_file(version, source.length());
         // What of it was recorded when, its notes tell.
-        let plan = if is_uneven(&plan.header) { Self::looked_at(source, version).0 } else { plan };
-        plan.narrowed(choice)
+        let recordings = if is_uneven(&plan.header) {
+            Recordings::of(&plan.header, &look(source, version, Look::Heads))
+        } else {
+            plan.recordings
+        };
+        Self { recordings, ..plan }.narrowed(choice)
     }
 
     /// What the output of one file, of so many bytes, says of itself; of a file without a footer, the digest of its bytes is not
@@ -110,7 +121,7 @@ impl Plan {
             recordings: Recordings::default(),
             header,
             legacy,
-            reading: Reading::default(),
+            looked: Looked::default(),
             made_from: made_from.map(|made_from| vec![made_from]),
             before: Vec::new(),
         }
@@ -118,7 +129,7 @@ impl Plan {
 
     /// Refuses inputs of several recorders: one output can tell of only one.
     pub(in crate::cli) fn of_one_recorder(self) -> Result<Self, Several> {
-        self.reading.clone().coverage().map(|_| self)
+        self.looked.reading().coverage().map(|_| self)
     }
 
     /// Adds what another input holds.
@@ -212,7 +223,7 @@ impl Plan {
 
     /// Until when the inputs tell, ns since the epoch.
     pub(in crate::cli) fn end(&self) -> u64 {
-        self.reading.end()
+        self.looked.reading().end()
     }
 
     /// The gaps between and in some journals, read as one, that none of their notes tells of. Files that cannot be read are passed
@@ -223,7 +234,7 @@ impl Plan {
             if let Ok(source) = file.open()
                 && let Ok(version) = source.parse()
             {
-                reading.add(&source, &version, Look::Heads, &mut |_| ());
+                reading.join(look(&source, &version, Look::Heads));
             }
         }
         reading.untold()
@@ -240,11 +251,12 @@ impl Plan {
         is_turned: bool,
     ) -> Vec<Note> {
         let created = Span { from: self.header.created, to: self.header.created };
-        let told = self.reading.span().map_or(created, |told| told.joined(created));
-        let is_turned = is_turned || self.reading.is_turned();
-        let not_read = self.reading.not_read().into_iter();
+        let reading = self.looked.reading();
+        let told = reading.span().map_or(created, |told| told.joined(created));
+        let is_turned = is_turned || reading.is_turned();
+        let not_read = reading.not_read().into_iter();
         let not_read: Vec<_> = not_read.map(|span| Note::gap(span.from, span.to, 0, Cause::NotRead)).collect();
-        let untold = self.before.into_iter().chain(self.reading.untold()).map(|gap| match gap.cause {
+        let untold = self.before.into_iter().chain(reading.untold()).map(|gap| match gap.cause {
             GapCause::NotRunning => gap,
             _ => Gap { cause: GapCause::Damaged, ..gap },
         });

@@ -331,7 +331,9 @@ impl<O: Output> Sink for Stream<'_, O> {
         self.out.forget_found();
         let what = format!("{}: {damage}", Shown(Path::new(path.file_name().unwrap_or_default())));
         self.out.keep(|output| output.damage(&what, damage.records_lost.unwrap_or(0)));
-        let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
+        let number = self.next.saturating_sub(1);
+        let file = self.journal.files().get(number);
+        file.into_iter().for_each(|file| self.plan.is_damaged(number, file));
         self.damaged.extend(self.losses.damage(file, damage));
         ControlFlow::Continue(())
     }
