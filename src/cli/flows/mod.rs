@@ -13,6 +13,7 @@
 //! | `behind` | hands them to a thread |
 //! | `output` | what that does with them |
 //! | `temporary` | files that are not whole yet |
+//! | `outgoing` | their way to the disk |
 
 mod behind;
 mod choice;
@@ -20,6 +21,7 @@ mod first_read;
 mod looked;
 mod nowhere;
 mod out;
+pub(super) mod outgoing;
 mod output;
 mod plan;
 mod recorded;

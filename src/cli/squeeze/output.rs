@@ -14,6 +14,7 @@ use tempfile::TempPath;
 
 use super::long::Long;
 use super::timeless::Timeless;
+use crate::cli::flows::outgoing::Outgoing;
 use crate::cli::flows::temporary::{Maker, create, persist};
 use crate::cli::flows::{self, Plan};
 
@@ -48,7 +49,7 @@ const READINGS: usize = 16;
 
 /// The formats that flows can be written in.
 enum Format {
-    Segment(Box<Writer<File>>),
+    Segment(Box<Writer<Outgoing>>),
     Legacy(legacy::Writer<BufWriter<File>>),
 }
 
@@ -58,7 +59,7 @@ impl Output {
         let header = plan.header();
         let maker = if header.closing_keyframe { Maker::Segment } else { Maker::Squeeze };
         let (file, temporary) = create(path, maker)?;
-        let writer = Writer::new(file, &header)?;
+        let writer = Writer::new(Outgoing::new(file), &header)?;
         let made_from = plan.made_from().to_vec();
         Ok(Self { made_from, ..Self::new(path, temporary, Format::Segment(Box::new(writer))) })
     }
@@ -178,8 +179,9 @@ impl flows::Output for Output {
                 writer.made_from(&self.made_from, closed);
                 let digest = writer.finish(Closing::Complete, closed)?;
                 writer.write_out()?;
-                writer.output().sync_all()?;
-                (writer.into_output(), Some(digest))
+                let file = writer.into_output().into_file();
+                file.sync_all()?;
+                (file, Some(digest))
             }
             Format::Legacy(writer) => {
                 let file = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
