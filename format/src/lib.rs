@@ -39,8 +39,8 @@ pub use note::{Cause, Note};
 pub use record::{Counters, Kind, Record, Tuple};
 pub use recorded::Recorded;
 pub use retirement::Retirement;
-pub use segment::digest_of;
 pub use segment::{Block, Body, Head, Heads, Place, Records, Segment};
+pub use segment::{digest_of, digest_of_parts};
 pub use writer::{BLOCK_BYTES, Unwritten, Writer};
 
 /// Compiles the example of the README.

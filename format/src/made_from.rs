@@ -58,13 +58,13 @@ impl MadeFrom {
         }
     }
 
-    /// The same of a file with these bytes: without a footer, only they tell whether another file is the same.
+    /// The same with the digest of all its bytes: without a footer, only they tell whether another file is the same.
     #[must_use]
-    pub fn of_bytes(self, bytes: &[u8]) -> Self {
-        if self.has_footer() { self } else { Self { digest: crate::digest_of(bytes), ..self } }
+    pub fn with_content(self, digest: Digest) -> Self {
+        if self.has_footer() { self } else { Self { digest, ..self } }
     }
 
-    /// The same without what [`MadeFrom::of_bytes`] adds, for which all of a file is read.
+    /// The same without what [`MadeFrom::with_content`] adds, for which all of a file is read.
     #[must_use]
     pub fn without_content(self) -> Self {
         if self.has_footer() { self } else { Self { digest: Digest::default(), ..self } }

@@ -4,6 +4,8 @@
 
 mod walk;
 
+use std::ops::Range;
+
 use sha2::{Digest as _, Sha256};
 use zerocopy::FromBytes;
 
@@ -160,12 +162,15 @@ impl<'a> Segment<'a> {
 
     /// The digest that the footer of this segment should hold; `None` without a footer.
     pub fn digest(&self) -> Option<Digest> {
+        let parts = self.digested()?.map(|part| self.bytes.get(part).unwrap_or_default());
+        Some(digest_of_parts(parts))
+    }
+
+    /// Of which bytes that is the digest: all before the footer, and what this holds before the digest; `None` without a footer.
+    pub fn digested(&self) -> Option<[Range<usize>; 2]> {
         let footer = usize::try_from(self.footer()?.offset).ok()?;
-        let end = self.footer_end()?;
-        let mut digest = Sha256::new();
-        digest.update(self.bytes.get(..footer)?);
-        digest.update(self.bytes.get(footer + block::HEADER..end - size_of::<Digest>())?);
-        Some(digest.finalize().into())
+        let held = footer + block::HEADER..self.footer_end()? - size_of::<Digest>();
+        self.bytes.get(held.clone()).map(|_| [0..footer, held])
     }
 
     /// The end of the footer's block, if there is a footer.
@@ -393,5 +398,12 @@ impl<'a, A: Address> Records<'a, A> {
 
 /// The SHA-256 of some bytes, as digests of segments are.
 pub fn digest_of(bytes: &[u8]) -> Digest {
-    Sha256::digest(bytes).into()
+    digest_of_parts([bytes])
+}
+
+/// The same of bytes that come in parts.
+pub fn digest_of_parts<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Digest {
+    let mut digest = Sha256::new();
+    parts.into_iter().for_each(|part| digest.update(part));
+    digest.finalize().into()
 }

@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::iter::once;
 
-use ctrecorder_format::{Digest, Header, MadeFrom, digest_of};
+use ctrecorder_format::{Digest, Header, MadeFrom};
 
 use super::{Member, Source, Version};
 use crate::archive::{Archive, Place, SourceFile};
@@ -149,11 +150,11 @@ impl<'f> Named<'f> {
         }
         let source = self.files.get(place)?.open().ok()?;
         let number = |number| usize::try_from(number).ok();
-        let bytes = match self.archive(place) {
-            Some(archive) => source.bytes().get(number(archive.checksums)?..),
-            None => source.bytes().get(..number(length)?),
+        let part = match self.archive(place) {
+            Some(archive) => number(archive.checksums)?..number(source.length())?,
+            None => 0..number(length)?,
         };
-        let digest = digest_of(bytes?);
+        let digest = source.digest(once(part))?;
         self.contents.insert((place, length), digest);
         Some(digest)
     }

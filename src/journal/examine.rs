@@ -8,7 +8,7 @@ use ctrecorder_format::{BlockKind, Body, Closing, Damage, Digest, Fault, Retirem
 use super::chain::{Broken, Chain, LooseEnd};
 use super::count::Count;
 use super::indexed::Comparison;
-use super::{Error, Source, Version};
+use super::{Error, Passage, Source, Version};
 use crate::archive::Archive;
 use crate::counted::{are, counted};
 
@@ -147,7 +147,7 @@ impl Examiner {
         passed: &mut dyn FnMut(u64),
     ) -> Result<Examined, Error> {
         match source.parse()? {
-            Version::Two(file) => Ok(examine_legacy(&file, found)),
+            Version::Two(file) => Ok(examine_legacy(&file, source, found, passed)),
             Version::Archive(archive) => Ok(examine_archive(&archive, found, passed)),
             Version::Three(segment) => {
                 let examined = examine_segment(&segment, source, found, passed);
@@ -165,13 +165,23 @@ impl Examiner {
     }
 }
 
-fn examine_legacy(file: &legacy::File<'_>, found: &mut dyn FnMut(Finding)) -> Examined {
-    let mut records = 0;
-    for piece in file.pieces() {
+fn examine_legacy(
+    file: &legacy::File<'_>,
+    source: &Source,
+    found: &mut dyn FnMut(Finding),
+    passed: &mut dyn FnMut(u64),
+) -> Examined {
+    let (mut records, mut reached, mut passage) = (0, 0, Passage::default());
+    let mut pieces = file.pieces();
+    while let Some(piece) = pieces.next() {
         match piece {
             Piece::Record { .. } => records += 1,
             Piece::Damage(damage) => found(Finding::Damage(damage)),
         }
+        let place = pieces.place().offset();
+        passage.reached(source, place);
+        passed(place.saturating_sub(reached));
+        reached = place;
     }
     Examined { version: 2, records, blocks: 0, condition: Condition::Legacy }
 }
@@ -216,8 +226,10 @@ fn examine_segment(
         damaged = true;
         found(Finding::Damage(header.clone()));
     }
+    let mut passage = Passage::default();
     for head in segment.heads() {
         let block = head.and_then(|head| {
+            passage.reached(source, head.offset);
             passed(head.header.length());
             count.has_footer |= head.header.kind() == Some(BlockKind::Footer);
             head.verify()
@@ -249,7 +261,7 @@ fn examine_segment(
         found(Finding::NoFooter { offset: segment.length(), records: count.totals.records(), blocks: count.blocks });
     }
     if let Some(footer) = segment.footer()
-        && segment.digest() != Some(footer.digest)
+        && segment.digested().and_then(|parts| source.digest(parts)) != Some(footer.digest)
     {
         found(Finding::Digest { offset: footer.offset });
     }

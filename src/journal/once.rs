@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ctrecorder_format::header::family_bit;
-use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom, digest_of};
+use ctrecorder_format::{Content, Digest, Family, Header, MadeFrom};
 
 use super::archived::{Named, digest_of_hex};
 use super::{Journal, Member, Shown, Source, Version};
@@ -318,7 +318,10 @@ impl<'f> Contents<'f> {
     /// if the source says what they were.
     fn may_be(&mut self, place: usize, source: &MadeFrom) -> bool {
         let Some(content) = source.content() else { return true };
-        let digest = || Some(digest_of(self.files.get(place)?.open().ok()?.bytes()));
+        let digest = || {
+            let source = self.files.get(place)?.open().ok()?;
+            source.digest_to(source.length())
+        };
         *self.known.entry(place).or_insert_with(digest) == Some(content)
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::iter::once;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ctrecorder_format::legacy::Piece;
-use ctrecorder_format::{Content, Header, NS_PER_SECOND, ReadAt, Refusal, Segment, legacy};
+use ctrecorder_format::{Content, Digest, Header, NS_PER_SECOND, ReadAt, Refusal, Segment, digest_of_parts, legacy};
 use memmap2::Mmap;
 
 use super::Error;
@@ -303,6 +305,28 @@ impl Source {
         let _ = (from, to);
     }
 
+    /// The SHA-256 of some parts of the file, in this order; `None` if it does not go so far.
+    pub fn digest(&self, parts: impl IntoIterator<Item = Range<usize>>) -> Option<Digest> {
+        let parts = parts.into_iter().map(|part| Some((part.start, self.bytes().get(part)?)));
+        let parts: Vec<_> = parts.collect::<Option<_>>()?;
+        Some(digest_of_parts(parts.into_iter().flat_map(|(begin, part)| self.passing(begin, part))))
+    }
+
+    /// The same of its first bytes, so many.
+    pub fn digest_to(&self, length: u64) -> Option<Digest> {
+        self.digest(once(0..usize::try_from(length).ok()?))
+    }
+
+    /// Bytes of the file that begin at this place, piece by piece; what is before a piece is done.
+    fn passing<'s>(&'s self, begin: usize, bytes: &'s [u8]) -> impl Iterator<Item = &'s [u8]> {
+        let mut passage = Passage::from(begin as u64);
+        let pieces = bytes.chunks(RELEASED_BYTES as usize);
+        pieces.zip((begin as u64..).step_by(RELEASED_BYTES as usize)).map(move |(piece, place)| {
+            passage.reached(self, place);
+            piece
+        })
+    }
+
     /// Whether a recorder held the file's lock when it was opened: then it has no footer, and may end in the middle of a
     /// block.
     pub const fn is_being_written(&self) -> bool {
@@ -353,4 +377,27 @@ pub(super) fn read(from: &mut impl Read) -> std::io::Result<Arc<[u8]>> {
     let mut bytes = Vec::new();
     from.read_to_end(&mut bytes)?;
     Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use ctrecorder_format::digest_of;
+
+    use super::*;
+
+    #[test]
+    fn a_digest_is_of_the_parts_that_were_asked_for_however_long_they_are() {
+        let length = RELEASED_BYTES as usize + 10_000;
+        let bytes: Vec<_> = (0..length).map(|number| (number / 7 % 251) as u8).collect();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&bytes).unwrap();
+        let source = Source::open(file.path()).unwrap();
+        assert_eq!(source.digest_to(length as u64), Some(digest_of(&bytes)));
+        assert_eq!(source.digest_to(5_000), Some(digest_of(&bytes[..5_000])));
+        let parts = [3..length - 2, length - 2..length];
+        assert_eq!(source.digest(parts), Some(digest_of(&bytes[3..])));
+        assert_eq!(source.digest_to(length as u64 + 1), None);
+    }
 }

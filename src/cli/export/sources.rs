@@ -2,6 +2,7 @@
 //! later run knows what an earlier one has done.
 
 use std::fs;
+use std::iter::once;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::How;
 use super::said::Input;
 use crate::archive::{Archive, Place, SourceFile};
 use crate::cli::Misuse;
-use crate::journal::{Error, Journal, Member, Version, begun_behind};
+use crate::journal::{self, Error, Journal, Member, Version, begun_behind};
 use crate::output::header::hex;
 
 /// Changes whenever an export of the same inputs would become another one.
@@ -212,7 +213,7 @@ impl Source {
             told_to: version.told_to().unwrap_or_else(|| version.ended()),
             behind: begun_behind(&version),
             end,
-            told: Input { file: source_file(file.path(), source.bytes(), &version), damaged, records_lost },
+            told: Input { file: source_file(file.path(), &source, &version), damaged, records_lost },
         })
     }
 }
@@ -234,27 +235,29 @@ fn recorder(version: &Version<'_>) -> Option<Recorder> {
 }
 
 /// What an export tells of a file.
-fn source_file(path: &Path, bytes: &[u8], version: &Version<'_>) -> SourceFile {
+fn source_file(path: &Path, source: &journal::Source, version: &Version<'_>) -> SourceFile {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let segment = version.header().map(|header| header.segment_number);
-    let length = bytes.len() as u64;
+    let length = source.length();
     let file = SourceFile { name, length, segment, ..SourceFile::default() };
-    let content = |bytes| Some(hex(&digest_of(bytes)));
+    let content = |from: u64| {
+        let [from, to] = [from, length].map(usize::try_from);
+        source.digest(once(from.ok()?..to.ok()?)).map(|digest| hex(&digest))
+    };
     match version {
         Version::Two(_) => {
             let own = MadeFrom::version_2(version.begun(), length);
-            SourceFile { content: content(bytes), place: Some(place(&own, version.begun())), ..file }
+            SourceFile { content: content(0), place: Some(place(&own, version.begun())), ..file }
         }
         Version::Three(three) => {
             let digest = three.footer().map(|footer| hex(&footer.digest));
-            let content = if digest.is_none() { content(bytes) } else { None };
+            let content = if digest.is_none() { content(0) } else { None };
             let made_from = three.made_from().map(id).collect();
             SourceFile { content, digest, place: place_of(three, version), made_from, ..file }
         }
         Version::Archive(archive) => {
-            let end = usize::try_from(archive.about().checksums).ok().and_then(|begin| bytes.get(begin..));
             let made_from = archive.about().sources.iter().flat_map(ids).collect();
-            SourceFile { content: content(end.unwrap_or(bytes)), place: place_of_part(archive), made_from, ..file }
+            SourceFile { content: content(archive.about().checksums), place: place_of_part(archive), made_from, ..file }
         }
     }
 }

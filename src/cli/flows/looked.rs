@@ -1,10 +1,5 @@
 //! What the inputs tell of time, each looked at as closely as it has to be.
 
-use std::panic::resume_unwind;
-use std::thread;
-
-use ctrecorder_format::MadeFrom;
-
 use crate::journal::{Member, Source, Version};
 use crate::query::coverage::{Look, Reading};
 
@@ -56,28 +51,4 @@ impl Looked {
 /// Whether it is complete and tells of its blocks at its end: it will not grow.
 fn has_directory(version: &Version<'_>) -> bool {
     matches!(version, Version::Three(segment) if segment.footer().is_some())
-}
-
-/// What an input tells of time, and how it is named as one (`input`), with its digest: where that is one of all of its bytes, another
-/// thread takes it meanwhile.
-pub(super) fn look_and_digest(
-    source: &Source,
-    version: &Version<'_>,
-    by: Look,
-    input: Option<MadeFrom>,
-) -> (Reading, Option<MadeFrom>) {
-    let Some(input) = input.filter(|input| input.digest().is_none()) else {
-        return (look(source, version, by), input);
-    };
-    thread::scope(|scope| {
-        let digest = || input.of_bytes(source.bytes());
-        let elsewhere = thread::Builder::new().name("digest".into()).spawn_scoped(scope, digest);
-        let reading = look(source, version, by);
-        let digested = match elsewhere {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            // The system has none to give.
-            Err(_) => digest(),
-        };
-        (reading, Some(digested))
-    })
 }

@@ -9,7 +9,7 @@ use ctrecorder_format::header::family_bit;
 use ctrecorder_format::{Cause, Content, Digest, Family, Header, MadeFrom, NS_PER_SECOND, Note, Segment, legacy};
 
 use super::choice::Choice;
-use super::looked::{Looked, look, look_and_digest};
+use super::looked::{Looked, look};
 use super::recorded::{Recordings, is_uneven};
 use crate::cli::Report;
 use crate::journal::{Journal, Member, Source, UNEVEN, Version};
@@ -32,8 +32,9 @@ pub(in crate::cli) struct Plan {
     recordings: Recordings,
     /// What the inputs tell of time.
     looked: Looked,
-    /// The inputs that could be read.
+    /// The inputs that could be read, and where they are, if that was told.
     made_from: Option<Vec<MadeFrom>>,
+    files: Vec<Member>,
     /// The gaps before a first input, which none of its notes tells of.
     before: Vec<Gap>,
 }
@@ -51,7 +52,7 @@ impl Plan {
         // Who takes all of the records comes to the head of every block, and tells of those that are damaged.
         let by = if choice.is_all() { Look::Directory } else { Look::Heads };
         for file in journal.files() {
-            let next = file.open().and_then(|source| Ok(Self::for_input(&source, &source.parse()?, by)));
+            let next = file.open().and_then(|source| Ok(Self::for_input(file, &source, &source.parse()?, by)));
             let (next, reading) = match next {
                 Ok((next, reading)) => (next, reading),
                 Err(error) => {
@@ -76,11 +77,11 @@ impl Plan {
     }
 
     /// What the output of one file says of itself, and what this tells of time.
-    fn for_input(source: &Source, version: &Version<'_>, by: Look) -> (Self, Reading) {
+    fn for_input(file: &Member, source: &Source, version: &Version<'_>, by: Look) -> (Self, Reading) {
         let plan = Self::for_file(version, source.length());
-        let (reading, made_from) = look_and_digest(source, version, by, plan.made_from().first().copied());
+        let reading = look(source, version, by);
         let recordings = Recordings::of(&plan.header, &reading);
-        (Self { recordings, made_from: made_from.map(|made_from| vec![made_from]), ..plan }, reading)
+        (Self { recordings, files: vec![file.clone()], ..plan }, reading)
     }
 
     /// Something in this input, counted from 0, cannot be read.
@@ -123,6 +124,7 @@ impl Plan {
             legacy,
             looked: Looked::default(),
             made_from: made_from.map(|made_from| vec![made_from]),
+            files: Vec::new(),
             before: Vec::new(),
         }
     }
@@ -150,6 +152,7 @@ impl Plan {
         // Where one cannot be told, none is: they would be taken for all.
         let both = self.made_from.take().zip(other.made_from.as_deref());
         self.made_from = both.map(|(own, others)| [&own, others].concat());
+        self.files.extend(other.files);
     }
 
     /// Leaves out what is not chosen.
@@ -209,7 +212,12 @@ impl Plan {
         &self.header.host
     }
 
-    /// What the output is made from.
+    /// What the output of a journal is made from, and where that is.
+    pub(in crate::cli) fn origins(&self) -> impl Iterator<Item = (MadeFrom, &Member)> {
+        self.made_from().iter().copied().zip(&self.files)
+    }
+
+    /// What the output is made from; of files without a footer, without the digest of their bytes.
     pub(in crate::cli) fn made_from(&self) -> &[MadeFrom] {
         self.made_from.as_deref().unwrap_or_default()
     }

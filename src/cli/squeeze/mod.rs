@@ -2,6 +2,7 @@
 
 mod directory;
 mod long;
+mod origins;
 mod output;
 mod timeless;
 

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{
-    Address, Cause, Closing, Counters, Digest, Kind, MadeFrom, Note, Record, V4, V6, Writer, legacy,
-};
+use ctrecorder_format::{Address, Cause, Closing, Counters, Digest, Kind, Note, Record, V4, V6, Writer, legacy};
 use tempfile::TempPath;
 
 use super::long::Long;
+use super::origins::Origins;
 use super::timeless::Timeless;
 use crate::cli::flows::outgoing::Outgoing;
 use crate::cli::flows::temporary::{Maker, create, persist};
@@ -31,7 +30,7 @@ pub(super) struct Output {
     /// Flows that stand apart, until there is a block of them.
     long_ipv4: Long<V4>,
     long_ipv6: Long<V6>,
-    made_from: Vec<MadeFrom>,
+    origins: Origins,
     /// What an output of version 2 has no place for.
     timeless: Timeless,
 }
@@ -60,8 +59,8 @@ impl Output {
         let maker = if header.closing_keyframe { Maker::Segment } else { Maker::Squeeze };
         let (file, temporary) = create(path, maker)?;
         let writer = Writer::new(Outgoing::new(file), &header)?;
-        let made_from = plan.made_from().to_vec();
-        Ok(Self { made_from, ..Self::new(path, temporary, Format::Segment(Box::new(writer))) })
+        let origins = Origins::of(plan);
+        Ok(Self { origins, ..Self::new(path, temporary, Format::Segment(Box::new(writer))) })
     }
 
     /// An output of version 2, combined.
@@ -73,10 +72,10 @@ impl Output {
     }
 
     fn new(path: &Path, temporary: TempPath, format: Format) -> Self {
-        let (path, readings, made_from) = (path.to_path_buf(), VecDeque::new(), Vec::new());
+        let (path, readings, origins) = (path.to_path_buf(), VecDeque::new(), Origins::Known(Vec::new()));
         let (long_ipv4, long_ipv6) = (Long::default(), Long::default());
         let timeless = Timeless::default();
-        Self { path, temporary, format, readings, long_ipv4, long_ipv6, made_from, timeless }
+        Self { path, temporary, format, readings, long_ipv4, long_ipv6, origins, timeless }
     }
 
     /// Ends the blocks up to here.
@@ -176,7 +175,7 @@ impl flows::Output for Output {
         // The lock goes with the file, after it has its name.
         let (_file, digest) = match self.format {
             Format::Segment(mut writer) => {
-                writer.made_from(&self.made_from, closed);
+                writer.made_from(&self.origins.known(), closed);
                 let digest = writer.finish(Closing::Complete, closed)?;
                 writer.write_out()?;
                 let file = writer.into_output().into_file();

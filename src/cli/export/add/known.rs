@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Context;
-use ctrecorder_format::digest_of;
 
 use crate::archive::SourceFile;
 use crate::cli::export::sources::{Source, ids, without_digest};
@@ -171,9 +170,9 @@ impl Known {
         }
         let named = |known: &&SourceFile| known.name == file.name && known.made_from.is_empty();
         for known in self.without.iter().filter(named).filter(is_shorter) {
-            let bytes = journal::Source::open(&source.path).context("it cannot be read again")?;
-            let begin = usize::try_from(known.length).ok().and_then(|length| bytes.bytes().get(..length));
-            if begin.is_some_and(|begin| known.content == Some(hex(&digest_of(begin)))) {
+            let source = journal::Source::open(&source.path).context("it cannot be read again")?;
+            let begin = source.digest_to(known.length);
+            if begin.is_some_and(|begin| known.content == Some(hex(&begin))) {
                 return Ok(true);
             }
         }

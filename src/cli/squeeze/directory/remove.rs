@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use ctrecorder_format::{MadeFrom, digest_of};
+use ctrecorder_format::MadeFrom;
 
 use super::line::Input;
 use super::made;
@@ -41,10 +41,11 @@ fn try_remove(input: &Input) -> anyhow::Result<()> {
     if made_from(&input.path)? != Some(input.made_from) {
         bail!("it has changed since it was squeezed");
     }
-    if let Some(content) = made.made_from.content()
-        && digest_of(Source::open(&input.path)?.bytes()) != content
-    {
-        bail!("its output was made from another file of its length and begin");
+    if let Some(content) = made.made_from.content() {
+        let source = Source::open(&input.path)?;
+        if source.digest_to(source.length()) != Some(content) {
+            bail!("its output was made from another file of its length and begin");
+        }
     }
     hold::look_above(&input.path)?;
     fs::remove_file(&input.path)?;
