@@ -48,7 +48,7 @@ impl Typed {
                 Err(_) => Err(form()),
             };
         }
-        let typed = typed.strip_prefix('[').and_then(|typed| typed.strip_suffix(']')).unwrap_or(typed);
+        let typed = without_brackets(typed);
         let (shown, zone) = split_zone(typed);
         if let Some(parsed) = date_and_time(shown).or_else(|| web_server(shown)) {
             return Self::local(text, parsed, zone, ClockZone::parse_behind_time);
@@ -90,8 +90,13 @@ impl Typed {
 
 /// Whether a text is the date of some day, without a time of day.
 pub(super) fn is_date(text: &str) -> bool {
-    let (shown, _) = split_zone(text.trim());
+    let (shown, _) = split_zone(without_brackets(text.trim()));
     !shown.contains([' ', 'T', 't']) && date_and_time(shown).is_some_and(|date| date.is_ok())
+}
+
+/// Takes off the brackets that logs of web servers have around a time.
+fn without_brackets(typed: &str) -> &str {
+    typed.strip_prefix('[').and_then(|typed| typed.strip_suffix(']')).unwrap_or(typed)
 }
 
 /// A number that looks as milliseconds since 1970, in seconds.
@@ -170,12 +175,11 @@ fn split_zone(typed: &str) -> (&str, Option<&str>) {
     }
     // Before a colon, the signs are those between the parts of a date.
     let time = typed.find(':').unwrap_or(typed.len());
-    match typed.get(time..).and_then(|rest| rest.find(['+', '-'])) {
-        Some(sign) => {
-            let (shown, zone) = typed.split_at(time + sign);
-            (shown, Some(zone))
-        }
-        None => (typed, None),
+    let sign = typed.get(time..).and_then(|rest| rest.find(['+', '-']));
+    match sign.map(|sign| typed.split_at(time + sign)) {
+        // Else more comes behind the zone.
+        Some((shown, zone)) if !zone.contains(char::is_whitespace) => (shown, Some(zone)),
+        Some(_) | None => (typed, None),
     }
 }
 

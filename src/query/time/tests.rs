@@ -71,6 +71,8 @@ fn every_form_is_read() {
         ("Fri Nov 20 15:13:20 2026", MOMENT),
         ("[Fri Nov 20 15:13:20.500000 2026]", MOMENT + NS_PER_SECOND / 2),
         ("Fri Nov 20 14:13:20 UTC 2026", MOMENT),
+        ("Fri Nov 20 11:13:20 -03 2026", MOMENT),
+        ("Fri Nov 20 19:43:20 +0530 2026", MOMENT),
         ("fri nov  20 14:13:20 2026 (UTC)", MOMENT),
         ("0s ago", MOMENT),
         ("5 minutes ago", MOMENT - 300 * NS_PER_SECOND),

@@ -73,6 +73,7 @@ fn an_option_that_makes_no_sense_is_refused() {
         ("--slack", "-5s", "-5s is no span of time: it has no sign"),
         ("--slack", "soon", "soon is no span of time: say 90s, 5 minutes or 1h 30m"),
         ("--at", "2026-11-20 UTC", "2026-11-20 UTC is a day, and who asks for a moment"),
+        ("--at", "[2026-11-20 UTC]", "[2026-11-20 UTC] is a day, and who asks for a moment"),
         ("--at", "", "ctrecorder: the time is missing"),
         ("--peer", "203.0.113.400", "peer 203.0.113.400 is not an IP address"),
         ("--proto", "tpc", "\"tpc\" is not a protocol"),
