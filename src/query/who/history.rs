@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED, START_FROM_KERNEL};
-use ctrecorder_format::{Address, Closing, Content, Kind, Note, Record};
+use ctrecorder_format::{Address, Closing, Content, Header, Kind, Note, Record};
 
 use super::Wanted;
 use super::flow::{Identity, Known};
@@ -72,7 +72,8 @@ impl History {
         self.is_version_2 = matches!(file, Version::Two(_));
         self.is_of_flows = file.content() == Content::Flows;
         self.marks_clock_sets = file.header().is_some_and(|header| header.marks_clock_sets);
-        let has_all_of = file.header().filter(|header| header.has_every_kind()).map(|header| header.namespace);
+        let has_all = |header: &&Header| header.has_every_kind() && header.namespace != 0;
+        let has_all_of = file.header().filter(has_all).map(|header| header.namespace);
         if std::mem::replace(&mut self.has_all_of, has_all_of) != has_all_of {
             self.steps.forget_readings();
         }

@@ -104,8 +104,6 @@ impl Truth<'_> {
         // What is made part by part does not know of all flows that a run found after which moment they began: it names more.
         let is_part = form.starts_with("parts");
         let is_shown = is_part && answer.insides().is_subset(&again.insides());
-        // Of flows that were found after a gap, where the clock was set back by days, either form may know better than the other.
-        let is_shown = is_shown || (self.world.is_set_far_back() && !self.world.deaf.is_empty());
         // Nor does it know of what was damaged whether that could hold what is asked for.
         let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
         let is_shown = is_shown || (is_damaged && answer.is_within(again));
