@@ -244,3 +244,15 @@ fn a_clock_that_is_set_makes_no_flow_unknown() {
         assert_eq!(answer["doubts"], serde_json::json!(["no file given covers that time"]), "{answer}");
     }
 }
+
+#[test]
+fn a_flow_that_seems_to_have_ended_as_it_began_was_gone_when_the_clock_had_been_set_back() {
+    let only = begun(5000, 0, 5000).note(&reading(5000)).push(&flow(Kind::Start, 5000, FLOW, 7));
+    let only = only.note(&set_back(5010, 100)).note(&Note::gap(at(105), at(110), 1, Cause::KernelOverrun));
+    let end = Record { flags: flags::END_AT_LATEST, start: at(5000).into(), ..flow(Kind::End, 5000, FLOW, 7) };
+    let only = only.note(&Note::gap(at(100), at(110), 0, Cause::TableRead)).told(&end, 110);
+    let files = [("1", only.closed_at(Closing::Stopped, 120).0)];
+    assert_eq!(who(&files, 5005), is("UNIQUE", &["10.0.0.1"], 0));
+    assert_eq!(named(&files, 5005), ["10.0.0.1"]);
+    assert_eq!(named(&files, 107), ["10.0.0.1"]);
+}
