@@ -159,7 +159,7 @@ impl History {
             Some(Kind::Start) if record.began_earlier() => self.steps.at_reading(),
             Some(Kind::Start) if record.flags & RECOVERED == 0 => self.steps.count(),
             Some(Kind::Start) => self.steps.least_before(told).max(self.steps.at_reading()),
-            _ if record.began_earlier() => self.steps.least_before(self.readings.since_found(told).unwrap_or(0)),
+            _ if record.began_earlier() => self.steps.least_heard(self.readings.since_found(told).unwrap_or(0)),
             _ => self.least_at_start(record),
         }
     }
@@ -281,7 +281,7 @@ impl History {
         }
         // The file of the reading before may not be there: then only the time tells that the clock had been set by then.
         if let Some(since) = since.filter(|_| record.began_earlier()) {
-            past.steps.start = past.steps.start.max(self.steps.least_before(since));
+            past.steps.start = past.steps.start.max(self.steps.least_heard(since));
         }
         Known::of(record, since, &self.readings)
     }

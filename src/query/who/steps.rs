@@ -67,7 +67,7 @@ impl Steps {
         self.least_from(0, moment)
     }
 
-    /// The same of a moment at which something was heard: what it showed before there were files was not that.
+    /// The same of a moment at which something was heard, or the table read: what it showed before there were files was not that.
     pub(super) fn least_heard(&self, moment: u64) -> usize {
         let is_before = self.heard_from.is_some_and(|from| moment < from);
         self.least_from(usize::from(is_before), moment)
