@@ -231,6 +231,12 @@ impl Header {
         self.families & family_bit(family) != 0
     }
 
+    /// Whether events of every kind of flow were recorded, of all families and protocols.
+    pub fn has_every_kind(&self) -> bool {
+        let has_both = self.has_family(Family::Ipv4) && self.has_family(Family::Ipv6);
+        self.content == Content::Events && has_both && self.protocols.is_empty() && self.filters.is_empty()
+    }
+
     /// The header's bytes, a multiple of 64. Fails only if its texts are longer than a header can be.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         let body = encode::to_bytes(self)?;

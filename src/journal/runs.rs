@@ -103,7 +103,7 @@ pub(crate) fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
     // The two blocks of a batch cover the same span: what one of them tells is so once both are there.
     let (mut told_to, mut half) = (header.created, None);
     for head in segment.heads().filter_map(Result::ok) {
-        let (sequence, last) = (head.header.sequence.get(), head.header.last_event.get());
+        let (sequence, last) = (head.header.sequence.get(), last_told(head));
         let before = half.take().filter(|(next, _)| *next == sequence).map_or(0, |(_, last)| last);
         let last = last.max(before);
         if head.header.has(flags::CONTINUES) {
@@ -117,8 +117,19 @@ pub(crate) fn told_to(header: &Header, segment: &Segment<'_>) -> u64 {
     told_to
 }
 
+/// Up to when a block tells, in ns since the epoch; 0 if it does not tell. A reading of the kernel's table has the begin of the one before for
+/// its end where the clock was set back between: that is no time at which it was made.
+pub(crate) fn last_told(head: Head<'_>) -> u64 {
+    let is_turned = |note: &Note| note.cause() == Some(Cause::TableRead) && note.from == note.to;
+    let notes = notes(head);
+    if !notes.is_empty() && notes.iter().all(is_turned) { 0 } else { head.header.last_event.get() }
+}
+
 /// The notes of a block, if it is one of notes that are whole.
 fn notes(head: Head<'_>) -> Vec<Note> {
+    if head.header.kind() != Some(BlockKind::Notes) {
+        return Vec::new();
+    }
     match head.verify().map(|block| block.body) {
         Ok(Body::Notes(notes)) => notes.to_vec(),
         _ => Vec::new(),

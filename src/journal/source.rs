@@ -12,7 +12,7 @@ use ctrecorder_format::{Content, Digest, Header, NS_PER_SECOND, ReadAt, Refusal,
 use memmap2::Mmap;
 
 use super::Error;
-use super::runs::told_to;
+use super::runs::{last_told, told_to};
 use crate::archive::{self, Archive};
 use crate::file::{Identity, identity, is_locked, map};
 
@@ -154,9 +154,9 @@ fn last_record(file: &legacy::File<'_>) -> u64 {
     file.pieces_from(tail).map(time).max().unwrap_or(0)
 }
 
-/// When the last event of a segment arrived, as its blocks say; 0 if it has none.
+/// When the last thing happened of which a segment tells, as its blocks say; 0 if there is none.
 fn last_event(segment: &Segment<'_>) -> u64 {
-    segment.heads().filter_map(|head| Some(head.ok()?.header.last_event.get())).max().unwrap_or(0)
+    segment.heads().filter_map(|head| Some(last_told(head.ok()?))).max().unwrap_or(0)
 }
 
 /// When the first event of a segment arrived, as its first block says; 0 if it has none.

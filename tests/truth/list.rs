@@ -7,7 +7,7 @@ use ctrecorder_format::record::flags::END_AT_LATEST;
 
 use crate::answers::listed;
 use crate::ask::Ask;
-use crate::kept::{Kept, Why};
+use crate::kept::{File, Kept, Why};
 use crate::rows::{Row, Says};
 use crate::world::World;
 
@@ -98,9 +98,9 @@ fn is_behind_damage(kept: &Kept, row: &Row) -> bool {
 /// those that no number puts behind the one before. Files of version 2 have none, those of each run have their own, and what is
 /// damaged may have lost it.
 fn may_be_merged(world: &World, kept: &Kept) -> bool {
-    let begins_a_run = |index: usize| index > 0 && world.files[index].number == 0;
-    world.has_steps_back()
-        && kept.files.iter().any(|file| file.is_version_2 || file.is_damaged || begins_a_run(file.index))
+    let run = |file: &File| world.files[file.index].run;
+    let has_runs = kept.files.first().zip(kept.files.last()).is_some_and(|(first, last)| run(first) != run(last));
+    world.has_steps_back() && (has_runs || kept.files.iter().any(|file| file.is_version_2 || file.is_damaged))
 }
 
 /// How what was listed differs from what should be; the order is not looked at where files may be `merged`.

@@ -85,6 +85,9 @@ pub(super) struct Part {
     pub(super) ended: u64,
     /// When the clock was set meanwhile, in order.
     pub(super) steps: Vec<Step>,
+    /// The moments to which it was set while all flows were known that were alive, which are as good as readings of the kernel's table; and when
+    /// it was read where the reading itself does not tell, for the clock was set back meanwhile. Ns since the epoch.
+    pub(super) known_at: Vec<u64>,
     /// The greatest time of anything behind the last step; `None` if `ended` is that.
     pub(super) reached: Option<u64>,
     /// The times that it tells of.
@@ -140,6 +143,7 @@ impl Part {
             began: begun,
             ended: begun,
             steps: Vec::new(),
+            known_at: Vec::new(),
             reached: None,
             shown: Shown::default(),
             end,

@@ -150,7 +150,9 @@ impl Reading {
     /// Likewise, by what segments of events tell: of what goes on, a reading of the kernel's table tells, if it comes before the
     /// next gap, in which that may end.
     pub fn not_read(&self) -> Vec<Span> {
-        let mut readings: Vec<_> = self.notes(Cause::TableRead).map(|note| note.to.get()).collect();
+        let readings = self.notes(Cause::TableRead).map(|note| note.to.get());
+        let known = self.parts.iter().flat_map(|part| &part.known_at).copied();
+        let mut readings: Vec<_> = readings.chain(known).collect();
         readings.sort_unstable();
         let mut unheard = Vec::new();
         // Of several recorders each is asked by itself.

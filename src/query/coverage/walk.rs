@@ -25,6 +25,8 @@ pub(super) struct Walk<'w> {
     is_fresh: bool,
     /// Neither records nor the note that the recorder was started came yet.
     unbegun: bool,
+    /// All flows that are alive are known: the kernel's table was read, and nothing was lost since.
+    are_known: bool,
     /// The greatest time of anything since the clock was set last.
     reached: u64,
     /// The least time of events before the clock was set at all.
@@ -34,7 +36,18 @@ pub(super) struct Walk<'w> {
 impl<'w> Walk<'w> {
     pub(super) fn begin(part: Part, look: Look, told: &'w mut dyn FnMut(&Damage)) -> Self {
         let solid = part.began;
-        Self { part, look, told, solid, missing: None, is_fresh: false, unbegun: true, reached: solid, least: solid }
+        Self {
+            part,
+            look,
+            told,
+            solid,
+            missing: None,
+            is_fresh: false,
+            unbegun: true,
+            are_known: false,
+            reached: solid,
+            least: solid,
+        }
     }
 
     pub(super) fn segment(&mut self, source: &Source, segment: &Segment<'_>, by_directory: bool) {
@@ -112,6 +125,7 @@ impl<'w> Walk<'w> {
         }
         (self.told)(damage);
         if damage.fault != Fault::BehindFooter {
+            self.are_known = false;
             self.missing = add(self.missing, damage.records_lost);
             self.is_fresh = true;
         }
@@ -144,6 +158,7 @@ impl<'w> Walk<'w> {
             Ok(_) => {}
             // It may have told of any gap in its span.
             Err(damage) => {
+                self.are_known = false;
                 (self.told)(&damage);
                 self.part.damage(first, last, None);
             }
@@ -218,6 +233,9 @@ impl<'w> Walk<'w> {
         if tells(note) {
             self.part.notes.push(*note);
         }
+        if self.part.content == Content::Events {
+            self.know(note);
+        }
         match note.cause() {
             Some(Cause::TableRead) => self.part.extent.has_whole_keyframe |= self.part.content == Content::Events,
             // The file is there before the recorder is at work.
@@ -230,6 +248,17 @@ impl<'w> Walk<'w> {
             Some(Cause::ClockStep) => self.clock_set(note),
             _ => {}
         }
+    }
+
+    /// Whether all flows are known that are alive, and when, by this note of a segment of events.
+    fn know(&mut self, note: &Note) {
+        let moment = match note.cause() {
+            Some(Cause::TableRead) => (note.from == note.to).then_some(self.reached),
+            Some(Cause::ClockStep) => self.are_known.then_some(note.to.get()),
+            _ => None,
+        };
+        self.part.known_at.extend(moment);
+        self.are_known = note.cause() == Some(Cause::TableRead) || (self.are_known && !note.is_gap());
     }
 }
 

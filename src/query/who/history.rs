@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED};
-use ctrecorder_format::{Address, Content, Kind, Note, Record};
+use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED, START_FROM_KERNEL};
+use ctrecorder_format::{Address, Closing, Content, Header, Kind, Note, Record};
 
 use super::Wanted;
 use super::flow::{Identity, Known};
 use super::readings::Readings;
 use super::steps::Steps;
+use crate::archive::SourceFile;
 use crate::journal::{SetBacks, Version};
 use crate::query::coverage::Span;
 use crate::query::pair::{Told, may_go_on};
@@ -26,6 +27,8 @@ pub(super) struct History {
     is_version_2: bool,
     is_of_flows: bool,
     marks_clock_sets: bool,
+    /// It is one of events of this network namespace, and of every kind of flow.
+    has_all_of: Option<u64>,
     readings: Readings,
     /// Of each start that was found in the kernel's table, not before which moment its flow began, if that is known.
     found: Vec<Option<u64>>,
@@ -69,10 +72,16 @@ impl History {
         self.is_version_2 = matches!(file, Version::Two(_));
         self.is_of_flows = file.content() == Content::Flows;
         self.marks_clock_sets = file.header().is_some_and(|header| header.marks_clock_sets);
+        let has_all = |header: &&Header| header.has_every_kind() && header.namespace != 0;
+        let has_all_of = file.header().filter(has_all).map(|header| header.namespace);
+        if std::mem::replace(&mut self.has_all_of, has_all_of) != has_all_of {
+            self.steps.forget_readings();
+        }
         if let Some(set_back) = self.set_backs.follow(file) {
             self.clock_set(&set_back.note());
         }
-        self.steps.tell_until(file.told_to().unwrap_or_else(|| file.ended()));
+        self.steps.hear_from(heard_from(file));
+        self.steps.tell_until(told_until(file));
         self.forget_reading();
     }
 
@@ -138,15 +147,28 @@ impl History {
 
     /// How often the clock had been set, at the least, when a flow began of which this record is the first to tell.
     fn steps_before<A: Address>(&self, record: &Record<A>) -> usize {
+        let unknown_then = if self.has_all_of.is_some() { self.steps.at_whole_reading() } else { 0 };
+        self.steps_at_start(record).max(unknown_then)
+    }
+
+    /// The same as far as the record itself tells it.
+    fn steps_at_start<A: Address>(&self, record: &Record<A>) -> usize {
         let told = told_start(record);
         match record.kind() {
             Some(Kind::Open | Kind::Flow) if self.is_once(record) => self.steps.count(),
             Some(Kind::Start) if record.began_earlier() => self.steps.at_reading(),
             Some(Kind::Start) if record.flags & RECOVERED == 0 => self.steps.count(),
             Some(Kind::Start) => self.steps.least_before(told).max(self.steps.at_reading()),
-            _ if record.began_earlier() => self.steps.least_before(self.readings.since_found(told).unwrap_or(0)),
-            _ => self.steps.least_before(told),
+            _ if record.began_earlier() => self.steps.least_heard(self.readings.since_found(told).unwrap_or(0)),
+            _ => self.least_at_start(record),
         }
+    }
+
+    /// How often the clock had been set, at the least, at the start that a record tells.
+    fn least_at_start<A: Address>(&self, record: &Record<A>) -> usize {
+        let is_heard = record.flags & (START_FROM_KERNEL | RECOVERED) == 0;
+        let told = told_start(record);
+        if is_heard && told != 0 { self.steps.least_heard(told) } else { self.steps.least_before(told) }
     }
 
     /// Whether a record of flows says that the clock was not set while its flow was alive.
@@ -183,6 +205,8 @@ impl History {
             return Past { order, steps: steps..steps, found, is_guess: false };
         }
         let after = match flow.end.get() {
+            // It has its start for its end, since the clock was set back before it was found to be gone: that is no reading's.
+            by if flow.flags & END_AT_LATEST != 0 && !self.is_of_flows && flow.start.get() == by => self.steps.count(),
             by if flow.flags & END_AT_LATEST != 0 => self.steps_at_reading(by),
             end if end != 0 && is_whole => self.steps.most_before(end),
             _ => self.steps.count(),
@@ -204,7 +228,8 @@ impl History {
     /// next reading, or, squeezed, wherever its note stands.
     fn steps_at_reading(&self, gone_by: u64) -> usize {
         match self.readings.steps(gone_by) {
-            Some(read) => read.min(self.steps.most_before(gone_by)),
+            Some((read, true)) => read.min(self.steps.most_before(gone_by)),
+            Some((read, false)) => read,
             None if self.steps.is_once(gone_by) => self.steps.least_before(gone_by).min(self.steps.count()),
             // No reading ended then: the flow had begun later, by the clock before it was set back.
             None => self.steps.count(),
@@ -212,8 +237,8 @@ impl History {
     }
 
     /// The note of a reading of the kernel's table, and what it tells of the flows that left here
-    /// ([`Pairs::note`](crate::query::Pairs::note)).
-    pub(super) fn table_read(&mut self, note: &Note, told: &Told) {
+    /// ([`Pairs::note`](crate::query::Pairs::note)). `names_flows`: no record of it is lost.
+    pub(super) fn table_read(&mut self, note: &Note, told: &Told, names_flows: bool) {
         // Of flows that began unknown to an earlier run the note itself does not tell.
         for from in [note.from.get(), told.note.from.get()].into_iter().skip(usize::from(told.is_of_starts)) {
             self.readings.add(Span { from, to: note.to.get() }, self.steps.count());
@@ -221,7 +246,7 @@ impl History {
         let unread = std::mem::take(&mut self.unread);
         let since = if told.is_of_starts { told.note.from.get() } else { note.from.get() };
         self.found.iter_mut().rev().take(unread).for_each(|found| *found = Some(since));
-        self.steps.table_read();
+        self.steps.table_read(names_flows && self.has_all_of.is_some());
     }
 
     /// What the first reading of a part of the journal tells of flows that left here
@@ -251,12 +276,12 @@ impl History {
         let exact = || self.readings.since_found(record.start.get());
         let since = past.found.map_or_else(exact, |place| self.found.get(place).copied().flatten());
         if past.is_guess {
-            past.steps.start = past.steps.start.min(self.steps.least_before(record.start.get()));
+            past.steps.start = past.steps.start.min(self.least_at_start(record));
             past.steps.end = past.steps.end.max(self.steps.most_before(record.event_time()));
         }
         // The file of the reading before may not be there: then only the time tells that the clock had been set by then.
         if let Some(since) = since.filter(|_| record.began_earlier()) {
-            past.steps.start = past.steps.start.max(self.steps.least_before(since));
+            past.steps.start = past.steps.start.max(self.steps.least_heard(since));
         }
         Known::of(record, since, &self.readings)
     }
@@ -270,4 +295,31 @@ impl History {
 /// The start that a record tells; 0 if it tells none, in ns since the epoch. The time of an update is not that of its flow's begin.
 fn told_start<A: Address>(record: &Record<A>) -> u64 {
     if record.kind() == Some(Kind::Update) { 0 } else { record.start.get() }
+}
+
+/// Until when a file tells, by what the clock showed then, ns since the epoch.
+fn told_until(file: &Version<'_>) -> u64 {
+    let told = match file {
+        Version::Archive(archive) => archive.about().ended,
+        Version::Two(_) | Version::Three(_) => file.told_to(),
+    };
+    told.unwrap_or_else(|| file.ended())
+}
+
+/// Before which moment nothing was heard of what a file tells, ns since the epoch: that at which the recorder was started, of which this
+/// is the first file, or what was made of it. 0 if it is none: of flows that began before it, it may tell a start that was heard then.
+fn heard_from(file: &Version<'_>) -> u64 {
+    let is_first = match file {
+        Version::Two(_) => false,
+        Version::Three(segment) => segment.header().is_ok_and(|header| {
+            let is_of_made = segment.made_from().next().is_some_and(|first| first.closing() == Some(Closing::Complete));
+            header.segment_number == 0 && header.previous.is_none() && !is_of_made
+        }),
+        Version::Archive(archive) => {
+            let about = archive.about();
+            let is_first = |source: &SourceFile| source.segment == Some(0) && source.made_from.is_empty();
+            (about.earlier, about.part) == (0, 0) && about.sources.first().is_some_and(is_first)
+        }
+    };
+    file.header().filter(|_| is_first).map_or(0, |header| header.recorder_started.min(header.created))
 }

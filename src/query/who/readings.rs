@@ -23,18 +23,22 @@ struct Since {
     greatest: u64,
     /// How often the clock had been set by then.
     steps: usize,
+    /// A reading that has its begin for its end: that may be later than the clock showed then, for it was set back meanwhile.
+    is_instant: bool,
 }
 
 impl Readings {
     /// A note tells of a reading, after the clock had been set so often.
     pub(super) fn add(&mut self, Span { from, to }: Span, steps: usize) {
-        let since = self.spans.entry(to).or_insert(Since { least: from, greatest: from, steps });
+        let first = Since { least: from, greatest: from, steps, is_instant: false };
+        let since = self.spans.entry(to).or_insert(first);
         (since.least, since.greatest, since.steps) = (since.least.min(from), since.greatest.max(from), steps);
+        since.is_instant |= from == to;
     }
 
-    /// How often the clock had been set when a reading was at its end at this moment.
-    pub(super) fn steps(&self, to: u64) -> Option<usize> {
-        self.spans.get(&to).map(|since| since.steps)
+    /// How often the clock had been set when a reading was at its end at this moment, and whether it surely showed the moment then.
+    pub(super) fn steps(&self, to: u64) -> Option<(usize, bool)> {
+        self.spans.get(&to).map(|since| (since.steps, !since.is_instant))
     }
 
     /// The clock was set back.

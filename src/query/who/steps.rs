@@ -7,8 +7,11 @@ use ctrecorder_format::Note;
 pub(super) struct Steps {
     /// What it showed before and after each, ns since the epoch.
     shown: Vec<[u64; 2]>,
-    /// How many there were when the kernel's table was read last.
+    /// How many there were when the kernel's table was read last, and when a reading last named all flows that were alive.
     at_reading: usize,
+    at_whole_reading: usize,
+    /// Nothing was heard before this moment, ns since the epoch; 0 if that is not known. `None` before the first file.
+    heard_from: Option<u64>,
     /// Until when the files tell, by what it showed then, ns since the epoch; the latest of those that were begun.
     ended: u64,
 }
@@ -19,9 +22,22 @@ impl Steps {
         self.shown.extend(note.clock_set());
     }
 
-    /// The kernel's table was read.
-    pub(super) const fn table_read(&mut self) {
+    /// The kernel's table was read; `is_whole`: all flows that were alive are known by it.
+    pub(super) const fn table_read(&mut self, is_whole: bool) {
         self.at_reading = self.shown.len();
+        if is_whole {
+            self.at_whole_reading = self.at_reading;
+        }
+    }
+
+    /// What readings named does not count for what comes.
+    pub(super) const fn forget_readings(&mut self) {
+        self.at_whole_reading = 0;
+    }
+
+    /// A file begins. If it is the first one, nothing was heard before this moment, ns since the epoch; 0 if that is not known.
+    pub(super) fn hear_from(&mut self, moment: u64) {
+        self.heard_from.get_or_insert(moment);
     }
 
     /// A file begins that tells until this moment, ns since the epoch.
@@ -41,10 +57,27 @@ impl Steps {
         self.at_reading
     }
 
+    /// How often it had been set when all flows that were alive were last known: what is told of first behind that began since.
+    pub(super) const fn at_whole_reading(&self) -> usize {
+        self.at_whole_reading
+    }
+
     /// How often it had been set, at the least, when it showed this moment: several times it did, if it was set back.
     pub(super) fn least_before(&self, moment: u64) -> usize {
+        self.least_from(0, moment)
+    }
+
+    /// The same of a moment at which something was heard, or the table read: what it showed before there were files was not that.
+    pub(super) fn least_heard(&self, moment: u64) -> usize {
+        let is_before = self.heard_from.is_some_and(|from| moment < from);
+        self.least_from(usize::from(is_before), moment)
+    }
+
+    /// The same, but not before it had been set so often, unless it did not show the moment since.
+    fn least_from(&self, least: usize, moment: u64) -> usize {
         let by_end = || self.shown.iter().position(|[before, _]| moment <= *before).unwrap_or(self.shown.len());
-        self.between().position(|(from, to)| from <= moment && moment <= to).unwrap_or_else(by_end)
+        let mut since = self.between().enumerate().skip(least);
+        since.find(|(_, (from, to))| *from <= moment && moment <= *to).map_or_else(by_end, |(count, _)| count)
     }
 
     /// How often it had been set, at the most, when it showed this moment.
@@ -96,5 +129,20 @@ mod tests {
         assert_eq!(steps.most_before(160), 3, "it never showed that");
         let once = [89, 90, 100, 101, 119, 120, 220, 221].map(|moment| steps.is_once(moment));
         assert_eq!(once, [true, false, false, true, true, false, false, true]);
+    }
+
+    #[test]
+    fn what_was_heard_was_not_before_there_were_files() {
+        let mut steps = Steps::default();
+        for (after, by) in [(100, -900), (1200, 1000), (300, -950)] {
+            steps.add(&Note::clock_step(after, by));
+        }
+        steps.tell_until(400);
+        steps.hear_from(990);
+        steps.hear_from(0);
+        assert_eq!(steps.shown(0..3), [[1000, 100], [200, 1200], [1250, 300]]);
+        let moments = [50, 100, 150, 250, 350, 989, 990, 1230];
+        assert_eq!(moments.map(|moment| steps.least_before(moment)), [0, 0, 0, 0, 0, 0, 0, 2]);
+        assert_eq!(moments.map(|moment| steps.least_heard(moment)), [0, 1, 1, 0, 3, 0, 0, 2]);
     }
 }

@@ -63,6 +63,18 @@ impl Life {
         from.zip(lives.iter().map(end).max()).is_some_and(|all| meets(all, window))
     }
 
+    /// Whether the clock was set while it was alive, or may have been, for it was found after a gap; and nobody can tell by its start whether
+    /// the clock was set back before: it may have shown that before, and what was made of a journal does not tell between which records
+    /// it began. `told_from` is when the clock may have begun to show the start of a flow.
+    pub fn may_have_begun_before_a_step(&self, world: &World, told_from: u64) -> bool {
+        let ((began, _), start) = (self.truly, self.shown.first().map_or(0, |shown| shown.0));
+        let steps: Vec<_> =
+            world.steps().filter(|(at, _)| *at <= began).map(|(at, by)| (world.clock.shows(at), by)).collect();
+        let begins = [told_from].into_iter().chain(steps.iter().map(|(after, _)| *after));
+        let mut before = begins.zip(steps.iter().map(|(after, by)| after.saturating_add_signed(-by)));
+        (self.shown.len() > 1 || !self.is_begin_heard) && before.any(|span| meets(span, (start, start)))
+    }
+
     /// Whether some of its life was in one of these spans.
     pub fn is_in(&self, spans: &[Span]) -> bool {
         spans.iter().any(|span| meets(self.truly, (span.from, span.to)))

@@ -104,17 +104,34 @@ impl Truth<'_> {
         // What is made part by part does not know of all flows that a run found after which moment they began: it names more.
         let is_part = form.starts_with("parts");
         let is_shown = is_part && answer.insides().is_subset(&again.insides());
-        // Of flows that were found after a gap, where the clock was set back by days, either form may know better than the other.
-        let is_shown = is_shown || (self.world.is_set_far_back() && !self.world.deaf.is_empty());
         // Nor does it know of what was damaged whether that could hold what is asked for.
         let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
         let is_shown = is_shown || (is_damaged && answer.is_within(again));
+        let is_shown = is_shown || self.adds_the_ambiguous(question, answer, again);
         let is_same = is_shown || (answer.insides() == again.insides() && answer.verdict == again.verdict);
         (is_ordered && !is_same)
             .then(|| "it is another answer".to_owned())
             .or_else(|| self.left_out(question, window, again))
             // When a flow began, another form tells by a clock that may have shown that time twice.
             .or_else(|| if is_exact && !is_part { self.made_up(question, window, again) } else { None })
+    }
+
+    /// Whether another form of the journal names all that this one does, and beyond it only flows of which their start alone does not tell
+    /// how often the clock had been set before.
+    fn adds_the_ambiguous(&self, question: &Question, answer: &Answer, again: &Answer) -> bool {
+        // A kernel's stamp may be older than all files, and the first of them may go on with others.
+        let is_first = self.kept.files.first().is_some_and(|first| first.index == 0);
+        let is_bound = is_first && !self.world.plan.stamps;
+        let told_from = if is_bound { self.world.clock.shows(self.world.shape.begin) } else { 0 };
+        let is_ambiguous = |flow: &&question::Named| {
+            let mut same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
+            same.any(|life| life.may_have_begun_before_a_step(self.world, told_from))
+        };
+        let is_named = |flow: &&question::Named| answer.flows.iter().any(|known| known.seen == flow.seen);
+        let mut further = again.flows.iter().filter(|flow| !is_named(flow)).peekable();
+        answer.insides().is_subset(&again.insides())
+            && further.peek().is_some()
+            && further.all(|flow| is_ambiguous(&flow))
     }
 
     /// The verdict is what the flows say.

@@ -60,6 +60,7 @@ fn left(history: &[(u64, Vec<(u64, Fate)>)]) -> (Vec<Part>, Vec<Span>) {
                 began,
                 ended,
                 steps,
+                known_at: Vec::new(),
                 reached,
                 shown,
                 end,

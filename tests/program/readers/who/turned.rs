@@ -1,5 +1,6 @@
 //! A clock that was set back: it showed the same times twice, and nothing is said of one of them that holds of the other.
 
+use ctrecorder_format::record::flags;
 use ctrecorder_format::{Cause, Closing, Header, Kind, Note, Record, V4};
 use serde_json::Value;
 
@@ -21,6 +22,8 @@ fn begun(started: u64, number: u64, created: u64) -> Segment {
     Segment::new(&header).note(&Note::at(at(created), Cause::Started))
 }
 
+const NOBODY: [&str; 0] = [];
+
 /// The note of a reading of the kernel's table.
 fn reading(second: u64) -> Note {
     Note::at(at(second), Cause::TableRead)
@@ -36,6 +39,11 @@ fn not_running(from: u64, to: u64) -> Note {
 
 fn flow(kind: Kind, second: u64, endpoints: [&str; 4], id: u32) -> Record<V4> {
     Record { id: id.into(), ..event(kind, TCP, second, endpoints) }
+}
+
+/// What the first reading of a run found, which does not know when it began.
+fn found(endpoints: [&str; 4], id: u32) -> Record<V4> {
+    Record { start: 0.into(), ..flow(Kind::Open, 0, endpoints, id) }
 }
 
 /// Who had [`PUBLIC`] then, within a second?
@@ -142,4 +150,109 @@ fn damage_at_a_time_before_the_begin_of_the_journal_is_a_gap() {
     let causes: Vec<_> = gaps.as_array().unwrap().iter().map(|gap| gap["cause"].clone()).collect();
     // The clock came to 900 again, and the journal went on in a segment that is not there.
     assert_eq!(causes, ["damaged", "segment missing"], "{}", told.stdout);
+}
+
+/// What `who` says of a journal, and of what was made of it: squeezed, exported, and exported file by file.
+fn who_of_each_form(files: &[(&str, Vec<u8>)], second: u64) -> Vec<Value> {
+    let journal = directory(files);
+    let path = |name: &str| journal.path().join(name).display().to_string();
+    let paths: Vec<_> = files.iter().map(|(name, _)| path(name)).collect();
+    let make = |words: &[&str], output: &str, count: usize| {
+        run(words.iter().copied().chain([output]).chain(paths[..count].iter().map(String::as_str)));
+    };
+    let mut forms = vec![journal.path().display().to_string(), path(".squeezed")];
+    make(&["squeeze", "-o"], &forms[1], paths.len());
+    if cfg!(feature = "archive") {
+        forms.extend([path(".archive"), path(".grown")]);
+        make(&["export", "-o"], &forms[2], paths.len());
+        (1..=paths.len()).for_each(|count| make(&["export", "--add", "-o"], &forms[3], count));
+    }
+    let at = format!("@{}", at(second) / NS);
+    let asked = |form: &String| run(["who", PUBLIC, "--at", &at, "--slack", "1s", "-o", "json", form]).stdout;
+    forms.iter().map(|form| serde_json::from_str(&asked(form)).unwrap()).collect()
+}
+
+/// Who is named, of whatever that is asked.
+fn named(files: &[(&str, Vec<u8>)], second: u64) -> Vec<String> {
+    let answers = who_of_each_form(files, second);
+    let answers: Vec<_> = answers.iter().map(|answer| (&answer["verdict"], &answer["inside"])).collect();
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{second}: {answers:?}");
+    answers[0].1.as_array().unwrap().iter().map(|ip| ip.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_start_that_was_heard_was_not_before_the_journal() {
+    // The clock was wrong when the flow began, was set right, and was wrong again: it may show these times before the journal, too.
+    let only = begun(5000, 0, 5000).note(&reading(5000)).note(&set_back(5010, 100));
+    let only = only.push(&flow(Kind::Start, 150, FLOW, 7)).note(&set_back(200, 5200)).note(&set_back(5210, 300));
+    let files = [("1", only.closed_at(Closing::Stopped, 400).0)];
+    assert_eq!(named(&files, 120), NOBODY);
+    assert_eq!(named(&files, 5205), ["10.0.0.1"]);
+}
+
+#[test]
+fn a_reading_that_ends_where_it_begins_tells_of_no_time() {
+    // The second segment was cut off behind its keyframe, whose reading has the begin of the one before, by the clock of then.
+    let first = begun(5000, 0, 5000).note(&reading(5000)).note(&set_back(5010, 100));
+    let (first, digest) = first.push(&flow(Kind::Start, 105, FLOW, 7)).closed_at(Closing::WentOn, 110);
+    let header = Header { recorder_started: at(5000), created: at(110), previous: Some(digest), ..every_protocol(1) };
+    let second = Segment::new(&header).push(&flow(Kind::Open, 105, FLOW, 7)).note(&reading(5000)).cut_off();
+    let third = begun(120, 0, 120).note(&not_running(120, 120)).told(&found(FLOW, 7), 120).note(&reading(120));
+    let third = third.push(&flow(Kind::End, 130, FLOW, 7)).closed_at(Closing::Stopped, 200).0;
+    let files = [("1", first), ("2", second), ("3", third)];
+    assert_eq!(who(&files, 2500), is("UNKNOWN", &[], 4));
+    assert_eq!(who(&files, 115), is("UNIQUE", &["10.0.0.1"], 0));
+}
+
+#[test]
+fn a_reading_that_ends_where_it_begins_was_behind_the_clock_being_set_back() {
+    let only = begun(90, 0, 90).note(&reading(90)).push(&flow(Kind::Start, 95, FLOW, 7));
+    let only = only.note(&Note::gap(at(90), at(101), 0, Cause::TableRead)).note(&set_back(120, 50));
+    let only = only.note(&Note::gap(at(60), at(65), 1, Cause::KernelOverrun)).note(&reading(100));
+    let end = Record { flags: flags::END_AT_LATEST, start: at(95).into(), ..flow(Kind::End, 100, FLOW, 7) };
+    let files = [("1", only.told(&end, 65).closed_at(Closing::Stopped, 80).0)];
+    assert_eq!(named(&files, 55), ["10.0.0.1"]);
+    assert_eq!(named(&files, 80), ["10.0.0.1"], "when it was gone, no clock tells");
+}
+
+#[test]
+fn an_archive_tells_until_when_its_journal_told_whatever_the_clock_showed_before() {
+    let only = begun(9000, 0, 9000).note(&reading(9000)).push(&flow(Kind::Start, 9001, FLOW, 7));
+    let only = only.note(&set_back(9010, 5000)).push(&flow(Kind::End, 5010, FLOW, 7)).note(&set_back(5020, 100));
+    let files = [("1", only.closed_at(Closing::Stopped, 120).0)];
+    assert_eq!(named(&files, 110), NOBODY);
+    assert_eq!(named(&files, 5005), ["10.0.0.1"]);
+}
+
+#[test]
+fn what_no_run_before_knew_began_behind_their_readings_though_its_stamp_came_twice() {
+    let first = begun(5000, 0, 5000).note(&reading(5000)).note(&set_back(5010, 100)).note(&reading(110));
+    let second = begun(150, 0, 150).note(&not_running(120, 150));
+    let open = Record { flags: flags::START_FROM_KERNEL, ..flow(Kind::Open, 130, FLOW, 7) };
+    let second = second.told(&open, 150).note(&reading(150));
+    let files = [("1", first.closed_at(Closing::Stopped, 120).0), ("2", second.closed_at(Closing::Stopped, 300).0)];
+    assert_eq!(named(&files, 115), NOBODY);
+    assert_eq!(named(&files, 160), ["10.0.0.1"]);
+}
+
+#[test]
+fn a_clock_that_is_set_makes_no_flow_unknown() {
+    let first = begun(100, 0, 100).note(&reading(100)).note(&set_back(110, 50)).closed_at(Closing::WentOn, 60);
+    let header = Header { recorder_started: at(100), created: at(60), previous: Some(first.1), ..every_protocol(1) };
+    let second = Segment::new(&header).note(&reading(100)).closed_at(Closing::Stopped, 90);
+    for answer in who_of_each_form(&[("1", first.0), ("2", second.0)], 55) {
+        assert_eq!(answer["doubts"], serde_json::json!(["no file given covers that time"]), "{answer}");
+    }
+}
+
+#[test]
+fn a_flow_that_seems_to_have_ended_as_it_began_was_gone_when_the_clock_had_been_set_back() {
+    let only = begun(5000, 0, 5000).note(&reading(5000)).push(&flow(Kind::Start, 5000, FLOW, 7));
+    let only = only.note(&set_back(5010, 100)).note(&Note::gap(at(105), at(110), 1, Cause::KernelOverrun));
+    let end = Record { flags: flags::END_AT_LATEST, start: at(5000).into(), ..flow(Kind::End, 5000, FLOW, 7) };
+    let only = only.note(&Note::gap(at(100), at(110), 0, Cause::TableRead)).told(&end, 110);
+    let files = [("1", only.closed_at(Closing::Stopped, 120).0)];
+    assert_eq!(who(&files, 5005), is("UNIQUE", &["10.0.0.1"], 0));
+    assert_eq!(named(&files, 5005), ["10.0.0.1"]);
+    assert_eq!(named(&files, 107), ["10.0.0.1"]);
 }
