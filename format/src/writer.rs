@@ -23,7 +23,7 @@ use crate::record::{Counters, Kind, Record};
 use crate::{ALIGNMENT, Family, align};
 
 /// Records are gathered until they fill about this many bytes.
-pub const BLOCK_BYTES: usize = 64 * 1024;
+pub const BLOCK_BYTES: usize = 32 * 1024;
 
 /// Writes one segment.
 #[derive(Debug)]

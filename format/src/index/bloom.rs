@@ -8,8 +8,8 @@ use crate::record::Record;
 pub(super) type Slot = [u32; WORDS];
 
 /// So many slots a filter begins with: for at most 28 keys each, even if all keys of a full column are different, and then a little less
-/// than [`FILL_MAX_PERCENT`] of its bits are set. They are half of what the processor has nearest at hand.
-pub(super) const SLOTS: usize = 512;
+/// than [`FILL_MAX_PERCENT`] of its bits are set. They fit into what the processor has nearest at hand beside all else.
+pub(super) const SLOTS: usize = 256;
 
 /// A filter is halved while at most this share of its bits would be set, in percent: 60 % makes one false answer in 60.
 const FILL_MAX_PERCENT: u64 = 60;

@@ -23,7 +23,7 @@ const fn fits(columns: usize, slots: usize) -> bool {
     let length = size_of::<Lead>() + columns * size_of::<Column>() + slots * chunk_length(columns);
     columns <= COLUMNS_MAX && length <= PAYLOAD_MAX as usize
 }
-const _: () = assert!(fits(24, SLOTS) && fits(120, SLOTS / 4) && fits(248, SLOTS / 8));
+const _: () = assert!(fits(120, SLOTS) && fits(248, SLOTS / 2));
 
 /// What the next index will tell.
 #[derive(Debug, Default)]

@@ -1,5 +1,5 @@
 //! Segments of tests/data/v3, as they were made: once, by `cargo run -p ctrecorder-format --example golden`. Those that
-//! the writer of today would make otherwise (`big`, `protocols`) are only read.
+//! the writer of today would make otherwise (`big`, `protocols`, `indexed`) are only read.
 
 use ctrecorder_format::header::namespace;
 use ctrecorder_format::record::flags;
@@ -29,7 +29,7 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "with-counters", bytes: with_counters() },
         Sample { name: "squeezed", bytes: squeezed() },
         Sample { name: "empty", bytes: empty() },
-        Sample { name: "indexed", bytes: indexed() },
+        Sample { name: "two-columns", bytes: two_columns() },
         Sample { name: "smallest-index", bytes: smallest_index() },
         Sample { name: "accounted", bytes: accounted() },
         Sample { name: "every-protocol", bytes: every_protocol() },
@@ -230,8 +230,8 @@ fn empty() -> Vec<u8> {
     written(writer)
 }
 
-/// More than one full block of records, and their index.
-fn indexed() -> Vec<u8> {
+/// More records than full blocks hold, and their index, of two columns and more.
+fn two_columns() -> Vec<u8> {
     let mut writer = writer(&Header { tag: 0x00c0_ffee, ..header() });
     for number in 0..1_200u32 {
         let moment = CREATED + u64::from(number) * NS / 100;
