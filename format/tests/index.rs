@@ -84,7 +84,7 @@ fn segment(batches: &[Batch], finish: bool) -> Vec<u8> {
     writer.output().clone()
 }
 
-/// Full blocks, enough for an index before the last one: columns of 256 slots, 120 of them.
+/// Full blocks, enough for an index before the last one: columns of 128 slots, 248 of them.
 fn long() -> Vec<u8> {
     segment(&[Batch { ipv4: 1100, ipv6: 0, alike: 1, noted: false }; 130], true)
 }

@@ -7,7 +7,7 @@ use crate::record::Record;
 /// A slot: eight words, of which each key sets one bit.
 pub(super) type Slot = [u32; WORDS];
 
-/// So many slots a filter begins with: for at most 28 keys each, even if all keys of a full column are different, and then a little less
+/// So many slots a filter begins with: for at most 28 keys each, even if all keys of two full blocks are different, and then a little less
 /// than [`FILL_MAX_PERCENT`] of its bits are set. They fit into what the processor has nearest at hand beside all else.
 pub(super) const SLOTS: usize = 256;
 

@@ -288,11 +288,6 @@ impl Lines {
         self.gap(&Note::at(created, Cause::Damaged));
     }
 
-    /// Whether all flows that are alive are known once the kernel's table was read in this file: those of every recorder that was read.
-    pub(super) fn are_all_known(&self) -> bool {
-        self.known.len() == 1 && self.here.as_ref().is_some_and(|here| here.is_whole && here.header.has_every_kind())
-    }
-
     /// Up to when the files told that were read before this one, ns since the epoch.
     pub(super) fn told_before(&mut self) -> u64 {
         self.line().map_or(0, |line| line.told_before)

@@ -217,10 +217,6 @@ impl Pairs {
         let Judged { gone, left } = self.judge(note);
         let unheard = self.lines.unheard();
         self.lines.read(left);
-        if self.lines.are_all_known() {
-            self.ipv4.all_known();
-            self.ipv6.all_known();
-        }
         let mut told = *note;
         if let Some(since) = unheard.filter(|_| gone || is_of_starts) {
             told.from = note.from.get().min(since).into();

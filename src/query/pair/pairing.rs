@@ -42,7 +42,7 @@ pub struct Pairing<A: Address> {
     /// When they were gone at the latest, ns since the epoch.
     gone_by: u64,
     versions: Versions<A>,
-    /// The clock was set, in what was read, and all flows that were alive are not known since.
+    /// The clock was set, in what was read.
     was_clock_set: bool,
 }
 
@@ -290,8 +290,8 @@ impl<A: Address> Pairing<A> {
         OpenFlow::of(&self.marked(*record), self.place, self.starts)
     }
 
-    /// A record with what is not known of its flow: whether that was alive when the clock was set. Only of one whose start was heard, or
-    /// that began since all were known, it is known, and of those of files that tell it.
+    /// A record with what is not known of its flow: whether that was alive when the clock was set. Only of one whose start was heard
+    /// it is known, and of those of files that tell it.
     fn marked(&self, mut record: Record<A>) -> Record<A> {
         let is_heard = record.kind() == Some(Kind::Start) && record.flags & flags::RECOVERED == 0;
         let is_told = self.place.is_of_flows && !self.place.is_nameless;
@@ -311,11 +311,6 @@ impl<A: Address> Pairing<A> {
                 flow.saw_clock_set();
             }
         });
-    }
-
-    /// All flows that are alive are known: what is told of first from here on began later.
-    pub(super) const fn all_known(&mut self) {
-        self.was_clock_set = false;
     }
 
     /// A flow whose end did not come.

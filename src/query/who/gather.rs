@@ -133,7 +133,7 @@ impl State {
         let names_flows = self.lost.note(note);
         match note.cause() {
             Some(Cause::TableRead) => {
-                self.history.table_read(note, told, names_flows);
+                self.history.table_read(note, told);
                 if names_flows && self.is_of_events {
                     self.last_reading = self.last_reading.max(Some(note.to.get()));
                 }

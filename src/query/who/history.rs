@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use ctrecorder_format::header::VERSION;
 use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED, START_FROM_KERNEL};
-use ctrecorder_format::{Address, Closing, Content, Header, Kind, Note, Record};
+use ctrecorder_format::{Address, Closing, Content, Kind, Note, Record};
 
 use super::Wanted;
 use super::flow::{Identity, Known};
 use super::readings::Readings;
 use super::steps::Steps;
-use crate::archive::SourceFile;
 use crate::journal::{SetBacks, Version};
 use crate::query::coverage::Span;
 use crate::query::pair::{Told, may_go_on};
@@ -27,8 +27,6 @@ pub(super) struct History {
     is_version_2: bool,
     is_of_flows: bool,
     marks_clock_sets: bool,
-    /// It is one of events of this network namespace, and of every kind of flow.
-    has_all_of: Option<u64>,
     readings: Readings,
     /// Of each start that was found in the kernel's table, not before which moment its flow began, if that is known.
     found: Vec<Option<u64>>,
@@ -72,15 +70,10 @@ impl History {
         self.is_version_2 = matches!(file, Version::Two(_));
         self.is_of_flows = file.content() == Content::Flows;
         self.marks_clock_sets = file.header().is_some_and(|header| header.marks_clock_sets);
-        let has_all = |header: &&Header| header.has_every_kind() && header.namespace != 0;
-        let has_all_of = file.header().filter(has_all).map(|header| header.namespace);
-        if std::mem::replace(&mut self.has_all_of, has_all_of) != has_all_of {
-            self.steps.forget_readings();
-        }
         if let Some(set_back) = self.set_backs.follow(file) {
             self.clock_set(&set_back.note());
         }
-        self.steps.hear_from(heard_from(file));
+        self.steps.hear_from(heard_from(file), run_from(file));
         self.steps.tell_until(told_until(file));
         self.forget_reading();
     }
@@ -147,12 +140,6 @@ impl History {
 
     /// How often the clock had been set, at the least, when a flow began of which this record is the first to tell.
     fn steps_before<A: Address>(&self, record: &Record<A>) -> usize {
-        let unknown_then = if self.has_all_of.is_some() { self.steps.at_whole_reading() } else { 0 };
-        self.steps_at_start(record).max(unknown_then)
-    }
-
-    /// The same as far as the record itself tells it.
-    fn steps_at_start<A: Address>(&self, record: &Record<A>) -> usize {
         let told = told_start(record);
         match record.kind() {
             Some(Kind::Open | Kind::Flow) if self.is_once(record) => self.steps.count(),
@@ -237,8 +224,8 @@ impl History {
     }
 
     /// The note of a reading of the kernel's table, and what it tells of the flows that left here
-    /// ([`Pairs::note`](crate::query::Pairs::note)). `names_flows`: no record of it is lost.
-    pub(super) fn table_read(&mut self, note: &Note, told: &Told, names_flows: bool) {
+    /// ([`Pairs::note`](crate::query::Pairs::note)).
+    pub(super) fn table_read(&mut self, note: &Note, told: &Told) {
         // Of flows that began unknown to an earlier run the note itself does not tell.
         for from in [note.from.get(), told.note.from.get()].into_iter().skip(usize::from(told.is_of_starts)) {
             self.readings.add(Span { from, to: note.to.get() }, self.steps.count());
@@ -246,7 +233,7 @@ impl History {
         let unread = std::mem::take(&mut self.unread);
         let since = if told.is_of_starts { told.note.from.get() } else { note.from.get() };
         self.found.iter_mut().rev().take(unread).for_each(|found| *found = Some(since));
-        self.steps.table_read(names_flows && self.has_all_of.is_some());
+        self.steps.table_read();
     }
 
     /// What the first reading of a part of the journal tells of flows that left here
@@ -312,14 +299,36 @@ fn heard_from(file: &Version<'_>) -> u64 {
     let is_first = match file {
         Version::Two(_) => false,
         Version::Three(segment) => segment.header().is_ok_and(|header| {
-            let is_of_made = segment.made_from().next().is_some_and(|first| first.closing() == Some(Closing::Complete));
-            header.segment_number == 0 && header.previous.is_none() && !is_of_made
+            let is_made = segment.made_from().any(|source| source.closing() == Some(Closing::Complete));
+            header.segment_number == 0 && header.previous.is_none() && !is_made
         }),
         Version::Archive(archive) => {
             let about = archive.about();
-            let is_first = |source: &SourceFile| source.segment == Some(0) && source.made_from.is_empty();
-            (about.earlier, about.part) == (0, 0) && about.sources.first().is_some_and(is_first)
+            (about.earlier, about.part) == (0, 0)
         }
     };
-    file.header().filter(|_| is_first).map_or(0, |header| header.recorder_started.min(header.created))
+    // A file that is begun by a clock that was set back since does not change when the recorder was started.
+    let created = file.header().map_or(0, |header| header.created);
+    run_from(file).filter(|_| is_first).map_or(0, |started| started.min(created))
+}
+
+/// When the recorder was started of which a file tells, or the first of those by their clocks, ns since the epoch; `None` if that is not
+/// known of all of them.
+fn run_from(file: &Version<'_>) -> Option<u64> {
+    let header = file.header()?;
+    let own = header.recorder_started;
+    match file {
+        Version::Two(_) => None,
+        Version::Three(segment) => segment.made_from().try_fold(own, |least, source| {
+            (source.version.get() == VERSION).then(|| least.min(source.recorder_started.get()))
+        }),
+        Version::Archive(archive) => {
+            // Segments whose numbers follow each other are of one run.
+            let sources = archive.about().sources.iter().filter(|source| source.open_of().is_none());
+            let numbers: Vec<_> =
+                sources.map(|source| source.segment.filter(|_| source.made_from.is_empty())).collect();
+            let follow = |pair: &[Option<u64>]| pair[0].and_then(|number| number.checked_add(1)) == pair[1];
+            (!numbers.contains(&None) && numbers.windows(2).all(follow)).then_some(own)
+        }
+    }
 }

@@ -7,9 +7,8 @@ use ctrecorder_format::Note;
 pub(super) struct Steps {
     /// What it showed before and after each, ns since the epoch.
     shown: Vec<[u64; 2]>,
-    /// How many there were when the kernel's table was read last, and when a reading last named all flows that were alive.
+    /// How many there were when the kernel's table was read last.
     at_reading: usize,
-    at_whole_reading: usize,
     /// Nothing was heard before this moment, ns since the epoch; 0 if that is not known. `None` before the first file.
     heard_from: Option<u64>,
     /// Until when the files tell, by what it showed then, ns since the epoch; the latest of those that were begun.
@@ -22,22 +21,18 @@ impl Steps {
         self.shown.extend(note.clock_set());
     }
 
-    /// The kernel's table was read; `is_whole`: all flows that were alive are known by it.
-    pub(super) const fn table_read(&mut self, is_whole: bool) {
+    /// The kernel's table was read.
+    pub(super) const fn table_read(&mut self) {
         self.at_reading = self.shown.len();
-        if is_whole {
-            self.at_whole_reading = self.at_reading;
+    }
+
+    /// A file begins. If it is the first one, nothing was heard before this moment, ns since the epoch; 0 if that is not known. It is not
+    /// if a later file is of a recorder that was started before, at `run_from`, or at a time that nobody knows.
+    pub(super) fn hear_from(&mut self, moment: u64, run_from: Option<u64>) {
+        let first = *self.heard_from.get_or_insert(moment);
+        if run_from.is_none_or(|from| from < first) {
+            self.heard_from = Some(0);
         }
-    }
-
-    /// What readings named does not count for what comes.
-    pub(super) const fn forget_readings(&mut self) {
-        self.at_whole_reading = 0;
-    }
-
-    /// A file begins. If it is the first one, nothing was heard before this moment, ns since the epoch; 0 if that is not known.
-    pub(super) fn hear_from(&mut self, moment: u64) {
-        self.heard_from.get_or_insert(moment);
     }
 
     /// A file begins that tells until this moment, ns since the epoch.
@@ -55,11 +50,6 @@ impl Steps {
     /// How often it had been set when the table was read last.
     pub(super) const fn at_reading(&self) -> usize {
         self.at_reading
-    }
-
-    /// How often it had been set when all flows that were alive were last known: what is told of first behind that began since.
-    pub(super) const fn at_whole_reading(&self) -> usize {
-        self.at_whole_reading
     }
 
     /// How often it had been set, at the least, when it showed this moment: several times it did, if it was set back.
@@ -138,11 +128,16 @@ mod tests {
             steps.add(&Note::clock_step(after, by));
         }
         steps.tell_until(400);
-        steps.hear_from(990);
-        steps.hear_from(0);
+        steps.hear_from(990, Some(990));
+        steps.hear_from(0, Some(995));
         assert_eq!(steps.shown(0..3), [[1000, 100], [200, 1200], [1250, 300]]);
         let moments = [50, 100, 150, 250, 350, 989, 990, 1230];
         assert_eq!(moments.map(|moment| steps.least_before(moment)), [0, 0, 0, 0, 0, 0, 0, 2]);
         assert_eq!(moments.map(|moment| steps.least_heard(moment)), [0, 1, 1, 0, 3, 0, 0, 2]);
+        for run_from in [Some(989), None] {
+            let mut steps = Steps { shown: steps.shown.clone(), heard_from: steps.heard_from, ..Steps::default() };
+            steps.hear_from(0, run_from);
+            assert_eq!(steps.least_heard(150), 0, "it was there before: {run_from:?}");
+        }
     }
 }

@@ -225,17 +225,6 @@ fn an_archive_tells_until_when_its_journal_told_whatever_the_clock_showed_before
 }
 
 #[test]
-fn what_no_run_before_knew_began_behind_their_readings_though_its_stamp_came_twice() {
-    let first = begun(5000, 0, 5000).note(&reading(5000)).note(&set_back(5010, 100)).note(&reading(110));
-    let second = begun(150, 0, 150).note(&not_running(120, 150));
-    let open = Record { flags: flags::START_FROM_KERNEL, ..flow(Kind::Open, 130, FLOW, 7) };
-    let second = second.told(&open, 150).note(&reading(150));
-    let files = [("1", first.closed_at(Closing::Stopped, 120).0), ("2", second.closed_at(Closing::Stopped, 300).0)];
-    assert_eq!(named(&files, 115), NOBODY);
-    assert_eq!(named(&files, 160), ["10.0.0.1"]);
-}
-
-#[test]
 fn a_clock_that_is_set_makes_no_flow_unknown() {
     let first = begun(100, 0, 100).note(&reading(100)).note(&set_back(110, 50)).closed_at(Closing::WentOn, 60);
     let header = Header { recorder_started: at(100), created: at(60), previous: Some(first.1), ..every_protocol(1) };
