@@ -59,7 +59,7 @@ impl Output {
         let maker = if header.closing_keyframe { Maker::Segment } else { Maker::Squeeze };
         let (file, temporary) = create(path, maker)?;
         let writer = Writer::new(Outgoing::new(file), &header)?;
-        let origins = Origins::of(plan);
+        let origins = Origins::of(plan)?;
         Ok(Self { origins, ..Self::new(path, temporary, Format::Segment(Box::new(writer))) })
     }
 
@@ -175,7 +175,7 @@ impl flows::Output for Output {
         // The lock goes with the file, after it has its name.
         let (_file, digest) = match self.format {
             Format::Segment(mut writer) => {
-                writer.made_from(&self.origins.known(), closed);
+                writer.made_from(&self.origins.known()?, closed);
                 let digest = writer.finish(Closing::Complete, closed)?;
                 writer.write_out()?;
                 let file = writer.into_output().into_file();

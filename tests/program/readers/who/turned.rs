@@ -225,6 +225,18 @@ fn an_archive_tells_until_when_its_journal_told_whatever_the_clock_showed_before
 }
 
 #[test]
+fn an_end_that_is_told_behind_a_reading_may_be_of_a_flow_that_was_over_by_then() {
+    // Its start was lost; it was over when the kernel's table had been read, which names only those that are alive.
+    let only = begun(5000, 0, 5000).note(&reading(5000)).note(&Note::gap(at(5103), at(5106), 1, Cause::KernelOverrun));
+    let only = only.note(&set_back(5110, 5050)).note(&Note::gap(at(5050), at(5055), 0, Cause::TableRead));
+    let end = flow(Kind::End, 5053, FLOW, 7);
+    let end = Record { flags: flags::START_FROM_KERNEL | flags::END_FROM_KERNEL, start: at(5104).into(), ..end };
+    let files = [("1", only.told(&end, 5056).closed_at(Closing::Stopped, 5300).0)];
+    assert_eq!(named(&files, 5051), ["10.0.0.1"]);
+    assert_eq!(named(&files, 5108), ["10.0.0.1"]);
+}
+
+#[test]
 fn a_clock_that_is_set_makes_no_flow_unknown() {
     let first = begun(100, 0, 100).note(&reading(100)).note(&set_back(110, 50)).closed_at(Closing::WentOn, 60);
     let header = Header { recorder_started: at(100), created: at(60), previous: Some(first.1), ..every_protocol(1) };
