@@ -304,7 +304,9 @@ fn heard_from(file: &Version<'_>) -> u64 {
         }),
         Version::Archive(archive) => {
             let about = archive.about();
-            (about.earlier, about.part) == (0, 0)
+            // Of segments that are gone nobody knows how the clock was set in them.
+            let has_first = about.sources.first().is_some_and(|source| source.segment == Some(0));
+            (about.earlier, about.part) == (0, 0) && has_first
         }
     };
     // A file that is begun by a clock that was set back since does not change when the recorder was started.
