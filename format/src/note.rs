@@ -48,7 +48,7 @@ pub enum Cause {
     /// The recorder was at work from `from` to `to`, and nothing else happened.
     Quiet = NO_GAP | 5,
     /// The flows that the segments up to this one left open at `to`, as far as they tell, have *open* records behind this note:
-    /// `value` of them. Ends may have been missed since `from`, if that is before `to`.
+    /// `value` of them. Ends may have been missed since `from`, if that is before `to`. See also [`Note::knows_clock_set`].
     LeftOpen = NO_GAP | 6,
     /// In what a segment of flows was made from, nobody tells which flows were alive in this span that had begun before it: the
     /// kernel's table was not read.
@@ -184,7 +184,7 @@ pub struct Note {
     pub cause: U16,
     /// Zeros.
     pub(crate) reserved: [u8; 2],
-    /// See [`Retirement::segment`](crate::Retirement::segment); else 0.
+    /// See [`Retirement::segment`](crate::Retirement::segment) and [`Note::knows_clock_set`]; else 0.
     pub(crate) segment: U32,
 }
 const _: () = assert!(size_of::<Note>() == 40);
@@ -222,6 +222,17 @@ impl Note {
     /// A note of a span that has something to say in numbers: see [`Cause`].
     pub fn with_value(self, value: u64) -> Self {
         Self { value: I64::new(i64::try_from(value).unwrap_or(i64::MAX)), ..self }
+    }
+
+    /// This note of flows left open, if the clock was set before that, or if it was not.
+    pub fn with_clock_set(self, was_set: bool) -> Self {
+        Self { segment: U32::new(was_set.into()), ..self }
+    }
+
+    /// Whether it tells of flows left open, and that the clock had been set before: of a flow that is found later nobody can say
+    /// then that it was not alive at that time.
+    pub fn knows_clock_set(&self) -> bool {
+        self.cause() == Some(Cause::LeftOpen) && self.segment.get() != 0
     }
 
     /// This gap and a later one of the same cause as one.

@@ -75,7 +75,7 @@ impl Journal {
                 file.open().and_then(|source| Ok(Found::new(file.clone(), file.path(), &source.parse_front()?)));
             found.map_err(&mut failed).ok()
         });
-        Self { files: in_order(found.collect(), Member::told_to), passed_over: self.passed_over }
+        Self { files: in_order(found.collect(), Member::known_by), passed_over: self.passed_over }
     }
 
     /// The same with every file: one that cannot be read stays behind the one that it was given behind.
@@ -89,7 +89,7 @@ impl Journal {
                 (Err(_), None) => first.push(file),
             }
         }
-        first.extend(in_order(found, |files| files.first()?.told_to()).into_iter().flatten());
+        first.extend(in_order(found, |files| files.first()?.known_by()).into_iter().flatten());
         Self { files: first, passed_over: self.passed_over }
     }
 
@@ -144,10 +144,10 @@ impl Member {
         &self.path
     }
 
-    /// Up to when it tells of everything, in ns since the epoch; `None` if it is no segment with a header.
-    fn told_to(&self) -> Option<u64> {
+    /// By what it is known as the last file of its run: [`Version::known_by`].
+    fn known_by(&self) -> Option<Ended> {
         let source = self.open().ok()?;
-        source.parse().ok()?.told_to()
+        source.parse().ok()?.known_by()
     }
 
     /// Opens it to be looked at again when it has grown.
@@ -196,7 +196,7 @@ impl Journal {
         if found.is_empty() && failures == 0 {
             return Err(Error::at(directory)(Reason::NoSegments));
         }
-        self.files.extend(in_order(found, Member::told_to));
+        self.files.extend(in_order(found, Member::known_by));
         Ok(())
     }
 
@@ -323,11 +323,11 @@ impl<T> Found<T> {
 type Chain<T> = std::iter::Peekable<std::vec::IntoIter<Found<T>>>;
 
 /// The files by time; but those of one run of a recorder by their number, and those of a run behind those of the one that it says
-/// it came behind, for a clock may be set back. `told_to` says of the last file of a run up to when it tells.
-pub(crate) fn in_order<T>(mut found: Vec<Found<T>>, told_to: impl Fn(&T) -> Option<u64>) -> Vec<T> {
+/// it came behind, for a clock may be set back. `ended` says of the last file of a run by what that is known.
+pub(crate) fn in_order<T>(mut found: Vec<Found<T>>, ended: impl Fn(&T) -> Option<Ended>) -> Vec<T> {
     let key = |found: &Found<T>| (found.begun, !found.is_left_open);
     found.sort_by(|a, b| (key(a), &a.path).cmp(&(key(b), &b.path)));
-    let mut chains = chains(runs(found), told_to);
+    let mut chains = chains(runs(found), ended);
     let mut files = Vec::new();
     // Of the segments that come next in their chains, the one begun first.
     let next = |place: usize, chain: &mut Chain<T>| Some(Reverse((chain.peek()?.begun, place)));
@@ -360,13 +360,13 @@ fn runs<T>(found: Vec<Found<T>>) -> Vec<Vec<Found<T>>> {
 }
 
 /// The segments of runs that came one behind the other, in that order.
-fn chains<T>(runs: Vec<Vec<Found<T>>>, told_to: impl Fn(&T) -> Option<u64>) -> Vec<Chain<T>> {
+fn chains<T>(runs: Vec<Vec<Found<T>>>, ended: impl Fn(&T) -> Option<Ended>) -> Vec<Chain<T>> {
     let place = |run: &Vec<Found<T>>| run.first().map(|segment| segment.place.clone()).unwrap_or_default();
     let mut places: Vec<_> = runs.iter().map(place).collect();
     // Most often there is no other run, and nobody needs to know.
     if places.iter().any(|place| place.behind.is_some()) {
         for (place, run) in places.iter_mut().zip(&runs).filter(|(place, _)| place.ended.is_none()) {
-            place.ended = run.last().and_then(|segment| told_to(&segment.file)).map(Ended::At);
+            place.ended = run.last().and_then(|segment| ended(&segment.file));
         }
     }
     let next = runs::successors(&places);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use self_cell::self_cell;
 
-use super::{Error, Source, Version};
+use super::{Ended, Error, Source, Version};
 
 self_cell!(
     struct Cell {
@@ -30,9 +30,9 @@ impl Opened {
         self.0.borrow_owner()
     }
 
-    /// Up to when it tells of everything, in ns since the epoch; `None` if it is no segment with a header.
-    pub(super) fn told_to(&self) -> Option<u64> {
-        self.version().told_to()
+    /// By what it is known as the last file of its run: [`Version::known_by`].
+    pub(super) fn known_by(&self) -> Option<Ended> {
+        self.version().known_by()
     }
 
     pub(super) fn version(&self) -> &Version<'_> {

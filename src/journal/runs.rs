@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ctrecorder_format::block::flags;
-use ctrecorder_format::{BlockKind, Body, Cause, Content, Head, Header, Note, Segment};
+use ctrecorder_format::{BlockKind, Body, Cause, Content, Digest, Head, Header, Note, Segment};
 
 use super::Version;
 use crate::archive::{About, Archive};
@@ -13,6 +13,8 @@ use crate::archive::{About, Archive};
 pub(crate) enum Ended {
     /// When it ended, ns since the epoch.
     At(u64),
+    /// The digest of its last segment of flows. The next one goes on with that.
+    With(Digest),
     /// It is an export of this network namespace to an archive that grows, and so many came before it.
     Export { namespace: u64, earlier: u64 },
 }
@@ -29,13 +31,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// What the first file of a run says; up to when a run of a recorder tells, its last file does.
+    /// What the first file of a run says; what the run is known by, its last file does ([`Version::known_by`]).
     pub(crate) fn of(file: &Version<'_>) -> Self {
         if let Version::Archive(archive) = file {
             return Self::of_export(archive);
         }
-        let host = file.header().map(|header| header.host.clone()).unwrap_or_default();
-        Self { host, behind: begun_behind(file).map(Ended::At), ended: None }
+        let header = file.header();
+        let host = header.map(|header| header.host.clone()).unwrap_or_default();
+        let of_flows = header.filter(|header| header.content == Content::Flows).and_then(|header| header.previous);
+        let behind = of_flows.map(Ended::With).or_else(|| begun_behind(file).map(Ended::At));
+        Self { host, behind, ended: None }
     }
 
     /// That of an export to an archive that grows. What it left open comes behind it.

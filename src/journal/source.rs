@@ -12,7 +12,7 @@ use ctrecorder_format::{Content, Digest, Header, NS_PER_SECOND, ReadAt, Refusal,
 use memmap2::Mmap;
 
 use super::Error;
-use super::runs::{last_told, told_to};
+use super::runs::{Ended, last_told, told_to};
 use crate::archive::{self, Archive};
 use crate::file::{Identity, identity, is_locked, map};
 
@@ -111,12 +111,28 @@ impl Version<'_> {
         }
     }
 
+    /// By what the run of which this is the last file is known to the one that comes behind it; `None` if it is no segment with a header,
+    /// or one of flows that is not whole.
+    pub(crate) fn known_by(&self) -> Option<Ended> {
+        match self.header()?.content {
+            Content::Events => self.told_to().map(Ended::At),
+            Content::Flows => self.digest_of_flows().map(Ended::With),
+        }
+    }
+
     /// Up to when it tells of everything, in ns since the epoch; `None` if it is no segment with a header.
     pub fn told_to(&self) -> Option<u64> {
         match self {
             Self::Three(segment) => Some(told_to(segment.header().ok()?, segment)),
             Self::Two(_) | Self::Archive(_) => None,
         }
+    }
+
+    /// The digest of a segment of flows that is whole: another one may go on with it.
+    pub(crate) fn digest_of_flows(&self) -> Option<Digest> {
+        let Self::Three(segment) = self else { return None };
+        segment.header().ok().filter(|header| header.content == Content::Flows)?;
+        segment.footer().map(|footer| footer.digest)
     }
 
     /// When the file was begun, in ns since the epoch. Of a segment whose header is damaged, when its first event arrived.

@@ -99,6 +99,7 @@ pub fn forms(kept: &Kept) -> Vec<Form> {
         form("archive", has_archives.then(|| vec![made(kept, "export", ".archive")])),
         form("parts squeezed one by one", halves(kept, "squeeze", ".part")),
         form("parts exported one by one", has_archives.then(|| halves(kept, "export", ".archived")).flatten()),
+        form("journal squeezed into a directory", into_directory(kept).map(|path| vec![path])),
         form("archive of several exports", has_archives.then(|| Some(vec![grown(kept)?])).flatten()),
     ];
     forms.into_iter().flatten().collect()
@@ -118,6 +119,28 @@ fn halves(kept: &Kept, command: &str, name: &str) -> Option<Vec<PathBuf>> {
     let (first, second) = paths.split_at(paths.len() / 2);
     let make = |half: &[PathBuf], number: u8| made_of(kept, command, &format!("{name}{number}"), half);
     Some(vec![make(first, 1), make(second, 2)])
+}
+
+/// The directory of squeezed files of a journal, made in two runs. `None` if something is missing or damaged, or more may be written
+/// to the last file.
+fn into_directory(kept: &Kept) -> Option<PathBuf> {
+    let path = kept.directory.path().join(".directory");
+    if !is_plain(kept) {
+        return None;
+    }
+    let paths = kept.paths();
+    let mut named = path.clone().into_os_string();
+    named.push("/");
+    let words = ["squeeze".into(), "-o".into(), named];
+    let mut said = String::new();
+    for count in [paths.len() / 2, paths.len()] {
+        if count > 0 {
+            let answer = run(words.clone(), paths[..count].to_vec());
+            assert_ne!(answer.status, 2, "the journal squeezed into a directory: {}", answer.stderr);
+            said = answer.stderr;
+        }
+    }
+    said.contains(" 0 left for another time").then_some(path)
 }
 
 /// The archive of a journal that grew file by file, of which each export goes on with the one before it. `None` if something is

@@ -97,7 +97,7 @@ impl Watches {
         if std::mem::replace(&mut self.has_looked, true) {
             failures.append(&mut failed);
         }
-        in_order(found, Opened::told_to)
+        in_order(found, Opened::known_by)
     }
 }
 

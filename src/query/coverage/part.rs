@@ -98,8 +98,8 @@ pub(super) struct Part {
     pub(super) notes: Vec<Note>,
     /// What could not be read in the middle of it.
     pub(super) damaged: Vec<Gap>,
-    /// Of one of an archive, the place of its export among others.
-    pub(super) export: Option<Place>,
+    /// Of one of flows, its place among others; of one of an archive, that of its export.
+    pub(super) place: Option<Place>,
 }
 
 impl Part {
@@ -125,7 +125,10 @@ impl Part {
                 let end = if source.is_being_written() { End::BeingWritten } else { End::CutOff };
                 let mut walk = Walk::begin(Self::blank(segment.header().ok(), version.begun(), end), look, told);
                 walk.segment(source, segment, by_directory);
-                let part = walk.done();
+                let mut part = walk.done();
+                if part.content == Content::Flows {
+                    part.place = Some(Place { ended: version.known_by(), ..Place::of(version) });
+                }
                 (segment.header().is_ok() || part.hull().to > 0).then_some(part)
             }
         }
@@ -150,7 +153,7 @@ impl Part {
             extent: Extent { least: begun, greatest: begun, has_whole_keyframe: false },
             notes: Vec::new(),
             damaged: Vec::new(),
-            export: None,
+            place: None,
         }
     }
 
@@ -161,7 +164,7 @@ impl Part {
         let mut part = Self { run: Some(Recorder::of(header)), ..Self::blank(Some(header), about.from, end) };
         // Up to the end of the export, behind it is told of all of it: where the clock was set back, by an earlier time.
         part.ended = about.ended.filter(|_| about.is_last || about.is_of_open).unwrap_or(about.to);
-        part.export = Some(Place::of_export(archive));
+        part.place = Some(Place::of_export(archive));
         part.extent.reach(about.from, about.to);
         for entry in (0..archive.groups()).filter_map(|group| archive.entry(group)) {
             let times = Times::from(&entry);

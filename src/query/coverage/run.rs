@@ -39,8 +39,8 @@ impl Run {
 
     /// What it tells of its place among other runs.
     pub(super) fn place(&self) -> Place {
-        if let Some(export) = self.parts.first().and_then(|first| first.export.clone()) {
-            return export;
+        if let Some(place) = self.parts.first().and_then(|first| first.place.clone()) {
+            return place;
         }
         let is_run = |part: &&Part| part.run.is_some() && part.content == Content::Events;
         let first = self.parts.first().filter(is_run);

@@ -201,7 +201,10 @@ impl Pairs {
             self.lines.gap(note);
         }
         match note.cause() {
-            Some(Cause::LeftOpen) => self.lines.left_open(note),
+            Some(Cause::LeftOpen) => {
+                self.lines.left_open(note);
+                self.know_clock_set(note);
+            }
             Some(Cause::FirstRead) => return Told { note: self.lines.first_read(note), is_of_starts: false },
             Some(Cause::ClockStep) => {
                 self.ipv4.clock_set();
@@ -284,11 +287,20 @@ impl Pairs {
     /// Goes on where a segment of flows ended, with this note and what that leaves open, for the same choice of flows.
     pub fn go_on(&mut self, left: &Note) {
         self.lines.go_on(left);
+        self.know_clock_set(left);
+    }
+
+    /// What a segment left open tells of the clock.
+    fn know_clock_set(&mut self, left: &Note) {
+        if left.knows_clock_set() {
+            self.ipv4.know_clock_set();
+            self.ipv6.know_clock_set();
+        }
     }
 
     /// What is known of the flows that are open at the end of a file that tells up to `end` (ns since the epoch), as a note.
     pub fn left(&mut self, end: u64) -> Note {
-        self.lines.left(end).with_value(self.open_flows() as u64)
+        self.lines.left(end).with_value(self.open_flows() as u64).with_clock_set(self.ipv4.knows_clock_set())
     }
 
     /// Shows the flows that are open as open records: IPv4 first, each family in the order of starts.

@@ -42,7 +42,7 @@ pub struct Pairing<A: Address> {
     /// When they were gone at the latest, ns since the epoch.
     gone_by: u64,
     versions: Versions<A>,
-    /// The clock was set, in what was read.
+    /// The clock was set, in what was read or is gone on with.
     was_clock_set: bool,
 }
 
@@ -299,6 +299,16 @@ impl<A: Address> Pairing<A> {
             record.flags |= flags::CLOCK_SET;
         }
         record
+    }
+
+    /// The clock was set in the time of what is gone on with: of flows that are open that says so itself.
+    pub(super) const fn know_clock_set(&mut self) {
+        self.was_clock_set = true;
+    }
+
+    /// Whether the clock was set, in what was read or is gone on with.
+    pub(super) const fn knows_clock_set(&self) -> bool {
+        self.was_clock_set
     }
 
     /// The clock was set: all flows that are open saw it. But where a file of flows tells of it, these may have ended before, and it

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ctrecorder_format::Digest;
+
 use super::Asked;
 use super::scope::{Kind, Scope};
-use crate::journal::{Found, Journal, in_order};
+use crate::journal::{Ended, Found, Journal, in_order};
 use crate::query::Coverage;
 use crate::query::coverage::{Extent, Look, Reading, Span, complement, namespace_text};
 
@@ -43,6 +45,8 @@ pub(super) struct Surveyed {
     pub(super) extent: Extent,
     pub(super) scope: Scope,
     reading: Reading,
+    /// Its own, if it is of flows that others may go on with.
+    digest: Option<Digest>,
 }
 
 impl Surveyed {
@@ -80,16 +84,16 @@ fn survey(journal: &Journal, asked: &mut Asked) -> Vec<Surveyed> {
                 Extent::UNKNOWN
             });
             let scope = Scope::of(&version, &reading);
-            let surveyed = Surveyed { place, order: 0, extent, scope, reading };
+            let digest = version.digest_of_flows();
+            let surveyed = Surveyed { place, order: 0, extent, scope, reading, digest };
             found.push(Found::new(surveyed, file.path(), &version));
             Ok(())
         });
         asked.failures.extend(looked.err());
     }
     let repeated = journal.copies();
-    let files = in_order(found, |file: &Surveyed| Some(file.reading.end()))
-        .into_iter()
-        .filter(|file| !repeated.contains(&file.place));
+    let ended = |file: &Surveyed| Some(file.digest.map_or_else(|| Ended::At(file.reading.end()), Ended::With));
+    let files = in_order(found, ended).into_iter().filter(|file| !repeated.contains(&file.place));
     files.enumerate().map(|(order, file)| Surveyed { order, ..file }).collect()
 }
 

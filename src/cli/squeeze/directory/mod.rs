@@ -183,14 +183,17 @@ impl Work<'_> {
     /// Makes the output of an input, which goes on with what was made before.
     fn make(&mut self, input: &Input, before: Option<&Made>) -> anyhow::Result<Made> {
         let mut begun = Begun::with(self.how.pairs(&input.output));
+        let mut gaps = Vec::new();
         if let Some(before) = before {
             let end = open::left_by(&before.path, self.how.threads, &mut begun)?;
             if !input.made_from.follows(&before.made_from) {
                 begun.set_backs = SetBacks::after(end);
             }
+            gaps = gaps_between(before, input);
+            // Where the clock was set back, what is given may seem to leave out times that other inputs tell of.
+            gaps.retain(|gap| end <= gap.from && gap.to <= input.plan.kept().created);
         }
         let plan = Plan::for_journal(&input.journal, &self.how.choice, self.report)?.context("it cannot be read")?;
-        let gaps = before.map(|before| gaps_between(before, input)).unwrap_or_default();
         let previous = before.map(|before| before.digest);
         let plan = plan.going_on(previous, gaps)?;
         let output = Output::segment(&input.output, &plan)?;

@@ -67,7 +67,7 @@ fn left(history: &[(u64, Vec<(u64, Fate)>)]) -> (Vec<Part>, Vec<Span>) {
                 extent,
                 notes,
                 damaged,
-                export: None,
+                place: None,
             });
             spans.push(Span { from, to });
         }

@@ -18,8 +18,12 @@ fn at(second: u64) -> u64 {
 
 /// The begin of a segment, so many seconds after [`BEGIN`], of a run that was started at another one.
 fn begun(started: u64, number: u64, created: u64) -> Segment {
-    let header = Header { recorder_started: at(started), created: at(created), ..every_protocol(number) };
-    Segment::new(&header).note(&Note::at(at(created), Cause::Started))
+    Segment::new(&header(started, number, created)).note(&Note::at(at(created), Cause::Started))
+}
+
+/// The header of such a segment.
+fn header(started: u64, number: u64, created: u64) -> Header {
+    Header { recorder_started: at(started), created: at(created), ..every_protocol(number) }
 }
 
 const NOBODY: [&str; 0] = [];
@@ -152,7 +156,7 @@ fn damage_at_a_time_before_the_begin_of_the_journal_is_a_gap() {
     assert_eq!(causes, ["damaged", "segment missing"], "{}", told.stdout);
 }
 
-/// What `who` says of a journal, and of what was made of it: squeezed, exported, and exported file by file.
+/// What `who` says of a journal, and of what was made of it: squeezed, squeezed file by file, exported, and exported file by file.
 fn who_of_each_form(files: &[(&str, Vec<u8>)], second: u64) -> Vec<Value> {
     let journal = directory(files);
     let path = |name: &str| journal.path().join(name).display().to_string();
@@ -160,12 +164,13 @@ fn who_of_each_form(files: &[(&str, Vec<u8>)], second: u64) -> Vec<Value> {
     let make = |words: &[&str], output: &str, count: usize| {
         run(words.iter().copied().chain([output]).chain(paths[..count].iter().map(String::as_str)));
     };
-    let mut forms = vec![journal.path().display().to_string(), path(".squeezed")];
+    let mut forms = vec![journal.path().display().to_string(), path(".squeezed"), path(".directory/")];
     make(&["squeeze", "-o"], &forms[1], paths.len());
+    (1..=paths.len()).for_each(|count| make(&["squeeze", "-o"], &forms[2], count));
     if cfg!(feature = "archive") {
         forms.extend([path(".archive"), path(".grown")]);
-        make(&["export", "-o"], &forms[2], paths.len());
-        (1..=paths.len()).for_each(|count| make(&["export", "--add", "-o"], &forms[3], count));
+        make(&["export", "-o"], &forms[3], paths.len());
+        (1..=paths.len()).for_each(|count| make(&["export", "--add", "-o"], &forms[4], count));
     }
     let at = format!("@{}", at(second) / NS);
     let asked = |form: &String| run(["who", PUBLIC, "--at", &at, "--slack", "1s", "-o", "json", form]).stdout;
@@ -256,4 +261,41 @@ fn a_flow_that_seems_to_have_ended_as_it_began_was_gone_when_the_clock_had_been_
     assert_eq!(who(&files, 5005), is("UNIQUE", &["10.0.0.1"], 0));
     assert_eq!(named(&files, 5005), ["10.0.0.1"]);
     assert_eq!(named(&files, 107), ["10.0.0.1"]);
+}
+
+#[test]
+fn what_was_made_file_by_file_has_the_order_of_its_files() {
+    assert_eq!(named(&two_runs(), 1500), ["10.0.0.1"]);
+    assert_eq!(named(&two_runs(), 300), ["10.0.0.1"]);
+    assert_eq!(named(&two_runs(), 1005), NOBODY);
+}
+
+#[test]
+fn a_flow_that_is_found_may_have_been_there_when_the_clock_was_set_in_an_earlier_file() {
+    // Its start was lost, and the table read only in the third file.
+    let first = begun(100, 0, 100).note(&reading(100)).note(&Note::gap(at(110), at(300), 1, Cause::KernelOverrun));
+    let (first, digest) = first.note(&set_back(300, 50)).closed_at(Closing::WentOn, 55);
+    let next = |number, created, digest| Header { previous: Some(digest), ..header(100, number, created) };
+    let second = Segment::new(&next(1, 55, digest)).note(&Note::gap(at(55), at(60), 0, Cause::KernelOverrun));
+    let (second, digest) = second.closed_at(Closing::WentOn, 60);
+    let open = Record { flags: flags::START_FROM_KERNEL | flags::RECOVERED, ..flow(Kind::Open, 120, FLOW, 7) };
+    let third = Segment::new(&next(2, 60, digest)).told(&open, 60).note(&reading(60));
+    let end = Record { flags: flags::START_FROM_KERNEL, start: at(120).into(), ..flow(Kind::End, 150, FLOW, 7) };
+    let third = third.push(&end).closed_at(Closing::Stopped, 200).0;
+    let files = [("1", first), ("2", second), ("3", third)];
+    assert_eq!(named(&files, 70), ["10.0.0.1"]);
+    assert_eq!(named(&files, 130), ["10.0.0.1"]);
+}
+
+#[test]
+fn a_file_of_a_clock_that_was_set_back_goes_on_with_the_one_before_it() {
+    let first = begun(100, 0, 100).note(&reading(100)).closed_at(Closing::Stopped, 110).0;
+    let second = begun(150, 0, 150).note(&not_running(110, 150)).note(&reading(150)).note(&set_back(160, 50));
+    let (second, digest) = second.closed_at(Closing::WentOn, 60);
+    let next = Header { previous: Some(digest), ..header(150, 1, 60) };
+    let third = Segment::new(&next).note(&reading(150)).closed_at(Closing::Stopped, 200).0;
+    let files = [("1", first), ("2", second), ("3", third)];
+    for answer in who_of_each_form(&files, 80) {
+        assert_eq!(answer["verdict"], "NONE", "{answer}");
+    }
 }
