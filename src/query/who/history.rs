@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use ctrecorder_format::header::VERSION;
 use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED, START_FROM_KERNEL};
-use ctrecorder_format::{Address, Closing, Content, Kind, Note, Record};
+use ctrecorder_format::{Address, Content, Damage, Fault, Kind, Note, Record};
 
 use super::Wanted;
 use super::flow::{Identity, Known};
+use super::heard::Heard;
 use super::readings::Readings;
 use super::steps::Steps;
 use crate::journal::{SetBacks, Version};
@@ -33,6 +33,7 @@ pub(super) struct History {
     /// So many of the last of these were found by a reading that goes on.
     unread: usize,
     steps: Steps,
+    heard: Heard,
     /// Number of flows that began so far.
     begun: u64,
     set_backs: SetBacks,
@@ -73,14 +74,30 @@ impl History {
         if let Some(set_back) = self.set_backs.follow(file) {
             self.clock_set(&set_back.note());
         }
-        self.steps.hear_from(heard_from(file), run_from(file));
+        self.heard.begin(file);
+        self.steps.hear_from(self.heard.from());
         self.steps.tell_until(told_until(file));
         self.forget_reading();
     }
 
     /// What is found from here on is of another reading, or of one of which nobody knows what it said.
-    pub(super) const fn forget_reading(&mut self) {
+    const fn forget_reading(&mut self) {
         self.unread = 0;
+    }
+
+    /// Something of the file that is read cannot be.
+    pub(super) fn damage(&mut self, damage: &Damage) {
+        self.forget_reading();
+        // That a file is cut off at its end hides nothing that a later one goes on with.
+        if !matches!(damage.fault, Fault::CutOff(_)) {
+            self.damaged();
+        }
+    }
+
+    /// The note that something could not be read of which this file was made.
+    pub(super) fn damaged(&mut self) {
+        self.heard.damage();
+        self.steps.hear_from(self.heard.from());
     }
 
     /// A record comes next.
@@ -291,46 +308,4 @@ fn told_until(file: &Version<'_>) -> u64 {
         Version::Two(_) | Version::Three(_) => file.told_to(),
     };
     told.unwrap_or_else(|| file.ended())
-}
-
-/// Before which moment nothing was heard of what a file tells, ns since the epoch: that at which the recorder was started, of which this
-/// is the first file, or what was made of it. 0 if it is none: of flows that began before it, it may tell a start that was heard then.
-fn heard_from(file: &Version<'_>) -> u64 {
-    let is_first = match file {
-        Version::Two(_) => false,
-        Version::Three(segment) => segment.header().is_ok_and(|header| {
-            let is_made = segment.made_from().any(|source| source.closing() == Some(Closing::Complete));
-            header.segment_number == 0 && header.previous.is_none() && !is_made
-        }),
-        Version::Archive(archive) => {
-            let about = archive.about();
-            // Of segments that are gone nobody knows how the clock was set in them.
-            let has_first = about.sources.first().is_some_and(|source| source.segment == Some(0));
-            (about.earlier, about.part) == (0, 0) && has_first
-        }
-    };
-    // A file that is begun by a clock that was set back since does not change when the recorder was started.
-    let created = file.header().map_or(0, |header| header.created);
-    run_from(file).filter(|_| is_first).map_or(0, |started| started.min(created))
-}
-
-/// When the recorder was started of which a file tells, or the first of those by their clocks, ns since the epoch; `None` if that is not
-/// known of all of them.
-fn run_from(file: &Version<'_>) -> Option<u64> {
-    let header = file.header()?;
-    let own = header.recorder_started;
-    match file {
-        Version::Two(_) => None,
-        Version::Three(segment) => segment.made_from().try_fold(own, |least, source| {
-            (source.version.get() == VERSION).then(|| least.min(source.recorder_started.get()))
-        }),
-        Version::Archive(archive) => {
-            // Segments whose numbers follow each other are of one run.
-            let sources = archive.about().sources.iter().filter(|source| source.open_of().is_none());
-            let numbers: Vec<_> =
-                sources.map(|source| source.segment.filter(|_| source.made_from.is_empty())).collect();
-            let follow = |pair: &[Option<u64>]| pair[0].and_then(|number| number.checked_add(1)) == pair[1];
-            (!numbers.contains(&None) && numbers.windows(2).all(follow)).then_some(own)
-        }
-    }
 }

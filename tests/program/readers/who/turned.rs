@@ -191,6 +191,30 @@ fn a_start_that_was_heard_was_not_before_the_journal() {
 }
 
 #[test]
+fn a_start_that_was_heard_was_not_before_the_first_of_several_runs() {
+    let first = begun(5000, 0, 5000).note(&reading(5000)).closed_at(Closing::Stopped, 5001).0;
+    // As above, in a run behind another one; and the clock was still wrong when the last one began.
+    let second = begun(5002, 0, 5002).note(&not_running(5001, 5002)).note(&reading(5002)).note(&set_back(5010, 100));
+    let second = second.push(&flow(Kind::Start, 110, FLOW, 7)).note(&set_back(200, 5200)).note(&set_back(5210, 300));
+    let third = begun(120, 0, 120).note(&not_running(120, 120)).note(&reading(120)).closed_at(Closing::Stopped, 130).0;
+    let files = [("1", first), ("2", second.closed_at(Closing::Stopped, 400).0), ("3", third)];
+    for files in [&files[..2], &files] {
+        assert_eq!(named(files, 103), NOBODY);
+        assert_eq!(named(files, 5205), ["10.0.0.1"]);
+    }
+}
+
+#[test]
+fn a_start_that_was_heard_in_a_segment_that_is_missing_may_show_any_time() {
+    // In the segment between them the clock was set back to 100 and forward again, and the flow began.
+    let first = begun(1000, 0, 1000).note(&reading(1000)).closed_at(Closing::WentOn, 1010).0;
+    let third = begun(1000, 2, 1210).push(&flow(Kind::Open, 150, FLOW, 7)).note(&reading(1210));
+    let third = third.note(&set_back(1300, 50)).push(&flow(Kind::End, 60, FLOW, 7));
+    let files = [("1", first), ("3", third.closed_at(Closing::Stopped, 600).0)];
+    assert_eq!(named(&files, 1250), ["10.0.0.1"]);
+}
+
+#[test]
 fn a_reading_that_ends_where_it_begins_tells_of_no_time() {
     // The second segment was cut off behind its keyframe, whose reading has the begin of the one before, by the clock of then.
     let first = begun(5000, 0, 5000).note(&reading(5000)).note(&set_back(5010, 100));
