@@ -203,10 +203,7 @@ impl Pairs {
         match note.cause() {
             Some(Cause::LeftOpen) => self.lines.left_open(note),
             Some(Cause::FirstRead) => return Told { note: self.lines.first_read(note), is_of_starts: false },
-            Some(Cause::ClockStep) => {
-                self.ipv4.clock_set();
-                self.ipv6.clock_set();
-            }
+            Some(Cause::ClockStep) => self.clock_was_set(),
             _ => {}
         }
         if note.cause() != Some(Cause::TableRead) {
@@ -284,6 +281,12 @@ impl Pairs {
     /// Goes on where a segment of flows ended, with this note and what that leaves open, for the same choice of flows.
     pub fn go_on(&mut self, left: &Note) {
         self.lines.go_on(left);
+    }
+
+    /// The clock was set up to here, or may have been: so it was while flows were alive that are open, or whose start nobody heard.
+    pub fn clock_was_set(&mut self) {
+        self.ipv4.clock_set();
+        self.ipv6.clock_set();
     }
 
     /// What is known of the flows that are open at the end of a file that tells up to `end` (ns since the epoch), as a note.

@@ -27,6 +27,8 @@ pub(super) struct History {
     is_version_2: bool,
     is_of_flows: bool,
     marks_clock_sets: bool,
+    /// How often the clock had been set before all that the file was made with: of that, its marks say nothing.
+    before_made: usize,
     readings: Readings,
     /// Of each start that was found in the kernel's table, not before which moment its flow began, if that is known.
     found: Vec<Option<u64>>,
@@ -73,6 +75,9 @@ impl History {
         self.marks_clock_sets = file.header().is_some_and(|header| header.marks_clock_sets);
         if let Some(set_back) = self.set_backs.follow(file) {
             self.clock_set(&set_back.note());
+        }
+        if begins_anew(file) {
+            self.before_made = self.steps.count();
         }
         self.heard.begin(file);
         self.steps.hear_from(self.heard.from());
@@ -159,7 +164,9 @@ impl History {
     fn steps_before<A: Address>(&self, record: &Record<A>) -> usize {
         let told = told_start(record);
         match record.kind() {
-            Some(Kind::Open | Kind::Flow) if self.is_once(record) => self.steps.count(),
+            Some(Kind::Open | Kind::Flow) if self.is_once(record) => {
+                self.unseen(record).map_or(self.steps.count(), |unseen| unseen.start)
+            }
             Some(Kind::Start) if record.began_earlier() => self.steps.at_reading(),
             Some(Kind::Start) if record.flags & RECOVERED == 0 => self.steps.count(),
             Some(Kind::Start) => self.steps.least_before(told).max(self.steps.at_reading()),
@@ -168,11 +175,17 @@ impl History {
         }
     }
 
+    /// Which times at which the clock was set a flow may have seen of which a record says that it was not set while it was alive: if nobody
+    /// heard it begin, those before all that its file was made with.
+    fn unseen<A: Address>(&self, record: &Record<A>) -> Option<Range<usize>> {
+        let least = self.least_at_start(record);
+        (!is_start_heard(record) && least < self.before_made).then_some(least..self.before_made)
+    }
+
     /// How often the clock had been set, at the least, at the start that a record tells.
     fn least_at_start<A: Address>(&self, record: &Record<A>) -> usize {
-        let is_heard = record.flags & (START_FROM_KERNEL | RECOVERED) == 0;
         let told = told_start(record);
-        if is_heard && told != 0 { self.steps.least_heard(told) } else { self.steps.least_before(told) }
+        if is_start_heard(record) { self.steps.least_heard(told) } else { self.steps.least_before(told) }
     }
 
     /// Whether a record of flows says that the clock was not set while its flow was alive.
@@ -206,7 +219,9 @@ impl History {
         if is_whole && self.is_once(flow) {
             let steps = self.steps.most_before(flow.event_time());
             let (order, found) = begun.map_or((None, None), |begun| (Some(begun.order), begun.found));
-            return Past { order, steps: steps..steps, found, is_guess: false };
+            let unseen = self.unseen(flow).filter(|_| begun.is_none());
+            let steps = unseen.map_or(steps..steps, |unseen| unseen.start..unseen.end.min(steps));
+            return Past { order, steps, found, is_guess: false };
         }
         let after = match flow.end.get() {
             // It has its start for its end, since the clock was set back before it was found to be gone: that is no reading's.
@@ -308,4 +323,18 @@ fn told_until(file: &Version<'_>) -> u64 {
         Version::Two(_) | Version::Three(_) => file.told_to(),
     };
     told.unwrap_or_else(|| file.ended())
+}
+
+/// Whether a record tells a start that was heard: then by the recorder's clock, and not by the kernel's stamp.
+fn is_start_heard<A: Address>(record: &Record<A>) -> bool {
+    told_start(record) != 0 && record.flags & (START_FROM_KERNEL | RECOVERED) == 0
+}
+
+/// Whether a file of flows was made without what comes before it: it goes on with no other one.
+fn begins_anew(file: &Version<'_>) -> bool {
+    match file {
+        Version::Two(_) => false,
+        Version::Three(_) => file.header().is_some_and(|header| header.previous.is_none()),
+        Version::Archive(archive) => (archive.about().earlier, archive.about().part) == (0, 0),
+    }
 }

@@ -108,7 +108,13 @@ impl Sink for Reading<'_> {
 
     fn note(&mut self, _path: &Path, note: &Note) -> ControlFlow<anyhow::Error> {
         match note.cause() {
-            Some(Cause::LeftOpen) => self.begun.pairs.go_on(note),
+            Some(Cause::LeftOpen) => {
+                self.begun.pairs.go_on(note);
+                // Else what is found later began behind all that was told of.
+                if note.lost.get() == 0 {
+                    self.begun.pairs.clock_was_set();
+                }
+            }
             Some(Cause::TableRead) => self.readings.push(*note),
             // What was not over at its end goes on.
             Some(Cause::Damaged) if note.to.get() == self.end => {

@@ -152,7 +152,8 @@ fn damage_at_a_time_before_the_begin_of_the_journal_is_a_gap() {
     assert_eq!(causes, ["damaged", "segment missing"], "{}", told.stdout);
 }
 
-/// What `who` says of a journal, and of what was made of it: squeezed, exported, and exported file by file.
+/// What `who` says of a journal, and of what was made of it: squeezed, into a file or file by file into a directory, exported, and exported
+/// file by file.
 fn who_of_each_form(files: &[(&str, Vec<u8>)], second: u64) -> Vec<Value> {
     let journal = directory(files);
     let path = |name: &str| journal.path().join(name).display().to_string();
@@ -162,10 +163,12 @@ fn who_of_each_form(files: &[(&str, Vec<u8>)], second: u64) -> Vec<Value> {
     };
     let mut forms = vec![journal.path().display().to_string(), path(".squeezed")];
     make(&["squeeze", "-o"], &forms[1], paths.len());
+    forms.push(path(".directory/"));
+    (1..=paths.len()).for_each(|count| make(&["squeeze", "-o"], &forms[2], count));
     if cfg!(feature = "archive") {
         forms.extend([path(".archive"), path(".grown")]);
-        make(&["export", "-o"], &forms[2], paths.len());
-        (1..=paths.len()).for_each(|count| make(&["export", "--add", "-o"], &forms[3], count));
+        make(&["export", "-o"], &forms[3], paths.len());
+        (1..=paths.len()).for_each(|count| make(&["export", "--add", "-o"], &forms[4], count));
     }
     let at = format!("@{}", at(second) / NS);
     let asked = |form: &String| run(["who", PUBLIC, "--at", &at, "--slack", "1s", "-o", "json", form]).stdout;
@@ -212,6 +215,23 @@ fn a_start_that_was_heard_in_a_segment_that_is_missing_may_show_any_time() {
     let third = third.note(&set_back(1300, 50)).push(&flow(Kind::End, 60, FLOW, 7));
     let files = [("1", first), ("3", third.closed_at(Closing::Stopped, 600).0)];
     assert_eq!(named(&files, 1250), ["10.0.0.1"]);
+}
+
+#[test]
+fn a_flow_that_no_run_before_could_know_may_have_been_there_when_the_clock_was_set() {
+    let found_behind = |first: Segment| {
+        let first = first.note(&set_back(1010, 100)).closed_at(Closing::Stopped, 200).0;
+        let second = begun(210, 0, 210).note(&not_running(200, 210)).told(&found(FLOW, 7), 210).note(&reading(210));
+        let second = second.push(&flow(Kind::End, 220, FLOW, 7)).closed_at(Closing::Stopped, 230).0;
+        [("1", first), ("2", second)]
+    };
+    let note = Note::at(at(50), Cause::Started);
+    let of_udp = Header { recorder_started: at(50), created: at(50), protocols: vec![17], ..every_protocol(0) };
+    let files = [Segment::new(&of_udp).note(&note).note(&reading(50)), begun(50, 0, 50)].map(found_behind);
+    // One did not record it, and the other one did not read the kernel's table.
+    for files in files {
+        assert_eq!(named(&files, 500), ["10.0.0.1"]);
+    }
 }
 
 #[test]
