@@ -116,6 +116,14 @@ pub struct Place {
     pub next_from: u64,
 }
 
+impl Place {
+    /// The boot id of its run, when that was started, and its number; `None` if they are not told.
+    pub fn numbered(&self) -> Option<([u8; 16], u64, u64)> {
+        let (boot, started) = self.run.split_once('-')?;
+        Some((u128::from_str_radix(boot, 16).ok()?.to_be_bytes(), started.parse().ok()?, self.number))
+    }
+}
+
 impl SourceFile {
     /// Whether it is told which file it is, and not only how that is called: older programs did not of all.
     pub fn is_identified(&self) -> bool {

@@ -7,7 +7,7 @@ use std::iter::once;
 use ctrecorder_format::{Digest, Header, MadeFrom};
 
 use super::{Member, Source, Version};
-use crate::archive::{Archive, Place, SourceFile};
+use crate::archive::{Archive, SourceFile};
 
 /// What a file of an archive tells of where it comes from.
 #[derive(Clone)]
@@ -103,12 +103,6 @@ impl Known {
 /// A file's run, by the boot id and when that was started, and its number there.
 type Numbered = ([u8; 16], u64, u64);
 
-/// As a source tells it.
-fn numbered(place: &Place) -> Option<Numbered> {
-    let (boot, started) = place.run.split_once('-')?;
-    Some((u128::from_str_radix(boot, 16).ok()?.to_be_bytes(), started.parse().ok()?, place.number))
-}
-
 impl<'f> Named<'f> {
     /// Those files.
     pub(super) fn of(files: &'f [Member]) -> Self {
@@ -138,7 +132,7 @@ impl<'f> Named<'f> {
             let known = self.known.get(*place).and_then(Option::as_ref);
             known.is_some_and(|known| known.own.length.get() >= source.length)
         };
-        let there = numbered(at).and_then(|numbered| self.by_number.get(&numbered)).into_iter().flatten();
+        let there = at.numbered().and_then(|numbered| self.by_number.get(&numbered)).into_iter().flatten();
         let places: Vec<_> = there.copied().filter(may_be).collect();
         places.into_iter().find(|place| self.content(*place, source.length) == Some(own))
     }

@@ -203,7 +203,7 @@ impl Pairs {
         match note.cause() {
             Some(Cause::LeftOpen) => {
                 self.lines.left_open(note);
-                self.know_clock_set(note);
+                self.left_by_clock(note);
             }
             Some(Cause::FirstRead) => return Told { note: self.lines.first_read(note), is_of_starts: false },
             Some(Cause::ClockStep) => {
@@ -287,15 +287,20 @@ impl Pairs {
     /// Goes on where a segment of flows ended, with this note and what that leaves open, for the same choice of flows.
     pub fn go_on(&mut self, left: &Note) {
         self.lines.go_on(left);
-        self.know_clock_set(left);
+        self.left_by_clock(left);
     }
 
-    /// What a segment left open tells of the clock.
-    fn know_clock_set(&mut self, left: &Note) {
+    /// What a segment that left flows open tells of the clock.
+    fn left_by_clock(&mut self, left: &Note) {
         if left.knows_clock_set() {
-            self.ipv4.know_clock_set();
-            self.ipv6.know_clock_set();
+            self.know_clock_set();
         }
+    }
+
+    /// The clock was set in the time of what is gone on with, or may have been: flows that are found from here on may have been alive then.
+    pub fn know_clock_set(&mut self) {
+        self.ipv4.know_clock_set();
+        self.ipv6.know_clock_set();
     }
 
     /// What is known of the flows that are open at the end of a file that tells up to `end` (ns since the epoch), as a note.

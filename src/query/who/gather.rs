@@ -140,6 +140,7 @@ impl State {
             }
             Some(Cause::FirstRead) => self.history.first_read(&told.note),
             Some(Cause::ClockStep) => self.history.clock_set(note),
+            Some(Cause::Damaged) => self.history.damaged(),
             _ => {}
         }
     }
@@ -230,7 +231,7 @@ impl Sink for Gather<'_> {
 
     fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<()> {
         self.pairs.damage(damage);
-        self.state.history.forget_reading();
+        self.state.history.damage(damage);
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));
         self.state.lost.damage(file, damage);
         // An end that was cut off is a gap, and told of as that.

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use ctrecorder_format::header::VERSION;
 use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED, START_FROM_KERNEL};
-use ctrecorder_format::{Address, Closing, Content, Kind, Note, Record};
+use ctrecorder_format::{Address, Content, Damage, Fault, Kind, Note, Record};
 
 use super::Wanted;
 use super::flow::{Identity, Known};
+use super::heard::Heard;
 use super::readings::Readings;
 use super::steps::Steps;
 use crate::journal::{SetBacks, Version};
@@ -27,12 +27,15 @@ pub(super) struct History {
     is_version_2: bool,
     is_of_flows: bool,
     marks_clock_sets: bool,
+    /// How often the clock had been set before all that the file was made with: of that, its marks say nothing.
+    before_made: usize,
     readings: Readings,
     /// Of each start that was found in the kernel's table, not before which moment its flow began, if that is known.
     found: Vec<Option<u64>>,
     /// So many of the last of these were found by a reading that goes on.
     unread: usize,
     steps: Steps,
+    heard: Heard,
     /// Number of flows that began so far.
     begun: u64,
     set_backs: SetBacks,
@@ -73,14 +76,33 @@ impl History {
         if let Some(set_back) = self.set_backs.follow(file) {
             self.clock_set(&set_back.note());
         }
-        self.steps.hear_from(heard_from(file), run_from(file));
+        if begins_anew(file) {
+            self.before_made = self.steps.count();
+        }
+        self.heard.begin(file);
+        self.steps.hear_from(self.heard.from());
         self.steps.tell_until(told_until(file));
         self.forget_reading();
     }
 
     /// What is found from here on is of another reading, or of one of which nobody knows what it said.
-    pub(super) const fn forget_reading(&mut self) {
+    const fn forget_reading(&mut self) {
         self.unread = 0;
+    }
+
+    /// Something of the file that is read cannot be.
+    pub(super) fn damage(&mut self, damage: &Damage) {
+        self.forget_reading();
+        // That a file is cut off at its end hides nothing that a later one goes on with.
+        if !matches!(damage.fault, Fault::CutOff(_)) {
+            self.damaged();
+        }
+    }
+
+    /// The note that something could not be read of which this file was made.
+    pub(super) fn damaged(&mut self) {
+        self.heard.damage();
+        self.steps.hear_from(self.heard.from());
     }
 
     /// A record comes next.
@@ -142,7 +164,9 @@ impl History {
     fn steps_before<A: Address>(&self, record: &Record<A>) -> usize {
         let told = told_start(record);
         match record.kind() {
-            Some(Kind::Open | Kind::Flow) if self.is_once(record) => self.steps.count(),
+            Some(Kind::Open | Kind::Flow) if self.is_once(record) => {
+                self.unseen(record).map_or(self.steps.count(), |unseen| unseen.start)
+            }
             Some(Kind::Start) if record.began_earlier() => self.steps.at_reading(),
             Some(Kind::Start) if record.flags & RECOVERED == 0 => self.steps.count(),
             Some(Kind::Start) => self.steps.least_before(told).max(self.steps.at_reading()),
@@ -151,11 +175,17 @@ impl History {
         }
     }
 
+    /// Which times at which the clock was set a flow may have seen of which a record says that it was not set while it was alive: if nobody
+    /// heard it begin, those before all that its file was made with.
+    fn unseen<A: Address>(&self, record: &Record<A>) -> Option<Range<usize>> {
+        let least = self.least_at_start(record);
+        (!is_start_heard(record) && least < self.before_made).then_some(least..self.before_made)
+    }
+
     /// How often the clock had been set, at the least, at the start that a record tells.
     fn least_at_start<A: Address>(&self, record: &Record<A>) -> usize {
-        let is_heard = record.flags & (START_FROM_KERNEL | RECOVERED) == 0;
         let told = told_start(record);
-        if is_heard && told != 0 { self.steps.least_heard(told) } else { self.steps.least_before(told) }
+        if is_start_heard(record) { self.steps.least_heard(told) } else { self.steps.least_before(told) }
     }
 
     /// Whether a record of flows says that the clock was not set while its flow was alive.
@@ -189,7 +219,9 @@ impl History {
         if is_whole && self.is_once(flow) {
             let steps = self.steps.most_before(flow.event_time());
             let (order, found) = begun.map_or((None, None), |begun| (Some(begun.order), begun.found));
-            return Past { order, steps: steps..steps, found, is_guess: false };
+            let unseen = self.unseen(flow).filter(|_| begun.is_none());
+            let steps = unseen.map_or(steps..steps, |unseen| unseen.start..unseen.end.min(steps));
+            return Past { order, steps, found, is_guess: false };
         }
         let after = match flow.end.get() {
             // It has its start for its end, since the clock was set back before it was found to be gone: that is no reading's.
@@ -293,44 +325,16 @@ fn told_until(file: &Version<'_>) -> u64 {
     told.unwrap_or_else(|| file.ended())
 }
 
-/// Before which moment nothing was heard of what a file tells, ns since the epoch: that at which the recorder was started, of which this
-/// is the first file, or what was made of it. 0 if it is none: of flows that began before it, it may tell a start that was heard then.
-fn heard_from(file: &Version<'_>) -> u64 {
-    let is_first = match file {
-        Version::Two(_) => false,
-        Version::Three(segment) => segment.header().is_ok_and(|header| {
-            let is_made = segment.made_from().any(|source| source.closing() == Some(Closing::Complete));
-            header.segment_number == 0 && header.previous.is_none() && !is_made
-        }),
-        Version::Archive(archive) => {
-            let about = archive.about();
-            // Of segments that are gone nobody knows how the clock was set in them.
-            let has_first = about.sources.first().is_some_and(|source| source.segment == Some(0));
-            (about.earlier, about.part) == (0, 0) && has_first
-        }
-    };
-    // A file that is begun by a clock that was set back since does not change when the recorder was started.
-    let created = file.header().map_or(0, |header| header.created);
-    run_from(file).filter(|_| is_first).map_or(0, |started| started.min(created))
+/// Whether a record tells a start that was heard: then by the recorder's clock, and not by the kernel's stamp.
+fn is_start_heard<A: Address>(record: &Record<A>) -> bool {
+    told_start(record) != 0 && record.flags & (START_FROM_KERNEL | RECOVERED) == 0
 }
 
-/// When the recorder was started of which a file tells, or the first of those by their clocks, ns since the epoch; `None` if that is not
-/// known of all of them.
-fn run_from(file: &Version<'_>) -> Option<u64> {
-    let header = file.header()?;
-    let own = header.recorder_started;
+/// Whether a file of flows was made without what comes before it: it goes on with no other one.
+fn begins_anew(file: &Version<'_>) -> bool {
     match file {
-        Version::Two(_) => None,
-        Version::Three(segment) => segment.made_from().try_fold(own, |least, source| {
-            (source.version.get() == VERSION).then(|| least.min(source.recorder_started.get()))
-        }),
-        Version::Archive(archive) => {
-            // Segments whose numbers follow each other are of one run.
-            let sources = archive.about().sources.iter().filter(|source| source.open_of().is_none());
-            let numbers: Vec<_> =
-                sources.map(|source| source.segment.filter(|_| source.made_from.is_empty())).collect();
-            let follow = |pair: &[Option<u64>]| pair[0].and_then(|number| number.checked_add(1)) == pair[1];
-            (!numbers.contains(&None) && numbers.windows(2).all(follow)).then_some(own)
-        }
+        Version::Two(_) => false,
+        Version::Three(_) => file.header().is_some_and(|header| header.previous.is_none()),
+        Version::Archive(archive) => (archive.about().earlier, archive.about().part) == (0, 0),
     }
 }

@@ -9,8 +9,8 @@ pub(super) struct Steps {
     shown: Vec<[u64; 2]>,
     /// How many there were when the kernel's table was read last.
     at_reading: usize,
-    /// Nothing was heard before this moment, ns since the epoch; 0 if that is not known. `None` before the first file.
-    heard_from: Option<u64>,
+    /// Nothing was heard before this moment, ns since the epoch; 0 if that is not known.
+    heard_from: u64,
     /// Until when the files tell, by what it showed then, ns since the epoch; the latest of those that were begun.
     ended: u64,
 }
@@ -26,13 +26,9 @@ impl Steps {
         self.at_reading = self.shown.len();
     }
 
-    /// A file begins. If it is the first one, nothing was heard before this moment, ns since the epoch; 0 if that is not known. It is not
-    /// if a later file is of a recorder that was started before, at `run_from`, or at a time that nobody knows.
-    pub(super) fn hear_from(&mut self, moment: u64, run_from: Option<u64>) {
-        let first = *self.heard_from.get_or_insert(moment);
-        if run_from.is_none_or(|from| from < first) {
-            self.heard_from = Some(0);
-        }
+    /// Nothing was heard before this moment, ns since the epoch; 0 if that is not known.
+    pub(super) const fn hear_from(&mut self, moment: u64) {
+        self.heard_from = moment;
     }
 
     /// A file begins that tells until this moment, ns since the epoch.
@@ -59,8 +55,7 @@ impl Steps {
 
     /// The same of a moment at which something was heard, or the table read: what it showed before there were files was not that.
     pub(super) fn least_heard(&self, moment: u64) -> usize {
-        let is_before = self.heard_from.is_some_and(|from| moment < from);
-        self.least_from(usize::from(is_before), moment)
+        self.least_from(usize::from(moment < self.heard_from), moment)
     }
 
     /// The same, but not before it had been set so often, unless it did not show the moment since.
@@ -128,16 +123,12 @@ mod tests {
             steps.add(&Note::clock_step(after, by));
         }
         steps.tell_until(400);
-        steps.hear_from(990, Some(990));
-        steps.hear_from(0, Some(995));
+        steps.hear_from(990);
         assert_eq!(steps.shown(0..3), [[1000, 100], [200, 1200], [1250, 300]]);
         let moments = [50, 100, 150, 250, 350, 989, 990, 1230];
         assert_eq!(moments.map(|moment| steps.least_before(moment)), [0, 0, 0, 0, 0, 0, 0, 2]);
         assert_eq!(moments.map(|moment| steps.least_heard(moment)), [0, 1, 1, 0, 3, 0, 0, 2]);
-        for run_from in [Some(989), None] {
-            let mut steps = Steps { shown: steps.shown.clone(), heard_from: steps.heard_from, ..Steps::default() };
-            steps.hear_from(0, run_from);
-            assert_eq!(steps.least_heard(150), 0, "it was there before: {run_from:?}");
-        }
+        steps.hear_from(0);
+        assert_eq!(steps.least_heard(150), 0, "nobody knows");
     }
 }

@@ -119,9 +119,8 @@ impl Truth<'_> {
     /// Whether another form of the journal names all that this one does, and beyond it only flows of which their start alone does not tell
     /// how often the clock had been set before.
     fn adds_the_ambiguous(&self, question: &Question, answer: &Answer, again: &Answer) -> bool {
-        // A kernel's stamp may be older than all files, and the first of them may go on with others.
-        let is_first = self.kept.files.first().is_some_and(|first| first.index == 0);
-        let is_bound = is_first && !self.world.plan.stamps;
+        // A kernel's stamp may be older than all files; and what a file tells that was heard where one is missing, or damaged.
+        let is_bound = self.kept.is_whole(self.world) && !self.world.plan.stamps;
         let told_from = if is_bound { self.world.clock.shows(self.world.shape.begin) } else { 0 };
         let is_ambiguous = |flow: &&question::Named| {
             let mut same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));

@@ -126,6 +126,9 @@ impl Added {
         let inputs = sources.readable().map(|source| Wanted::of(&source.told.file, &source.path)).collect();
         Intent { export: export.to_owned(), inputs }.write(&self.directory)?;
         begun.set_backs = self.there.set_backs(journal)?;
+        if self.there.may_have_seen_clock_set() {
+            begun.pairs.know_clock_set();
+        }
         left::begin(&self.there.open, begun, threads)
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use ctrecorder_format::Cause;
 
 use super::intent::{Intent, Wanted};
 use super::known::{Known, is_given};
@@ -40,6 +41,8 @@ struct Export {
     sources: Vec<SourceFile>,
     /// How many exports came before it, and until when it tells, ns since the epoch.
     place: (u64, u64),
+    /// The clock was set in its time.
+    saw_clock_set: bool,
 }
 
 /// An export that has no last file.
@@ -83,6 +86,7 @@ impl Export {
             chosen: chosen.clone(),
             sources: Vec::new(),
             place: (0, 0),
+            saw_clock_set: false,
         }
     }
 
@@ -93,6 +97,7 @@ impl Export {
         self.told = self.told.joined(Span { from: about.from, to: about.to });
         self.archive_from = self.archive_from.min(about.archive_from.unwrap_or(about.from));
         self.sources.extend(about.sources.iter().cloned());
+        self.saw_clock_set |= about.notes.iter().any(|note| note.cause == Cause::ClockStep as u16);
     }
 }
 
@@ -167,6 +172,13 @@ impl There {
         // No clock was set between the two but as they tell.
         let follows = previous.is_some_and(|previous| self.known.has_digest(&previous));
         Ok(if follows { SetBacks::new() } else { SetBacks::after(ended) })
+    }
+
+    /// Whether the clock was set in the time of the archive, or may have been: its first files may be gone.
+    pub(super) fn may_have_seen_clock_set(&self) -> bool {
+        let began = self.exports.iter().map(|export| export.archive_from).min();
+        let told_from = self.exports.iter().map(|export| export.told.from).min();
+        began < told_from || self.exports.iter().any(|export| export.saw_clock_set)
     }
 
     /// Refuses to put flows to an archive of which others were chosen: whoever reads it would not know which.
