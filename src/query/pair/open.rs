@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::io;
 
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Address, Kind, Record};
+use ctrecorder_format::{Address, Kind, Note, Record};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use zerocopy::little_endian::{U32, U64};
@@ -165,6 +165,17 @@ impl<A: Address> OpenFlow<A> {
         own == 0 || other == 0 || own / 1_000 == other / 1_000
     }
 
+    /// Whether a record that has its identity is of a later flow, so that this one has ended unheard: the kernel gives ids and ports again.
+    /// What the kernel stamps a flow with is no later than when somebody heard of it, but for what comes before the flow is confirmed,
+    /// and by how much a clock is set that nobody tells of. `clock_was_set`: it was, by more than that, or may have been.
+    pub(super) fn is_over_by(&self, record: &Record<A>, clock_was_set: bool) -> bool {
+        let (own, stamp) = (self.start(), record.start.get());
+        let [is_own_stamped, is_stamped] =
+            [&self.known, record].map(|known| known.flags & flags::START_FROM_KERNEL != 0);
+        let is_comparable = is_stamped && (is_own_stamped || !clock_was_set);
+        own != 0 && is_comparable && own.saturating_add(Note::CLOCK_STEP_MIN_NS) < stamp
+    }
+
     /// Adds what an update says, which shows that the flow is alive. A mark or state that did not change is 0 there.
     pub(super) fn update(&mut self, record: &Record<A>, Place { file, .. }: Place) {
         self.seen = file.into();
@@ -208,6 +219,9 @@ impl<A: Address> OpenFlow<A> {
     /// The same flow, which came whole; `None` if it is a later one. This one was alive up to when the files before told,
     /// `told_before`: what began by then is the same, whatever stamp of its begin each of them has.
     pub(super) fn whole(&self, flow: &Record<A>, told_before: u64) -> Option<Record<A>> {
+        if self.is_over_by(flow, true) {
+            return None;
+        }
         let mut whole = match (self.start(), flow.start.get()) {
             (_, 0) => Record { start: self.known.start, flags: self.flags_with_start(flow), ..*flow },
             (own, start) => (own == 0 || start <= own.max(told_before)).then_some(*flow)?,

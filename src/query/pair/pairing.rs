@@ -112,6 +112,8 @@ impl<A: Address> Pairing<A> {
     ///
     /// - A start opens a flow. If the same flow is open already, its end was missed: it is emitted as a half flow.
     /// - An open record opens its flow where it is not known. Where it is, it gives at most the start that was not known.
+    /// - If the kernel's stamp tells that an open record or an end is of a later flow than what is open by the same identity, that is
+    ///   emitted, with the stamp for its end, and `END_AT_LATEST`.
     /// - An update adds to what is known of its flow. One of which nothing is known began at a time that nobody knows.
     /// - An end is emitted as a flow, with the start that is open. A start by the kernel's clock that the end itself knows
     ///   wins over that; one by the recorder's clock serves where no other is known.
@@ -155,7 +157,10 @@ impl<A: Address> Pairing<A> {
             Some(Kind::Start) => self.start(hash, record, emit),
             Some(Kind::Open) => self.repeat(hash, record, emit),
             Some(Kind::Update) => self.update(hash, record),
-            Some(Kind::End) => emit(self.end(hash, record), *counters),
+            Some(Kind::End) => {
+                let flow = self.end(hash, record, emit);
+                emit(flow, *counters);
+            }
             // Where files were made of parts of a journal, one by one, the next one may know its end.
             Some(Kind::Flow) if may_go_on(record) => self.repeat(hash, record, emit),
             Some(Kind::Flow) => {
@@ -177,17 +182,26 @@ impl<A: Address> Pairing<A> {
         Some(whole)
     }
 
-    /// The flow that a record ends.
-    fn end(&mut self, hash: u32, record: &Record<A>) -> Record<A> {
+    /// The flow that a record ends. One that was known by its identity, and is over since before it began, is emitted.
+    fn end(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) -> Record<A> {
         let other = self.other_name(hash, record);
         let (hash, key) = other.as_ref().map_or((hash, record), |(hash, key)| (*hash, key));
-        let file = self.place.file;
-        let ended = self.open.remove(hash, key, |flow| (flow.ended(record), flow.seen.get() == file));
-        let Some((flow, was_confirmed)) = ended else {
+        let (file, was_clock_set) = (self.place.file, self.was_clock_set);
+        let ended = self.open.remove(hash, key, |flow| {
+            let missed = flow.is_over_by(record, was_clock_set).then_some(*flow);
+            (flow.ended(record), missed, flow.seen.get() == file)
+        });
+        let Some((flow, missed, was_confirmed)) = ended else {
             return self.marked(Record { kind: Kind::Flow as u8, ..*record });
         };
         self.confirmed -= usize::from(was_confirmed);
-        flow
+        match missed {
+            Some(missed) => {
+                emit(self.taken_over(&missed, record), Counters::default());
+                self.marked(Record { kind: Kind::Flow as u8, ..*record })
+            }
+            None => flow,
+        }
     }
 
     fn start(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
@@ -256,6 +270,7 @@ impl<A: Address> Pairing<A> {
 
     fn repeat(&mut self, mut hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
         let (mut flow, gone_by, told_before) = (self.begin(record), self.gone_by, self.place.told_before);
+        let was_clock_set = self.was_clock_set;
         self.name(hash, record);
         if let Some((known_hash, known)) = self.other_name(hash, record) {
             hash = known_hash;
@@ -263,21 +278,24 @@ impl<A: Address> Pairing<A> {
         }
         let known = self.open.add(hash, &flow, |known| {
             // The kernel gives the ids of flows that ended again.
+            let is_over = known.is_over_by(record, was_clock_set);
             let is_another =
-                (known.seen.get() == GONE && flow.start() > gone_by) || known.is_before(&flow, told_before);
+                is_over || (known.seen.get() == GONE && flow.start() > gone_by) || known.is_before(&flow, told_before);
             let before = *known;
             if is_another {
                 *known = flow;
             } else {
                 known.repeated(&flow);
             }
-            (before, is_another)
+            (before, is_another, is_over)
         });
         self.without_start += usize::from(known.is_none() && flow.start() == 0);
-        if let Some((missed, true)) = &known {
-            emit(self.without_end(missed), Counters::default());
+        match &known {
+            Some((missed, true, true)) => emit(self.taken_over(missed, record), Counters::default()),
+            Some((missed, true, false)) => emit(self.without_end(missed), Counters::default()),
+            _ => {}
         }
-        self.confirm(known.map(|(before, _)| before).as_ref());
+        self.confirm(known.map(|(before, ..)| before).as_ref());
     }
 
     /// The file told of a flow, which was known as this one before.
@@ -326,6 +344,11 @@ impl<A: Address> Pairing<A> {
     /// A flow whose end did not come.
     fn without_end(&self, flow: &OpenFlow<A>) -> Record<A> {
         if flow.seen.get() == GONE { flow.gone(self.gone_by) } else { flow.half() }
+    }
+
+    /// The same of one that was over when this record's flow began, which has its identity.
+    fn taken_over(&self, flow: &OpenFlow<A>, by: &Record<A>) -> Record<A> {
+        if flow.seen.get() == GONE { self.without_end(flow) } else { flow.gone(by.start.get()) }
     }
 
     /// Records come from another file from here on.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Address, Counters, Kind, Record, V4, V6};
+use ctrecorder_format::{Address, Counters, Kind, NS_PER_SECOND, Record, V4, V6};
 use proptest::prelude::*;
 
 use super::Pairing;
@@ -166,6 +166,34 @@ fn the_kernels_start_wins() {
     ] {
         assert_eq!(paired(&records), (vec![expected], vec![]), "{records:?}");
     }
+}
+
+#[test]
+fn a_stamp_that_is_later_than_what_is_known_is_of_another_flow() {
+    let s = |second: u64| second * NS_PER_SECOND;
+    let kernel = |mut record: Record<V4>| {
+        record.flags = flags::START_FROM_KERNEL;
+        record
+    };
+    let start = tcp(Kind::Start, s(50), 0);
+    let ended = |flags| Record { flags: flags | flags::END_AT_LATEST, ..tcp(Kind::Flow, s(50), s(70)) };
+    let (open, end) = (kernel(tcp(Kind::Open, s(70), 0)), kernel(tcp(Kind::End, s(70), s(90))));
+    let second = kernel(tcp(Kind::Flow, s(70), s(90)));
+    for (start, first) in [(start, ended(0)), (kernel(start), ended(flags::START_FROM_KERNEL))] {
+        assert_eq!(paired(&[start, end]), (vec![first, second], vec![]));
+        assert_eq!(paired(&[start, open, end]), (vec![first, second], vec![]));
+        assert_eq!(paired(&[start, open]), (vec![first], vec![kernel(tcp(Kind::Flow, s(70), 0))]));
+    }
+    // It may be that of the event, some time before or after that of the flow.
+    let soon = kernel(tcp(Kind::End, s(51), s(90)));
+    assert_eq!(paired(&[kernel(start), soon]), (vec![kernel(tcp(Kind::Flow, s(51), s(90)))], vec![]));
+    // Nobody knows which clock an end without the kernel's stamp has its start from, nor, where it was set, which one that of the recorder was.
+    assert_eq!(paired(&[start, tcp(Kind::End, s(70), s(90))]), (vec![tcp(Kind::Flow, s(50), s(90))], vec![]));
+    let (mut flows, mut pairing) = (Vec::new(), Pairing::new());
+    pairing.push(&start, None, &mut |flow, _| flows.push(flow));
+    pairing.clock_set();
+    pairing.push(&end, None, &mut |flow, _| flows.push(flow));
+    assert_eq!(flows.len(), 1);
 }
 
 #[test]

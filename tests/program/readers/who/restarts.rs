@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ctrecorder_format::record::flags::START_FROM_KERNEL;
 use ctrecorder_format::{Cause, Closing, Header, Kind, Note, Record, V4};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -181,4 +182,20 @@ fn a_list_of_flows_tells_when_it_was_found() {
     let line = listed.lines().find(|line| line.contains("src=10.0.0.1:1000")).unwrap();
     assert!(line.starts_with("2027.01.15 08:11:41.000000 2027.01.15 08:13:20.000000 "), "{line}");
     assert!(line.ends_with(" [recovered]"), "{line}");
+}
+
+#[test]
+fn a_flow_with_the_id_of_one_that_was_over_is_another_one() {
+    let first = Segment::new(&every_protocol(0)).note(&Note::at(at(0), Cause::Started));
+    let first = first.push(&own(7, event(Kind::Start, TCP, 5, FLOW))).note(&note(0, 11, Cause::TableRead));
+    let first = first.closed_at(Closing::Stopped, 50).0;
+    let header = Header { recorder_started: at(700), created: at(700), ..every_protocol(0) };
+    let stamped = |record| own(7, Record { flags: START_FROM_KERNEL, start: at(300).into(), ..record });
+    let second = Segment::new(&header).note(&Note::at(at(700), Cause::Started)).note(&note(50, 700, Cause::NotRunning));
+    let open = stamped(event(Kind::Open, TCP, 701, FLOW));
+    let second = second.told(&open, 701).note(&note(700, 701, Cause::TableRead));
+    let second = second.push(&stamped(event(Kind::End, TCP, 800, FLOW))).closed_at(Closing::Stopped, 900).0;
+    let said = all_say(&[("a.ct", first), ("b.ct", second)]);
+    // Nobody knows when the first one ended.
+    assert_eq!(said.named_at, [5, 29, 30, 49, 50, 300, 700, 701, 800]);
 }
