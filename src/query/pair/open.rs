@@ -152,10 +152,15 @@ impl<A: Address> OpenFlow<A> {
         if is_stamped && self.known.flags & flags::START_FROM_KERNEL != 0 {
             self.known.start = open.known.start;
         }
-        if self.start() == 0 {
+        if self.start() == 0 && !self.was_there_before(&open.known) {
             self.known.start = open.known.start;
             self.known.flags |= open.known.flags & OF_START;
         }
+    }
+
+    /// Whether a record says when this flow was found by somebody who did not know that a file had told of it before.
+    const fn was_there_before(&self, found: &Record<A>) -> bool {
+        self.is_told_at_end() && self.start() == 0 && found.began_earlier()
     }
 
     /// Whether a record that version 3 has may be of this flow, which version 2 has, or the other way round: where both tell
@@ -224,6 +229,7 @@ impl<A: Address> OpenFlow<A> {
         }
         let mut whole = match (self.start(), flow.start.get()) {
             (_, 0) => Record { start: self.known.start, flags: self.flags_with_start(flow), ..*flow },
+            _ if self.was_there_before(flow) => Record { start: 0.into(), flags: flow.flags & !OF_START, ..*flow },
             (own, start) => (own == 0 || start <= own.max(told_before)).then_some(*flow)?,
         };
         whole.flags |= self.known.flags & KEPT;

@@ -199,3 +199,29 @@ fn a_flow_with_the_id_of_one_that_was_over_is_another_one() {
     // Nobody knows when the first one ended.
     assert_eq!(said.named_at, [5, 29, 30, 49, 50, 300, 700, 701, 800]);
 }
+
+#[test]
+fn who_finds_a_flow_that_was_told_of_before_does_not_tell_when_it_began() {
+    // The second run recorded TCP alone: squeezed, the third one goes on with the first.
+    let run_of = |second: u64, protocols: Vec<u8>| {
+        let header = Header { recorder_started: at(second), created: at(second), protocols, ..every_protocol(0) };
+        Segment::new(&header).note(&Note::at(at(second), Cause::Started))
+    };
+    let found = |begun: Segment, before: u64, second: u64| {
+        let open = own(7, Record { start: 0.into(), ..event(Kind::Open, TCP, second, FLOW) });
+        let begun = begun.note(&note(before, second, Cause::NotRunning)).told(&open, second);
+        begun.note(&note(second, second, Cause::TableRead))
+    };
+    let first = run_of(0, Vec::new()).note(&note(0, 0, Cause::TableRead)).closed_at(Closing::Stopped, 10).0;
+    let second = found(run_of(20, vec![TCP]), 10, 20).closed_at(Closing::Stopped, 40).0;
+    let third = found(run_of(300, Vec::new()), 40, 300).closed_at(Closing::Stopped, 900).0;
+    let journal = directory(&[("a.ct", first), ("b.ct", second), ("c.ct", third)]);
+    let squeezed = TempDir::new().unwrap();
+    let into = format!("{}/", squeezed.path().display());
+    let paths = ["a.ct", "b.ct", "c.ct"].map(|name| journal.path().join(name).display().to_string());
+    assert_eq!(run(["squeeze".into(), "-o".into(), into].into_iter().chain(paths)).status, 0);
+    for path in [journal.path(), squeezed.path()] {
+        let named_at = said(path).named_at;
+        assert!([29, 30, 300, 700].iter().all(|second| named_at.contains(second)), "{}: {named_at:?}", path.display());
+    }
+}
