@@ -237,7 +237,9 @@ fn last_tick(world: &World, before: u64) -> u64 {
 /// the other.
 fn between(world: &World, before: &File, after: &File, (follows, leads): (bool, bool)) -> &'static str {
     let (one, other) = (world.files[before.index], world.files[after.index]);
-    let is_seen = (one.went_on && follows) || (other.number > 0 && leads);
+    // The first file of a run tells when the run before it ended, which may not be there at all.
+    let is_behind_another = one.run + 1 < other.run && other.number == 0 && !leads;
+    let is_seen = (one.went_on && follows) || (other.number > 0 && leads) || is_behind_another;
     match (before.is_version_2, one.run == other.run || is_seen) {
         (true, _) => VERSION_2,
         (_, true) => MISSING,

@@ -1,8 +1,9 @@
 //! `list --squeezed` says of each flow what its records say together; squeezing a journal changes no answer, nor does exporting it.
 
 use std::collections::HashMap;
+use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ctrecorder_format::Kind;
 use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED, REPLY_SEEN, START_FROM_KERNEL};
@@ -121,26 +122,35 @@ fn halves(kept: &Kept, command: &str, name: &str) -> Option<Vec<PathBuf>> {
     Some(vec![make(first, 1), make(second, 2)])
 }
 
-/// The directory of squeezed files of a journal, made in two runs. `None` if something is missing or damaged, or more may be written
-/// to the last file.
+/// The directory of squeezed files of a journal, made in one run or in two. `None` if something is missing or damaged, or more may be
+/// written to the last file.
 fn into_directory(kept: &Kept) -> Option<PathBuf> {
     let path = kept.directory.path().join(".directory");
-    if !is_plain(kept) {
-        return None;
+    if path.exists() || !is_plain(kept) {
+        return Some(path).filter(|path| path.exists());
     }
     let paths = kept.paths();
-    let mut named = path.clone().into_os_string();
-    named.push("/");
-    let words = ["squeeze".into(), "-o".into(), named];
-    let mut said = String::new();
-    for count in [paths.len() / 2, paths.len()] {
-        if count > 0 {
-            let answer = run(words.clone(), paths[..count].to_vec());
-            assert_ne!(answer.status, 2, "the journal squeezed into a directory: {}", answer.stderr);
-            said = answer.stderr;
-        }
+    let squeeze = |into: &Path, count: usize| {
+        let mut named = into.to_path_buf().into_os_string();
+        named.push("/");
+        let answer = run(["squeeze".into(), "-o".into(), named], paths[..count].to_vec());
+        assert_ne!(answer.status, 2, "the journal squeezed into a directory: {}", answer.stderr);
+        answer.stderr.contains(" 0 left for another time")
+    };
+    if paths.len() > 1 {
+        squeeze(&path, paths.len() / 2);
     }
-    said.contains(" 0 left for another time").then_some(path)
+    let is_all = squeeze(&path, paths.len());
+    let at_once = kept.directory.path().join(".at-once");
+    assert_eq!(squeeze(&at_once, paths.len()), is_all);
+    for output in fs::read_dir(&at_once).unwrap().map(|output| output.unwrap().file_name()) {
+        let [one, other] = [&path, &at_once].map(|directory| fs::read(directory.join(&output)).unwrap());
+        assert!(one == other, "{} is another file if it is made in another run", output.display());
+    }
+    if !is_all {
+        fs::remove_dir_all(&path).unwrap();
+    }
+    is_all.then_some(path)
 }
 
 /// The archive of a journal that grew file by file, of which each export goes on with the one before it. `None` if something is

@@ -8,7 +8,7 @@ use super::times::Times;
 use super::walk::{Walk, add};
 use super::{Gap, GapCause, Span};
 use crate::archive::Archive;
-use crate::journal::{Passage, Place, Recorder, Source, Version, has_sane_directory};
+use crate::journal::{Passage, Place, Recorder, Source, Version, came_behind, has_sane_directory};
 
 /// Blocks that are longer than this on the average are skipped from head to head, not read through.
 const WORTH_SKIPPING_BYTES: u64 = 16 * 1024;
@@ -216,6 +216,12 @@ impl Part {
     /// Whether its recorder had written other segments before it.
     pub(super) const fn is_later(&self) -> bool {
         self.run.is_some() && self.number > 0
+    }
+
+    /// When the run before its own ended, as the first segment of a run tells, ns since the epoch.
+    pub(super) fn behind(&self) -> Option<u64> {
+        let is_first = self.run.is_some() && self.content == Content::Events && self.number == 0;
+        self.notes.iter().filter(|_| is_first).find_map(came_behind)
     }
 
     /// Notes that something could not be read between two times, whichever is the earlier one.

@@ -7,7 +7,7 @@ use ctrecorder_format::{Cause, Content, Note};
 
 use super::part::{End, Part};
 use super::{Gap, GapCause, Span, complement};
-use crate::journal::{Ended, Place, came_behind, chain, successors};
+use crate::journal::{Ended, Place, chain, successors};
 
 const GONE: GapCause = GapCause::Noted(Cause::NamespaceGone as u16);
 
@@ -44,7 +44,7 @@ impl Run {
         }
         let is_run = |part: &&Part| part.run.is_some() && part.content == Content::Events;
         let first = self.parts.first().filter(is_run);
-        let behind = first.filter(|first| first.number == 0).and_then(|first| first.notes.iter().find_map(came_behind));
+        let behind = first.and_then(Part::behind);
         let ended = self.parts.last().filter(is_run).map(|last| last.ended);
         let (behind, ended) = (behind.map(Ended::At), ended.map(Ended::At));
         Place { host: first.and_then(|first| first.host.clone()).unwrap_or_default(), behind, ended }
@@ -160,6 +160,8 @@ pub(super) fn between_runs(before: &Part, after: &Part, begin: u64, span: Span) 
         _ if before.host.is_none() || after.host.is_none() => GapCause::Damaged,
         End::WentOn if follows => GapCause::SegmentMissing,
         _ if leads && after.is_later() => GapCause::SegmentMissing,
+        // A run ended then that is not there at all.
+        _ if after.behind() == Some(span.to) => GapCause::SegmentMissing,
         _ if is_gone(before) => GONE,
         _ => GapCause::NotRunning,
     }
