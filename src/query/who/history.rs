@@ -293,7 +293,8 @@ impl History {
     /// What a flow's record says, and what is known of its begin besides; what is known beside it may become more by that.
     pub(super) fn known<A: Address>(&self, record: &Record<A>, past: &mut Past) -> Known {
         let exact = || self.readings.since_found(record.start.get());
-        let since = past.found.map_or_else(exact, |place| self.found.get(place).copied().flatten());
+        // Where something is lost between, a note that ends as it was found is that of its reading.
+        let since = past.found.and_then(|place| self.found.get(place).copied().flatten()).or_else(exact);
         if past.is_guess {
             past.steps.start = past.steps.start.min(self.least_at_start(record));
             past.steps.end = past.steps.end.max(self.steps.most_before(record.event_time()));

@@ -75,6 +75,11 @@ impl Life {
         (self.shown.len() > 1 || !self.is_begin_heard) && before.any(|span| meets(span, (start, start)))
     }
 
+    /// When it truly began, by the clock that is never set.
+    pub const fn began(&self) -> u64 {
+        self.truly.0
+    }
+
     /// Whether some of its life was in one of these spans.
     pub fn is_in(&self, spans: &[Span]) -> bool {
         spans.iter().any(|span| meets(self.truly, (span.from, span.to)))
