@@ -23,7 +23,7 @@ pub struct Life {
     /// Whether that clock was ever set back.
     is_turned: bool,
     /// Whether its start was heard.
-    is_begin_heard: bool,
+    pub is_begin_heard: bool,
     /// What the records leave possible, by the wall clock.
     possible: (u64, u64),
     /// Whether any record of it is left.

@@ -106,7 +106,8 @@ impl Truth<'_> {
         let is_shown = is_part && answer.insides().is_subset(&again.insides());
         // Nor does it know of what was damaged whether that could hold what is asked for.
         let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
-        let is_shown = is_shown || (is_damaged && answer.is_within(again));
+        let is_shown =
+            is_shown || (is_damaged && (answer.is_within(again) || self.adds_the_found(question, answer, again)));
         let is_shown = is_shown || self.adds_the_ambiguous(question, answer, again);
         // Where the ends of a journal are, is not held where the clock was set back.
         let has_verdict = match self.world.has_steps_back() {
@@ -121,21 +122,30 @@ impl Truth<'_> {
             .or_else(|| if is_exact && !is_part { self.made_up(question, window, again) } else { None })
     }
 
+    /// Whether another form of the journal names all that this one does, and beyond it only flows whose start nobody heard: which reading
+    /// found them is lost where something is damaged between.
+    fn adds_the_found(&self, question: &Question, answer: &Answer, again: &Answer) -> bool {
+        self.adds_only(question, answer, again, |life| !life.is_begin_heard)
+    }
+
     /// Whether another form of the journal names all that this one does, and beyond it only flows of which their start alone does not tell
     /// how often the clock had been set before.
     fn adds_the_ambiguous(&self, question: &Question, answer: &Answer, again: &Answer) -> bool {
         // A kernel's stamp may be older than all files; and what a file tells that was heard where one is missing, or damaged.
         let is_bound = self.kept.is_whole(self.world) && !self.world.plan.stamps;
         let told_from = if is_bound { self.world.clock.shows(self.world.shape.begin) } else { 0 };
-        let is_ambiguous = |flow: &&question::Named| {
+        self.adds_only(question, answer, again, |life| life.may_have_begun_before_a_step(self.world, told_from))
+    }
+
+    /// Whether an answer names all that another one does, and beyond it only such flows.
+    fn adds_only(&self, question: &Question, answer: &Answer, again: &Answer, is_such: impl Fn(&Life) -> bool) -> bool {
+        let is_one = |flow: &&question::Named| {
             let mut same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
-            same.any(|life| life.may_have_begun_before_a_step(self.world, told_from))
+            same.any(&is_such)
         };
         let is_named = |flow: &&question::Named| answer.flows.iter().any(|known| known.seen == flow.seen);
         let mut further = again.flows.iter().filter(|flow| !is_named(flow)).peekable();
-        answer.insides().is_subset(&again.insides())
-            && further.peek().is_some()
-            && further.all(|flow| is_ambiguous(&flow))
+        answer.insides().is_subset(&again.insides()) && further.peek().is_some() && further.all(|flow| is_one(&flow))
     }
 
     /// The verdict is what the flows say.
