@@ -205,7 +205,7 @@ fn check_bounds(world: &World, kept: &Kept, told: &[Says]) {
 
 /// Whether a moment is in an overrun that began in one file and is told of in another one that is not left: the first one
 /// then seems to be complete.
-fn is_untold(world: &World, kept: &Kept, at: u64) -> bool {
+pub fn is_untold(world: &World, kept: &Kept, at: u64) -> bool {
     let is_left = |index| kept.file(index).is_some_and(|file| !file.is_version_2 && !file.is_damaged);
     let deaf = world.deaf.iter().filter(|deaf| deaf.holds(at));
     deaf.into_iter().any(|deaf| {

@@ -11,8 +11,9 @@ use crate::archive::Flow;
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
     readings: HashMap<u64, Since>,
-    /// The clock was set back: then several readings may have been at their ends at one moment.
-    is_turned: bool,
+    /// What the clock showed before and after each time that it was set back: between these, several readings may have been at their ends
+    /// at one moment.
+    turned: Vec<[u64; 2]>,
 }
 
 /// The first and the last moment at which a reading with this end began. One that found ends of an earlier run of the recorder
@@ -32,7 +33,7 @@ impl Bounds {
                 let since = self.readings.entry(note.to.get()).or_insert(Since { least: from, greatest: from });
                 (since.least, since.greatest) = (since.least.min(from), since.greatest.max(from));
             }
-            Some(Cause::ClockStep) => self.is_turned |= note.value.get() < 0,
+            Some(Cause::ClockStep) if note.sets_back() => self.turned.extend(note.clock_set()),
             _ => {}
         }
     }
@@ -40,12 +41,17 @@ impl Bounds {
     /// A flow with what is known of its times.
     pub(super) fn of<A: Address>(&self, record: &Record<A>, counters: &Counters) -> Flow<A> {
         let reading = |to, applies: bool| self.readings.get(&to).filter(|_| applies);
-        let found = reading(record.start.get(), record.began_earlier());
+        let start = record.start.get();
+        let found = reading(start, record.began_earlier());
+        let may_be_several = |since: &Since| {
+            let mut turned = self.turned.iter();
+            turned.any(|[before, after]| since.greatest == start || (*after..=*before).contains(&start))
+        };
         let gone = reading(record.end.get(), record.flags & END_AT_LATEST != 0);
         Flow {
             record: *record,
             counters: (*counters != Counters::default()).then_some(*counters),
-            start_after: found.map_or(0, |since| if self.is_turned { since.least } else { since.greatest }),
+            start_after: found.map_or(0, |since| if may_be_several(since) { since.least } else { since.greatest }),
             end_after: gone.map_or(0, |since| since.least),
         }
     }

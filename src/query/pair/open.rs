@@ -13,6 +13,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::bodies::Bodies;
 use super::line::Place;
 use super::memory::{Allowance, expect};
+use super::pairing::GONE;
 use super::places::Places;
 
 /// What the flags of a start have to say in its flow, whoever knew the start.
@@ -138,6 +139,13 @@ impl<A: Address> OpenFlow<A> {
     /// The clock was set while it was open, or may have been.
     pub(super) const fn saw_clock_set(&mut self) {
         self.known.flags |= flags::CLOCK_SET;
+    }
+
+    /// A record of it comes: if a reading took it for gone, it may have been there when the clock was set since.
+    pub(super) const fn come_back(&mut self, was_set_since_gone: bool) {
+        if was_set_since_gone && self.seen.get() == GONE {
+            self.saw_clock_set();
+        }
     }
 
     /// A keyframe repeats what is known, or knows the start that was not. The kernel's stamp there is that of the flow, as its

@@ -11,7 +11,7 @@ use super::open::{OpenFlow, OpenFlows, is_nameless, nameless};
 use super::versions::Versions;
 
 /// Stands where a file does in a flow that is gone by what a reading says.
-const GONE: u32 = u32::MAX;
+pub(super) const GONE: u32 = u32::MAX;
 
 /// Pairs the starts and ends of one address family, pushed in the order of their arrival.
 ///
@@ -42,8 +42,9 @@ pub struct Pairing<A: Address> {
     /// When they were gone at the latest, ns since the epoch.
     gone_by: u64,
     versions: Versions<A>,
-    /// The clock was set, in what was read or is gone on with.
+    /// The clock was set, in what was read or is gone on with; and since these were gone.
     was_clock_set: bool,
+    was_set_since_gone: bool,
 }
 
 /// A reading of the kernel's table, as far as it tells which flows are gone.
@@ -95,6 +96,7 @@ impl<A: Address> Pairing<A> {
             gone_by: 0,
             versions,
             was_clock_set: false,
+            was_set_since_gone: false,
         }
     }
 
@@ -186,22 +188,23 @@ impl<A: Address> Pairing<A> {
     fn end(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) -> Record<A> {
         let other = self.other_name(hash, record);
         let (hash, key) = other.as_ref().map_or((hash, record), |(hash, key)| (*hash, key));
-        let (file, was_clock_set) = (self.place.file, self.was_clock_set);
+        let (file, was_clock_set, saw) = (self.place.file, self.was_clock_set, self.was_set_since_gone);
         let ended = self.open.remove(hash, key, |flow| {
             let missed = flow.is_over_by(record, was_clock_set).then_some(*flow);
-            (flow.ended(record), missed, flow.seen.get() == file)
+            (flow.ended(record), missed, flow.seen.get())
         });
-        let Some((flow, missed, was_confirmed)) = ended else {
+        let Some((mut flow, missed, seen)) = ended else {
             return self.marked(Record { kind: Kind::Flow as u8, ..*record });
         };
-        self.confirmed -= usize::from(was_confirmed);
-        match missed {
-            Some(missed) => {
-                emit(self.taken_over(&missed, record), Counters::default());
-                self.marked(Record { kind: Kind::Flow as u8, ..*record })
-            }
-            None => flow,
+        self.confirmed -= usize::from(seen == file);
+        if let Some(missed) = missed {
+            emit(self.taken_over(&missed, record), Counters::default());
+            return self.marked(Record { kind: Kind::Flow as u8, ..*record });
         }
+        if saw && seen == GONE {
+            flow.flags |= flags::CLOCK_SET;
+        }
+        flow
     }
 
     fn start(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
@@ -216,9 +219,10 @@ impl<A: Address> Pairing<A> {
     fn update(&mut self, hash: u32, record: &Record<A>) {
         let other = self.other_name(hash, record);
         let (hash, key) = other.as_ref().map_or((hash, record), |(hash, key)| (*hash, key));
-        let place = self.place;
+        let (place, saw) = (self.place, self.was_set_since_gone);
         let before = self.open.change(hash, key, |flow| {
             let before = *flow;
+            flow.come_back(saw);
             flow.update(record, place);
             before
         });
@@ -270,7 +274,7 @@ impl<A: Address> Pairing<A> {
 
     fn repeat(&mut self, mut hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
         let (mut flow, gone_by, told_before) = (self.begin(record), self.gone_by, self.place.told_before);
-        let was_clock_set = self.was_clock_set;
+        let (was_clock_set, saw) = (self.was_clock_set, self.was_set_since_gone);
         self.name(hash, record);
         if let Some((known_hash, known)) = self.other_name(hash, record) {
             hash = known_hash;
@@ -285,6 +289,7 @@ impl<A: Address> Pairing<A> {
             if is_another {
                 *known = flow;
             } else {
+                known.come_back(saw);
                 known.repeated(&flow);
             }
             (before, is_another, is_over)
@@ -329,13 +334,13 @@ impl<A: Address> Pairing<A> {
         self.was_clock_set
     }
 
-    /// The clock was set: all flows that are open saw it. But where a file of flows tells of it, these may have ended before, and it
-    /// is this file that says so of those that it goes on with.
+    /// The clock was set: all flows that are open saw it, but for those that are gone. Where a file of flows tells of it, others may have
+    /// ended before, too, and it is this file that says so of those that it goes on with.
     pub(super) fn clock_set(&mut self) {
-        self.was_clock_set = true;
+        (self.was_clock_set, self.was_set_since_gone) = (true, true);
         let is_told = self.place.is_of_flows && !self.place.is_unmarked;
         self.open.for_each(|flow| {
-            if !is_told || !flow.is_told_at_end() {
+            if flow.seen.get() != GONE && (!is_told || !flow.is_told_at_end()) {
                 flow.saw_clock_set();
             }
         });
@@ -411,6 +416,7 @@ impl<A: Address> Pairing<A> {
     /// Emits the flows that are gone by the last reading and whose ends did not come, in the order of their starts.
     pub(super) fn bury(&mut self, emit: &mut impl FnMut(Record<A>, Counters)) {
         let mut left = Vec::new();
+        self.was_set_since_gone = false;
         for key in std::mem::take(&mut self.gone) {
             let hash = self.open.hash(&key);
             if self.open.change(hash, &key, |flow| flow.seen.get() == GONE) == Some(true) {

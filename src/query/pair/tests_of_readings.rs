@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ctrecorder_format::record::flags::END_AT_LATEST;
+use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST};
 use ctrecorder_format::{
     Cause, Closing, Content, Counters, Damage, Fault, Header, Kind, Note, Record, Segment, V4, V6, Writer, legacy,
 };
@@ -107,6 +107,28 @@ fn a_flow_that_a_reading_does_not_name_is_gone() {
     assert_eq!(work.read(110, 120), 110);
     assert_eq!((work.flows.ipv4.len(), work.pairs.open_flows()), (1, 1));
     assert_eq!(work.finish(), [(1, 10, 110, END_AT_LATEST), (2, 20, 0, 0)]);
+}
+
+/// But for one of which a record comes all the same.
+#[test]
+fn a_flow_that_is_gone_was_not_there_when_the_clock_was_set_later() {
+    for comes_back in [None, Some(Kind::Open), Some(Kind::End)] {
+        let mut work = killed();
+        work.begin(&header(100, 0, 100), None);
+        work.push(&tcp(Kind::Open, 2, 20, 0));
+        work.read(101, 110);
+        work.pairs.note(&Note::clock_step(60, -55), &mut work.flows);
+        let mark = comes_back.map_or(0, |_| CLOCK_SET);
+        comes_back.into_iter().for_each(|kind| work.push(&tcp(kind, 1, 10, if kind == Kind::End { 70 } else { 0 })));
+        let (end, gone) = match comes_back {
+            Some(Kind::Open) => (0, 0),
+            Some(_) => (70, 0),
+            None => (110, END_AT_LATEST),
+        };
+        let mut flows = work.finish();
+        flows.sort_unstable();
+        assert_eq!(flows, [(1, 10, end, gone | mark), (2, 20, 0, CLOCK_SET)], "{comes_back:?}");
+    }
 }
 
 /// Its network namespace has the same number as that of the other machine: both are those of process 1.

@@ -27,6 +27,8 @@ pub(super) struct History {
     is_version_2: bool,
     is_of_flows: bool,
     marks_clock_sets: bool,
+    /// Its notes, which are read before its flows, are all that tells of the clock while these were alive.
+    has_all_notes: bool,
     /// How often the clock had been set before all that the file was made with: of that, its marks say nothing.
     before_made: usize,
     readings: Readings,
@@ -73,6 +75,10 @@ impl History {
         self.is_version_2 = matches!(file, Version::Two(_));
         self.is_of_flows = file.content() == Content::Flows;
         self.marks_clock_sets = file.header().is_some_and(|header| header.marks_clock_sets);
+        self.has_all_notes = match file {
+            Version::Archive(archive) => archive.about().part == 0 && archive.about().is_last,
+            Version::Two(_) | Version::Three(_) => false,
+        };
         if let Some(set_back) = self.set_backs.follow(file) {
             self.clock_set(&set_back.note());
         }
@@ -238,7 +244,7 @@ impl History {
                 order: None,
                 steps: self.steps_before(flow)..after,
                 found: None,
-                is_guess: self.marks_clock_sets,
+                is_guess: self.marks_clock_sets && !self.has_all_notes,
             },
         }
     }
@@ -278,7 +284,7 @@ impl History {
     pub(super) fn clock_set(&mut self, note: &Note) {
         self.steps.add(note);
         if note.sets_back() {
-            self.readings.turn();
+            note.clock_set().into_iter().for_each(|shown| self.readings.turn(shown));
             // Whoever asks for a time that it shows from here on needs to know when they end.
             let needed = self.open.values_mut().filter_map(|begun| begun.needed_from.as_mut());
             needed.for_each(|from| *from = note.to.get().min(*from));
@@ -293,7 +299,8 @@ impl History {
     /// What a flow's record says, and what is known of its begin besides; what is known beside it may become more by that.
     pub(super) fn known<A: Address>(&self, record: &Record<A>, past: &mut Past) -> Known {
         let exact = || self.readings.since_found(record.start.get());
-        let since = past.found.map_or_else(exact, |place| self.found.get(place).copied().flatten());
+        // Where something is lost between, a note that ends as it was found is that of its reading.
+        let since = past.found.and_then(|place| self.found.get(place).copied().flatten()).or_else(exact);
         if past.is_guess {
             past.steps.start = past.steps.start.min(self.least_at_start(record));
             past.steps.end = past.steps.end.max(self.steps.most_before(record.event_time()));

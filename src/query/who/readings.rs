@@ -10,8 +10,9 @@ use crate::query::coverage::Span;
 pub(super) struct Readings {
     /// By the end of each span.
     spans: BTreeMap<u64, Since>,
-    /// The clock was set back: then several readings may have been at their ends at one moment.
-    is_turned: bool,
+    /// What the clock showed before and after each time that it was set back: between these, several readings may have been at their ends
+    /// at one moment.
+    turned: Vec<[u64; 2]>,
 }
 
 /// Where a span begins. A reading that found ends of an earlier run of the recorder goes back to where that run had ended. That says
@@ -41,9 +42,9 @@ impl Readings {
         self.spans.get(&to).map(|since| (since.steps, !since.is_instant))
     }
 
-    /// The clock was set back.
-    pub(super) const fn turn(&mut self) {
-        self.is_turned = true;
+    /// The clock was set back: this is what it showed before and after.
+    pub(super) fn turn(&mut self, shown: [u64; 2]) {
+        self.turned.push(shown);
     }
 
     /// Not before which moment a flow ended that a reading which ended at this one did not find any more.
@@ -53,7 +54,11 @@ impl Readings {
 
     /// Not before which moment a flow began that was found at this one, where a note tells of just that.
     pub(super) fn since_found(&self, found: u64) -> Option<u64> {
-        self.spans.get(&found).map(|since| if self.is_turned { since.least } else { since.greatest })
+        let may_be_several = |since: &Since| {
+            let mut turned = self.turned.iter();
+            turned.any(|[before, after]| since.is_instant || (*after..=*before).contains(&found))
+        };
+        self.spans.get(&found).map(|since| if may_be_several(since) { since.least } else { since.greatest })
     }
 }
 
@@ -69,7 +74,9 @@ mod tests {
         }
         let told = |readings: &Readings| [29, 30, 50].map(|to| (readings.since_end(to), readings.since_found(to)));
         assert_eq!(told(&readings), [(None, None), (Some(10), Some(15)), (Some(28), Some(28))]);
-        readings.turn();
+        readings.turn([29, 20]);
+        assert_eq!(told(&readings), [(None, None), (Some(10), Some(15)), (Some(28), Some(28))]);
+        readings.turn([40, 30]);
         assert_eq!(told(&readings), [(None, None), (Some(10), Some(10)), (Some(28), Some(28))]);
     }
 }

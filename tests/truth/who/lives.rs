@@ -23,7 +23,7 @@ pub struct Life {
     /// Whether that clock was ever set back.
     is_turned: bool,
     /// Whether its start was heard.
-    is_begin_heard: bool,
+    pub is_begin_heard: bool,
     /// What the records leave possible, by the wall clock.
     possible: (u64, u64),
     /// Whether any record of it is left.
@@ -73,6 +73,11 @@ impl Life {
         let begins = [told_from].into_iter().chain(steps.iter().map(|(after, _)| *after));
         let mut before = begins.zip(steps.iter().map(|(after, by)| after.saturating_add_signed(-by)));
         (self.shown.len() > 1 || !self.is_begin_heard) && before.any(|span| meets(span, (start, start)))
+    }
+
+    /// When it truly began, by the clock that is never set.
+    pub const fn began(&self) -> u64 {
+        self.truly.0
     }
 
     /// Whether some of its life was in one of these spans.

@@ -106,17 +106,29 @@ impl Truth<'_> {
         let is_shown = is_part && answer.insides().is_subset(&again.insides());
         // Nor does it know of what was damaged whether that could hold what is asked for.
         let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
-        let is_shown = is_shown || (is_damaged && answer.is_within(again));
+        let is_shown =
+            is_shown || (is_damaged && (answer.is_within(again) || self.adds_the_found(question, answer, again)));
         let is_shown = is_shown || self.adds_the_ambiguous(question, answer, again);
         // An end that was lost while the clock was set back by days has one time of two; the doubt is told.
         let is_doubted = !again.doubts.is_empty() && again.insides().is_subset(&answer.insides());
         let is_shown = is_shown || (is_doubted && self.world.is_set_far_back() && !self.world.deaf.is_empty());
-        let is_same = is_shown || (answer.insides() == again.insides() && answer.verdict == again.verdict);
+        // Where the ends of a journal are, is not held where the clock was set back.
+        let has_verdict = match self.world.has_steps_back() {
+            true => self.wrong_verdict(window, again).is_none(),
+            false => answer.verdict == again.verdict,
+        };
+        let is_same = is_shown || (answer.insides() == again.insides() && has_verdict);
         (is_ordered && !is_same)
             .then(|| "it is another answer".to_owned())
             .or_else(|| self.left_out(question, window, again))
             // When a flow began, another form tells by a clock that may have shown that time twice.
             .or_else(|| if is_exact && !is_part { self.made_up(question, window, again) } else { None })
+    }
+
+    /// Whether another form of the journal names all that this one does, and beyond it only flows whose start nobody heard: which reading
+    /// found them is lost where something is damaged between.
+    fn adds_the_found(&self, question: &Question, answer: &Answer, again: &Answer) -> bool {
+        self.adds_only(question, answer, again, |life| !life.is_begin_heard)
     }
 
     /// Whether another form of the journal names all that this one does, and beyond it only flows of which their start alone does not tell
@@ -125,15 +137,18 @@ impl Truth<'_> {
         // A kernel's stamp may be older than all files; and what a file tells that was heard where one is missing, or damaged.
         let is_bound = self.kept.is_whole(self.world) && !self.world.plan.stamps;
         let told_from = if is_bound { self.world.clock.shows(self.world.shape.begin) } else { 0 };
-        let is_ambiguous = |flow: &&question::Named| {
+        self.adds_only(question, answer, again, |life| life.may_have_begun_before_a_step(self.world, told_from))
+    }
+
+    /// Whether an answer names all that another one does, and beyond it only such flows.
+    fn adds_only(&self, question: &Question, answer: &Answer, again: &Answer, is_such: impl Fn(&Life) -> bool) -> bool {
+        let is_one = |flow: &&question::Named| {
             let mut same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
-            same.any(|life| life.may_have_begun_before_a_step(self.world, told_from))
+            same.any(&is_such)
         };
         let is_named = |flow: &&question::Named| answer.flows.iter().any(|known| known.seen == flow.seen);
         let mut further = again.flows.iter().filter(|flow| !is_named(flow)).peekable();
-        answer.insides().is_subset(&again.insides())
-            && further.peek().is_some()
-            && further.all(|flow| is_ambiguous(&flow))
+        answer.insides().is_subset(&again.insides()) && further.peek().is_some() && further.all(|flow| is_one(&flow))
     }
 
     /// The verdict is what the flows say.
@@ -153,9 +168,10 @@ impl Truth<'_> {
             _ => "AMBIGUOUS",
         };
         let expected = verdict(named(is_before, is_behind));
-        let others = [(!is_before, is_behind), (is_before, !is_behind)];
+        let others = [(false, false), (false, true), (true, false), (true, true)];
         let mut others = others.into_iter().map(|(is_before, is_behind)| verdict(named(is_before, is_behind)));
-        let is_excused = self.world.has_steps_back() && others.any(|other| other == answer.verdict);
+        let may_differ = self.world.has_steps_back() && (answer.flows.is_empty() || answer.verdict != "NONE");
+        let is_excused = may_differ && others.any(|other| other == answer.verdict);
         (expected != answer.verdict && !is_excused).then(|| format!("{expected} is what this should be"))
     }
 
@@ -175,7 +191,9 @@ impl Truth<'_> {
             let is_known = life.is_exact && self.order_is_told();
             let is_turned =
                 self.world.has_steps_back() && !is_known && (!answer.doubts.is_empty() || !self.order_is_told());
-            let is_excused = is_turned || (!life.is_recorded && is_told);
+            // It was found later: that it may have begun so early, only the overrun would tell.
+            let is_found_later = !life.is_exact && pairs::is_untold(self.world, self.kept, life.began());
+            let is_excused = is_turned || is_found_later || (!life.is_recorded && is_told);
             (!is_named && !is_excused).then(|| format!("a flow is left out: {life:?}"))
         })
     }
@@ -191,15 +209,18 @@ impl Truth<'_> {
         spans.map(with_overruns).collect()
     }
 
-    /// Whether all files are left that tell when the clock was set back, if it was. The order of files of version 2 is then known by
-    /// their begins alone.
+    /// Whether all files are left that tell when the clock was set back, if it was, and behind which run each later one came. The order of
+    /// files of version 2 is then known by their begins alone.
     fn order_is_told(&self) -> bool {
-        let is_left = |at| {
-            let mut files = self.kept.files.iter().filter(|file| !file.is_version_2 && !file.is_damaged);
-            files.any(|file| self.world.files[file.index].span.holds(at))
-        };
-        let mut steps = self.world.steps().filter(|(_, by)| *by < 0);
-        steps.all(|(at, _)| is_left(at) && !self.kept.has_version_2())
+        let files = &self.world.files;
+        let is_left = |index| self.kept.file(index).is_some_and(|file| !file.is_version_2 && !file.is_damaged);
+        let holds = |at| files.iter().position(|file| file.span.holds(at)).is_some_and(is_left);
+        let back: Vec<_> = self.world.steps().filter(|(_, by)| *by < 0).map(|(at, _)| at).collect();
+        // A run says when the one before had ended, which is when that one's last file does.
+        let links = (1..files.len()).filter(|index| files[*index].number == 0);
+        let mut links = links.filter(|index| back.first().is_some_and(|first| *first < files[*index].span.from));
+        let is_linked = links.all(|index| is_left(index - 1) && is_left(index));
+        back.is_empty() || (is_linked && back.into_iter().all(holds) && !self.kept.has_version_2())
     }
 
     /// Nothing tells that this flow may be missing: what would have told of the gap is in a file that was removed.

@@ -238,6 +238,42 @@ fn a_flow_that_no_run_before_could_know_may_have_been_there_when_the_clock_was_s
 }
 
 #[test]
+fn a_flow_that_ended_in_one_export_saw_no_later_setting_of_the_clock() {
+    let first = begun(50, 0, 50).note(&reading(50)).note(&set_back(60, 55)).closed_at(Closing::Stopped, 70).0;
+    let stamped = |record: Record<V4>, flags| Record { start: at(75).into(), flags, ..record };
+    let second = begun(80, 0, 80).note(&not_running(70, 80));
+    let second = second.told(&stamped(found(FLOW, 7), flags::START_FROM_KERNEL), 80).note(&reading(80));
+    let second = second.push(&stamped(flow(Kind::End, 90, FLOW, 7), flags::START_FROM_KERNEL | flags::END_FROM_KERNEL));
+    let third = begun(3010, 0, 3010).note(&not_running(3000, 3010)).note(&reading(3010)).note(&set_back(3020, 60));
+    let files = [
+        ("1", first),
+        ("2", second.closed_at(Closing::Stopped, 3000).0),
+        ("3", third.closed_at(Closing::Stopped, 65).0),
+    ];
+    for (second, expected) in [(2000, vec![]), (85, vec!["10.0.0.1"])] {
+        who_of_each_form(&files, second)
+            .iter()
+            .for_each(|answer| assert_eq!(answer["inside"], Value::from(expected.clone())));
+    }
+}
+
+#[test]
+fn a_start_that_was_found_is_of_the_reading_that_ended_then_though_records_of_it_are_lost() {
+    let recovered = Record { flags: flags::RECOVERED, ..flow(Kind::Start, 210, FLOW, 7) };
+    let only = begun(100, 0, 100).note(&reading(100)).note(&Note::gap(at(205), at(210), 1, Cause::KernelOverrun));
+    let only = only.told(&recovered, 210).seal().push(&flow(Kind::Start, 210, ELSEWHERE, 8)).seal();
+    let only = only.note(&Note::gap(at(150), at(210), 0, Cause::TableRead)).closed_at(Closing::Stopped, 300).0;
+    // A record behind the one that was found, or the note.
+    for (block, at_120) in [(4, &[][..]), (5, &["10.0.0.1"][..])] {
+        let mut damaged = only.clone();
+        damaged[blocks(&only)[block]] ^= 1;
+        let named_at = |second| who(&[("1", damaged.clone())], second).1;
+        assert_eq!(named_at(120), at_120, "{block}");
+        assert_eq!(named_at(180), ["10.0.0.1"], "{block}");
+    }
+}
+
+#[test]
 fn a_reading_that_ends_where_it_begins_tells_of_no_time() {
     // The second segment was cut off behind its keyframe, whose reading has the begin of the one before, by the clock of then.
     let first = begun(5000, 0, 5000).note(&reading(5000)).note(&set_back(5010, 100));
