@@ -52,6 +52,31 @@ pub fn identity(metadata: &Metadata) -> Identity {
     Identity { number, created: metadata.created().ok() }
 }
 
+/// A file as it was at some moment: which one, of what length, and when it was last written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    identity: Identity,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl State {
+    /// Of the file that this was said of.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self { identity: identity(metadata), length: metadata.len(), modified: metadata.modified().ok() }
+    }
+
+    /// Whether this was said of the same file later, whatever became of its bytes.
+    pub fn is_of(self, later: Self) -> bool {
+        self.identity == later.identity
+    }
+
+    /// Whether the file has later what it had, as far as that tells: nobody wrote to it, or more was appended.
+    pub fn is_kept_by(self, later: Self) -> bool {
+        self == later || (self.is_of(later) && self.length < later.length)
+    }
+}
+
 /// The directory that a path is in.
 pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {

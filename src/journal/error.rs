@@ -29,6 +29,9 @@ pub enum Reason {
     /// It is a directory without a file of any version.
     #[error("no segments in this directory")]
     NoSegments,
+    /// What stands at its path now is not what was looked at.
+    #[error("it was replaced or written to since it was looked at")]
+    Changed,
     /// It is a device: it may never come to an end.
     #[error("neither a file nor a pipe")]
     Device,
@@ -78,7 +81,7 @@ impl Error {
     /// nothing can be said about its content: it is out of reach, or of a version that this program does not know.
     pub const fn is_not_a_segment(&self) -> bool {
         match &self.reason {
-            Reason::Io(_) | Reason::NoSegments | Reason::Device => false,
+            Reason::Io(_) | Reason::NoSegments | Reason::Changed | Reason::Device => false,
             Reason::Refused(refusal) => !matches!(refusal, Refusal::Version(_) | Refusal::Features(_)),
             Reason::Legacy(refusal) => {
                 !matches!(refusal, HeaderError::NeverReleased | HeaderError::Version(_) | HeaderError::Flags(_))

@@ -14,6 +14,7 @@ use super::runs::{self, Ended, Place};
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
 use crate::archive::MAGIC;
+use crate::file::State;
 use crate::hold::HOLD;
 
 /// The files named by some paths, in the order in which they are read: that of the paths, and within a directory that of
@@ -31,6 +32,9 @@ pub struct Member {
     length: u64,
     /// The content of what can be read only once, a pipe.
     held: Option<Arc<[u8]>>,
+    /// As what it was found, if it is a regular file, and whether it is opened as that alone: see [`Journal::fixed`].
+    pub(super) found: Option<State>,
+    pub(super) is_fixed: bool,
     /// Whether it is a segment of flows; `None`: nobody has looked yet.
     is_of_flows: Option<bool>,
     /// Whether it is a file of an archive, likewise.
@@ -116,6 +120,8 @@ impl Member {
             path: path.to_path_buf(),
             length,
             held: None,
+            found: None,
+            is_fixed: false,
             is_of_flows: None,
             is_archive: None,
             is_gone_on_with: false,
@@ -152,14 +158,14 @@ impl Member {
 
     /// Opens it to be looked at again when it has grown.
     pub(super) fn open_kept(&self) -> Result<Source, Error> {
-        if self.held.is_some() { self.open() } else { Source::open_kept(&self.path) }
+        if self.held.is_some() { self.open() } else { self.as_fixed(Source::open_kept(&self.path)?) }
     }
 
     /// Opens it; this may be done more than once.
     pub fn open(&self) -> Result<Source, Error> {
         match &self.held {
             Some(bytes) => Ok(Source::in_memory(&self.path, Arc::clone(bytes))),
-            None => Source::open(&self.path),
+            None => self.as_fixed(Source::open(&self.path)?),
         }
     }
 }
@@ -180,7 +186,8 @@ impl Journal {
             Some(bytes.map_err(Error::at(path))?)
         };
         let length = held.as_ref().map_or(metadata.len(), |bytes| bytes.len() as u64);
-        self.files.push(Member { held, ..Member::new(path, length) });
+        let found = held.is_none().then(|| State::of(&metadata));
+        self.files.push(Member { held, found, ..Member::new(path, length) });
         Ok(())
     }
 
@@ -295,6 +302,7 @@ impl Found<Member> {
         let version = source.parse_front()?;
         let (is_of_flows, is_archive) = (is_of_flows(&version), matches!(version, Version::Archive(_)));
         let file = Member {
+            found: source.state(),
             is_of_flows: Some(is_of_flows),
             is_archive: Some(is_archive),
             ..Member::new(path, source.length())

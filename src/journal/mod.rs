@@ -12,6 +12,7 @@ mod directory;
 mod error;
 mod examine;
 mod exports;
+mod fixed;
 mod follow;
 mod indexed;
 mod keyframe;

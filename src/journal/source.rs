@@ -14,7 +14,7 @@ use memmap2::Mmap;
 use super::Error;
 use super::runs::{Ended, last_told, told_to};
 use crate::archive::{self, Archive};
-use crate::file::{Identity, identity, is_locked, map};
+use crate::file::{Identity, State, identity, is_locked, map};
 
 const NS_PER_US: u64 = 1_000;
 
@@ -33,6 +33,8 @@ pub struct Source {
     being_written: bool,
     /// The file, if it is to be looked at again.
     kept: Option<Arc<File>>,
+    /// As what it was opened; `None` of what is no regular file.
+    state: Option<State>,
 }
 
 /// The bytes of a file.
@@ -214,7 +216,7 @@ impl Source {
                 Bytes::Read(file.seek(SeekFrom::Start(0)).and_then(|_| read(&mut file)).map_err(&failed)?)
             }
         };
-        Ok(Self { path: path.to_path_buf(), bytes, being_written, kept: None })
+        Ok(Self { path: path.to_path_buf(), bytes, being_written, kept: None, state: Some(State::of(&metadata)) })
     }
 
     /// A file that was kept open, as it is now.
@@ -232,9 +234,20 @@ impl Source {
         self.kept.as_ref()
     }
 
+    /// As what a regular file was opened.
+    pub(super) const fn state(&self) -> Option<State> {
+        self.state
+    }
+
+    /// Whether this very file stands at its path, and nobody wrote to it since it was opened.
+    pub fn is_in_place(&self) -> bool {
+        let now = self.path.symlink_metadata().ok().as_ref().map(State::of);
+        now.is_some() && now == self.state
+    }
+
     /// A file that was read already.
     pub(super) fn in_memory(path: &Path, bytes: Arc<[u8]>) -> Self {
-        Self { path: path.to_path_buf(), bytes: Bytes::Read(bytes), being_written: false, kept: None }
+        Self { path: path.to_path_buf(), bytes: Bytes::Read(bytes), being_written: false, kept: None, state: None }
     }
 
     /// The path it was opened by.
@@ -402,6 +415,21 @@ mod tests {
     use ctrecorder_format::digest_of;
 
     use super::*;
+
+    #[test]
+    fn a_file_is_in_its_place_until_another_one_is_there_or_something_is_written_to_it() {
+        let place = tempfile::tempdir().unwrap();
+        let [path, other] = ["1.ct", "2.ct"].map(|name| place.path().join(name));
+        [&path, &other].into_iter().for_each(|path| std::fs::write(path, "the same").unwrap());
+        let [source, of_other] = [&path, &other].map(|path| Source::open(path).unwrap());
+        assert!(source.is_in_place() && of_other.is_in_place());
+        std::fs::rename(&other, &path).unwrap();
+        assert!(!source.is_in_place() && !of_other.is_in_place());
+        let source = Source::open(&path).unwrap();
+        assert!(source.is_in_place());
+        File::options().append(true).open(&path).unwrap().write_all(b"more").unwrap();
+        assert!(!source.is_in_place());
+    }
 
     #[test]
     fn a_digest_is_of_the_parts_that_were_asked_for_however_long_they_are() {

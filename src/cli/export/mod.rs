@@ -126,7 +126,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         bail!(Misuse(what.into()));
     }
     let mut failures = Vec::new();
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error)).fixed();
     let journal = arguments.of_netns.of(journal, |error| failures.push(error))?;
     let mut journal = journal.told_once(|repeats| remarks.push(repeats.to_string())).all_by_time();
     let mut report = Report::new(journal.length(), true);

@@ -1,6 +1,7 @@
 //! What the header of the output says, from the headers of the inputs.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Datelike, Timelike};
@@ -215,6 +216,11 @@ impl Plan {
     /// What the output of a journal is made from, and where that is.
     pub(in crate::cli) fn origins(&self) -> impl Iterator<Item = (MadeFrom, &Member)> {
         self.made_from().iter().copied().zip(&self.files)
+    }
+
+    /// Whether the output is made from the file at this path.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.files.iter().any(|file| file.path() == path)
     }
 
     /// What the output is made from; of files without a footer, without the digest of their bytes.

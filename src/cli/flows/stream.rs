@@ -339,6 +339,11 @@ impl<O: Output> Sink for Stream<'_, O> {
     }
 
     fn error(&mut self, error: Error) -> ControlFlow<anyhow::Error> {
+        // The output says that it was made from what could be read when it was planned. Of many files one may be removed meanwhile.
+        let may_be_gone = self.ends_with != EndsWith::Open && error.is_absent();
+        if self.plan.has(&error.path) && !may_be_gone {
+            return ControlFlow::Break(error.into());
+        }
         self.next += 1;
         self.out.keep(|output| output.damage(&error.to_string(), 0));
         self.report.failure(error);

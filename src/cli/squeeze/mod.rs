@@ -117,7 +117,7 @@ pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
         let what = format!("{}: the segments of a directory become one file: say which with -o", Shown(directory));
         bail!(Misuse(what));
     }
-    let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let journal = Journal::find(&arguments.paths, |error| failures.push(error)).fixed();
     // What does not tell of which network namespace it is may be of this one: then it ends what is made in a directory.
     let headless =
         if directory.is_some() && arguments.of_netns.is_chosen() { journal.headless() } else { Journal::default() };
@@ -206,7 +206,50 @@ fn squeezed_beside(input: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use ctrecorder_format::{Closing, Content, Header, Kind, V4, Writer};
+
     use super::*;
+    use crate::query::Filter;
+    use crate::sample::record;
+
+    /// A segment that is whole, with a flow of the address with this number in it.
+    fn segment(number: u8) -> Vec<u8> {
+        let header = Header { families: 3, created: 1, recorder_started: 1, ..Header::blank(Content::Events) };
+        let mut writer = Writer::new(Vec::new(), &header).unwrap();
+        let [inside, server] = [([10, 0, 0, number], 1024), ([198, 51, 100, 1], 443)];
+        let flow = record::<V4>(Kind::Flow, 10, 20, [inside, server, server, inside]);
+        writer.push(&flow, None, 20);
+        writer.finish(Closing::Complete, 30).unwrap();
+        writer.write_out().unwrap();
+        writer.into_output()
+    }
+
+    /// A segment has its digest in its footer, so that nobody reads it for that.
+    #[test]
+    fn an_output_is_not_made_of_another_file_than_the_one_that_it_names() {
+        let place = tempfile::tempdir().unwrap();
+        let [input, other, path] = ["1.ct", "2.ct", "sq.ct"].map(|name| place.path().join(name));
+        fs::write(&input, segment(1)).unwrap();
+        fs::write(&other, segment(2)).unwrap();
+        let choice = Choice::of_flows(Filter::default());
+        let journal = Journal::find(std::slice::from_ref(&input), |error| panic!("{error}")).fixed();
+        let mut report = Report::new(0, false);
+        let make = |plan: Plan, report: &mut Report| {
+            let output = Output::segment(&path, &plan)?;
+            let ending = Ending::HalfFlows(Begun::with(Pairs::default()));
+            Stream::start(output, plan, &choice, &journal, ending, report)?.run(&choice, NonZeroUsize::MIN)
+        };
+        let [first, second] = [(); 2].map(|()| Plan::for_journal(&journal, &choice, &mut report).unwrap().unwrap());
+        make(first, &mut report).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::rename(&other, &input).unwrap();
+        let error = make(second, &mut report).map(|_| ()).unwrap_err();
+        assert!(error.to_string().ends_with("1.ct: it was replaced or written to since it was looked at"), "{error}");
+        assert!(!path.exists());
+        assert!(Plan::for_journal(&journal, &choice, &mut report).unwrap().is_none());
+    }
 
     #[test]
     fn a_squeezed_file_has_sq_before_the_suffix() {

@@ -59,7 +59,7 @@ impl Output {
         let maker = if header.closing_keyframe { Maker::Segment } else { Maker::Squeeze };
         let (file, temporary) = create(path, maker)?;
         let writer = Writer::new(Outgoing::new(file), &header)?;
-        let origins = Origins::of(plan)?;
+        let origins = Origins::of(plan);
         Ok(Self { origins, ..Self::new(path, temporary, Format::Segment(Box::new(writer))) })
     }
 

@@ -53,9 +53,16 @@ impl Surveyed {
     /// When flows of this kind were not recorded, by what a file that was made of others says; its header may name them.
     pub(super) fn unrecorded(&self, kind: Kind) -> Vec<Span> {
         let (its, others): (Vec<_>, Vec<_>) = self.reading.recorded().partition(|(recorded, _)| kind.is_in(*recorded));
-        let mut its: Vec<_> = its.into_iter().map(|(_, span)| span).collect();
+        let [mut its, mut others] =
+            [its, others].map(|told| told.into_iter().map(|(_, span)| span).collect::<Vec<_>>());
         its.sort_unstable();
-        let others = Span::apart(others.into_iter().map(|(_, span)| span).collect());
+        if self.reading.is_turned() {
+            // The clock showed times twice: of one of these the kind may have been recorded, and not of the other. What else was recorded
+            // with it has the same span.
+            others.retain(|span| its.binary_search(span).is_err());
+            return Span::apart(others);
+        }
+        let others = Span::apart(others);
         others.into_iter().flat_map(|span| complement(its.iter().copied(), span.from, span.to)).collect()
     }
 }

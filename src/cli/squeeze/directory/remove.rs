@@ -1,7 +1,6 @@
 //! Inputs that are not needed any more.
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use ctrecorder_format::MadeFrom;
@@ -35,41 +34,42 @@ fn try_remove(input: &Input) -> anyhow::Result<()> {
         bail!("it is a symbolic link: what it points to is removed by its own path only");
     }
     let made = made::of(input)?.context("its output is gone")?;
-    examine(&input.output, false).map_err(|why| anyhow!("its output is not whole: {why:#}"))?;
-    examine(&input.path, true)?;
-    // That may have taken long.
-    if made_from(&input.path)? != Some(input.made_from) {
+    examine(&Source::open(&input.output)?, false).map_err(|why| anyhow!("its output is not whole: {why:#}"))?;
+    // The path may be another file's by now, and again when this one was read.
+    let source = Source::open(&input.path)?;
+    examine(&source, true)?;
+    if made_from(&source)? != Some(input.made_from) {
         bail!("it has changed since it was squeezed");
     }
-    if let Some(content) = made.made_from.content() {
-        let source = Source::open(&input.path)?;
-        if source.digest_to(source.length()) != Some(content) {
-            bail!("its output was made from another file of its length and begin");
-        }
+    if let Some(content) = made.made_from.content()
+        && source.digest_to(source.length()) != Some(content)
+    {
+        bail!("its output was made from another file of its length and begin");
     }
     hold::look_above(&input.path)?;
+    if !source.is_in_place() {
+        bail!("it was replaced or written to while it was examined");
+    }
     fs::remove_file(&input.path)?;
     sync_directory(directory_of(&input.path))?;
     Ok(())
 }
 
-/// What an output of a file, as that is now, would tell of it.
-fn made_from(path: &Path) -> anyhow::Result<Option<MadeFrom>> {
-    let source = Source::open(path)?;
+/// What an output of a file would tell of it.
+fn made_from(source: &Source) -> anyhow::Result<Option<MadeFrom>> {
     let plan = Plan::for_file(&source.parse()?, source.length());
     Ok(plan.made_from().first().copied())
 }
 
 /// Reads a file to its end. What is wrong with it is the error; that an input has no footer, as after a crash, is not.
-fn examine(path: &Path, may_lack_footer: bool) -> anyhow::Result<()> {
-    let source = Source::open(path)?;
+fn examine(source: &Source, may_lack_footer: bool) -> anyhow::Result<()> {
     let mut first = None;
     let mut found = |finding: Finding| {
         if !(may_lack_footer && matches!(finding, Finding::NoFooter { .. })) {
             first.get_or_insert(finding);
         }
     };
-    let examined = Examiner::default().examine(&source, &mut found, &mut |_| ())?;
+    let examined = Examiner::default().examine(source, &mut found, &mut |_| ())?;
     if let Some(finding) = first {
         bail!("{finding}");
     }
@@ -82,6 +82,7 @@ fn examine(path: &Path, may_lack_footer: bool) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
+    use std::path::Path;
 
     use ctrecorder_format::legacy::{File, Piece};
 

@@ -187,3 +187,42 @@ fn what_is_chosen_of_uneven_files_may_have_been_recorded_all_the_time() {
     }
     assert!(!filters(&into.join("both")));
 }
+
+/// The clock went back, and what it had shown while everything was recorded it showed again while TCP alone was.
+#[test]
+fn what_was_recorded_when_the_clock_showed_a_time_first_may_not_have_been_when_it_showed_it_again() {
+    let at = |second: u64| BEGIN + second * NS;
+    let begun = |started: u64, protocols: &[u8]| {
+        let header = Header { protocols: protocols.to_vec(), recorder_started: at(started), ..every_protocol(0) };
+        let begun =
+            Segment::new(&Header { created: at(started), ..header }).note(&Note::at(at(started), Cause::Started));
+        begun.note(&Note::gap(at(started), at(started), 0, Cause::TableRead))
+    };
+    let back = Note::clock_step(at(10), -190 * NS as i64);
+    let away = Note::gap(at(20), at(30), Note::LOST_UNKNOWN, Cause::NotRunning);
+    for protocols in [&[][..], &[TCP, UDP]] {
+        let first = begun(0, protocols).note(&back).closed_at(Closing::Stopped, 20).0;
+        let second = begun(30, &[TCP]).note(&away).closed_at(Closing::Stopped, 300).0;
+        let files = directory(&[("1.ct", first), ("2.ct", second)]);
+        let made = tempfile::tempdir().unwrap();
+        let mut forms = vec![files.path().to_path_buf(), made.path().join("squeezed")];
+        let inputs = ["1.ct", "2.ct"].map(|name| files.path().join(name));
+        let make = |how: &str, output: &Path| {
+            let told = run([Path::new(how), "-o".as_ref(), output, &inputs[0], &inputs[1]]);
+            assert_eq!(told.status, 0, "{told:?}");
+        };
+        make("squeeze", &forms[1]);
+        if cfg!(feature = "archive") {
+            forms.push(made.path().join("exported"));
+            make("export", &forms[2]);
+        }
+        for (form, second) in forms.iter().flat_map(|form| [50, 100, 190].map(|second| (form, second))) {
+            let told = ask(&[form], second, &["--proto", "udp", "--slack", "1s"]);
+            assert_eq!(told, unknown(NOT_RECORDED), "{} {second}", form.display());
+        }
+        let told = ask(&[&forms[1]], 5, &["--proto", "udp", "--slack", "1s"]);
+        assert_eq!(told, none());
+        let told = ask(&[&forms[1]], 250, &["--proto", "tcp", "--slack", "1s"]);
+        assert_eq!(told, none());
+    }
+}
