@@ -14,6 +14,7 @@ use super::bodies::Bodies;
 use super::line::Place;
 use super::memory::{Allowance, expect};
 use super::places::Places;
+use super::stamps::{Shown, has_no_stamp};
 
 /// What the flags of a start have to say in its flow, whoever knew the start.
 pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED | flags::CLOCK_SET;
@@ -120,6 +121,11 @@ impl<A: Address> OpenFlow<A> {
         self.known.flags |= flags::RECOVERED;
     }
 
+    /// A moment at which it was open, ns since the epoch: its start is not later, unless by what the clock showed before.
+    pub(super) fn believe(&mut self, shown: Shown, by: u64) {
+        self.known = shown.believed(self.known, by);
+    }
+
     /// The layer-4 protocol.
     pub(super) const fn protocol(&self) -> u8 {
         self.known.protocol
@@ -152,7 +158,7 @@ impl<A: Address> OpenFlow<A> {
         if is_stamped && self.known.flags & flags::START_FROM_KERNEL != 0 {
             self.known.start = open.known.start;
         }
-        if self.start() == 0 {
+        if self.start() == 0 && !has_no_stamp(&self.known) {
             self.known.start = open.known.start;
             self.known.flags |= open.known.flags & OF_START;
         }
@@ -209,11 +215,17 @@ impl<A: Address> OpenFlow<A> {
     /// `told_before`: what began by then is the same, whatever stamp of its begin each of them has.
     pub(super) fn whole(&self, flow: &Record<A>, told_before: u64) -> Option<Record<A>> {
         let mut whole = match (self.start(), flow.start.get()) {
+            _ if has_no_stamp(&self.known) => self.without_stamp(flow),
             (_, 0) => Record { start: self.known.start, flags: self.flags_with_start(flow), ..*flow },
             (own, start) => (own == 0 || start <= own.max(told_before)).then_some(*flow)?,
         };
         whole.flags |= self.known.flags & KEPT;
         Some(whole)
+    }
+
+    /// A record of this flow without a start, as the stamp of that tells nothing.
+    fn without_stamp(&self, record: &Record<A>) -> Record<A> {
+        Record { start: 0.into(), flags: self.flags_with_start(record), ..*record }
     }
 
     /// The flow whose end was not heard, and that was gone by this time.
@@ -229,7 +241,9 @@ impl<A: Address> OpenFlow<A> {
         let mut flow = *end;
         flow.kind = Kind::Flow as u8;
         let end_knows_better = end.start.get() != 0 && end.flags & flags::START_FROM_KERNEL != 0;
-        if self.start() != 0 && !end_knows_better {
+        if has_no_stamp(&self.known) {
+            flow = self.without_stamp(&flow);
+        } else if self.start() != 0 && !end_knows_better {
             flow.start = self.known.start;
             flow.flags = self.flags_with_start(end);
         }

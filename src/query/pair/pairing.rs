@@ -3,11 +3,12 @@
 use std::io;
 
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Address, Counters, Kind, Record};
+use ctrecorder_format::{Address, Counters, Kind, Note, Record};
 
 use super::line::Place;
 use super::memory::Allowance;
 use super::open::{OpenFlow, OpenFlows, is_nameless, nameless};
+use super::stamps::Shown;
 use super::versions::Versions;
 
 /// Stands where a file does in a flow that is gone by what a reading says.
@@ -44,6 +45,9 @@ pub struct Pairing<A: Address> {
     versions: Versions<A>,
     /// The clock was set, in what was read or is gone on with.
     was_clock_set: bool,
+    shown: Shown,
+    /// Flows that this file has told of as open, with a stamp of the kernel's that is later than its begin: the keys to them.
+    late: Vec<Record<A>>,
 }
 
 /// A reading of the kernel's table, as far as it tells which flows are gone.
@@ -95,6 +99,8 @@ impl<A: Address> Pairing<A> {
             gone_by: 0,
             versions,
             was_clock_set: false,
+            shown: Shown::default(),
+            late: Vec::new(),
         }
     }
 
@@ -184,7 +190,8 @@ impl<A: Address> Pairing<A> {
         let file = self.place.file;
         let ended = self.open.remove(hash, key, |flow| (flow.ended(record), flow.seen.get() == file));
         let Some((flow, was_confirmed)) = ended else {
-            return self.marked(Record { kind: Kind::Flow as u8, ..*record });
+            let flow = self.marked(Record { kind: Kind::Flow as u8, ..*record });
+            return self.shown.believed(flow, flow.end.get());
         };
         self.confirmed -= usize::from(was_confirmed);
         flow
@@ -255,6 +262,9 @@ impl<A: Address> Pairing<A> {
     }
 
     fn repeat(&mut self, mut hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
+        if self.place.begun < record.start.get() && record.flags & flags::START_FROM_KERNEL != 0 {
+            self.late.push(*record);
+        }
         let (mut flow, gone_by, told_before) = (self.begin(record), self.gone_by, self.place.told_before);
         self.name(hash, record);
         if let Some((known_hash, known)) = self.other_name(hash, record) {
@@ -304,6 +314,7 @@ impl<A: Address> Pairing<A> {
     /// The clock was set in the time of what is gone on with: of flows that are open that says so itself.
     pub(super) const fn know_clock_set(&mut self) {
         self.was_clock_set = true;
+        self.shown.clock_set_unknown();
     }
 
     /// Whether the clock was set, in what was read or is gone on with.
@@ -313,8 +324,9 @@ impl<A: Address> Pairing<A> {
 
     /// The clock was set: all flows that are open saw it. But where a file of flows tells of it, these may have ended before, and it
     /// is this file that says so of those that it goes on with.
-    pub(super) fn clock_set(&mut self) {
+    pub(super) fn clock_set(&mut self, note: &Note) {
         self.was_clock_set = true;
+        self.shown.clock_set(note);
         let is_told = self.place.is_of_flows && !self.place.is_unmarked;
         self.open.for_each(|flow| {
             if !is_told || !flow.is_told_at_end() {
@@ -334,6 +346,16 @@ impl<A: Address> Pairing<A> {
         (self.starts_before, self.without_start) = (self.starts, 0);
         self.lines.push(place.line);
         self.versions.enter();
+        self.late.clear();
+    }
+
+    /// The kernel's table was read by this moment, ns since the epoch: flows that were open by then began before.
+    pub(super) fn check_stamps(&mut self, by: u64) {
+        let (by, shown) = (by.max(self.place.begun), self.shown);
+        for key in std::mem::take(&mut self.late) {
+            let hash = self.open.hash(&key);
+            self.open.change(hash, &key, |flow| flow.believe(shown, by));
+        }
     }
 
     /// The kernel's table was read by this moment, ns since the epoch. Flows of the protocols that are `unbegun`, of which this file told

@@ -341,3 +341,40 @@ fn a_file_of_a_clock_that_was_set_back_goes_on_with_the_one_before_it() {
         assert_eq!(answer["doubts"], serde_json::json!(["no file given covers that time"]), "{answer}");
     }
 }
+
+#[test]
+fn a_stamp_that_is_later_than_what_tells_of_the_flow_is_no_start() {
+    // The flow began at 6000; the clock was set back to 5000 before there was a recorder.
+    let stamped = |kind, second| {
+        let flags = flags::START_FROM_KERNEL;
+        Record { flags, start: at(6000).into(), ..flow(kind, second, FLOW, 7) }
+    };
+    let found = || begun(5000, 0, 5000).told(&stamped(Kind::Open, 6000), 5000).note(&reading(5000));
+    let open = found().closed_at(Closing::Stopped, 5200).0;
+    let ended = |second| found().push(&stamped(Kind::End, second));
+    let alone = begun(5000, 0, 5000).note(&reading(5000)).push(&stamped(Kind::End, 5100));
+    let (first, digest) = found().closed_at(Closing::WentOn, 5200);
+    let second = Segment::new(&Header { previous: Some(digest), ..header(5000, 1, 5200) });
+    let second = second.told(&stamped(Kind::Open, 6000), 5200).note(&reading(5200)).push(&stamped(Kind::End, 6100));
+    for files in [
+        vec![("1", open)],
+        vec![("1", alone.closed_at(Closing::Stopped, 5200).0)],
+        vec![("1", ended(5100).closed_at(Closing::Stopped, 5200).0)],
+        vec![("1", ended(6100).closed_at(Closing::Stopped, 6200).0)],
+        vec![("1", first), ("2", second.closed_at(Closing::Stopped, 6200).0)],
+    ] {
+        assert_eq!(named(&files, 5050), ["10.0.0.1"]);
+    }
+}
+
+#[test]
+fn a_stamp_of_a_time_before_the_clock_was_set_back_while_nobody_recorded_is_a_start() {
+    let start = Record { flags: flags::START_FROM_KERNEL, ..flow(Kind::Start, 5150, FLOW, 7) };
+    let first = begun(5000, 0, 5000).note(&reading(5000)).push(&start).closed_at(Closing::Stopped, 5200).0;
+    let again = Record { flags: flags::START_FROM_KERNEL, ..flow(Kind::Open, 5150, FLOW, 7) };
+    let second = begun(5100, 0, 5100).note(&not_running(5100, 5100)).told(&again, 5100).note(&reading(5100));
+    let files = [("1", first), ("2", second.closed_at(Closing::Stopped, 5300).0)];
+    assert_eq!(named(&files, 5050), NOBODY);
+    assert_eq!(named(&files, 5120), ["10.0.0.1"]);
+    assert_eq!(named(&files, 5180), ["10.0.0.1"]);
+}
