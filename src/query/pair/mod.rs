@@ -209,8 +209,8 @@ impl Pairs {
             }
             Some(Cause::FirstRead) => return Told { note: self.lines.first_read(note), is_of_starts: false },
             Some(Cause::ClockStep) => {
-                self.ipv4.clock_set(note);
-                self.ipv6.clock_set(note);
+                self.ipv4.clock_set(note, false);
+                self.ipv6.clock_set(note, false);
             }
             _ => {}
         }
@@ -229,6 +229,13 @@ impl Pairs {
             told.from = note.from.get().min(since).into();
         }
         Told { note: told, is_of_starts }
+    }
+
+    /// The clock was set back before the file that has just begun, as this note would have told: it does not know that itself.
+    pub fn clock_set_before(&mut self, note: &Note, flows: &mut impl FlowSink) {
+        self.settle(flows);
+        self.ipv4.clock_set(note, true);
+        self.ipv6.clock_set(note, true);
     }
 
     /// Gives the flows a start that this reading of the kernel's table is the first to name, where it is known after which moment they

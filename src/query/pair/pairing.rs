@@ -323,11 +323,11 @@ impl<A: Address> Pairing<A> {
     }
 
     /// The clock was set: all flows that are open saw it. But where a file of flows tells of it, these may have ended before, and it
-    /// is this file that says so of those that it goes on with.
-    pub(super) fn clock_set(&mut self, note: &Note) {
+    /// is this file that says so of those that it goes on with; unless it does not know that, as it `was_before` this file.
+    pub(super) fn clock_set(&mut self, note: &Note, was_before: bool) {
         self.was_clock_set = true;
         self.shown.clock_set(note);
-        let is_told = self.place.is_of_flows && !self.place.is_unmarked;
+        let is_told = !was_before && self.place.is_of_flows && !self.place.is_unmarked;
         self.open.for_each(|flow| {
             if !is_told || !flow.is_told_at_end() {
                 flow.saw_clock_set();

@@ -279,7 +279,7 @@ fn flows_that_were_open_when_the_clock_was_set_are_marked() {
         pairing.push(&record, None, &mut emit);
     }
     pairing.push(&tcp(Kind::End, 0, 2), None, &mut emit);
-    pairing.clock_set(&Note::clock_step(9, -1));
+    pairing.clock_set(&Note::clock_step(9, -1), false);
     pairing.push(&with_id(tcp(Kind::End, 0, 3), 1), None, &mut emit);
     pairing.push(&with_id(tcp(Kind::Start, 4, 0), 3), None, &mut emit);
     pairing.push(&with_id(tcp(Kind::End, 0, 5), 3), None, &mut emit);

@@ -201,7 +201,7 @@ impl Sink for Gather<'_> {
         self.pairs.begin(file, &mut self.state);
         self.state.is_of_events = file.header().is_some_and(|header| header.content == Content::Events);
         if let Some(note) = self.state.history.begin(file) {
-            self.pairs.note(&note, &mut self.state);
+            self.pairs.clock_set_before(&note, &mut self.state);
         }
         self.state.lost.begin(file);
         ControlFlow::Continue(())
