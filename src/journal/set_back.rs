@@ -1,8 +1,12 @@
 //! That the clock was set back while no recorder ran, or in a segment that is not there: no note tells of it.
 
-use ctrecorder_format::{Content, Header, Note};
+use std::collections::HashMap;
+
+use ctrecorder_format::header::VERSION;
+use ctrecorder_format::{Content, Header, MadeFrom, Note, Segment};
 
 use super::{Recorder, Version, told_to};
+use crate::archive::{About, Place};
 
 /// The clock showed times again, of which no note tells. Both are ns since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,35 +25,146 @@ impl SetBack {
     }
 }
 
-/// Follows the segments of events of a journal, in their order.
+/// Follows the files of a journal, in their order. What was made of segments knows how the clock was set between them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SetBacks {
-    /// The run of the one that was read last and its number, where these are known, and up to when it tells.
+    /// The run of the segment of events that was read last and its number, where these are known, and up to when it tells; or up to when
+    /// a file does that was made of such.
     last: Option<(Option<(Recorder, u64)>, u64)>,
+    /// Of each run, by its boot id and its start, the number of the last segment that files were made of.
+    made_of: HashMap<([u8; 16], u64), u64>,
 }
+
+/// A segment of events by its run, which is told by the boot id and by when that was started, and by its number there.
+type Numbered = ([u8; 16], u64, u64);
 
 impl SetBacks {
     /// At the begin.
-    pub(crate) const fn new() -> Self {
-        Self { last: None }
+    pub(crate) fn new() -> Self {
+        Self::default()
     }
 
     /// Behind something of no known run that tells up to this moment.
-    pub(crate) const fn after(reached: u64) -> Self {
-        Self { last: Some((None, reached)) }
+    pub(crate) fn after(reached: u64) -> Self {
+        Self { last: Some((None, reached)), ..Self::default() }
     }
 
     /// A file begins: what happened to the clock before it, if that is so.
     pub(crate) fn follow(&mut self, file: &Version<'_>) -> Option<SetBack> {
-        let Version::Three(segment) = file else { return None };
-        let header = segment.header().ok().filter(|header| header.content == Content::Events)?;
+        match file {
+            Version::Two(_) => None,
+            Version::Three(segment) => {
+                let header = segment.header().ok()?;
+                match header.content {
+                    Content::Events => self.events(header, segment),
+                    Content::Flows => self.flows(header, segment),
+                }
+            }
+            Version::Archive(archive) => self.archived(archive.header(), archive.about()),
+        }
+    }
+
+    fn events(&mut self, header: &Header, segment: &Segment<'_>) -> Option<SetBack> {
         let (place, begun) = (place(header), header.created);
         let (before, reached) = self.last.replace((Some(place.clone()), told_to(header, segment)))?;
         let follows = before.is_some_and(|(run, number)| (run, number.checked_add(1)) == (place.0, Some(place.1)));
-        (!follows && begun < reached).then_some(SetBack { reached, begun })
+        let own = numbered(&MadeFrom::segment(header, None, 0));
+        let is_known = follows || own.is_some_and(|own| self.goes_on(own));
+        (!is_known && begun < reached).then_some(SetBack { reached, begun })
     }
+
+    fn flows(&mut self, header: &Header, segment: &Segment<'_>) -> Option<SetBack> {
+        // One that goes on with another one tells what happened to the clock between them.
+        let is_first = header.previous.is_none();
+        self.made(header.created, told_to(header, segment), is_first, segment.made_from().map(numbered))
+    }
+
+    fn archived(&mut self, header: &Header, about: &About) -> Option<SetBack> {
+        if about.is_of_open {
+            return None;
+        }
+        // So do the files of one archive.
+        let is_first = (about.earlier, about.part) == (0, 0);
+        let sources = about.sources.iter().filter(|source| source.open_of().is_none());
+        let numbers = sources.map(|source| source.place.as_ref().and_then(Place::numbered).filter(is_told));
+        self.made(header.created, about.ended.unwrap_or(about.to), is_first, numbers)
+    }
+
+    /// A file that was made of these segments, and tells of the time from `begun` up to `reached`.
+    fn made(
+        &mut self,
+        begun: u64,
+        reached: u64,
+        is_first: bool,
+        sources: impl Iterator<Item = Option<Numbered>>,
+    ) -> Option<SetBack> {
+        // Of what nobody knows where it comes from, nobody knows what comes behind it.
+        let known = sources.collect::<Option<Vec<_>>>().filter(|sources| !sources.is_empty());
+        let before = std::mem::replace(&mut self.last, known.as_ref().map(|_| (None, reached)));
+        let known = known?;
+        let goes_on = known.first().is_some_and(|first| self.goes_on(*first));
+        for (boot_id, started, number) in known {
+            let last = self.made_of.entry((boot_id, started)).or_default();
+            *last = number.max(*last);
+        }
+        let (_, before) = before.filter(|_| is_first && !goes_on)?;
+        (begun < before).then_some(SetBack { reached: before, begun })
+    }
+
+    /// Whether a file was made of this segment, or of the one before it.
+    fn goes_on(&self, (boot_id, started, number): Numbered) -> bool {
+        self.made_of.get(&(boot_id, started)).is_some_and(|last| number <= last.saturating_add(1))
+    }
+}
+
+/// Which segment of events this is; `None` if it is none, or does not tell.
+fn numbered(source: &MadeFrom) -> Option<Numbered> {
+    let own = (source.boot_id, source.recorder_started.get(), source.segment_number.get());
+    Some(own).filter(|own| source.version.get() == VERSION && is_told(own))
+}
+
+/// Files of version 2 have no boot id, and those whose header is damaged.
+fn is_told((boot_id, ..): &Numbered) -> bool {
+    *boot_id != [0; 16]
 }
 
 fn place(header: &Header) -> (Recorder, u64) {
     (Recorder::of(header), header.segment_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the clock is taken to have been set back before each of these files: begun and told up to then, of segments of these runs
+    /// with these numbers.
+    fn is_set_back(files: &[(u64, u64, bool, &[(u8, u64)])]) -> Vec<bool> {
+        let mut set_backs = SetBacks::new();
+        let seen = files.iter().map(|(begun, reached, is_first, sources)| {
+            let numbered = sources.iter().map(|(run, number)| Some(([*run; 16], 5, *number)).filter(is_told));
+            set_backs.made(*begun, *reached, *is_first, numbered).is_some()
+        });
+        seen.collect()
+    }
+
+    #[test]
+    fn what_was_made_of_segments_of_another_run_was_begun_by_another_clock() {
+        let first: (_, _, _, &[_]) = (50, 100, true, &[(1, 0), (1, 1)]);
+        assert_eq!(is_set_back(&[first, (100, 200, true, &[(2, 0)])]), [false, false]);
+        assert_eq!(is_set_back(&[first, (60, 200, true, &[(2, 0)])]), [false, true]);
+        assert_eq!(is_set_back(&[first, (60, 200, false, &[(2, 0)])]), [false, false], "it tells that itself");
+        assert_eq!(is_set_back(&[first, (60, 200, true, &[(1, 3)])]), [false, true], "a segment is missing");
+        for number in [0, 1, 2] {
+            assert_eq!(
+                is_set_back(&[first, (60, 200, true, &[(1, number)])]),
+                [false, false],
+                "another choice: {number}"
+            );
+        }
+        assert_eq!(
+            is_set_back(&[first, (60, 80, true, &[(0, 0)]), (70, 90, true, &[(3, 0)])]),
+            [false; 3],
+            "not known"
+        );
+    }
 }

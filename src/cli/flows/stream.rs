@@ -94,7 +94,7 @@ pub(in crate::cli) struct Begun {
 
 impl Begun {
     /// Behind nothing, with room for what will be open.
-    pub(in crate::cli) const fn with(pairs: Pairs) -> Self {
+    pub(in crate::cli) fn with(pairs: Pairs) -> Self {
         Self { pairs, lost: Vec::new(), readings: Vec::new(), set_backs: SetBacks::new() }
     }
 }
@@ -270,7 +270,7 @@ impl<O: Output> Sink for Stream<'_, O> {
         if let Some(set_back) = self.set_backs.follow(file) {
             self.is_turned = true;
             let note = set_back.note();
-            self.pairs.note(&note, &mut self.out);
+            self.pairs.clock_set_before(&note, &mut self.out);
             self.out.keep(|output| output.note(&note));
         }
         // What is missing up to here ends where this file begins.

@@ -25,11 +25,22 @@ pub(super) struct Place {
     pub(super) is_unmarked: bool,
     /// Up to when files before it told, of the same host and network namespace; 0 if there were none. Ns since the epoch.
     pub(super) told_before: u64,
+    /// When it was begun, if it is one of events, ns since the epoch: what it tells as open had begun by then, or by its first reading of the
+    /// kernel's table. Else 2^64 - 1.
+    pub(super) begun: u64,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { line: NO_LINE, file: 0, is_of_flows: false, is_nameless: true, is_unmarked: false, told_before: 0 }
+        Self {
+            line: NO_LINE,
+            file: 0,
+            is_of_flows: false,
+            is_nameless: true,
+            is_unmarked: false,
+            told_before: 0,
+            begun: u64::MAX,
+        }
     }
 }
 
@@ -117,7 +128,9 @@ impl Lines {
         let marks = file.header().is_some_and(|header| header.marks_clock_sets);
         let (is_nameless, told_before) = (matches!(file, Version::Two(_)), self.told_before());
         let is_unmarked = is_of_flows && !is_nameless && !marks;
-        Place { line, file: self.files, is_of_flows, is_nameless, is_unmarked, told_before }
+        let of_events = file.header().filter(|header| header.content == Content::Events);
+        let begun = of_events.map_or(u64::MAX, |header| header.created);
+        Place { line, file: self.files, is_of_flows, is_nameless, is_unmarked, told_before, begun }
     }
 
     /// A file, which tells up to `told_to`, of which later ones tell what became of its flows: those of events at their readings of the

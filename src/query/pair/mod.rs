@@ -8,6 +8,7 @@
 //! | `versions` | flows of which files of both versions tell |
 //! | `line` | whose files these are, and what their notes tell of ends that were not heard |
 //! | `known` | of which flows all that had begun are known |
+//! | `stamps` | the kernel's stamps that are later than what they are told with |
 //! | `part` | the same of parts of a journal that were squeezed or exported one by one |
 
 mod bodies;
@@ -18,6 +19,7 @@ mod open;
 mod pairing;
 mod part;
 mod places;
+mod stamps;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -207,8 +209,8 @@ impl Pairs {
             }
             Some(Cause::FirstRead) => return Told { note: self.lines.first_read(note), is_of_starts: false },
             Some(Cause::ClockStep) => {
-                self.ipv4.clock_set();
-                self.ipv6.clock_set();
+                self.ipv4.clock_set(note, false);
+                self.ipv6.clock_set(note, false);
             }
             _ => {}
         }
@@ -217,6 +219,8 @@ impl Pairs {
         }
         self.bury(flows);
         let is_of_starts = self.find(note);
+        self.ipv4.check_stamps(note.to.get());
+        self.ipv6.check_stamps(note.to.get());
         let Judged { gone, left } = self.judge(note);
         let unheard = self.lines.unheard();
         self.lines.read(left);
@@ -225,6 +229,13 @@ impl Pairs {
             told.from = note.from.get().min(since).into();
         }
         Told { note: told, is_of_starts }
+    }
+
+    /// The clock was set back before the file that has just begun, as this note would have told: it does not know that itself.
+    pub fn clock_set_before(&mut self, note: &Note, flows: &mut impl FlowSink) {
+        self.settle(flows);
+        self.ipv4.clock_set(note, true);
+        self.ipv6.clock_set(note, true);
     }
 
     /// Gives the flows a start that this reading of the kernel's table is the first to name, where it is known after which moment they

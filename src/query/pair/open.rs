@@ -15,6 +15,7 @@ use super::line::Place;
 use super::memory::{Allowance, expect};
 use super::pairing::GONE;
 use super::places::Places;
+use super::stamps::{Shown, has_no_stamp};
 
 /// What the flags of a start have to say in its flow, whoever knew the start.
 pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED | flags::CLOCK_SET;
@@ -121,6 +122,11 @@ impl<A: Address> OpenFlow<A> {
         self.known.flags |= flags::RECOVERED;
     }
 
+    /// A moment at which it was open, ns since the epoch: its start is not later, unless by what the clock showed before.
+    pub(super) fn believe(&mut self, shown: Shown, by: u64) {
+        self.known = shown.believed(self.known, by);
+    }
+
     /// The layer-4 protocol.
     pub(super) const fn protocol(&self) -> u8 {
         self.known.protocol
@@ -160,7 +166,7 @@ impl<A: Address> OpenFlow<A> {
         if is_stamped && self.known.flags & flags::START_FROM_KERNEL != 0 {
             self.known.start = open.known.start;
         }
-        if self.start() == 0 && !self.was_there_before(&open.known) {
+        if self.start() == 0 && !self.was_there_before(&open.known) && !has_no_stamp(&self.known) {
             self.known.start = open.known.start;
             self.known.flags |= open.known.flags & OF_START;
         }
@@ -236,12 +242,18 @@ impl<A: Address> OpenFlow<A> {
             return None;
         }
         let mut whole = match (self.start(), flow.start.get()) {
+            _ if has_no_stamp(&self.known) => self.without_stamp(flow),
             (_, 0) => Record { start: self.known.start, flags: self.flags_with_start(flow), ..*flow },
             _ if self.was_there_before(flow) => Record { start: 0.into(), flags: flow.flags & !OF_START, ..*flow },
             (own, start) => (own == 0 || start <= own.max(told_before)).then_some(*flow)?,
         };
         whole.flags |= self.known.flags & KEPT;
         Some(whole)
+    }
+
+    /// A record of this flow without a start, as the stamp of that tells nothing.
+    fn without_stamp(&self, record: &Record<A>) -> Record<A> {
+        Record { start: 0.into(), flags: self.flags_with_start(record), ..*record }
     }
 
     /// The flow whose end was not heard, and that was gone by this time.
@@ -257,7 +269,9 @@ impl<A: Address> OpenFlow<A> {
         let mut flow = *end;
         flow.kind = Kind::Flow as u8;
         let end_knows_better = end.start.get() != 0 && end.flags & flags::START_FROM_KERNEL != 0;
-        if self.start() != 0 && !end_knows_better {
+        if has_no_stamp(&self.known) {
+            flow = self.without_stamp(&flow);
+        } else if self.start() != 0 && !end_knows_better {
             flow.start = self.known.start;
             flow.flags = self.flags_with_start(end);
         }

@@ -3,11 +3,12 @@
 use std::io;
 
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Address, Counters, Kind, Record};
+use ctrecorder_format::{Address, Counters, Kind, Note, Record};
 
 use super::line::Place;
 use super::memory::Allowance;
 use super::open::{OpenFlow, OpenFlows, is_nameless, nameless};
+use super::stamps::Shown;
 use super::versions::Versions;
 
 /// Stands where a file does in a flow that is gone by what a reading says.
@@ -45,6 +46,9 @@ pub struct Pairing<A: Address> {
     /// The clock was set, in what was read or is gone on with; and since these were gone.
     was_clock_set: bool,
     was_set_since_gone: bool,
+    shown: Shown,
+    /// Flows that this file has told of as open, with a stamp of the kernel's that is later than its begin: the keys to them.
+    late: Vec<Record<A>>,
 }
 
 /// A reading of the kernel's table, as far as it tells which flows are gone.
@@ -97,6 +101,8 @@ impl<A: Address> Pairing<A> {
             versions,
             was_clock_set: false,
             was_set_since_gone: false,
+            shown: Shown::default(),
+            late: Vec::new(),
         }
     }
 
@@ -194,17 +200,23 @@ impl<A: Address> Pairing<A> {
             (flow.ended(record), missed, flow.seen.get())
         });
         let Some((mut flow, missed, seen)) = ended else {
-            return self.marked(Record { kind: Kind::Flow as u8, ..*record });
+            return self.alone(record);
         };
         self.confirmed -= usize::from(seen == file);
         if let Some(missed) = missed {
             emit(self.taken_over(&missed, record), Counters::default());
-            return self.marked(Record { kind: Kind::Flow as u8, ..*record });
+            return self.alone(record);
         }
         if saw && seen == GONE {
             flow.flags |= flags::CLOCK_SET;
         }
         flow
+    }
+
+    /// The flow of an end of which nothing else is known.
+    fn alone(&self, end: &Record<A>) -> Record<A> {
+        let flow = self.marked(Record { kind: Kind::Flow as u8, ..*end });
+        self.shown.believed(flow, flow.end.get())
     }
 
     fn start(&mut self, hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
@@ -273,6 +285,9 @@ impl<A: Address> Pairing<A> {
     }
 
     fn repeat(&mut self, mut hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
+        if self.place.begun < record.start.get() && record.flags & flags::START_FROM_KERNEL != 0 {
+            self.late.push(*record);
+        }
         let (mut flow, gone_by, told_before) = (self.begin(record), self.gone_by, self.place.told_before);
         let (was_clock_set, saw) = (self.was_clock_set, self.was_set_since_gone);
         self.name(hash, record);
@@ -327,6 +342,7 @@ impl<A: Address> Pairing<A> {
     /// The clock was set in the time of what is gone on with: of flows that are open that says so itself.
     pub(super) const fn know_clock_set(&mut self) {
         self.was_clock_set = true;
+        self.shown.clock_set_unknown();
     }
 
     /// Whether the clock was set, in what was read or is gone on with.
@@ -335,10 +351,12 @@ impl<A: Address> Pairing<A> {
     }
 
     /// The clock was set: all flows that are open saw it, but for those that are gone. Where a file of flows tells of it, others may have
-    /// ended before, too, and it is this file that says so of those that it goes on with.
-    pub(super) fn clock_set(&mut self) {
+    /// ended before, too, and it is this file that says so of those that it goes on with; unless it does not know that, as it `was_before`
+    /// this file.
+    pub(super) fn clock_set(&mut self, note: &Note, was_before: bool) {
         (self.was_clock_set, self.was_set_since_gone) = (true, true);
-        let is_told = self.place.is_of_flows && !self.place.is_unmarked;
+        self.shown.clock_set(note);
+        let is_told = !was_before && self.place.is_of_flows && !self.place.is_unmarked;
         self.open.for_each(|flow| {
             if flow.seen.get() != GONE && (!is_told || !flow.is_told_at_end()) {
                 flow.saw_clock_set();
@@ -362,6 +380,16 @@ impl<A: Address> Pairing<A> {
         (self.starts_before, self.without_start) = (self.starts, 0);
         self.lines.push(place.line);
         self.versions.enter();
+        self.late.clear();
+    }
+
+    /// The kernel's table was read by this moment, ns since the epoch: flows that were open by then began before.
+    pub(super) fn check_stamps(&mut self, by: u64) {
+        let (by, shown) = (by.max(self.place.begun), self.shown);
+        for key in std::mem::take(&mut self.late) {
+            let hash = self.open.hash(&key);
+            self.open.change(hash, &key, |flow| flow.believe(shown, by));
+        }
     }
 
     /// The kernel's table was read by this moment, ns since the epoch. Flows of the protocols that are `unbegun`, of which this file told

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Address, Counters, Kind, NS_PER_SECOND, Record, V4, V6};
+use ctrecorder_format::{Address, Counters, Kind, NS_PER_SECOND, Note, Record, V4, V6};
 use proptest::prelude::*;
 
 use super::Pairing;
@@ -191,7 +191,7 @@ fn a_stamp_that_is_later_than_what_is_known_is_of_another_flow() {
     assert_eq!(paired(&[start, tcp(Kind::End, s(70), s(90))]), (vec![tcp(Kind::Flow, s(50), s(90))], vec![]));
     let (mut flows, mut pairing) = (Vec::new(), Pairing::new());
     pairing.push(&start, None, &mut |flow, _| flows.push(flow));
-    pairing.clock_set();
+    pairing.clock_set(&Note::clock_step(NS_PER_SECOND, -1), false);
     pairing.push(&end, None, &mut |flow, _| flows.push(flow));
     assert_eq!(flows.len(), 1);
 }
@@ -307,7 +307,7 @@ fn flows_that_were_open_when_the_clock_was_set_are_marked() {
         pairing.push(&record, None, &mut emit);
     }
     pairing.push(&tcp(Kind::End, 0, 2), None, &mut emit);
-    pairing.clock_set();
+    pairing.clock_set(&Note::clock_step(9, -1), false);
     pairing.push(&with_id(tcp(Kind::End, 0, 3), 1), None, &mut emit);
     pairing.push(&with_id(tcp(Kind::Start, 4, 0), 3), None, &mut emit);
     pairing.push(&with_id(tcp(Kind::End, 0, 5), 3), None, &mut emit);

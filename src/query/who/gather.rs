@@ -200,7 +200,9 @@ impl Sink for Gather<'_> {
         self.next += 1;
         self.pairs.begin(file, &mut self.state);
         self.state.is_of_events = file.header().is_some_and(|header| header.content == Content::Events);
-        self.state.history.begin(file);
+        if let Some(note) = self.state.history.begin(file) {
+            self.pairs.clock_set_before(&note, &mut self.state);
+        }
         self.state.lost.begin(file);
         ControlFlow::Continue(())
     }

@@ -11,7 +11,7 @@ use super::flow::{Identity, Known};
 use super::heard::Heard;
 use super::readings::Readings;
 use super::steps::Steps;
-use crate::journal::{SetBacks, Version};
+use crate::journal::{SetBack, SetBacks, Version};
 use crate::query::coverage::Span;
 use crate::query::pair::{Told, may_go_on};
 
@@ -70,8 +70,8 @@ pub(super) struct Past {
 }
 
 impl History {
-    /// A file begins.
-    pub(super) fn begin(&mut self, file: &Version<'_>) {
+    /// A file begins. Returned is the note that would have told that the clock was set back before it, if that is so.
+    pub(super) fn begin(&mut self, file: &Version<'_>) -> Option<Note> {
         self.is_version_2 = matches!(file, Version::Two(_));
         self.is_of_flows = file.content() == Content::Flows;
         self.marks_clock_sets = file.header().is_some_and(|header| header.marks_clock_sets);
@@ -79,9 +79,8 @@ impl History {
             Version::Archive(archive) => archive.about().part == 0 && archive.about().is_last,
             Version::Two(_) | Version::Three(_) => false,
         };
-        if let Some(set_back) = self.set_backs.follow(file) {
-            self.clock_set(&set_back.note());
-        }
+        let set_back = self.set_backs.follow(file).map(SetBack::note);
+        set_back.iter().for_each(|note| self.clock_set(note));
         if begins_anew(file) {
             self.before_made = self.steps.count();
         }
@@ -89,6 +88,7 @@ impl History {
         self.steps.hear_from(self.heard.from());
         self.steps.tell_until(told_until(file));
         self.forget_reading();
+        set_back
     }
 
     /// What is found from here on is of another reading, or of one of which nobody knows what it said.

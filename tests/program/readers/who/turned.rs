@@ -377,3 +377,91 @@ fn a_file_of_a_clock_that_was_set_back_goes_on_with_the_one_before_it() {
         assert_eq!(answer["doubts"], serde_json::json!(["no file given covers that time"]), "{answer}");
     }
 }
+
+#[test]
+fn a_stamp_that_is_later_than_what_tells_of_the_flow_is_no_start() {
+    // The flow began at 6000; the clock was set back to 5000 before there was a recorder.
+    let stamped = |kind, second| {
+        let flags = flags::START_FROM_KERNEL;
+        Record { flags, start: at(6000).into(), ..flow(kind, second, FLOW, 7) }
+    };
+    let found = || begun(5000, 0, 5000).told(&stamped(Kind::Open, 6000), 5000).note(&reading(5000));
+    let open = found().closed_at(Closing::Stopped, 5200).0;
+    let ended = |second| found().push(&stamped(Kind::End, second));
+    let alone = begun(5000, 0, 5000).note(&reading(5000)).push(&stamped(Kind::End, 5100));
+    let (first, digest) = found().closed_at(Closing::WentOn, 5200);
+    let second = Segment::new(&Header { previous: Some(digest), ..header(5000, 1, 5200) });
+    let second = second.told(&stamped(Kind::Open, 6000), 5200).note(&reading(5200)).push(&stamped(Kind::End, 6100));
+    for files in [
+        vec![("1", open)],
+        vec![("1", alone.closed_at(Closing::Stopped, 5200).0)],
+        vec![("1", ended(5100).closed_at(Closing::Stopped, 5200).0)],
+        vec![("1", ended(6100).closed_at(Closing::Stopped, 6200).0)],
+        vec![("1", first), ("2", second.closed_at(Closing::Stopped, 6200).0)],
+    ] {
+        assert_eq!(named(&files, 5050), ["10.0.0.1"]);
+    }
+}
+
+#[test]
+fn a_stamp_of_a_time_before_the_clock_was_set_back_while_nobody_recorded_is_a_start() {
+    let start = Record { flags: flags::START_FROM_KERNEL, ..flow(Kind::Start, 5150, FLOW, 7) };
+    let first = begun(5000, 0, 5000).note(&reading(5000)).push(&start).closed_at(Closing::Stopped, 5200).0;
+    let again = Record { flags: flags::START_FROM_KERNEL, ..flow(Kind::Open, 5150, FLOW, 7) };
+    let second = begun(5100, 0, 5100).note(&not_running(5100, 5100)).told(&again, 5100).note(&reading(5100));
+    let files = [("1", first), ("2", second.closed_at(Closing::Stopped, 5300).0)];
+    assert_eq!(named(&files, 5050), NOBODY);
+    assert_eq!(named(&files, 5120), ["10.0.0.1"]);
+    assert_eq!(named(&files, 5180), ["10.0.0.1"]);
+}
+
+/// Two runs: the clock was set back from 5200 to 5100 while none ran. A flow of the first one was alive at its end.
+fn runs_with_a_step_between() -> [(&'static str, Vec<u8>); 3] {
+    let (first, digest) = begun(5000, 0, 5000).note(&reading(5000)).closed_at(Closing::WentOn, 5010);
+    let second = Segment::new(&Header { previous: Some(digest), ..header(5000, 1, 5010) }).note(&reading(5000));
+    let second = second.push(&flow(Kind::Start, 5020, FLOW, 7)).closed_at(Closing::Stopped, 5200).0;
+    let third = begun(5100, 0, 5100).note(&not_running(5100, 5100)).note(&reading(5100));
+    [("1", first), ("2", second), ("3", third.closed_at(Closing::Stopped, 5300).0)]
+}
+
+/// The answer of files, of which the first ones are squeezed, or exported, into one.
+fn who_of_the_last_beside(make: &[&str], files: &[(&str, Vec<u8>)], made: usize, second: u64) -> Value {
+    let journal = directory(files);
+    let path = |name: &str| journal.path().join(name).display().to_string();
+    let paths: Vec<_> = files.iter().map(|(name, _)| path(name)).collect();
+    let output = path(".made");
+    run(make.iter().copied().chain([output.as_str()]).chain(paths[..made].iter().map(String::as_str)));
+    let at = format!("@{}", at(second) / NS);
+    let asked = ["who", PUBLIC, "--at", &at, "--slack", "1s", "-o", "json", &output];
+    let told = run(asked.into_iter().chain(paths[made..].iter().map(String::as_str))).stdout;
+    serde_json::from_str(&told).unwrap()
+}
+
+#[test]
+fn a_clock_that_was_set_back_behind_what_was_squeezed_or_exported_is_seen_by_the_next_segment() {
+    let files = runs_with_a_step_between();
+    assert_eq!(named(&files, 5110), ["10.0.0.1"]);
+    let mut ways = vec![&["squeeze", "-o"][..]];
+    if cfg!(feature = "archive") {
+        ways.extend([&["export", "-o"][..], &["export", "--add", "-o"]]);
+    }
+    for make in ways {
+        for second in [5110, 5190] {
+            let answer = who_of_the_last_beside(make, &files, 2, second);
+            assert_eq!(answer["inside"], serde_json::json!(["10.0.0.1"]), "{make:?} {second}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_between_two_parts_that_were_squeezed_is_seen() {
+    let [first, second, third] = runs_with_a_step_between();
+    let files = directory(&[first, second, third]);
+    let path = |name: &str| files.path().join(name).display().to_string();
+    run(["squeeze", "-o", &path(".one"), &path("1"), &path("2")]);
+    run(["squeeze", "-o", &path(".other"), &path("3")]);
+    let at = format!("@{}", at(5150) / NS);
+    let told = run(["who", PUBLIC, "--at", &at, "-o", "json", &path(".one"), &path(".other")]).stdout;
+    let answer: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(answer["inside"], serde_json::json!(["10.0.0.1"]), "{answer}");
+}

@@ -1,0 +1,48 @@
+//! The kernel's stamps that are later than what they are told with: the clock had been set back before anybody heard of the flow.
+
+use ctrecorder_format::record::flags::{CLOCK_SET, START_FROM_KERNEL};
+use ctrecorder_format::{Address, Note, Record};
+
+/// What the clock has shown, as far as that tells which stamps may be of times before it was set back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// The greatest moment that it showed when it was set back, ns since the epoch; 0 if it was not.
+    until: u64,
+}
+
+impl Shown {
+    /// The clock was set.
+    pub(super) fn clock_set(&mut self, note: &Note) {
+        let before = note.clock_set().filter(|_| note.sets_back()).map_or(0, |[before, _]| before);
+        self.until = self.until.max(before);
+    }
+
+    /// It was set where nobody tells what it showed.
+    pub(super) const fn clock_set_unknown(&mut self) {
+        self.until = u64::MAX;
+    }
+
+    /// A flow of which something was told at this moment at the latest (ns since the epoch, 0 if that is not known), with a start that it
+    /// may have: one that is later than that is of a time that no clock is known to have shown before. What the clock is set back by
+    /// without a note makes nothing of it.
+    pub(super) fn believed<A: Address>(self, flow: Record<A>, told: u64) -> Record<A> {
+        let latest = self.latest(&flow, told).saturating_add(Note::CLOCK_STEP_MIN_NS);
+        let is_later = told != 0 && latest < flow.start.get();
+        if is_later && flow.flags & START_FROM_KERNEL != 0 { without_stamp(flow) } else { flow }
+    }
+
+    /// The latest moment at which it can have begun.
+    fn latest<A: Address>(self, flow: &Record<A>, told: u64) -> u64 {
+        if flow.flags & CLOCK_SET == 0 { told } else { told.max(self.until) }
+    }
+}
+
+/// A flow that has a stamp of its begin by a clock that was wrong: it has no start, and yet the flag of the kernel's stamp.
+fn without_stamp<A: Address>(flow: Record<A>) -> Record<A> {
+    Record { start: 0.into(), ..flow }
+}
+
+/// Whether it is known that the stamp of a flow's begin tells nothing: whoever tells of it again has the same.
+pub(super) const fn has_no_stamp<A: Address>(flow: &Record<A>) -> bool {
+    flow.start.get() == 0 && flow.flags & START_FROM_KERNEL != 0
+}
