@@ -44,6 +44,30 @@ impl StepWatch {
     }
 }
 
+/// A moment, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Ns since the epoch. Once the clock was set back, it may lie ahead.
+    pub(super) wall: u64,
+    steady: u64,
+}
+
+impl Moment {
+    pub(super) fn now() -> Self {
+        Self { wall: now(), steady: steady() }
+    }
+
+    /// The least and the greatest time, ns since the epoch, that the wall clock may have shown from this moment to a later one: if it was set
+    /// back meanwhile, nobody knows when.
+    pub(super) const fn shown_until(self, later: Self) -> (u64, u64) {
+        if self.wall <= later.wall {
+            return (self.wall, later.wall);
+        }
+        let passed = later.steady.saturating_sub(self.steady);
+        (later.wall.saturating_sub(passed), self.wall.saturating_add(passed))
+    }
+}
+
 /// Nanoseconds since the machine was started, its sleep included.
 pub(super) fn steady() -> u64 {
     clock_gettime(ClockId::CLOCK_BOOTTIME)
@@ -75,6 +99,19 @@ mod tests {
     use super::*;
 
     const STEP_MIN_NS: i64 = Note::CLOCK_STEP_MIN_NS as i64;
+
+    #[test]
+    fn a_clock_that_was_set_back_has_shown_what_came_before_that_and_behind_it() {
+        let since = Moment { wall: 5000, steady: 70 };
+        let until = |wall, steady| since.shown_until(Moment { wall, steady });
+        assert_eq!(until(5030, 100), (5000, 5030));
+        // It was set forward: from some time behind the first one to some time before the last one.
+        assert_eq!(until(9000, 100), (5000, 9000));
+        // Set back at once, or only now.
+        assert_eq!(until(4000, 100), (3970, 5030));
+        assert_eq!(until(4999, 70), (4999, 5000));
+        assert_eq!(until(10, 100), (0, 5030));
+    }
 
     #[test]
     fn a_step_is_what_the_wall_clock_went_more_or_less_than_the_steady_one() {

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::clock;
+use super::clock::{self, Moment};
 use super::convert::Captured;
 use super::delivery::Delivery;
 use super::error::StartError;
@@ -90,8 +90,8 @@ pub(super) struct Listener<'a> {
     drops: u64,
     foreign: u64,
     truncated: u64,
-    /// The last moment at which nothing was missing, ns since the epoch; after the clock was set back it may lie ahead.
-    whole_until: u64,
+    /// The last moment at which nothing was missing.
+    whole_until: Moment,
 }
 
 impl<'a> Listener<'a> {
@@ -103,7 +103,7 @@ impl<'a> Listener<'a> {
         queue: &'a Queue,
         statistics: &'a Statistics,
     ) -> Self {
-        let whole_until = clock::now();
+        let whole_until = Moment::now();
         let batch = Vec::with_capacity(2 * BATCH);
         Self {
             socket,
@@ -136,7 +136,7 @@ impl<'a> Listener<'a> {
     /// delivered by that moment is drained before the writing side is told.
     pub(super) fn run(mut self) -> Result<(), StartError> {
         let listened = self.listen();
-        let until = *listened.as_ref().unwrap_or(&self.whole_until);
+        let until = *listened.as_ref().unwrap_or(&self.whole_until.wall);
         self.hand_over_gap(true);
         // Whatever failed, what was received of other namespaces is written; what cannot be, the own journal tells.
         let finished = self.others.map_or(Ok(()), |others| others.finish(until, self.queue));
@@ -156,17 +156,17 @@ impl<'a> Listener<'a> {
             let mut ready: Vec<_> = watched.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
             match poll(&mut ready, PollTimeout::from(QUIET_MS)) {
                 // Nothing came, so nothing is missing up to now.
-                Ok(0) => self.whole_until = clock::now(),
+                Ok(0) => self.whole_until = Moment::now(),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(StartError::system("cannot wait for events")(error)),
             }
             self.queue.hush();
-            let (whole_until, queue) = (self.whole_until, self.queue);
+            let (whole_until, queue) = (self.whole_until.wall, self.queue);
             let heard = self.others.as_mut().map_or(Ok(()), |others| others.hear(whole_until, queue));
             heard.map_err(StartError::system("cannot hear which network namespaces there are"))?;
             let emptied = self.drain()?;
             if let Some(others) = &mut self.others {
-                others.act(emptied, self.whole_until, self.queue);
+                others.act(emptied, self.whole_until.wall, self.queue);
             }
             self.lull();
             while let Ok(Some(signal)) = self.signals.read_signal() {
@@ -274,7 +274,7 @@ impl<'a> Listener<'a> {
 
     /// One system call's worth of events.
     fn receive(&mut self, malformed: &mut u64) -> Result<Received, StartError> {
-        let (wanted, tally, queue, since) = (&self.wanted, &mut self.tally, self.queue, self.whole_until);
+        let (wanted, tally, queue, since) = (&self.wanted, &mut self.tally, self.queue, self.whole_until.wall);
         let (own, others) = (&mut self.batch, &mut self.others);
         others.iter_mut().for_each(Others::received);
         let take = |datagram: &[u8], netns: Option<u32>| {
@@ -303,7 +303,7 @@ impl<'a> Listener<'a> {
 
     /// Notes what was lost since the last time.
     fn account(&mut self, malformed: u64) -> Result<(), StartError> {
-        let now = clock::now();
+        let now = Moment::now();
         if self.overrun {
             self.account_overrun(now)?;
         }
@@ -318,7 +318,8 @@ impl<'a> Listener<'a> {
         self.truncated = truncated;
         if malformed > 0 {
             self.statistics.malformed.add(malformed);
-            self.note(Note::gap(self.whole_until.min(now), now, malformed, Cause::Malformed));
+            let (from, to) = self.whole_until.shown_until(now);
+            self.note(Note::gap(from, to, malformed, Cause::Malformed));
         }
         let foreign = self.socket.foreign();
         self.statistics.forged.add(foreign - self.foreign);
@@ -327,7 +328,7 @@ impl<'a> Listener<'a> {
     }
 
     /// Notes what the kernel could not deliver since the last time.
-    fn account_overrun(&mut self, now: u64) -> Result<(), StartError> {
+    fn account_overrun(&mut self, now: Moment) -> Result<(), StartError> {
         let drops = self.socket.drops().map_err(StartError::system("cannot read the socket's drop counter"))?;
         let failed = drops - self.drops;
         self.drops = drops;
@@ -343,7 +344,8 @@ impl<'a> Listener<'a> {
             // The kernel may also report an overrun that it does not count, for want of memory.
             if failed == 0 { Note::LOST_UNKNOWN } else { failed }
         };
-        let gap = Note::gap(self.whole_until.min(now), now, lost, Cause::KernelOverrun);
+        let (from, to) = self.whole_until.shown_until(now);
+        let gap = Note::gap(from, to, lost, Cause::KernelOverrun);
         self.gap = Some(self.gap.map_or(gap, |gap_before| gap_before.joined(&gap)));
         Ok(())
     }
