@@ -14,8 +14,10 @@ pub(super) struct Ended {
     pub(super) place: usize,
     /// Its place among those that began, where it is known.
     pub(super) order: Option<u64>,
-    /// How often the clock had been set when it began, and when it ended.
+    /// How often the clock had been set when it began, at the least, and when it ended.
     pub(super) steps: Range<usize>,
+    /// How often when it began, at the most.
+    pub(super) most_steps: usize,
 }
 
 /// What the kernel holds once: zone, protocol, the type and code of a query's reply, and the reply tuple.
@@ -54,10 +56,10 @@ fn end_replaced(flows: &mut [Ended], clock: &Steps, is_mixed: bool) {
     for flow in flows.iter().filter(|flow| is_unheard(flow)) {
         starts.entry(place(&flow.known)).or_default();
     }
-    for Ended { known, order, steps, .. } in flows.iter() {
+    for Ended { known, order, most_steps, .. } in flows.iter() {
         if let (Some(latest), Some(starts)) = (known.start.latest(), starts.get_mut(&place(known))) {
             let reach = reaches_to(latest, if is_mixed { 0 } else { known.identity.id });
-            starts.push(Start { latest, reach, order: *order, steps: steps.start });
+            starts.push(Start { latest, reach, order: *order, steps: *most_steps });
         }
     }
     let starts: HashMap<_, _> = starts.into_iter().map(|(place, starts)| (place, Starts::new(starts))).collect();
@@ -79,7 +81,7 @@ struct Start {
     reach: u64,
     /// Its place among those that began, where it is known.
     order: Option<u64>,
-    /// How often the clock had been set before.
+    /// How often the clock had been set before, at the most: so long the other one may have been there.
     steps: usize,
 }
 
@@ -149,7 +151,7 @@ mod tests {
         let mut flow = record::<V4>(Kind::Flow, start, 0, [([10, 0, 0, 1], 1), ([9; 4], 2), ([9; 4], 2), public]);
         flow.end = if end == 0 { 0 } else { 6 }.into();
         flow.flags = if end == 1 { END_AT_LATEST } else { 0 };
-        Ended { known: Known::of(&flow, None, &Readings::default()), place, order, steps: 0..0 }
+        Ended { known: Known::of(&flow, None, &Readings::default()), place, order, steps: 0..0, most_steps: 0 }
     }
 
     /// When a flow was gone, each looked at with each.

@@ -153,7 +153,7 @@ impl State {
                 Flow::Ipv4(record) => self.history.known(&record, &mut past),
                 Flow::Ipv6(record) => self.history.known(&record, &mut past),
             };
-            Ended { known, place, order: past.order, steps: past.steps }
+            Ended { known, place, order: past.order, steps: past.steps, most_steps: past.most_steps }
         });
         let mut flows = flows.collect();
         ended::end(&mut flows, self.history.steps(), self.history.is_mixed());

@@ -50,8 +50,9 @@ struct Begun {
     /// known. `None`: nobody, as it has no endpoint that is asked for where that is public.
     needed_from: Option<u64>,
     order: u64,
-    /// How often the clock had been set before, at the least.
+    /// How often the clock had been set before, at the least, and at the most.
     steps: usize,
+    most_steps: usize,
     /// Its place among the starts that were found, if it is one.
     found: Option<usize>,
 }
@@ -61,8 +62,10 @@ struct Begun {
 pub(super) struct Past {
     /// Its place among those that began; `None` if it came whole.
     pub(super) order: Option<u64>,
-    /// How often the clock had been set when it began, and when it ended.
+    /// How often the clock had been set when it began, at the least, and when it ended.
     pub(super) steps: Range<usize>,
+    /// How often when it began, at the most.
+    pub(super) most_steps: usize,
     /// Its place among the starts that were found, if it is one.
     found: Option<usize>,
     /// That the clock was set while it was alive is known, and not when: files that tell it may yet come.
@@ -162,6 +165,7 @@ impl History {
             needed_from: wanted.is_public_in(record).then_some(start),
             order: self.begun,
             steps: self.steps_before(record),
+            most_steps: self.steps.count(),
             found: self.found.len().checked_sub(1).filter(|_| is_found),
         }
     }
@@ -227,7 +231,8 @@ impl History {
             let (order, found) = begun.map_or((None, None), |begun| (Some(begun.order), begun.found));
             let unseen = self.unseen(flow).filter(|_| begun.is_none());
             let steps = unseen.map_or(steps..steps, |unseen| unseen.start..unseen.end.min(steps));
-            return Past { order, steps, found, is_guess: false };
+            let most_steps = self.most_at_start(flow, steps.end);
+            return Past { order, steps, most_steps, found, is_guess: false };
         }
         let after = match flow.end.get() {
             // It has its start for its end, since the clock was set back before it was found to be gone: that is no reading's.
@@ -237,15 +242,28 @@ impl History {
             _ => self.steps.count(),
         };
         match begun {
-            Some(begun) => {
-                Past { order: Some(begun.order), steps: begun.steps..after, found: begun.found, is_guess: false }
-            }
+            Some(begun) => Past {
+                order: Some(begun.order),
+                steps: begun.steps..after,
+                most_steps: begun.most_steps,
+                found: begun.found,
+                is_guess: false,
+            },
             None => Past {
                 order: None,
                 steps: self.steps_before(flow)..after,
+                most_steps: self.most_at_start(flow, after),
                 found: None,
                 is_guess: self.marks_clock_sets && !self.has_all_notes,
             },
+        }
+    }
+
+    /// How often the clock had been set, at the most, at the start that a record tells, of a flow at whose end it had been so often.
+    fn most_at_start<A: Address>(&self, record: &Record<A>, at_end: usize) -> usize {
+        match told_start(record) {
+            0 => at_end,
+            told => self.steps.most_before(told).min(at_end),
         }
     }
 
@@ -304,6 +322,7 @@ impl History {
         if past.is_guess {
             past.steps.start = past.steps.start.min(self.least_at_start(record));
             past.steps.end = past.steps.end.max(self.steps.most_before(record.event_time()));
+            past.most_steps = past.most_steps.max(self.most_at_start(record, past.steps.end));
         }
         // The file of the reading before may not be there: then only the time tells that the clock had been set by then.
         if let Some(since) = since.filter(|_| record.began_earlier()) {

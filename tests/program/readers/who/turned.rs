@@ -274,6 +274,22 @@ fn a_start_that_was_found_is_of_the_reading_that_ended_then_though_records_of_it
 }
 
 #[test]
+fn a_flow_whose_place_was_taken_was_there_until_then_by_whichever_clock() {
+    let first = begun(90, 0, 90).note(&reading(90)).push(&flow(Kind::Start, 100, FLOW, 7)).note(&set_back(1010, 50));
+    let other = Record {
+        flags: flags::START_FROM_KERNEL,
+        ..flow(Kind::Open, 150, ["10.0.0.2:1000", FLOW[1], FLOW[2], PUBLIC], 8)
+    };
+    let second = begun(160, 0, 160).note(&not_running(120, 160)).told(&other, 160).note(&reading(160));
+    let files = [("1", first.closed_at(Closing::Stopped, 120).0), ("2", second.closed_at(Closing::Stopped, 200).0)];
+    // The clock had shown 150 before, too.
+    for answer in who_of_each_form(&files, 500) {
+        let inside = answer["inside"].as_array().unwrap();
+        assert!(inside.contains(&"10.0.0.1".into()), "{answer}");
+    }
+}
+
+#[test]
 fn a_reading_that_ends_where_it_begins_tells_of_no_time() {
     // The second segment was cut off behind its keyframe, whose reading has the begin of the one before, by the clock of then.
     let first = begun(5000, 0, 5000).note(&reading(5000)).note(&set_back(5010, 100));
