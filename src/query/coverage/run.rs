@@ -7,7 +7,7 @@ use ctrecorder_format::{Cause, Content, Note};
 
 use super::part::{End, Part};
 use super::{Gap, GapCause, Span, complement};
-use crate::journal::{Ended, Place, came_behind, chain, successors};
+use crate::journal::{Ended, Place, came_behind, chain, ended_later, successors};
 
 const GONE: GapCause = GapCause::Noted(Cause::NamespaceGone as u16);
 
@@ -44,10 +44,12 @@ impl Run {
         }
         let is_run = |part: &&Part| part.run.is_some() && part.content == Content::Events;
         let first = self.parts.first().filter(is_run);
-        let behind = first.filter(|first| first.number == 0).and_then(|first| first.notes.iter().find_map(came_behind));
+        let notes = first.filter(|first| first.number == 0).map_or(&[][..], |first| &first.notes);
+        let behind = notes.iter().find_map(came_behind);
+        let behind_later = notes.iter().find_map(ended_later).filter(|_| behind.is_none());
         let ended = self.parts.last().filter(is_run).map(|last| last.ended);
         let (behind, ended) = (behind.map(Ended::At), ended.map(Ended::At));
-        Place { host: first.and_then(|first| first.host.clone()).unwrap_or_default(), behind, ended }
+        Place { host: first.and_then(|first| first.host.clone()).unwrap_or_default(), behind, behind_later, ended }
     }
 
     /// Where a segment is missing between two that are there, or its end.
