@@ -286,6 +286,8 @@ pub(crate) struct Found<T> {
     path: PathBuf,
     /// When it was begun, ns since the epoch.
     begun: u64,
+    /// When its recorder was started, if it is one of events that tells, ns since the epoch.
+    started: Option<u64>,
     /// Which run of a recorder wrote it, if its header tells, and its number there.
     recorder: Option<Recorder>,
     number: u64,
@@ -315,10 +317,12 @@ impl<T> Found<T> {
     /// A file at this path, which is of this version.
     pub(crate) fn new(file: T, path: &Path, version: &Version<'_>) -> Self {
         let header = version.header();
+        let of_events = header.filter(|header| header.content == Content::Events);
         Self {
             file,
             path: path.to_path_buf(),
             begun: version.begun(),
+            started: of_events.map(|header| header.recorder_started),
             recorder: header.map(Recorder::of),
             number: header.map_or(0, |header| header.segment_number),
             place: Place::of(version),
@@ -363,8 +367,19 @@ fn runs<T>(found: Vec<Found<T>>) -> Vec<Vec<Found<T>>> {
             None => runs.push(vec![segment]),
         }
     }
-    runs.iter_mut().for_each(|run| run.sort_by_key(|segment| segment.number));
+    for run in &mut runs {
+        run.sort_by_key(|segment| segment.number);
+        begin_behind_start(run);
+    }
     runs
+}
+
+/// A run whose first segment seems to have been begun before its recorder was started came behind that: the clock was set back in between,
+/// in a segment that is not there.
+fn begin_behind_start<T>(run: &mut [Found<T>]) {
+    if let Some(started) = run.first().and_then(|first| first.started.filter(|started| first.begun < *started)) {
+        run.iter_mut().for_each(|segment| segment.begun = segment.begun.max(started));
+    }
 }
 
 /// The segments of runs that came one behind the other, in that order.
@@ -372,7 +387,7 @@ fn chains<T>(runs: Vec<Vec<Found<T>>>, ended: impl Fn(&T) -> Option<Ended>) -> V
     let place = |run: &Vec<Found<T>>| run.first().map(|segment| segment.place.clone()).unwrap_or_default();
     let mut places: Vec<_> = runs.iter().map(place).collect();
     // Most often there is no other run, and nobody needs to know.
-    if places.iter().any(|place| place.behind.is_some()) {
+    if places.iter().any(|place| place.behind.is_some() || place.behind_later.is_some()) {
         for (place, run) in places.iter_mut().zip(&runs).filter(|(place, _)| place.ended.is_none()) {
             place.ended = run.last().and_then(|segment| ended(&segment.file));
         }

@@ -1,6 +1,6 @@
 //! Which run of a recorder came behind which: as they tell it, since a clock may have been set back meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ctrecorder_format::block::flags;
 use ctrecorder_format::{BlockKind, Body, Cause, Content, Digest, Head, Header, Note, Segment};
@@ -26,6 +26,8 @@ pub(crate) struct Place {
     pub(crate) host: String,
     /// What it came behind; `None` if it does not tell.
     pub(crate) behind: Option<Ended>,
+    /// It came behind one that had ended at this moment or later, ns since the epoch, for the clock was set back meanwhile.
+    pub(crate) behind_later: Option<u64>,
     /// What it is known by itself; `None` if nobody can say.
     pub(crate) ended: Option<Ended>,
 }
@@ -40,7 +42,8 @@ impl Place {
         let host = header.map(|header| header.host.clone()).unwrap_or_default();
         let of_flows = header.filter(|header| header.content == Content::Flows).and_then(|header| header.previous);
         let behind = of_flows.map(Ended::With).or_else(|| begun_behind(file).map(Ended::At));
-        Self { host, behind, ended: None }
+        let behind_later = first_note(file, ended_later).filter(|_| behind.is_none());
+        Self { host, behind, behind_later, ended: None }
     }
 
     /// That of an export to an archive that grows. What it left open comes behind it.
@@ -53,12 +56,13 @@ impl Place {
         let export = |earlier| Ended::Export { namespace, earlier };
         let (before, own) = (earlier.checked_sub(1).map(export), Some(export(*earlier)));
         let (behind, ended) = if *is_of_open { (own, None) } else { (before, own) };
-        Self { host, behind, ended }
+        Self { host, behind, behind_later: None, ended }
     }
 }
 
 /// Of each of some runs the number of the one that came behind it: that which tells so, by what this one is known by. No two come
-/// behind one, and none comes behind itself; nor behind one of several that are known by the same.
+/// behind one, and none comes behind itself; nor behind one of several that are known by the same. Where a run tells no more than that the
+/// clock was set back before it, it is taken to come behind the one that ended last of those that ended before it did, or else first.
 pub(crate) fn successors(runs: &[Place]) -> Vec<Option<usize>> {
     let mut ended: HashMap<_, Option<usize>> = HashMap::new();
     for (number, run) in runs.iter().enumerate() {
@@ -75,7 +79,45 @@ pub(crate) fn successors(runs: &[Place]) -> Vec<Option<usize>> {
             *free = Some(number);
         }
     }
+    put_behind_later(runs, &mut next);
     next
+}
+
+/// Finds runs for those to come behind that tell only that it ended later than they began.
+fn put_behind_later(runs: &[Place], next: &mut [Option<usize>]) {
+    let ended = |run: &Place| if let Some(Ended::At(ended)) = run.ended { Some(ended) } else { None };
+    let of_host = |(number, run): (usize, &Place)| Some((run.behind_later?, ended(run)?, number));
+    let mut waiting: Vec<_> =
+        runs.iter().enumerate().filter(|(_, run)| !run.host.is_empty()).filter_map(of_host).collect();
+    if waiting.is_empty() {
+        return;
+    }
+    waiting.sort_unstable_by_key(|(_, ended, number)| (*ended, *number));
+    let host = |number: usize| runs.get(number).map_or("", |run| run.host.as_str());
+    let is_free = |(number, _): &(usize, &Place)| next.get(*number).is_some_and(Option::is_none);
+    let last = runs.iter().enumerate().filter(is_free);
+    // No run comes behind these, by when they ended.
+    let mut last: BTreeSet<_> = last.filter_map(|(number, run)| Some((host(number), ended(run)?, number))).collect();
+    for is_before in [true, false] {
+        waiting.retain(|(least, ended, number)| {
+            let (host, own) = (host(*number), chain(next, *number).last());
+            let is_another = |(_, _, other): &&(&str, u64, usize)| own != Some(*other);
+            let before = if is_before {
+                let those = (least <= ended).then(|| last.range((host, *least, 0)..=(host, *ended, usize::MAX)));
+                those.into_iter().flatten().rev().find(is_another).copied()
+            } else {
+                let those = last.range((host, *least.max(ended), 0)..=(host, u64::MAX, usize::MAX));
+                those.into_iter().find(is_another).copied()
+            };
+            if let Some(before) = before
+                && let Some(free) = next.get_mut(before.2)
+            {
+                *free = Some(*number);
+                last.remove(&before);
+            }
+            before.is_none()
+        });
+    }
 }
 
 /// A run, and those that come behind it, one after the other.
@@ -85,19 +127,26 @@ pub(crate) fn chain(next: &[Option<usize>], run: usize) -> impl Iterator<Item = 
 
 /// When the run ended that the one came behind which this file is the first of, ns since the epoch, as its first notes tell.
 pub(crate) fn begun_behind(version: &Version<'_>) -> Option<u64> {
+    first_note(version, came_behind)
+}
+
+/// The first that is found in the notes at the begin of the first file of a run.
+fn first_note(version: &Version<'_>, find: impl Fn(&Note) -> Option<u64>) -> Option<u64> {
     let Version::Three(segment) = version else { return None };
     segment.header().ok().filter(|header| header.content == Content::Events && header.segment_number == 0)?;
     let heads = segment.heads().map_while(Result::ok);
-    heads
-        .take_while(|head| head.header.kind() == Some(BlockKind::Notes))
-        .flat_map(notes)
-        .find_map(|note| came_behind(&note))
+    heads.take_while(|head| head.header.kind() == Some(BlockKind::Notes)).flat_map(notes).find_map(|note| find(&note))
 }
 
 /// When the run before ended, if this note tells so: one that says that it ended only now may say no more than that its end is a
 /// later time than this one, of a clock that was set back.
 pub(crate) fn came_behind(note: &Note) -> Option<u64> {
     (note.cause() == Some(Cause::NotRunning) && note.from < note.to).then(|| note.from.get())
+}
+
+/// From when on the run before ended, if this note tells no more than that the clock was set back since.
+pub(crate) fn ended_later(note: &Note) -> Option<u64> {
+    (note.cause() == Some(Cause::NotRunning) && note.from == note.to).then(|| note.from.get())
 }
 
 /// Up to when a segment tells of everything, in ns since the epoch.
@@ -151,6 +200,7 @@ mod tests {
         let place = |(host, ended, before): &(&str, u64, u64)| Place {
             host: (*host).to_owned(),
             behind: known(*before),
+            behind_later: None,
             ended: known(*ended),
         };
         successors(&runs.iter().map(place).collect::<Vec<_>>())
@@ -169,12 +219,34 @@ mod tests {
         let export = |earlier: u64| Place {
             host: "a".into(),
             behind: earlier.checked_sub(1).map(own),
+            behind_later: None,
             ended: Some(own(earlier)),
         };
         let open = Place { ended: None, behind: Some(own(2)), ..export(2) };
         assert_eq!(successors(&[export(1), open.clone(), export(0), export(2)]), [Some(3), None, Some(0), Some(1)]);
         // Two archives.
         assert_eq!(successors(&[export(1), export(0), export(0), export(1), open]), [None; 5]);
+    }
+
+    /// Of runs of one host that ended at one moment, and came behind one that had ended at another one or later.
+    fn next_later(runs: &[(u64, u64)]) -> Vec<Option<usize>> {
+        let place = |(ended, least): &(u64, u64)| Place {
+            host: "a".to_owned(),
+            behind: None,
+            behind_later: Some(*least).filter(|least| *least != 0),
+            ended: Some(Ended::At(*ended)),
+        };
+        successors(&runs.iter().map(place).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn runs_of_a_clock_that_was_set_back_before_each_are_chained_by_their_ends() {
+        assert_eq!(next_later(&[(30, 0), (50, 20)]), [Some(1), None]);
+        assert_eq!(next_later(&[(30, 0), (25, 20)]), [Some(1), None], "it ended before that time came again");
+        assert_eq!(next_later(&[(10, 0), (50, 20)]), [None, None], "it had ended earlier");
+        // A clock that begins anew with the machine, and is set forward then.
+        assert_eq!(next_later(&[(90, 5), (30, 0), (50, 6), (70, 4)]), [None, Some(2), Some(3), Some(0)]);
+        assert_eq!(next_later(&[(90, 5), (50, 6), (70, 4)]), [None, Some(2), Some(0)], "the first one is gone");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::times::Times;
 use super::walk::{Walk, add};
 use super::{Gap, GapCause, Span};
 use crate::archive::Archive;
-use crate::journal::{Passage, Place, Recorder, Source, Version, came_behind, has_sane_directory};
+use crate::journal::{Passage, Place, Recorder, Source, Version, came_behind, ended_later, has_sane_directory};
 
 /// Blocks that are longer than this on the average are skipped from head to head, not read through.
 const WORTH_SKIPPING_BYTES: u64 = 16 * 1024;
@@ -220,8 +220,18 @@ impl Part {
 
     /// When the run before its own ended, as the first segment of a run tells, ns since the epoch.
     pub(super) fn behind(&self) -> Option<u64> {
+        self.first_notes().iter().find_map(came_behind)
+    }
+
+    /// From when on that run ended, if the clock was set back since, and nothing more is told; ns since the epoch.
+    pub(super) fn behind_later(&self) -> Option<u64> {
+        self.first_notes().iter().find_map(ended_later)
+    }
+
+    /// Its notes, if it is the first segment of a run.
+    fn first_notes(&self) -> &[Note] {
         let is_first = self.run.is_some() && self.content == Content::Events && self.number == 0;
-        self.notes.iter().filter(|_| is_first).find_map(came_behind)
+        if is_first { &self.notes } else { &[] }
     }
 
     /// Notes that something could not be read between two times, whichever is the earlier one.

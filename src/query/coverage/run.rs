@@ -45,9 +45,10 @@ impl Run {
         let is_run = |part: &&Part| part.run.is_some() && part.content == Content::Events;
         let first = self.parts.first().filter(is_run);
         let behind = first.and_then(Part::behind);
+        let behind_later = first.and_then(Part::behind_later).filter(|_| behind.is_none());
         let ended = self.parts.last().filter(is_run).map(|last| last.ended);
         let (behind, ended) = (behind.map(Ended::At), ended.map(Ended::At));
-        Place { host: first.and_then(|first| first.host.clone()).unwrap_or_default(), behind, ended }
+        Place { host: first.and_then(|first| first.host.clone()).unwrap_or_default(), behind, behind_later, ended }
     }
 
     /// Where a segment is missing between two that are there, or its end.

@@ -1,6 +1,6 @@
 //! When flows were gone at the latest whose end nobody heard.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::flow::{Identity, Known, Sides, Told, reaches_to};
@@ -32,7 +32,7 @@ fn place(flow: &Known) -> Place {
 /// id.
 pub(super) fn end(flows: &mut Vec<Ended>, steps: &Steps, is_mixed: bool) {
     // First: a half whose end is concluded looks like a whole flow.
-    drop_repeated_halves(flows);
+    drop_repeated_halves(flows, steps.is_turned());
     end_replaced(flows, steps, is_mixed);
     // Last: whatever is concluded of its end, the clock has shown this while it was alive.
     for flow in flows {
@@ -40,12 +40,26 @@ pub(super) fn end(flows: &mut Vec<Ended>, steps: &Steps, is_mixed: bool) {
     }
 }
 
-/// Files that were squeezed one by one tell of one flow several times: as a half in each, and whole in the last.
-fn drop_repeated_halves(flows: &mut Vec<Ended>) {
+/// Files that were squeezed one by one tell of one flow several times: as a half in each, and whole in the last. But where the clock
+/// was set back, one that is told of behind an end that nobody heard may have been alive then.
+fn drop_repeated_halves(flows: &mut Vec<Ended>, is_turned: bool) {
     let is_half = |flow: &Ended| flow.known.end == Told::Unknown;
     let name = |Ended { known, .. }: &Ended| (known.identity, known.start.latest());
-    let mut whole: HashSet<_> = flows.iter().filter(|flow| !is_half(flow)).map(name).collect();
-    flows.retain(|flow| !is_half(flow) || flow.known.start == Told::Unknown || whole.insert(name(flow)));
+    let mut whole: HashMap<_, usize> = HashMap::new();
+    for flow in flows.iter().filter(|flow| !is_half(flow)) {
+        let is_last = !is_turned || matches!(flow.known.end, Told::At { .. });
+        let behind = whole.entry(name(flow)).or_default();
+        *behind = if is_last { usize::MAX } else { flow.place.max(*behind) };
+    }
+    flows.retain(|flow| {
+        if !is_half(flow) || flow.known.start == Told::Unknown {
+            return true;
+        }
+        let is_behind = whole.get(&name(flow)).is_none_or(|place| *place < flow.place);
+        // It is left once.
+        whole.insert(name(flow), usize::MAX);
+        is_behind
+    });
 }
 
 /// A flow whose end was not heard was gone when another one began with the same reply tuple: the kernel holds no two of
@@ -193,6 +207,18 @@ mod tests {
                 prop_assert_eq!(ended.known.end, naive(&before, own, &clock), "{:?}", own);
             }
         }
+    }
+
+    #[test]
+    fn a_half_that_is_told_behind_an_end_that_nobody_heard_is_one() {
+        let mut flows = vec![flow(0, false, 3, 1, None), flow(1, false, 3, 0, None), flow(2, false, 3, 0, None)];
+        drop_repeated_halves(&mut flows, true);
+        assert_eq!(flows.iter().map(|flow| flow.place).collect::<Vec<_>>(), [0, 1]);
+        drop_repeated_halves(&mut flows, false);
+        assert_eq!(flows.iter().map(|flow| flow.place).collect::<Vec<_>>(), [0], "the clock was not set back");
+        let mut flows = vec![flow(0, false, 3, 0, None), flow(1, false, 3, 1, None)];
+        drop_repeated_halves(&mut flows, true);
+        assert_eq!(flows.iter().map(|flow| flow.place).collect::<Vec<_>>(), [1]);
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl Steps {
         }
     }
 
+    /// Whether it was set back.
+    pub(super) fn is_turned(&self) -> bool {
+        self.shown.iter().any(|[before, after]| after < before)
+    }
+
     /// How often it was set so far.
     pub(super) const fn count(&self) -> usize {
         self.shown.len()

@@ -180,7 +180,17 @@ fn who_of_each_form(files: &[(&str, Vec<u8>)], second: u64) -> Vec<Value> {
 
 /// Who is named, of whatever that is asked.
 fn named(files: &[(&str, Vec<u8>)], second: u64) -> Vec<String> {
+    named_alike(&who_of_each_form(files, second), second)
+}
+
+/// The same, but of no archive that grows: it refuses as too late what was begun before the last segment that it has.
+fn named_by_all_at_once(files: &[(&str, Vec<u8>)], second: u64) -> Vec<String> {
     let answers = who_of_each_form(files, second);
+    named_alike(&answers[..answers.len().min(4)], second)
+}
+
+/// Who is named in answers that are alike.
+fn named_alike(answers: &[Value], second: u64) -> Vec<String> {
     let answers: Vec<_> = answers.iter().map(|answer| (&answer["verdict"], &answer["inside"])).collect();
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{second}: {answers:?}");
     answers[0].1.as_array().unwrap().iter().map(|ip| ip.as_str().unwrap().to_owned()).collect()
@@ -480,4 +490,47 @@ fn a_clock_that_was_set_back_between_two_parts_that_were_squeezed_is_seen() {
     let told = run(["who", PUBLIC, "--at", &at, "-o", "json", &path(".one"), &path(".other")]).stdout;
     let answer: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(answer["inside"], serde_json::json!(["10.0.0.1"]), "{answer}");
+}
+
+#[test]
+fn a_run_that_began_before_the_end_of_the_one_before_comes_behind_that() {
+    let (first, digest) = begun(5000, 0, 5000).note(&reading(5000)).closed_at(Closing::WentOn, 5100);
+    let second = Segment::new(&Header { previous: Some(digest), ..header(5000, 1, 5100) }).note(&reading(5100));
+    // The clock was set back while nobody recorded.
+    let third = begun(5050, 0, 5050).note(&not_running(5050, 5050)).note(&reading(5050));
+    let (third, digest) = third.push(&flow(Kind::Start, 5060, FLOW, 7)).closed_at(Closing::WentOn, 5130);
+    let fourth = Segment::new(&Header { previous: Some(digest), ..header(5050, 1, 5130) });
+    let fourth = fourth.told(&flow(Kind::Open, 5060, FLOW, 7), 5130).note(&reading(5130));
+    let files = [
+        ("1", first),
+        ("2", second.closed_at(Closing::Stopped, 5120).0),
+        ("3", third),
+        ("4", fourth.closed_at(Closing::Stopped, 5330).0),
+    ];
+    for second in [5090, 5125, 5250, 5300] {
+        assert_eq!(named_by_all_at_once(&files, second), ["10.0.0.1"], "{second}");
+    }
+    assert_eq!(named_by_all_at_once(&files, 5020), NOBODY);
+}
+
+#[test]
+fn a_time_that_came_again_behind_a_run_of_a_clock_that_was_set_back_before_it_is_not_denied() {
+    let first = begun(5000, 0, 5000).note(&reading(5000)).closed_at(Closing::Stopped, 5150).0;
+    let second = begun(5030, 0, 5030).note(&not_running(5030, 5030)).note(&reading(5030));
+    let files = [("1", first), ("2", second.closed_at(Closing::Stopped, 5060).0)];
+    for second in [5070, 5110, 5140] {
+        for answer in who_of_each_form(&files, second) {
+            assert_eq!(answer["verdict"], "UNKNOWN", "{second}: {answer}");
+        }
+    }
+    assert_eq!(who(&files, 5050), is("NONE", &[], 1));
+}
+
+#[test]
+fn a_run_whose_first_segment_is_missing_comes_behind_its_start() {
+    let first = begun(5000, 0, 5000).note(&reading(5000)).closed_at(Closing::Stopped, 5100).0;
+    // In the segment before, the clock was set back from 5200 or later.
+    let second = Segment::new(&header(5200, 1, 4900)).told(&flow(Kind::Open, 4880, FLOW, 7), 4900).note(&reading(5200));
+    let files = [("1", first), ("2", second.closed_at(Closing::Stopped, 5080).0)];
+    assert_eq!(named_by_all_at_once(&files, 5090), ["10.0.0.1"]);
 }
