@@ -136,9 +136,11 @@ fn place(header: &Header) -> (Recorder, u64) {
 mod tests {
     use super::*;
 
-    /// Whether the clock is taken to have been set back before each of these files: begun and told up to then, of segments of these runs
-    /// with these numbers.
-    fn is_set_back(files: &[(u64, u64, bool, &[(u8, u64)])]) -> Vec<bool> {
+    /// A file that was begun and told up to then; whether it is the first; of segments of these runs with these numbers.
+    type Made = (u64, u64, bool, &'static [(u8, u64)]);
+
+    /// Whether the clock is taken to have been set back before each of these files.
+    fn is_set_back(files: &[Made]) -> Vec<bool> {
         let mut set_backs = SetBacks::new();
         let seen = files.iter().map(|(begun, reached, is_first, sources)| {
             let numbered = sources.iter().map(|(run, number)| Some(([*run; 16], 5, *number)).filter(is_told));
@@ -149,17 +151,14 @@ mod tests {
 
     #[test]
     fn what_was_made_of_segments_of_another_run_was_begun_by_another_clock() {
-        let first: (_, _, _, &[_]) = (50, 100, true, &[(1, 0), (1, 1)]);
+        let first: Made = (50, 100, true, &[(1, 0), (1, 1)]);
         assert_eq!(is_set_back(&[first, (100, 200, true, &[(2, 0)])]), [false, false]);
         assert_eq!(is_set_back(&[first, (60, 200, true, &[(2, 0)])]), [false, true]);
         assert_eq!(is_set_back(&[first, (60, 200, false, &[(2, 0)])]), [false, false], "it tells that itself");
         assert_eq!(is_set_back(&[first, (60, 200, true, &[(1, 3)])]), [false, true], "a segment is missing");
-        for number in [0, 1, 2] {
-            assert_eq!(
-                is_set_back(&[first, (60, 200, true, &[(1, number)])]),
-                [false, false],
-                "another choice: {number}"
-            );
+        let others: [&[_]; 3] = [&[(1, 0)], &[(1, 1)], &[(1, 2)]];
+        for other in others {
+            assert_eq!(is_set_back(&[first, (60, 200, true, other)]), [false, false], "another choice: {other:?}");
         }
         assert_eq!(
             is_set_back(&[first, (60, 80, true, &[(0, 0)]), (70, 90, true, &[(3, 0)])]),
