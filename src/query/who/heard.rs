@@ -38,12 +38,6 @@ impl Heard {
         self.from = Some(0);
     }
 
-    /// Whether a file that begins is of flows and goes on with the last one of flows, or is the first that others go on with.
-    pub(super) fn is_next(&self, file: &Version<'_>) -> bool {
-        let of_flows = file.header().filter(|header| header.content == Content::Flows && header.closing_keyframe);
-        of_flows.is_some_and(|header| header.previous.is_none_or(|previous| Some(previous) == self.last))
-    }
-
     /// Nothing was heard before this moment, ns since the epoch; 0 if that is not known.
     pub(super) fn from(&self) -> u64 {
         self.from.unwrap_or(0)

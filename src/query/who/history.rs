@@ -80,9 +80,7 @@ impl History {
         self.marks_clock_sets = file.header().is_some_and(|header| header.marks_clock_sets);
         self.has_all_notes = match file {
             Version::Archive(archive) => archive.about().part == 0 && archive.about().is_last,
-            // So it is with a segment that goes on with the one before it, and those before that.
-            Version::Three(_) => self.heard.is_next(file),
-            Version::Two(_) => false,
+            Version::Two(_) | Version::Three(_) => false,
         };
         let set_back = self.set_backs.follow(file).map(SetBack::note);
         set_back.iter().for_each(|note| self.clock_set(note));
