@@ -66,11 +66,12 @@ impl SetBacks {
 
     fn events(&mut self, header: &Header, segment: &Segment<'_>) -> Option<SetBack> {
         let (place, begun) = (place(header), header.created);
-        let (before, reached) = self.last.replace((Some(place.clone()), told_to(header, segment)))?;
+        let told_to = told_to(header, segment);
+        let (before, reached) = self.last.replace((Some(place.clone()), told_to))?;
         let follows = before.is_some_and(|(run, number)| (run, number.checked_add(1)) == (place.0, Some(place.1)));
         let own = numbered(&MadeFrom::segment(header, None, 0));
         let is_known = follows || own.is_some_and(|own| self.goes_on(own));
-        (!is_known && begun < reached).then_some(SetBack { reached, begun })
+        (!is_known && begun < reached && !self.is_between(begun, told_to)).then_some(SetBack { reached, begun })
     }
 
     fn flows(&mut self, header: &Header, segment: &Segment<'_>) -> Option<SetBack> {
@@ -102,13 +103,18 @@ impl SetBacks {
         let known = sources.collect::<Option<Vec<_>>>().filter(|sources| !sources.is_empty());
         let before = std::mem::replace(&mut self.last, known.as_ref().map(|_| (None, reached)));
         let known = known?;
-        let goes_on = known.first().is_some_and(|first| self.goes_on(*first));
+        let goes_on = known.first().is_some_and(|first| self.goes_on(*first)) || self.is_between(begun, reached);
         for (boot_id, started, number) in known {
             let last = self.made_of.entry((boot_id, started)).or_default();
             *last = number.max(*last);
         }
         let (_, before) = before.filter(|_| is_first && !goes_on)?;
         (begun < before).then_some(SetBack { reached: before, begun })
+    }
+
+    /// Whether what tells of this time was over before a run began that files were made of: then these may leave it out.
+    fn is_between(&self, begun: u64, reached: u64) -> bool {
+        self.made_of.keys().any(|(_, started)| begun < *started && reached <= *started)
     }
 
     /// Whether a file was made of this segment, or of the one before it.
@@ -147,6 +153,19 @@ mod tests {
             set_backs.made(*begun, *reached, *is_first, numbered).is_some()
         });
         seen.collect()
+    }
+
+    #[test]
+    fn what_was_over_when_a_run_began_was_left_out_of_what_was_made_of_that() {
+        let mut set_backs = SetBacks::new();
+        let mut made = |begun, reached, runs: &[u64]| {
+            let numbered = runs.iter().map(|started| Some(([1; 16], *started, 0)));
+            set_backs.made(begun, reached, true, numbered).is_some()
+        };
+        assert!(!made(10, 100, &[10, 80]));
+        assert!(!made(60, 70, &[60]), "between the two runs");
+        assert!(!made(80, 100, &[80]));
+        assert!(made(75, 90, &[75]), "as the second one was there");
     }
 
     #[test]

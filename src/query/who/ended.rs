@@ -20,6 +20,18 @@ pub(super) struct Ended {
     pub(super) most_steps: usize,
 }
 
+impl Ended {
+    /// By when it had begun, and how often the clock had been set by then, at the most. One of which the end alone is known had begun by
+    /// that: parts of a journal that do not follow each other may tell of one flow so.
+    fn began_by(&self) -> Option<(u64, usize)> {
+        match (self.known.start.latest(), self.known.end) {
+            (Some(latest), _) => Some((latest, self.most_steps)),
+            (None, Told::At { moment, .. }) => Some((moment, self.steps.end)),
+            (None, _) => None,
+        }
+    }
+}
+
 /// What the kernel holds once: zone, protocol, the type and code of a query's reply, and the reply tuple.
 type Place = (u16, u8, u16, Sides);
 
@@ -70,10 +82,10 @@ fn end_replaced(flows: &mut [Ended], clock: &Steps, is_mixed: bool) {
     for flow in flows.iter().filter(|flow| is_unheard(flow)) {
         starts.entry(place(&flow.known)).or_default();
     }
-    for Ended { known, order, most_steps, .. } in flows.iter() {
-        if let (Some(latest), Some(starts)) = (known.start.latest(), starts.get_mut(&place(known))) {
-            let reach = reaches_to(latest, if is_mixed { 0 } else { known.identity.id });
-            starts.push(Start { latest, reach, order: *order, steps: *most_steps });
+    for flow in flows.iter() {
+        if let (Some((latest, steps)), Some(starts)) = (flow.began_by(), starts.get_mut(&place(&flow.known))) {
+            let reach = reaches_to(latest, if is_mixed { 0 } else { flow.known.identity.id });
+            starts.push(Start { latest, reach, order: flow.order, steps });
         }
     }
     let starts: HashMap<_, _> = starts.into_iter().map(|(place, starts)| (place, Starts::new(starts))).collect();
@@ -170,7 +182,7 @@ mod tests {
 
     /// When a flow was gone, each looked at with each.
     fn naive(flows: &[Ended], own: &Ended, clock: &Steps) -> Told {
-        let began = |flow: &Ended| flow.known.start.latest();
+        let began = |flow: &Ended| flow.began_by().map(|(latest, _)| latest);
         let is_later = |other: &&Ended| {
             let in_order = own.order.zip(other.order).map(|(own, other)| own < other);
             match (began(own), began(other)) {

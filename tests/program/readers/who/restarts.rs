@@ -225,3 +225,26 @@ fn who_finds_a_flow_that_was_told_of_before_does_not_tell_when_it_began() {
         assert!([29, 30, 300, 700].iter().all(|second| named_at.contains(second)), "{}: {named_at:?}", path.display());
     }
 }
+
+#[test]
+fn of_parts_that_do_not_follow_each_other_one_tells_when_a_flow_of_the_other_was_gone() {
+    let started = |second: u64| Header { recorder_started: at(second), created: at(second), ..every_protocol(0) };
+    let begun = |second: u64| Segment::new(&started(second)).note(&Note::at(at(second), Cause::Started));
+    let first = begun(0).push(&own(7, event(Kind::Start, TCP, 5, FLOW))).note(&note(0, 11, Cause::TableRead));
+    let open = own(7, Record { start: 0.into(), ..event(Kind::Open, TCP, 60, FLOW) });
+    let second = begun(60).note(&note(50, 60, Cause::NotRunning)).told(&open, 60).note(&note(60, 60, Cause::TableRead));
+    let second = second.push(&own(7, event(Kind::End, TCP, 70, FLOW))).closed_at(Closing::Stopped, 90).0;
+    let third = begun(301).note(&note(90, 301, Cause::NotRunning)).note(&note(301, 301, Cause::TableRead));
+    let third = third.closed_at(Closing::Stopped, 900).0;
+    let files = [("a.ct", first.closed_at(Closing::Stopped, 50).0), ("b.ct", second), ("c.ct", third)];
+    let journal = directory(&files);
+    assert!(!said(journal.path()).named_at.contains(&300));
+    let path = |name: &str| journal.path().join(name).display().to_string();
+    for (output, inputs) in [("parts/outer.ct", ["a.ct", "c.ct"].as_slice()), ("parts/inner.ct", &["b.ct"])] {
+        fs::create_dir_all(journal.path().join("parts")).unwrap();
+        let words = ["squeeze".to_owned(), "-o".to_owned(), path(output)];
+        assert_eq!(run(words.into_iter().chain(inputs.iter().map(|input| path(input)))).status, 0);
+    }
+    let named_at = said(&journal.path().join("parts")).named_at;
+    assert!(named_at.contains(&49) && !named_at.contains(&300), "{named_at:?}");
+}
