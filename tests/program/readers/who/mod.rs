@@ -14,4 +14,5 @@ mod recorders;
 mod restarts;
 mod truth;
 mod turned;
+mod turned_unheard;
 mod words;

@@ -8,28 +8,28 @@ use super::answers::{is, verdict};
 use super::journal::{TCP, directory, event, every_protocol};
 use crate::readers::sample::{BEGIN, NS, Segment, blocks, run};
 
-const PUBLIC: &str = "203.0.113.6:1000";
-const FLOW: [&str; 4] = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", PUBLIC];
+pub(super) const PUBLIC: &str = "203.0.113.6:1000";
+pub(super) const FLOW: [&str; 4] = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", PUBLIC];
 const ELSEWHERE: [&str; 4] = ["10.0.0.9:9000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:9000"];
 
-fn at(second: u64) -> u64 {
+pub(super) fn at(second: u64) -> u64 {
     BEGIN + second * NS
 }
 
 /// The begin of a segment, so many seconds after [`BEGIN`], of a run that was started at another one.
-fn begun(started: u64, number: u64, created: u64) -> Segment {
+pub(super) fn begun(started: u64, number: u64, created: u64) -> Segment {
     Segment::new(&header(started, number, created)).note(&Note::at(at(created), Cause::Started))
 }
 
 /// The header of such a segment.
-fn header(started: u64, number: u64, created: u64) -> Header {
+pub(super) fn header(started: u64, number: u64, created: u64) -> Header {
     Header { recorder_started: at(started), created: at(created), ..every_protocol(number) }
 }
 
-const NOBODY: [&str; 0] = [];
+pub(super) const NOBODY: [&str; 0] = [];
 
 /// The note of a reading of the kernel's table.
-fn reading(second: u64) -> Note {
+pub(super) fn reading(second: u64) -> Note {
     Note::at(at(second), Cause::TableRead)
 }
 
@@ -37,11 +37,11 @@ fn set_back(before: u64, after: u64) -> Note {
     Note::clock_step(at(after), (at(after) as i64) - (at(before) as i64))
 }
 
-fn not_running(from: u64, to: u64) -> Note {
+pub(super) fn not_running(from: u64, to: u64) -> Note {
     Note::gap(at(from), at(to), Note::LOST_UNKNOWN, Cause::NotRunning)
 }
 
-fn flow(kind: Kind, second: u64, endpoints: [&str; 4], id: u32) -> Record<V4> {
+pub(super) fn flow(kind: Kind, second: u64, endpoints: [&str; 4], id: u32) -> Record<V4> {
     Record { id: id.into(), ..event(kind, TCP, second, endpoints) }
 }
 
@@ -51,7 +51,7 @@ fn found(endpoints: [&str; 4], id: u32) -> Record<V4> {
 }
 
 /// Who had [`PUBLIC`] then, within a second?
-fn who(files: &[(&str, Vec<u8>)], second: u64) -> (String, Vec<String>, i32) {
+pub(super) fn who(files: &[(&str, Vec<u8>)], second: u64) -> (String, Vec<String>, i32) {
     verdict(files, &[PUBLIC, "--at", &format!("@{}", at(second) / NS), "--slack", "1s"])
 }
 
@@ -158,7 +158,7 @@ fn damage_at_a_time_before_the_begin_of_the_journal_is_a_gap() {
 
 /// What `who` says of a journal, and of what was made of it: squeezed, into a file or file by file into a directory, exported, and exported
 /// file by file.
-fn who_of_each_form(files: &[(&str, Vec<u8>)], second: u64) -> Vec<Value> {
+pub(super) fn who_of_each_form(files: &[(&str, Vec<u8>)], second: u64) -> Vec<Value> {
     let journal = directory(files);
     let path = |name: &str| journal.path().join(name).display().to_string();
     let paths: Vec<_> = files.iter().map(|(name, _)| path(name)).collect();
@@ -179,12 +179,12 @@ fn who_of_each_form(files: &[(&str, Vec<u8>)], second: u64) -> Vec<Value> {
 }
 
 /// Who is named, of whatever that is asked.
-fn named(files: &[(&str, Vec<u8>)], second: u64) -> Vec<String> {
+pub(super) fn named(files: &[(&str, Vec<u8>)], second: u64) -> Vec<String> {
     named_alike(&who_of_each_form(files, second), second)
 }
 
 /// The same, but of no archive that grows: it refuses as too late what was begun before the last segment that it has.
-fn named_by_all_at_once(files: &[(&str, Vec<u8>)], second: u64) -> Vec<String> {
+pub(super) fn named_by_all_at_once(files: &[(&str, Vec<u8>)], second: u64) -> Vec<String> {
     let answers = who_of_each_form(files, second);
     named_alike(&answers[..answers.len().min(4)], second)
 }
@@ -404,135 +404,4 @@ fn a_file_of_a_clock_that_was_set_back_goes_on_with_the_one_before_it() {
     for answer in who_of_each_form(&files, 80) {
         assert_eq!(answer["doubts"], serde_json::json!(["no file given covers that time"]), "{answer}");
     }
-}
-
-#[test]
-fn a_stamp_that_is_later_than_what_tells_of_the_flow_is_no_start() {
-    // The flow began at 6000; the clock was set back to 5000 before there was a recorder.
-    let stamped = |kind, second| {
-        let flags = flags::START_FROM_KERNEL;
-        Record { flags, start: at(6000).into(), ..flow(kind, second, FLOW, 7) }
-    };
-    let found = || begun(5000, 0, 5000).told(&stamped(Kind::Open, 6000), 5000).note(&reading(5000));
-    let open = found().closed_at(Closing::Stopped, 5200).0;
-    let ended = |second| found().push(&stamped(Kind::End, second));
-    let alone = begun(5000, 0, 5000).note(&reading(5000)).push(&stamped(Kind::End, 5100));
-    let (first, digest) = found().closed_at(Closing::WentOn, 5200);
-    let second = Segment::new(&Header { previous: Some(digest), ..header(5000, 1, 5200) });
-    let second = second.told(&stamped(Kind::Open, 6000), 5200).note(&reading(5200)).push(&stamped(Kind::End, 6100));
-    for files in [
-        vec![("1", open)],
-        vec![("1", alone.closed_at(Closing::Stopped, 5200).0)],
-        vec![("1", ended(5100).closed_at(Closing::Stopped, 5200).0)],
-        vec![("1", ended(6100).closed_at(Closing::Stopped, 6200).0)],
-        vec![("1", first), ("2", second.closed_at(Closing::Stopped, 6200).0)],
-    ] {
-        assert_eq!(named(&files, 5050), ["10.0.0.1"]);
-    }
-}
-
-#[test]
-fn a_stamp_of_a_time_before_the_clock_was_set_back_while_nobody_recorded_is_a_start() {
-    let start = Record { flags: flags::START_FROM_KERNEL, ..flow(Kind::Start, 5150, FLOW, 7) };
-    let first = begun(5000, 0, 5000).note(&reading(5000)).push(&start).closed_at(Closing::Stopped, 5200).0;
-    let again = Record { flags: flags::START_FROM_KERNEL, ..flow(Kind::Open, 5150, FLOW, 7) };
-    let second = begun(5100, 0, 5100).note(&not_running(5100, 5100)).told(&again, 5100).note(&reading(5100));
-    let files = [("1", first), ("2", second.closed_at(Closing::Stopped, 5300).0)];
-    assert_eq!(named(&files, 5050), NOBODY);
-    assert_eq!(named(&files, 5120), ["10.0.0.1"]);
-    assert_eq!(named(&files, 5180), ["10.0.0.1"]);
-}
-
-/// Two runs: the clock was set back from 5200 to 5100 while none ran. A flow of the first one was alive at its end.
-fn runs_with_a_step_between() -> [(&'static str, Vec<u8>); 3] {
-    let (first, digest) = begun(5000, 0, 5000).note(&reading(5000)).closed_at(Closing::WentOn, 5010);
-    let second = Segment::new(&Header { previous: Some(digest), ..header(5000, 1, 5010) }).note(&reading(5000));
-    let second = second.push(&flow(Kind::Start, 5020, FLOW, 7)).closed_at(Closing::Stopped, 5200).0;
-    let third = begun(5100, 0, 5100).note(&not_running(5100, 5100)).note(&reading(5100));
-    [("1", first), ("2", second), ("3", third.closed_at(Closing::Stopped, 5300).0)]
-}
-
-/// The answer of files, of which the first ones are squeezed, or exported, into one.
-fn who_of_the_last_beside(make: &[&str], files: &[(&str, Vec<u8>)], made: usize, second: u64) -> Value {
-    let journal = directory(files);
-    let path = |name: &str| journal.path().join(name).display().to_string();
-    let paths: Vec<_> = files.iter().map(|(name, _)| path(name)).collect();
-    let output = path(".made");
-    run(make.iter().copied().chain([output.as_str()]).chain(paths[..made].iter().map(String::as_str)));
-    let at = format!("@{}", at(second) / NS);
-    let asked = ["who", PUBLIC, "--at", &at, "--slack", "1s", "-o", "json", &output];
-    let told = run(asked.into_iter().chain(paths[made..].iter().map(String::as_str))).stdout;
-    serde_json::from_str(&told).unwrap()
-}
-
-#[test]
-fn a_clock_that_was_set_back_behind_what_was_squeezed_or_exported_is_seen_by_the_next_segment() {
-    let files = runs_with_a_step_between();
-    assert_eq!(named(&files, 5110), ["10.0.0.1"]);
-    let mut ways = vec![&["squeeze", "-o"][..]];
-    if cfg!(feature = "archive") {
-        ways.extend([&["export", "-o"][..], &["export", "--add", "-o"]]);
-    }
-    for make in ways {
-        for second in [5110, 5190] {
-            let answer = who_of_the_last_beside(make, &files, 2, second);
-            assert_eq!(answer["inside"], serde_json::json!(["10.0.0.1"]), "{make:?} {second}: {answer}");
-        }
-    }
-}
-
-#[test]
-fn a_clock_that_was_set_back_between_two_parts_that_were_squeezed_is_seen() {
-    let [first, second, third] = runs_with_a_step_between();
-    let files = directory(&[first, second, third]);
-    let path = |name: &str| files.path().join(name).display().to_string();
-    run(["squeeze", "-o", &path(".one"), &path("1"), &path("2")]);
-    run(["squeeze", "-o", &path(".other"), &path("3")]);
-    let at = format!("@{}", at(5150) / NS);
-    let told = run(["who", PUBLIC, "--at", &at, "-o", "json", &path(".one"), &path(".other")]).stdout;
-    let answer: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(answer["inside"], serde_json::json!(["10.0.0.1"]), "{answer}");
-}
-
-#[test]
-fn a_run_that_began_before_the_end_of_the_one_before_comes_behind_that() {
-    let (first, digest) = begun(5000, 0, 5000).note(&reading(5000)).closed_at(Closing::WentOn, 5100);
-    let second = Segment::new(&Header { previous: Some(digest), ..header(5000, 1, 5100) }).note(&reading(5100));
-    // The clock was set back while nobody recorded.
-    let third = begun(5050, 0, 5050).note(&not_running(5050, 5050)).note(&reading(5050));
-    let (third, digest) = third.push(&flow(Kind::Start, 5060, FLOW, 7)).closed_at(Closing::WentOn, 5130);
-    let fourth = Segment::new(&Header { previous: Some(digest), ..header(5050, 1, 5130) });
-    let fourth = fourth.told(&flow(Kind::Open, 5060, FLOW, 7), 5130).note(&reading(5130));
-    let files = [
-        ("1", first),
-        ("2", second.closed_at(Closing::Stopped, 5120).0),
-        ("3", third),
-        ("4", fourth.closed_at(Closing::Stopped, 5330).0),
-    ];
-    for second in [5090, 5125, 5250, 5300] {
-        assert_eq!(named_by_all_at_once(&files, second), ["10.0.0.1"], "{second}");
-    }
-    assert_eq!(named_by_all_at_once(&files, 5020), NOBODY);
-}
-
-#[test]
-fn a_time_that_came_again_behind_a_run_of_a_clock_that_was_set_back_before_it_is_not_denied() {
-    let first = begun(5000, 0, 5000).note(&reading(5000)).closed_at(Closing::Stopped, 5150).0;
-    let second = begun(5030, 0, 5030).note(&not_running(5030, 5030)).note(&reading(5030));
-    let files = [("1", first), ("2", second.closed_at(Closing::Stopped, 5060).0)];
-    for second in [5070, 5110, 5140] {
-        for answer in who_of_each_form(&files, second) {
-            assert_eq!(answer["verdict"], "UNKNOWN", "{second}: {answer}");
-        }
-    }
-    assert_eq!(who(&files, 5050), is("NONE", &[], 1));
-}
-
-#[test]
-fn a_run_whose_first_segment_is_missing_comes_behind_its_start() {
-    let first = begun(5000, 0, 5000).note(&reading(5000)).closed_at(Closing::Stopped, 5100).0;
-    // In the segment before, the clock was set back from 5200 or later.
-    let second = Segment::new(&header(5200, 1, 4900)).told(&flow(Kind::Open, 4880, FLOW, 7), 4900).note(&reading(5200));
-    let files = [("1", first), ("2", second.closed_at(Closing::Stopped, 5080).0)];
-    assert_eq!(named_by_all_at_once(&files, 5090), ["10.0.0.1"]);
 }
