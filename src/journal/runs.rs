@@ -134,8 +134,13 @@ pub(crate) fn begun_behind(version: &Version<'_>) -> Option<u64> {
 fn first_note(version: &Version<'_>, find: impl Fn(&Note) -> Option<u64>) -> Option<u64> {
     let Version::Three(segment) = version else { return None };
     segment.header().ok().filter(|header| header.content == Content::Events && header.segment_number == 0)?;
+    first_notes(segment).iter().find_map(find)
+}
+
+/// The notes at the begin of a segment.
+pub(super) fn first_notes(segment: &Segment<'_>) -> Vec<Note> {
     let heads = segment.heads().map_while(Result::ok);
-    heads.take_while(|head| head.header.kind() == Some(BlockKind::Notes)).flat_map(notes).find_map(|note| find(&note))
+    heads.take_while(|head| head.header.kind() == Some(BlockKind::Notes)).flat_map(notes).collect()
 }
 
 /// When the run before ended, if this note tells so: one that says that it ended only now may say no more than that its end is a

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use ctrecorder_format::header::VERSION;
 use ctrecorder_format::{Content, Header, MadeFrom, Note, Segment};
 
-use super::{Recorder, Version, told_to};
+use super::runs::first_notes;
+use super::{Recorder, Version, ended_later, told_to};
 use crate::archive::{About, Place};
 
 /// The clock showed times again, of which no note tells. Both are ns since the epoch.
@@ -31,6 +32,8 @@ pub(crate) struct SetBacks {
     /// The run of the segment of events that was read last and its number, where these are known, and up to when it tells; or up to when
     /// a file does that was made of such.
     last: Option<(Option<(Recorder, u64)>, u64)>,
+    /// It is a file that was made of such: another recorder may have recorded beside those.
+    was_made: bool,
     /// Of each run, by its boot id and its start, the number of the last segment that files were made of.
     made_of: HashMap<([u8; 16], u64), u64>,
 }
@@ -60,7 +63,7 @@ impl SetBacks {
                     Content::Flows => self.flows(header, segment),
                 }
             }
-            Version::Archive(archive) => self.archived(archive.header(), archive.about()),
+            Version::Archive(archive) => self.archived(archive.header(), archive.about(), archive.notes()),
         }
     }
 
@@ -71,27 +74,30 @@ impl SetBacks {
         let follows = before.is_some_and(|(run, number)| (run, number.checked_add(1)) == (place.0, Some(place.1)));
         let own = numbered(&MadeFrom::segment(header, None, 0));
         let is_known = follows || own.is_some_and(|own| self.goes_on(own));
-        (!is_known && begun < reached && !self.is_between(begun, told_to)).then_some(SetBack { reached, begun })
+        let may_be_beside = std::mem::take(&mut self.was_made) && !first_notes(segment).iter().any(is_told_by);
+        let is_set_back = !is_known && begun < reached && !may_be_beside && !self.is_between(begun, told_to);
+        is_set_back.then_some(SetBack { reached, begun })
     }
 
     fn flows(&mut self, header: &Header, segment: &Segment<'_>) -> Option<SetBack> {
         // One that goes on with another one tells what happened to the clock between them.
-        let is_first = header.previous.is_none();
+        let is_first = header.previous.is_none() && first_notes(segment).iter().any(is_told_by);
         self.made(header.created, told_to(header, segment), is_first, segment.made_from().map(numbered))
     }
 
-    fn archived(&mut self, header: &Header, about: &About) -> Option<SetBack> {
+    fn archived(&mut self, header: &Header, about: &About, notes: &[Note]) -> Option<SetBack> {
         if about.is_of_open {
             return None;
         }
         // So do the files of one archive.
-        let is_first = (about.earlier, about.part) == (0, 0);
+        let is_first = (about.earlier, about.part) == (0, 0) && notes.iter().any(is_told_by);
         let sources = about.sources.iter().filter(|source| source.open_of().is_none());
         let numbers = sources.map(|source| source.place.as_ref().and_then(Place::numbered).filter(is_told));
         self.made(header.created, about.ended.unwrap_or(about.to), is_first, numbers)
     }
 
-    /// A file that was made of these segments, and tells of the time from `begun` up to `reached`.
+    /// A file that was made of these segments, and tells of the time from `begun` up to `reached`. `is_first`: it goes on with no other one,
+    /// and says that the clock was set back before it, as it may also be of a recorder beside another one.
     fn made(
         &mut self,
         begun: u64,
@@ -102,6 +108,7 @@ impl SetBacks {
         // Of what nobody knows where it comes from, nobody knows what comes behind it.
         let known = sources.collect::<Option<Vec<_>>>().filter(|sources| !sources.is_empty());
         let before = std::mem::replace(&mut self.last, known.as_ref().map(|_| (None, reached)));
+        self.was_made = true;
         let known = known?;
         let goes_on = known.first().is_some_and(|first| self.goes_on(*first)) || self.is_between(begun, reached);
         for (boot_id, started, number) in known {
@@ -121,6 +128,11 @@ impl SetBacks {
     fn goes_on(&self, (boot_id, started, number): Numbered) -> bool {
         self.made_of.get(&(boot_id, started)).is_some_and(|last| number <= last.saturating_add(1))
     }
+}
+
+/// Whether a note says that the run before had ended at a time that was still to come.
+fn is_told_by(note: &Note) -> bool {
+    ended_later(note).is_some()
 }
 
 /// Which segment of events this is; `None` if it is none, or does not tell.
