@@ -232,6 +232,9 @@ proptest! {
         filter in filter(),
         records in prop::collection::vec(any_v4(), 0..40),
     ) {
+        // No file has records with ids and without: what is left out would tell that files of both versions are read.
+        let named = |record: &Record<V4>| Record { id: (record.id.get() + 1).into(), ..*record };
+        let records: Vec<_> = records.iter().map(named).collect();
         let kept = paired(&records, &filter.before_pairing(), &filter);
         prop_assert_eq!(kept, paired(&records, &Filter::default(), &filter), "{}", filter);
     }
