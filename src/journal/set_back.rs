@@ -32,7 +32,7 @@ pub(crate) struct SetBacks {
     /// The run of the segment of events that was read last and its number, where these are known, and up to when it tells; or up to when
     /// a file does that was made of such.
     last: Option<(Option<(Recorder, u64)>, u64)>,
-    /// It is a file that was made of such: another recorder may have recorded beside those.
+    /// That is a file that was made of such: another recorder may have recorded beside those.
     was_made: bool,
     /// Of each run, by its boot id and its start, the number of the last segment that files were made of.
     made_of: HashMap<([u8; 16], u64), u64>,
@@ -70,11 +70,12 @@ impl SetBacks {
     fn events(&mut self, header: &Header, segment: &Segment<'_>) -> Option<SetBack> {
         let (place, begun) = (place(header), header.created);
         let told_to = told_to(header, segment);
+        let was_made = std::mem::take(&mut self.was_made);
         let (before, reached) = self.last.replace((Some(place.clone()), told_to))?;
         let follows = before.is_some_and(|(run, number)| (run, number.checked_add(1)) == (place.0, Some(place.1)));
         let own = numbered(&MadeFrom::segment(header, None, 0));
         let is_known = follows || own.is_some_and(|own| self.goes_on(own));
-        let may_be_beside = std::mem::take(&mut self.was_made) && !first_notes(segment).iter().any(is_told_by);
+        let may_be_beside = was_made && !first_notes(segment).iter().any(is_told_by);
         let is_set_back = !is_known && begun < reached && !may_be_beside && !self.is_between(begun, told_to);
         is_set_back.then_some(SetBack { reached, begun })
     }
