@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 
 use ctrecorder_format::NS_PER_SECOND;
 
-use super::flow::{Flow, Known};
+use super::flow::{Beyond, Flow, Known};
 use super::gather::{Read, gather};
-use super::insides::{Beyond, Insides};
+use super::insides::Insides;
 use super::intervals::Intervals;
 use super::kinds::Kinds;
 use super::plan;
@@ -140,7 +140,7 @@ impl Recorder {
         let mut flows = Vec::new();
         if with_flows && is_found {
             self.alive(question, window, |known| {
-                let seen = known.seen_from(question.endpoint, number);
+                let seen = known.seen_from(question.endpoint, number, beyond);
                 flows.extend(seen.filter(|flow| question.peer.is_none_or(|peer| peer.is(flow.peer))));
             });
         }
