@@ -98,7 +98,8 @@ pub struct Selection {
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
 
-    /// That lasted at least so long (90s, 5 minutes, 1h 30m), by records that know both times
+    /// That lasted at least so long (90s, 5 minutes, 1h 30m), or may have, by records that know both times: a flow that was found in the
+    /// kernel's table ([recovered]) began earlier, nobody knows by how much. Flows as a whole are asked with --squeezed
     #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     min_duration: Option<u64>,
 

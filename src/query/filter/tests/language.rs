@@ -201,7 +201,7 @@ fn the_manuals_examples_are_understood() {
         assert!(Clock::new(None).read(&time).is_ok(), "{time}");
     }
     let expressions: Vec<_> = MANUAL.split("--where '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
-    assert_eq!(expressions.len(), 2);
+    assert_eq!(expressions.len(), 4);
     for expression in expressions {
         filter(expression);
     }
