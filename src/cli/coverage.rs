@@ -116,7 +116,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if has_damage && !is_gap {
         report.failed();
     }
-    let covered = within(covered.with(filtered.gaps()), since, until)?;
+    let covered = within(covered.left_out_by(&filtered), since, until)?;
     show(&covered, filtered.texts(), arguments.output, &zone).context("standard output")?;
     Ok(match report.status() {
         Status::Done
