@@ -4,13 +4,13 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Damage, Fault};
 
 use super::of_netns::OfNetns;
 use super::selection::moment;
-use super::{InZone, Misuse, Report, Status, retention};
+use super::{InZone, Misuse, Report, Status, retention, written};
 use crate::journal::{Absent, Exports, Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
@@ -117,7 +117,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         report.failed();
     }
     let covered = within(covered.left_out_by(&filtered), since, until)?;
-    show(&covered, filtered.texts(), arguments.output, &zone).context("standard output")?;
+    show(&covered, filtered.texts(), arguments.output, &zone)?;
     Ok(match report.status() {
         Status::Done
             if !covered.gaps.is_empty() || filtered.left_flows_out() || !absent.iter().all(Absent::is_begin) =>
@@ -221,6 +221,5 @@ fn show(covered: &Coverage, filters: &[String], format: Format, zone: &Zone) -> 
         }
         Format::Text => coverage::text(covered, filters, zone),
     };
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }

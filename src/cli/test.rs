@@ -4,8 +4,6 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use super::{Report, Status};
 use crate::counted::counted;
 use crate::journal::{
@@ -48,11 +46,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     for failure in failures {
         test.report.failure(failure);
     }
-    for file in journal.files() {
-        test.file(file).context("standard output")?;
-    }
-    test.finish(&journal).context("standard output")?;
-    Ok(match test.report.status() {
+    let done = journal.files().iter().try_for_each(|file| test.file(file)).and_then(|()| test.finish(&journal));
+    let status = match done {
+        Ok(()) => test.report.status(),
+        Err(error) => test.report.stopped(error)?,
+    };
+    Ok(match status {
         Status::Done if test.tally.failed > 0 || test.tally.is_missing => Status::No,
         status => status,
     })

@@ -1,6 +1,7 @@
 //! `ctrecorder who -`: questions on standard input, a line each.
 
 use std::io::{self, BufRead, BufWriter, Read, Write};
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{Desk, Status};
+use super::{Desk, Status, written};
 use crate::output::who;
 use crate::query::who::{Asked, Peer, Question, QuestionError, Terms};
 
@@ -44,7 +45,12 @@ pub(super) fn run(terms: &Terms, desk: &mut Desk) -> anyhow::Result<Status> {
     let mut all_made_sense = true;
     while let Some(batch) = gather(&lines) {
         let terms = Terms { clock: terms.clock.at_present(), ..terms.clone() };
-        all_made_sense &= answer(batch, &terms, desk)?;
+        let answered = answer(batch, &terms, desk)?;
+        let (ControlFlow::Continue(make_sense) | ControlFlow::Break(make_sense)) = answered;
+        all_made_sense &= make_sense;
+        if answered.is_break() {
+            break;
+        }
     }
     Ok(if all_made_sense { desk.report.status() } else { Status::Usage })
 }
@@ -75,8 +81,8 @@ fn gather(lines: &Receiver<Line>) -> Option<Vec<Line>> {
     Some(batch)
 }
 
-/// Answers the lines that came together. Returns whether all of them made sense.
-fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<bool> {
+/// Answers the lines that came together. Returns whether all of them made sense, as a reason to stop if nobody reads answers any more.
+fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<ControlFlow<bool, bool>> {
     let mut lines = Vec::new();
     for (number, line) in batch {
         let wrong = |error| Wrong { error, line: number };
@@ -91,17 +97,19 @@ fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<bo
     }
     let questions: Vec<_> = lines.iter().filter_map(|line| line.as_ref().ok().cloned()).collect();
     let asked = if questions.is_empty() { Asked::default() } else { desk.ask(&questions)? };
-    let all_made_sense = questions.len() == lines.len();
+    let make_sense = questions.len() == lines.len();
     let mut out = BufWriter::new(io::stdout().lock());
-    for line in lines {
+    let mut write = |line| -> io::Result<()> {
         let text = match line {
             Ok(question) => who::json(&asked.answer(question))?,
             Err(wrong) => serde_json::to_string(&wrong)?,
         };
-        writeln!(out, "{text}").context("standard output")?;
-    }
-    out.flush().context("standard output")?;
-    Ok(all_made_sense)
+        writeln!(out, "{text}")
+    };
+    let done = lines.into_iter().try_for_each(&mut write).and_then(|()| out.flush());
+    let is_read = done.is_ok();
+    written(done)?;
+    Ok(if is_read { ControlFlow::Continue(make_sense) } else { ControlFlow::Break(make_sense) })
 }
 
 /// What is wrong with a line.

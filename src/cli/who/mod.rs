@@ -7,13 +7,13 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::NS_PER_SECOND;
 
 use super::coverage::now;
 use super::of_netns::OfNetns;
-use super::{Misuse, Report, Status, Threads};
+use super::{Misuse, Report, Status, Threads, written};
 use crate::journal::{Error, Journal, Shown};
 use crate::output::who;
 use crate::protocol::Protocols;
@@ -129,7 +129,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Some(Format::Text) | None => who::text(&answer, tz.unwrap_or(ClockZone::UTC), all),
     };
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")?;
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
     Ok(status(&answer, desk.report.status()))
 }
 
