@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ipnetwork::IpNetwork;
 
 use super::Misuse;
-use crate::protocol::Protocols;
+use crate::protocol::{Protocols, QUERIES};
 use crate::query::filter::{Mark, Ports, parse_id, parse_zone_number};
 use crate::query::time::utc;
 use crate::query::who::parse_endpoint;
@@ -26,8 +26,8 @@ pub struct Selection {
     #[arg(short, long)]
     port: Vec<Ports>,
 
-    /// With this address and this port at the same place, of the four; IPv6 in brackets: [2001:db8::1]:443. Of a public endpoint at
-    /// some time, ask who
+    /// With this address and this port at the same place, of the four; IPv6 in brackets: [2001:db8::1]:443. Of ICMP, with --proto icmp,
+    /// the id of the query in place of the port. Of a public endpoint at some time, ask who
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_endpoint)]
     endpoint: Vec<SocketAddr>,
 
@@ -121,9 +121,24 @@ pub struct Selected {
 impl Selection {
     /// The filter that these options are together; times are read by this clock.
     pub fn selected(&self, clock: &Clock) -> Result<Selected, Misuse> {
+        self.with(&self.protocols(), clock)
+    }
+
+    /// The filter that all but the protocols are together, and the protocols: who can say them by a file's header needs no filter for
+    /// them.
+    pub fn selected_beside_protocols(&self, clock: &Clock) -> Result<(Selected, Protocols), Misuse> {
+        self.with(&Protocols::All, clock).map(|selected| (selected, self.protocols()))
+    }
+
+    fn protocols(&self) -> Protocols {
+        joined(&self.proto)
+    }
+
+    /// What is selected of these protocols.
+    fn with(&self, protocols: &Protocols, clock: &Clock) -> Result<Selected, Misuse> {
         let mut parts = Parts::default();
         self.endpoints(&mut parts);
-        parts.any(joined(&self.proto).numbers().iter().copied().map(Condition::Protocol));
+        parts.any(protocols.numbers().iter().copied().map(Condition::Protocol));
         parts.any(self.zone.iter().copied().map(Condition::Zone));
         parts.any(self.mark.iter().copied().map(Condition::Mark));
         parts.any(self.id.iter().copied().map(Condition::Id));
@@ -132,11 +147,6 @@ impl Selection {
         self.times(clock, &mut parts)?;
         self.expressions(clock, &mut parts)?;
         Ok(Selected { filter: Filter::all(parts.filters), remarks: parts.remarks })
-    }
-
-    /// Takes the protocols out of the selection: who can say them by a file's header needs no filter for them.
-    pub fn take_protocols(&mut self) -> Protocols {
-        joined(&std::mem::take(&mut self.proto))
     }
 
     fn endpoints(&self, parts: &mut Parts) {
@@ -150,9 +160,13 @@ impl Selection {
             parts.any(networks.iter().map(|network| Condition::Address(places, (*network).into())));
         }
         if !self.endpoint.is_empty() {
-            parts
-                .filters
-                .push(Filter::any(self.endpoint.iter().flat_map(|endpoint| at_each_place(*endpoint)).collect()));
+            let mut filters: Vec<_> = self.endpoint.iter().flat_map(|endpoint| at_each_place(*endpoint)).collect();
+            let protocols = self.protocols();
+            // Not of all protocols: what has the address alone in common with the endpoint would be looked through for them.
+            for query in QUERIES.into_iter().filter(|query| protocols.numbers().contains(query)) {
+                filters.extend(self.endpoint.iter().flat_map(|endpoint| of_query(*endpoint, query)));
+            }
+            parts.filters.push(Filter::any(filters));
         }
         for (places, ports) in [
             (Places::ALL, &self.port),
@@ -214,6 +228,16 @@ fn at_each_place(endpoint: SocketAddr) -> [Filter; 4] {
     [Places::ORIGINAL_SRC, Places::ORIGINAL_DST, Places::REPLY_SRC, Places::REPLY_DST].map(|place| {
         let address = Condition::Address(place, IpNetwork::from(endpoint.ip()).into());
         Filter::all(vec![address.into(), Condition::Port(place, endpoint.port().into()).into()])
+    })
+}
+
+/// An address with the id of a query of this protocol, where it is a destination: its own number there is the type and code.
+fn of_query(endpoint: SocketAddr, protocol: u8) -> [Filter; 2] {
+    let sides = [(Places::ORIGINAL_DST, Places::ORIGINAL_SRC), (Places::REPLY_DST, Places::REPLY_SRC)];
+    sides.map(|(place, of_id)| {
+        let address = Condition::Address(place, IpNetwork::from(endpoint.ip()).into());
+        let id = Condition::Port(of_id, endpoint.port().into());
+        Filter::all(vec![Condition::Protocol(protocol).into(), address.into(), id.into()])
     })
 }
 
