@@ -4,12 +4,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::{Damage, Fault};
 
 use super::of_netns::OfNetns;
-use super::selection::moment;
+use super::selection::since_until;
 use super::{InZone, Misuse, Report, Status, retention, written};
 use crate::journal::{Absent, Exports, Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
@@ -76,13 +75,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     }
     let clock = arguments.zone.clock();
     let mut remarks = Vec::new();
-    let since = moment(&clock, "--since", arguments.since.as_deref(), &mut remarks)?;
-    let until = moment(&clock, "--until", arguments.until.as_deref(), &mut remarks)?;
-    if let (Some(since), Some(until)) = (since, until)
-        && since > until
-    {
-        bail!(Misuse("--since is later than --until".into()));
-    }
+    let asked = [arguments.since.as_deref(), arguments.until.as_deref()];
+    let [since, until] = since_until(&clock, asked, &mut remarks)?;
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let removals = removals(&journal, arguments.of_netns);

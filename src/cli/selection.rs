@@ -180,13 +180,9 @@ impl Selection {
     }
 
     fn times(&self, clock: &Clock, parts: &mut Parts) -> Result<(), Misuse> {
-        let mut read = |option, text: &Option<String>| moment(clock, option, text.as_deref(), &mut parts.remarks);
-        let since = read("--since", &self.since)?;
-        let until = read("--until", &self.until)?;
-        let at = read("--at", &self.at)?;
-        if since.zip(until).is_some_and(|(since, until)| since > until) {
-            return Err(Misuse("--since is later than --until".into()));
-        }
+        let (since, until) = (self.since.as_deref(), self.until.as_deref());
+        let [since, until] = since_until(clock, [since, until], &mut parts.remarks)?;
+        let at = moment(clock, "--at", self.at.as_deref(), &mut parts.remarks)?;
         parts.any(since.map(Condition::After));
         parts.any(until.map(Condition::Before));
         parts.any(at.map(Condition::At));
@@ -242,12 +238,7 @@ fn of_query(endpoint: SocketAddr, protocol: u8) -> [Filter; 2] {
 }
 
 /// The time that an option says, in ns since the epoch; adds to the remarks that it was taken as local time.
-pub(super) fn moment(
-    clock: &Clock,
-    option: &str,
-    text: Option<&str>,
-    remarks: &mut Vec<String>,
-) -> Result<Option<u64>, Misuse> {
+fn moment(clock: &Clock, option: &str, text: Option<&str>, remarks: &mut Vec<String>) -> Result<Option<u64>, Misuse> {
     let Some(text) = text else {
         return Ok(None);
     };
@@ -256,6 +247,24 @@ pub(super) fn moment(
         remarks.push(taken_as_local(option, text, moment.ns));
     }
     Ok(Some(moment.ns))
+}
+
+/// The times that `--since` and `--until` say, likewise.
+pub(super) fn since_until(
+    clock: &Clock,
+    [since, until]: [Option<&str>; 2],
+    remarks: &mut Vec<String>,
+) -> Result<[Option<u64>; 2], Misuse> {
+    let times = [moment(clock, "--since", since, remarks)?, moment(clock, "--until", until, remarks)?];
+    match times {
+        [Some(since), Some(until)] if since > until => {
+            let (since, until) = (utc(since), utc(until));
+            Err(Misuse(format!(
+                "--since is later than --until, {since} than {until}: say the earlier one with --since"
+            )))
+        }
+        times => Ok(times),
+    }
 }
 
 /// What is said of a time that was taken as local time.

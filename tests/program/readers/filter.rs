@@ -224,7 +224,10 @@ fn what_cannot_be_understood_is_pointed_at() {
         (&["--since", "tomorrow"], "--since: tomorrow is no time"),
         (&["--since", "2026-02-30"], "--since: 2026-02-30: February 2026 has no day 30\n"),
         (&["--at", "2026-11-20T14:00:60Z"], "--at: 2026-11-20T14:00:60Z: there is no second 60 but the leap second"),
-        (&["--since", "@2", "--until", "@1"], "--since is later than --until\n"),
+        (
+            &["--since", "@2", "--until", "@1"],
+            "--since is later than --until, 1970-01-01T00:00:02Z than 1970-01-01T00:00:01Z: say the earlier one with --since\n",
+        ),
         (
             &["--where", "src ip 10.0.0.1 und nat"],
             "--where: \"and\" or \"or\" is missing before this: did you mean \"and\"?\n  src ip 10.0.0.1 und nat\n\

@@ -32,6 +32,7 @@ fn an_endpoint_that_is_none_is_refused() {
         ("203.0.113.6", "203.0.113.6: say the port, too, as in 203.0.113.6:36782"),
         ("203.0.113.6:70000", "203.0.113.6:70000: a port is a number from 1 to 65535"),
         ("203.0.113.6:0", "203.0.113.6:0: no flow has port 0; protocols without ports are asked for with --proto"),
+        ("203.0.113.0/24:80", "203.0.113.0/24:80 is a network: say one address of it, as 203.0.113.6"),
         ("nat:80", "nat:80 is no ADDRESS:PORT such as 203.0.113.6:36782 or [2001:db8::1]:443"),
     ] {
         assert_eq!(refused(&[endpoint, "--at", AT]), format!("ctrecorder: {said}\n"));
@@ -76,6 +77,7 @@ fn an_option_that_makes_no_sense_is_refused() {
         ("--at", "[2026-11-20 UTC]", "[2026-11-20 UTC] is a day, and who asks for a moment"),
         ("--at", "", "ctrecorder: the time is missing"),
         ("--peer", "203.0.113.400", "peer 203.0.113.400 is not an IP address"),
+        ("--peer", "198.51.100.0/24", "peer 198.51.100.0/24 is a network: say one address of it, as 203.0.113.6"),
         ("--proto", "tpc", "\"tpc\" is not a protocol"),
         ("--tz", "CEST", "CEST is no time zone"),
         ("--output", "xml", "[possible values: text, json]"),
