@@ -103,7 +103,7 @@ pub struct Selection {
     #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     min_duration: Option<u64>,
 
-    /// That meet this: [pre|post] [src|dst] {ip NETWORK | port PORT}, before TIME, after TIME, at TIME, between TIME TIME
+    /// That meet this: [pre|post] [src|dst] {ip NETWORK | port PORT | endpoint ADDRESS:PORT}, before TIME, after TIME, at TIME, between TIME TIME
     /// and more, joined with and, or, not and parentheses
     #[arg(long = "where", value_name = "EXPRESSION")]
     expression: Vec<String>,
@@ -160,7 +160,8 @@ impl Selection {
             parts.any(networks.iter().map(|network| Condition::Address(places, (*network).into())));
         }
         if !self.endpoint.is_empty() {
-            let mut filters: Vec<_> = self.endpoint.iter().flat_map(|endpoint| at_each_place(*endpoint)).collect();
+            let any = |endpoint: &SocketAddr| Filter::endpoint(Places::ALL, *endpoint);
+            let mut filters: Vec<_> = self.endpoint.iter().map(any).collect();
             let protocols = self.protocols();
             // Not of all protocols: what has the address alone in common with the endpoint would be looked through for them.
             for query in QUERIES.into_iter().filter(|query| protocols.numbers().contains(query)) {
@@ -217,14 +218,6 @@ fn joined(lists: &[Protocols]) -> Protocols {
         }
     }
     Protocols::from_numbers(&numbers)
-}
-
-/// An address with a port at one place after the other: so asked, Bloom filters and indexes can answer.
-fn at_each_place(endpoint: SocketAddr) -> [Filter; 4] {
-    [Places::ORIGINAL_SRC, Places::ORIGINAL_DST, Places::REPLY_SRC, Places::REPLY_DST].map(|place| {
-        let address = Condition::Address(place, IpNetwork::from(endpoint.ip()).into());
-        Filter::all(vec![address.into(), Condition::Port(place, endpoint.port().into()).into()])
-    })
 }
 
 /// An address with the id of a query of this protocol, where it is a destination: its own number there is the type and code.
@@ -311,7 +304,9 @@ mod tests {
         let typed = filter(&["--endpoint", "203.0.113.6:36782"]);
         let of = |place: &str| format!("({place} ip 203.0.113.6 and {place} port 36782)");
         let said = ["pre src", "pre dst", "post dst", "post src"].map(of).join(" or ");
-        assert_eq!(typed, Where::parse(&said, &Clock::new(None)).unwrap().filter);
+        for said in [&said, "endpoint 203.0.113.6:36782"] {
+            assert_eq!(typed, Where::parse(said, &Clock::new(None)).unwrap().filter);
+        }
         assert!(typed.has_keys());
     }
 }

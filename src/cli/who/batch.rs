@@ -149,7 +149,7 @@ fn parse(line: &str, terms: &Terms) -> Option<Result<Question, String>> {
 /// What stands before a comment: a `#` at the begin of the line, or behind a space. Nothing that is asked has one.
 fn without_comment(line: &str) -> &str {
     let is_comment =
-        |at: &usize| line.get(..*at).is_some_and(|before| !before.ends_with(|last: char| !last.is_whitespace()));
+        |at: &usize| line.get(..*at).is_some_and(|before| before.chars().next_back().is_none_or(char::is_whitespace));
     let begin = line.match_indices('#').map(|(at, _)| at).find(is_comment);
     begin.and_then(|at| line.get(..at)).unwrap_or(line)
 }

@@ -82,6 +82,9 @@ fn each_option_keeps_what_it_says() {
         (&["--nat"], "1S 3S 3E 1E"),
         (&["--min-duration", "20s"], "1E"),
         (&["--min-duration", "20001ms"], ""),
+        (&["--where", "endpoint 203.0.113.1:1"], "1S 1E"),
+        (&["--where", "post src endpoint 10.0.0.1:1"], ""),
+        (&["--where", "src endpoint 10.0.0.1:1 or dst endpoint [2a00::7]:443"], "1S 3S 3E 1E"),
         (&["--where", "post src ip 203.0.113.1 or proto udp"], "1S 2S 1E"),
         (&["--where", "proto udp", "--where", "ip ::/0"], "3S 2S 3E"),
         (&["--where", "not nat", "--zone", "0"], ""),
@@ -250,7 +253,7 @@ fn what_cannot_be_understood_is_pointed_at() {
         (["--id", "x"], "x is not a conntrack id"),
         (
             ["-i", "[fd00::1]:80"],
-            "[fd00::1]:80 is an address with a port: say the two by themselves, or both at once with --endpoint",
+            "[fd00::1]:80 is an address with a port: say the two by themselves, or both at once as an endpoint",
         ),
         (["--threads", "0"], "0 is not a number of threads, which is at least 1"),
     ] {
