@@ -4,13 +4,12 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-use anyhow::{Context, bail};
 use clap::ValueEnum;
 use ctrecorder_format::{Damage, Fault};
 
 use super::of_netns::OfNetns;
-use super::selection::moment;
-use super::{InZone, Misuse, Report, Status, retention};
+use super::selection::since_until;
+use super::{InZone, Misuse, Report, Status, retention, written};
 use crate::journal::{Absent, Exports, Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
@@ -76,13 +75,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     }
     let clock = arguments.zone.clock();
     let mut remarks = Vec::new();
-    let since = moment(&clock, "--since", arguments.since.as_deref(), &mut remarks)?;
-    let until = moment(&clock, "--until", arguments.until.as_deref(), &mut remarks)?;
-    if let (Some(since), Some(until)) = (since, until)
-        && since > until
-    {
-        bail!(Misuse("--since is later than --until".into()));
-    }
+    let asked = [arguments.since.as_deref(), arguments.until.as_deref()];
+    let [since, until] = since_until(&clock, asked, &mut remarks)?;
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
     let removals = removals(&journal, arguments.of_netns);
@@ -116,8 +110,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if has_damage && !is_gap {
         report.failed();
     }
-    let covered = within(covered.with(filtered.gaps()), since, until)?;
-    show(&covered, filtered.texts(), arguments.output, &zone).context("standard output")?;
+    let covered = within(covered.left_out_by(&filtered), since, until)?;
+    show(&covered, filtered.texts(), arguments.output, &zone)?;
     Ok(match report.status() {
         Status::Done
             if !covered.gaps.is_empty() || filtered.left_flows_out() || !absent.iter().all(Absent::is_begin) =>
@@ -221,6 +215,5 @@ fn show(covered: &Coverage, filters: &[String], format: Format, zone: &Zone) -> 
         }
         Format::Text => coverage::text(covered, filters, zone),
     };
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }

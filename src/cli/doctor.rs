@@ -64,9 +64,8 @@ pub use examination::run;
 mod examination {
     use std::io::{self, Write};
 
-    use anyhow::Context;
-
     use super::super::status::Misuse;
+    use super::super::written;
     use super::{Arguments, Format, Status};
     use crate::capture::Pattern;
     use crate::capture::clock::now;
@@ -91,7 +90,7 @@ mod examination {
             Format::Text => show::text(&findings),
             Format::Json => show::json(&findings)? + "\n",
         };
-        io::stdout().write_all(text.as_bytes()).context("standard output")?;
+        written(io::stdout().write_all(text.as_bytes()))?;
         Ok(if show::verdict(&findings) == Verdict::Cost { Status::No } else { Status::Done })
     }
 

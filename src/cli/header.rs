@@ -3,9 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::Context;
-
-use super::{InZone, Report, Status};
+use super::{InZone, Report, Status, written};
 use crate::journal::{Error, Journal, Member, Shown, Version};
 use crate::output::{Zone, header};
 
@@ -31,12 +29,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut out = io::stdout().lock();
     let with_names = journal.files().len() > 1;
     for file in journal.files() {
-        match show(file, with_names, &zone, &mut out, &mut report).context("standard output")? {
-            Ok(()) => {}
-            Err(error) => report.failure(error),
+        match show(file, with_names, &zone, &mut out, &mut report) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => report.failure(error),
+            Err(error) => return report.stopped(error),
         }
     }
-    out.flush().context("standard output")?;
+    written(out.flush())?;
     Ok(report.status())
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
 use ctrecorder_format::{Cause, Counters, Damage, Note, Record, V4, V6};
 
 use super::lines::LineOptions;
@@ -118,7 +117,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     };
     let mut scan = Scan::new(filter, open_records).with_threads(arguments.threads.number());
     if arguments.follow {
-        return Err(list.follow(Follow::new(scan, &arguments.paths, &journal))).context("standard output");
+        return list.follow(Follow::new(scan, &arguments.paths, &journal));
     }
     // Flows of two namespaces are never one, whatever their tuples.
     let journals = if arguments.squeezed { journal.by_netns() } else { vec![journal] };
@@ -130,7 +129,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
             stop => stop,
         };
         if let ControlFlow::Break(error) = done {
-            return Err(error).context("standard output");
+            return list.report.stopped(error);
         }
     }
     Ok(list.report.status())
@@ -215,14 +214,14 @@ impl<W: Write> List<W> {
     }
 
     /// Writes what there is, and what comes, until that cannot be written any more.
-    fn follow<F: Select>(mut self, mut follow: Follow<F>) -> io::Error {
+    fn follow<F: Select>(mut self, mut follow: Follow<F>) -> anyhow::Result<Status> {
         loop {
             let done = match follow.turn(&mut self) {
                 ControlFlow::Continue(()) => self.write_out(),
                 stop => stop,
             };
             if let ControlFlow::Break(error) = done {
-                return error;
+                return self.report.stopped(error);
             }
             thread::sleep(PAUSE);
         }

@@ -29,6 +29,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use report::Report;
@@ -161,17 +162,17 @@ fn run(program: Program, usage: Status) -> Status {
         Command::Config(arguments) => config::run(arguments, &program.file),
     };
     done.unwrap_or_else(|error| {
-        if is_closed_output(&error) {
-            return Status::Done;
-        }
         say(&format!("ctrecorder: {error:#}\n"));
         if error.is::<Misuse>() { usage } else { Status::Failed }
     })
 }
 
-/// Whether whoever read our standard output has had enough, as `head` does.
-fn is_closed_output(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+/// That something was written to standard output, or need not be: whoever read it has had enough, as `head` does.
+fn written(done: io::Result<()>) -> anyhow::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.context("standard output"),
+    }
 }
 
 /// Writes to standard error. If that is closed there is nobody to tell.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use ctrecorder_format::{Cause, Damage, Note};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Status;
 use super::contents::Contents;
 use super::missing::Missing;
+use super::{Status, written};
 use crate::journal::{Shown, Version};
 use crate::output::time::Times;
 use crate::output::{Zone, gap};
@@ -99,6 +99,11 @@ impl Report {
     /// So many further bytes are done.
     pub fn passed(&mut self, bytes: u64) {
         self.progress.passed(bytes);
+    }
+
+    /// How the command ended that could not write its answer to the end: if nobody wants the rest, as what was met until then says.
+    pub fn stopped(&self, error: io::Error) -> anyhow::Result<Status> {
+        written(Err(error)).map(|()| self.status)
     }
 
     /// How the command ended: done, or with failures.

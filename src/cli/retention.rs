@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::coverage::{Format, now};
 use super::of_netns::OfNetns;
-use super::{Report, Status};
+use super::{Report, Status, written};
 use crate::counted::counted;
 use crate::journal::{Journal, Shown};
 use crate::output::Zone;
@@ -62,8 +62,7 @@ pub(super) fn run(
         Format::Json => json(before, &older)? + "\n",
         Format::Text => text(before, &older, journal.files().len(), zone),
     };
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
     Ok(match report.status() {
         Status::Done if !older.is_empty() => Status::No,
         status => status,

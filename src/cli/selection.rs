@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ipnetwork::IpNetwork;
 
 use super::Misuse;
-use crate::protocol::Protocols;
+use crate::protocol::{Protocols, QUERIES};
 use crate::query::filter::{Mark, Ports, parse_id, parse_zone_number};
 use crate::query::time::utc;
 use crate::query::who::parse_endpoint;
@@ -26,8 +26,8 @@ pub struct Selection {
     #[arg(short, long)]
     port: Vec<Ports>,
 
-    /// With this address and this port at the same place, of the four; IPv6 in brackets: [2001:db8::1]:443. Of a public endpoint at
-    /// some time, ask who
+    /// With this address and this port at the same place, of the four; IPv6 in brackets: [2001:db8::1]:443. Of ICMP, with --proto icmp,
+    /// the id of the query in place of the port. Of a public endpoint at some time, ask who
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_endpoint)]
     endpoint: Vec<SocketAddr>,
 
@@ -98,11 +98,12 @@ pub struct Selection {
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
 
-    /// That lasted at least so long (90s, 5 minutes, 1h 30m), by records that know both times
+    /// That lasted at least so long (90s, 5 minutes, 1h 30m), or may have, by records that know both times: a flow that was found in the
+    /// kernel's table ([recovered]) began earlier, nobody knows by how much. Flows as a whole are asked with --squeezed
     #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     min_duration: Option<u64>,
 
-    /// That meet this: [pre|post] [src|dst] {ip NETWORK | port PORT}, before TIME, after TIME, at TIME, between TIME TIME
+    /// That meet this: [pre|post] [src|dst] {ip NETWORK | port PORT | endpoint ADDRESS:PORT}, before TIME, after TIME, at TIME, between TIME TIME
     /// and more, joined with and, or, not and parentheses
     #[arg(long = "where", value_name = "EXPRESSION")]
     expression: Vec<String>,
@@ -120,9 +121,24 @@ pub struct Selected {
 impl Selection {
     /// The filter that these options are together; times are read by this clock.
     pub fn selected(&self, clock: &Clock) -> Result<Selected, Misuse> {
+        self.with(&self.protocols(), clock)
+    }
+
+    /// The filter that all but the protocols are together, and the protocols: who can say them by a file's header needs no filter for
+    /// them.
+    pub fn selected_beside_protocols(&self, clock: &Clock) -> Result<(Selected, Protocols), Misuse> {
+        self.with(&Protocols::All, clock).map(|selected| (selected, self.protocols()))
+    }
+
+    fn protocols(&self) -> Protocols {
+        joined(&self.proto)
+    }
+
+    /// What is selected of these protocols.
+    fn with(&self, protocols: &Protocols, clock: &Clock) -> Result<Selected, Misuse> {
         let mut parts = Parts::default();
         self.endpoints(&mut parts);
-        parts.any(joined(&self.proto).numbers().iter().copied().map(Condition::Protocol));
+        parts.any(protocols.numbers().iter().copied().map(Condition::Protocol));
         parts.any(self.zone.iter().copied().map(Condition::Zone));
         parts.any(self.mark.iter().copied().map(Condition::Mark));
         parts.any(self.id.iter().copied().map(Condition::Id));
@@ -131,11 +147,6 @@ impl Selection {
         self.times(clock, &mut parts)?;
         self.expressions(clock, &mut parts)?;
         Ok(Selected { filter: Filter::all(parts.filters), remarks: parts.remarks })
-    }
-
-    /// Takes the protocols out of the selection: who can say them by a file's header needs no filter for them.
-    pub fn take_protocols(&mut self) -> Protocols {
-        joined(&std::mem::take(&mut self.proto))
     }
 
     fn endpoints(&self, parts: &mut Parts) {
@@ -149,9 +160,14 @@ impl Selection {
             parts.any(networks.iter().map(|network| Condition::Address(places, (*network).into())));
         }
         if !self.endpoint.is_empty() {
-            parts
-                .filters
-                .push(Filter::any(self.endpoint.iter().flat_map(|endpoint| at_each_place(*endpoint)).collect()));
+            let any = |endpoint: &SocketAddr| Filter::endpoint(Places::ALL, *endpoint);
+            let mut filters: Vec<_> = self.endpoint.iter().map(any).collect();
+            let protocols = self.protocols();
+            // Not of all protocols: what has the address alone in common with the endpoint would be looked through for them.
+            for query in QUERIES.into_iter().filter(|query| protocols.numbers().contains(query)) {
+                filters.extend(self.endpoint.iter().flat_map(|endpoint| of_query(*endpoint, query)));
+            }
+            parts.filters.push(Filter::any(filters));
         }
         for (places, ports) in [
             (Places::ALL, &self.port),
@@ -165,13 +181,9 @@ impl Selection {
     }
 
     fn times(&self, clock: &Clock, parts: &mut Parts) -> Result<(), Misuse> {
-        let mut read = |option, text: &Option<String>| moment(clock, option, text.as_deref(), &mut parts.remarks);
-        let since = read("--since", &self.since)?;
-        let until = read("--until", &self.until)?;
-        let at = read("--at", &self.at)?;
-        if since.zip(until).is_some_and(|(since, until)| since > until) {
-            return Err(Misuse("--since is later than --until".into()));
-        }
+        let (since, until) = (self.since.as_deref(), self.until.as_deref());
+        let [since, until] = since_until(clock, [since, until], &mut parts.remarks)?;
+        let at = moment(clock, "--at", self.at.as_deref(), &mut parts.remarks)?;
         parts.any(since.map(Condition::After));
         parts.any(until.map(Condition::Before));
         parts.any(at.map(Condition::At));
@@ -208,21 +220,18 @@ fn joined(lists: &[Protocols]) -> Protocols {
     Protocols::from_numbers(&numbers)
 }
 
-/// An address with a port at one place after the other: so asked, Bloom filters and indexes can answer.
-fn at_each_place(endpoint: SocketAddr) -> [Filter; 4] {
-    [Places::ORIGINAL_SRC, Places::ORIGINAL_DST, Places::REPLY_SRC, Places::REPLY_DST].map(|place| {
+/// An address with the id of a query of this protocol, where it is a destination: its own number there is the type and code.
+fn of_query(endpoint: SocketAddr, protocol: u8) -> [Filter; 2] {
+    let sides = [(Places::ORIGINAL_DST, Places::ORIGINAL_SRC), (Places::REPLY_DST, Places::REPLY_SRC)];
+    sides.map(|(place, of_id)| {
         let address = Condition::Address(place, IpNetwork::from(endpoint.ip()).into());
-        Filter::all(vec![address.into(), Condition::Port(place, endpoint.port().into()).into()])
+        let id = Condition::Port(of_id, endpoint.port().into());
+        Filter::all(vec![Condition::Protocol(protocol).into(), address.into(), id.into()])
     })
 }
 
 /// The time that an option says, in ns since the epoch; adds to the remarks that it was taken as local time.
-pub(super) fn moment(
-    clock: &Clock,
-    option: &str,
-    text: Option<&str>,
-    remarks: &mut Vec<String>,
-) -> Result<Option<u64>, Misuse> {
+fn moment(clock: &Clock, option: &str, text: Option<&str>, remarks: &mut Vec<String>) -> Result<Option<u64>, Misuse> {
     let Some(text) = text else {
         return Ok(None);
     };
@@ -231,6 +240,24 @@ pub(super) fn moment(
         remarks.push(taken_as_local(option, text, moment.ns));
     }
     Ok(Some(moment.ns))
+}
+
+/// The times that `--since` and `--until` say, likewise.
+pub(super) fn since_until(
+    clock: &Clock,
+    [since, until]: [Option<&str>; 2],
+    remarks: &mut Vec<String>,
+) -> Result<[Option<u64>; 2], Misuse> {
+    let times = [moment(clock, "--since", since, remarks)?, moment(clock, "--until", until, remarks)?];
+    match times {
+        [Some(since), Some(until)] if since > until => {
+            let (since, until) = (utc(since), utc(until));
+            Err(Misuse(format!(
+                "--since is later than --until, {since} than {until}: say the earlier one with --since"
+            )))
+        }
+        times => Ok(times),
+    }
 }
 
 /// What is said of a time that was taken as local time.
@@ -277,7 +304,9 @@ mod tests {
         let typed = filter(&["--endpoint", "203.0.113.6:36782"]);
         let of = |place: &str| format!("({place} ip 203.0.113.6 and {place} port 36782)");
         let said = ["pre src", "pre dst", "post dst", "post src"].map(of).join(" or ");
-        assert_eq!(typed, Where::parse(&said, &Clock::new(None)).unwrap().filter);
+        for said in [&said, "endpoint 203.0.113.6:36782"] {
+            assert_eq!(typed, Where::parse(said, &Clock::new(None)).unwrap().filter);
+        }
         assert!(typed.has_keys());
     }
 }

@@ -1,24 +1,24 @@
 //! `ctrecorder test`: are files as they were written?
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use ctrecorder_format::Retirement;
-
 use super::{Report, Status};
 use crate::counted::counted;
-use crate::journal::{Absent, Condition, Examined, Examiner, Exports, Journal, Member, Shown};
-use crate::output::header;
-use crate::query::coverage::{Look, Reading};
+use crate::journal::{
+    Absent, Broken, Condition, Examined, Examiner, Exports, Finding, Journal, LooseEnd, Member, Shown,
+};
+use crate::output::time::Times;
+use crate::output::{Zone, header};
+use crate::query::coverage::{Gone, Look, Reading};
 
 /// Test whether files are as they were written
 ///
-/// Every checksum, the order of blocks, the footer with its totals, directory and digest, and the chain of digests from
-/// one segment to the next among those given. One line for each file, and then one for each file of a directory that is no
-/// segment, and for each end at which the recorder wrote more than what is given, or an export did; the exit status is 1 if a file
+/// Every checksum, the order of blocks, the footer with its totals, directory and digest, the chain of digests from
+/// one segment to the next among those given, and whether anything is missing from one run of a recorder to the next. One line for each
+/// file, and then one for each file of a directory that is no segment, and for each end at which the recorder wrote more than what is
+/// given, or an export did; the last one says what was tested, and what nothing can be said of. The exit status is 1 if a file
 /// fails, be it for nothing but that it was cut off, or if one is missing between others.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -31,30 +31,34 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let mut failures = Vec::new();
     let journal = Journal::find(&arguments.paths, |error| failures.push(error));
+    let reading = reading(&journal);
     let stdout = io::stdout();
     let with_progress = !stdout.is_terminal();
     let mut test = Test {
         report: Report::new(journal.length(), with_progress),
         out: BufWriter::new(stdout.lock()),
-        examiner: Examiner::with(retired(&journal)),
+        times: Times::new(Zone::local()),
+        examiner: Examiner::with(reading.retirements()),
         exports: Exports::default(),
-        failed: false,
+        gone: reading.gone(),
+        tally: Tally { unread: failures.len() as u64, ..Tally::default() },
     };
     for failure in failures {
         test.report.failure(failure);
     }
-    for file in journal.files() {
-        test.file(file).context("standard output")?;
-    }
-    test.finish(&journal).context("standard output")?;
-    Ok(match test.report.status() {
-        Status::Done if test.failed => Status::No,
+    let done = journal.files().iter().try_for_each(|file| test.file(file)).and_then(|()| test.finish(&journal));
+    let status = match done {
+        Ok(()) => test.report.status(),
+        Err(error) => test.report.stopped(error)?,
+    };
+    Ok(match status {
+        Status::Done if test.tally.failed > 0 || test.tally.is_missing => Status::No,
         status => status,
     })
 }
 
-/// What the recorders say to have removed: the segments behind those that are gone tell of it, so they are asked first.
-fn retired(journal: &Journal) -> HashMap<String, Vec<Retirement>> {
+/// What the files tell of others, that are gone or were removed: those behind them do, so all are asked first.
+fn reading(journal: &Journal) -> Reading {
     let mut reading = Reading::default();
     for file in journal.files().iter().filter(|file| file.path().is_file()) {
         let added = file.open().and_then(|source| {
@@ -64,17 +68,31 @@ fn retired(journal: &Journal) -> HashMap<String, Vec<Retirement>> {
         // What cannot be read is told when it is tested.
         drop(added);
     }
-    reading.retirements()
+    reading
 }
 
 /// Tests one file after the other.
 struct Test<W> {
     report: Report,
     out: W,
+    times: Times,
     examiner: Examiner,
     exports: Exports,
-    /// Whether some file is not as it was written.
-    failed: bool,
+    /// What is missing between the runs of recorders.
+    gone: Vec<Gone>,
+    tally: Tally,
+}
+
+/// What came of the files.
+#[derive(Default)]
+struct Tally {
+    ok: u64,
+    failed: u64,
+    unread: u64,
+    /// Of those that are read, files of version 2.
+    legacy: u64,
+    /// Whether something is missing between the files.
+    is_missing: bool,
 }
 
 impl<W: Write> Test<W> {
@@ -84,32 +102,95 @@ impl<W: Write> Test<W> {
             writeln!(self.out, "{}: passed over: {}", Shown(&error.path), error.reason)?;
         }
         for end in std::mem::take(&mut self.examiner).loose_ends() {
-            writeln!(self.out, "{end}")?;
+            if !self.gone.iter().any(|gone| is_told(&end, gone)) {
+                writeln!(self.out, "{end}")?;
+            }
+        }
+        for gone in &self.gone {
+            if let Gone::Before { after, ended, is_retired } = gone {
+                let (path, ended) = (Shown(after), self.times.text(*ended));
+                let retired = if *is_retired { ": removed by retention" } else { "" };
+                writeln!(
+                    self.out,
+                    "{path}: a run before it, which ended at {ended}, is not among those given{retired}"
+                )?;
+            }
         }
         for absent in self.exports.absent() {
             // Any file may be the first or the last one that is given, but what is missing between two is missing.
-            self.failed |= matches!(absent, Absent::Between { .. });
+            self.tally.is_missing |= matches!(absent, Absent::Between { .. });
             writeln!(self.out, "{absent}")?;
+        }
+        if let Some(text) = self.tally.text() {
+            writeln!(self.out, "{text}")?;
         }
         self.out.flush()
     }
 
     fn file(&mut self, file: &Member) -> io::Result<()> {
-        let mut line = Line { out: &mut self.out, path: file.path(), failed: false, done: Ok(()) };
+        let mut line = Line { out: &mut self.out, path: file.path(), failed: false, is_missing: false, done: Ok(()) };
         let examined = file.open().and_then(|source| {
             self.exports.add(file.path(), &source.parse()?);
             let mut passed = |bytes| self.report.passed(bytes);
-            self.examiner.examine(&source, &mut |finding| line.finding(&finding), &mut passed)
+            let mut found = |finding| {
+                line.is_missing |= matches!(finding, Finding::Chain(Broken::Missing { .. }));
+                line.finding(&finding);
+            };
+            self.examiner.examine(&source, &mut found, &mut passed)
         });
+        line.gone(&self.gone, &mut self.times);
+        self.tally.legacy += u64::from(matches!(&examined, Ok(Examined { condition: Condition::Legacy, .. })));
         match examined {
-            Ok(examined) if !line.failed => line.ok(&examined),
+            Ok(examined) if !line.failed => {
+                self.tally.ok += 1;
+                line.ok(&examined);
+            }
             Err(error) if error.is_not_a_segment() => line.finding(&error.reason),
-            Err(error) => self.report.failure(error),
+            Err(error) => {
+                self.tally.unread += 1;
+                self.report.failure(error);
+            }
             Ok(_) => {}
         }
-        self.failed |= line.failed;
+        self.tally.failed += u64::from(line.failed);
+        self.tally.is_missing |= line.is_missing;
         line.end()?;
         self.out.flush()
+    }
+}
+
+/// Whether an end at which there was more is one side of what is missing between two runs, and told as that.
+fn is_told(end: &LooseEnd, gone: &Gone) -> bool {
+    match (end, gone) {
+        (LooseEnd::Begin { path, .. }, Gone::Between { after, .. }) => path == after,
+        (LooseEnd::End { path }, Gone::Between { before, .. }) => path == before,
+        _ => false,
+    }
+}
+
+impl Tally {
+    /// What was tested, and what was not; `None` if there was nothing.
+    fn text(&self) -> Option<String> {
+        let files = self.ok + self.failed;
+        if files == 0 {
+            return None;
+        }
+        let mut text = format!("{} tested: {} ok", counted(files, "file"), self.ok);
+        let others = [(self.failed, "FAILED"), (self.unread, "not read")];
+        for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+            text += &format!(", {count} {what}");
+        }
+        if self.legacy < files {
+            text += match self.is_missing {
+                true => "; between files something is missing",
+                false => "; between files nothing is missing that they tell of",
+            };
+            text += "; what came before the first or behind the last one of a recorder is not tested";
+        }
+        if self.legacy > 0 {
+            text += "; of files of version 2 nobody can say whether one is missing";
+        }
+        Some(text)
     }
 }
 
@@ -118,6 +199,8 @@ struct Line<'a, W> {
     out: &'a mut W,
     path: &'a Path,
     failed: bool,
+    /// Something is missing before the file.
+    is_missing: bool,
     done: io::Result<()>,
 }
 
@@ -127,6 +210,21 @@ impl<W: Write> Line<'_, W> {
         self.failed = true;
         if self.done.is_ok() {
             self.done = if first { write!(self.out, "{path}: FAILED: {what}") } else { write!(self.out, "; {what}") };
+        }
+    }
+
+    /// Says what is missing between the run of the file and the one before, unless its number in a chain has told that.
+    fn gone(&mut self, all: &[Gone], times: &mut Times) {
+        let is_told = self.is_missing;
+        for gone in all {
+            if let Gone::Between { before, after, span } = gone
+                && after == self.path
+                && !is_told
+            {
+                let (before, from, to) = (Shown(before), times.text(span.from), times.text(span.to));
+                self.finding(format_args!("segments are missing between {before} and this one, from {from} to {to}"));
+                self.is_missing = true;
+            }
         }
     }
 

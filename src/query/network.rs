@@ -11,7 +11,7 @@ pub enum NetworkError {
     #[error("{0} is not an IP address")]
     Address(String),
     /// It has a port, too.
-    #[error("{0} is an address with a port: say the two by themselves, or both at once with --endpoint")]
+    #[error("{0} is an address with a port: say the two by themselves, or both at once as an endpoint")]
     WithPort(String),
     /// The prefix is longer than an address of its family.
     #[error("{text}: a prefix of an {family} address is at most {bits_max} bits long")]
@@ -157,7 +157,7 @@ mod tests {
             ("[::1", "[::1 is not an IP address"),
             (
                 "10.0.0.1:80",
-                "10.0.0.1:80 is an address with a port: say the two by themselves, or both at once with --endpoint",
+                "10.0.0.1:80 is an address with a port: say the two by themselves, or both at once as an endpoint",
             ),
             ("10.0.0.0/33", "10.0.0.0/33: a prefix of an IPv4 address is at most 32 bits long"),
             ("10.0.0.0/999999999999", "10.0.0.0/999999999999: a prefix of an IPv4 address is at most 32 bits long"),

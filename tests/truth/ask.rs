@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ctrecorder_format::Kind;
+use ctrecorder_format::record::flags::{RECOVERED, START_FROM_KERNEL};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -27,7 +28,7 @@ pub enum Ask {
     Before(u64),
     /// Alive at this moment.
     At(u64),
-    /// Lasted so long.
+    /// Lasted so long, or may have: one that was found began earlier.
     Lasted(u64),
     /// Not so.
     Not(Box<Ask>),
@@ -85,7 +86,10 @@ impl Ask {
             Self::After(moment) => last >= *moment,
             Self::Before(moment) => first <= *moment,
             Self::At(moment) => begin <= *moment && *moment <= end,
-            Self::Lasted(span) => says.start != 0 && says.end != 0 && says.start + span <= says.end,
+            Self::Lasted(span) => {
+                let began_earlier = says.flags & (RECOVERED | START_FROM_KERNEL) == RECOVERED;
+                says.start != 0 && says.end != 0 && (began_earlier || says.start + span <= says.end)
+            }
             Self::Not(part) => !part.holds(says),
             Self::All(parts) => parts.iter().all(|part| part.holds(says)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(says)),

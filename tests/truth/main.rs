@@ -8,6 +8,7 @@
 //! - `list --squeezed`: exactly the flows that these make. Squeezing and exporting change no answer ([`pairs`]).
 //! - `coverage`: exactly where the recorder heard, each gap with its cause and what it lost. The order of files changes
 //!   nothing ([`coverage`]).
+//! - `test`: a file is missed exactly where one is gone between others ([`coverage`]).
 //! - `who` ([`who`]):
 //!   1. A flow that was truly alive in the window, and of which any record is left, is named.
 //!   2. One that left no record: something is said to be missing, so that the verdict is not NONE.

@@ -6,7 +6,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, CommandFactory, Parser, ValueEnum};
 use serde::Serialize;
@@ -17,7 +16,7 @@ use super::error::Error;
 use super::file::DEFAULT;
 use super::settle::{Settings, Settled, Typed};
 use super::wrong_flag;
-use crate::cli::{Misuse, Program, Status};
+use crate::cli::{Misuse, Program, Status, written};
 use crate::hint::{did_you_mean, nearest};
 use crate::journal::Shown;
 
@@ -106,7 +105,7 @@ pub fn run(arguments: Arguments, file: &FileOption) -> anyhow::Result<Status> {
         Format::Toml => in_force.toml(),
         Format::Json => serde_json::to_string(&in_force)? + "\n",
     };
-    io::stdout().write_all(text.as_bytes()).context("standard output")?;
+    written(io::stdout().write_all(text.as_bytes()))?;
     Ok(Status::Done)
 }
 

@@ -97,9 +97,9 @@ impl How {
 }
 
 /// Squeezes what the arguments name.
-pub fn run(mut arguments: Arguments) -> anyhow::Result<Status> {
-    let protocols = arguments.selection.take_protocols();
-    let Selected { filter, mut remarks } = arguments.selection.selected(&arguments.zone.clock())?;
+pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
+    let clock = arguments.zone.clock();
+    let (Selected { filter, mut remarks }, protocols) = arguments.selection.selected_beside_protocols(&clock)?;
     let mut failures = Vec::new();
     let directory = arguments.output.as_deref().filter(|path| directory::is_directory(path));
     if directory.is_some() && arguments.legacy {

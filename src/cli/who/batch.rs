@@ -1,6 +1,7 @@
 //! `ctrecorder who -`: questions on standard input, a line each.
 
 use std::io::{self, BufRead, BufWriter, Read, Write};
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,9 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{Desk, Status};
+use super::{Desk, Status, written};
 use crate::output::who;
-use crate::query::who::{Asked, Peer, Question, QuestionError, Terms};
+use crate::query::who::{Asked, Peer, Question, Terms};
 
 /// Lines are gathered until so long none came, so that one question at a time is answered at once, and thousands by one
 /// pass through the journal.
@@ -24,6 +25,9 @@ const BATCH_MAX: usize = 100_000;
 
 /// A line is no longer than this, with its end: no question is.
 const LINE_MAX_BYTES: u64 = 4096;
+
+/// What is said of a line of a table.
+const SPACES: &str = "between its parts a line has spaces: say ADDRESS:PORT TIME [PEER], as 203.0.113.6:36782 2027-01-15T08:02:00Z 198.51.100.8";
 
 /// A line as it was read, or what is wrong with it, with its number from 1.
 type Line = (u64, io::Result<Result<String, &'static str>>);
@@ -44,7 +48,12 @@ pub(super) fn run(terms: &Terms, desk: &mut Desk) -> anyhow::Result<Status> {
     let mut all_made_sense = true;
     while let Some(batch) = gather(&lines) {
         let terms = Terms { clock: terms.clock.at_present(), ..terms.clone() };
-        all_made_sense &= answer(batch, &terms, desk)?;
+        let answered = answer(batch, &terms, desk)?;
+        let (ControlFlow::Continue(make_sense) | ControlFlow::Break(make_sense)) = answered;
+        all_made_sense &= make_sense;
+        if answered.is_break() {
+            break;
+        }
     }
     Ok(if all_made_sense { desk.report.status() } else { Status::Usage })
 }
@@ -75,8 +84,8 @@ fn gather(lines: &Receiver<Line>) -> Option<Vec<Line>> {
     Some(batch)
 }
 
-/// Answers the lines that came together. Returns whether all of them made sense.
-fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<bool> {
+/// Answers the lines that came together. Returns whether all of them made sense, as a reason to stop if nobody reads answers any more.
+fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<ControlFlow<bool, bool>> {
     let mut lines = Vec::new();
     for (number, line) in batch {
         let wrong = |error| Wrong { error, line: number };
@@ -84,24 +93,26 @@ fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<bo
             Ok(line) => {
                 // Some editors begin a file with a byte order mark.
                 let line = if number == 1 { line.strip_prefix('\u{feff}').unwrap_or(&line) } else { &line };
-                lines.extend(parse(line, terms).map(|question| question.map_err(|error| wrong(error.to_string()))));
+                lines.extend(parse(line, terms).map(|question| question.map_err(wrong)));
             }
             Err(error) => lines.push(Err(wrong(error.to_owned()))),
         }
     }
     let questions: Vec<_> = lines.iter().filter_map(|line| line.as_ref().ok().cloned()).collect();
     let asked = if questions.is_empty() { Asked::default() } else { desk.ask(&questions)? };
-    let all_made_sense = questions.len() == lines.len();
+    let make_sense = questions.len() == lines.len();
     let mut out = BufWriter::new(io::stdout().lock());
-    for line in lines {
+    let mut write = |line| -> io::Result<()> {
         let text = match line {
             Ok(question) => who::json(&asked.answer(question))?,
             Err(wrong) => serde_json::to_string(&wrong)?,
         };
-        writeln!(out, "{text}").context("standard output")?;
-    }
-    out.flush().context("standard output")?;
-    Ok(all_made_sense)
+        writeln!(out, "{text}")
+    };
+    let done = lines.into_iter().try_for_each(&mut write).and_then(|()| out.flush());
+    let is_read = done.is_ok();
+    written(done)?;
+    Ok(if is_read { ControlFlow::Continue(make_sense) } else { ControlFlow::Break(make_sense) })
 }
 
 /// What is wrong with a line.
@@ -112,13 +123,18 @@ struct Wrong {
 }
 
 /// The question in a line: `ADDRESS:PORT TIME [PEER]`; `None` if it is empty or a comment.
-fn parse(line: &str, terms: &Terms) -> Option<Result<Question, QuestionError>> {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
+fn parse(line: &str, terms: &Terms) -> Option<Result<Question, String>> {
+    let line = without_comment(line).trim();
+    if line.is_empty() {
         return None;
     }
     let (endpoint, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let question = |at: &str, peer| Question::parse(endpoint, at.trim(), peer, terms);
+    // As tables of spreadsheets have it. In a time there may be a comma.
+    if endpoint.contains([',', ';', '|', '"']) {
+        return Some(Err(format!("{endpoint}: {SPACES}")));
+    }
+    let question =
+        |at: &str, peer| Question::parse(endpoint, at.trim(), peer, terms).map_err(|error| error.to_string());
     let Some((at, last)) = rest.rsplit_once(char::is_whitespace) else { return Some(question(rest, None)) };
     // No time ends with a word that is an address.
     if Peer::parse(last).is_ok() {
@@ -128,4 +144,12 @@ fn parse(line: &str, terms: &Terms) -> Option<Result<Question, QuestionError>> {
     let is_time = |text: &str| terms.clock.read(text.trim()).is_ok_and(|moment| !moment.zone_assumed);
     let peer = Some(last).filter(|_| terms.clock.read(rest.trim()).is_err() && is_time(at));
     Some(question(if peer.is_some() { at } else { rest }, peer))
+}
+
+/// What stands before a comment: a `#` at the begin of the line, or behind a space. Nothing that is asked has one.
+fn without_comment(line: &str) -> &str {
+    let is_comment =
+        |at: &usize| line.get(..*at).is_some_and(|before| before.chars().next_back().is_none_or(char::is_whitespace));
+    let begin = line.match_indices('#').map(|(at, _)| at).find(is_comment);
+    begin.and_then(|at| line.get(..at)).unwrap_or(line)
 }

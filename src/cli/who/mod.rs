@@ -7,17 +7,17 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::ValueEnum;
 use ctrecorder_format::NS_PER_SECOND;
 
 use super::coverage::now;
 use super::of_netns::OfNetns;
-use super::{Misuse, Report, Status, Threads};
+use super::{Misuse, Report, Status, Threads, written};
 use crate::journal::{Error, Journal, Shown};
 use crate::output::who;
 use crate::protocol::Protocols;
-use crate::query::who::{Answer, Asked, Question, Terms, Verdict, ask};
+use crate::query::who::{Answer, Asked, Question, Terms, Verdict, Why, ask};
 use crate::query::{Clock, ClockZone, parse_duration, parse_zone};
 
 /// Say who had a public address and port at a time
@@ -76,8 +76,8 @@ pub struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 UNIQUE; 1 NONE; 3 AMBIGUOUS; 4 UNKNOWN; 2 wrong usage; 5 a file could not be read or is damaged, and the \
-answer is another one than UNKNOWN. Of questions on standard input: 0 all were answered; 2 some made no sense.";
+Exit status: 0 UNIQUE; 1 NONE; 3 AMBIGUOUS; 4 UNKNOWN; 2 wrong usage; 5 no file could be read, or one could not or is damaged \
+and the answer is another one than UNKNOWN. Of questions on standard input: 0 all were answered; 2 some made no sense.";
 
 /// In ns: no clock is so wrong without being wrong by days.
 const DAY: u64 = 86_400 * NS_PER_SECOND;
@@ -129,14 +129,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         Some(Format::Text) | None => who::text(&answer, tz.unwrap_or(ClockZone::UTC), all),
     };
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")?;
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
     Ok(status(&answer, desk.report.status()))
 }
 
 /// How the program ends that gave this answer, and whose reading ended so.
-const fn status(answer: &Answer, reading: Status) -> Status {
+fn status(answer: &Answer, reading: Status) -> Status {
+    // That no file could be read says nothing of the time: it is the question that failed.
+    let is_read = answer.finding.doubts.iter().all(|doubt| doubt.why != Why::NoFile);
     match (answer.finding.verdict, reading) {
-        (Verdict::Unknown, _) => Status::Unknown,
+        (Verdict::Unknown, _) if is_read => Status::Unknown,
+        (Verdict::Unknown, _) => Status::Failed,
         (_, Status::Failed) => Status::Failed,
         (Verdict::Unique, _) => Status::Done,
         (Verdict::Ambiguous, _) => Status::Ambiguous,

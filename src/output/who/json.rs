@@ -84,6 +84,7 @@ impl JsonQuery {
 
 #[derive(Serialize)]
 struct JsonFlow<'a> {
+    answer: bool,
     start: Option<String>,
     end: Option<String>,
     proto: String,
@@ -126,11 +127,12 @@ struct JsonClock {
 
 impl<'a> JsonFlow<'a> {
     fn of(flow: &Flow, around: &'a [Around]) -> Self {
-        let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder } = *flow;
+        let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer } = *flow;
         let at = |told| if let Told::At { moment: ns, .. } = told { Some(moment(ns)) } else { None };
         let after = |told| if let Told::By { after, .. } = told { after.map(moment) } else { None };
         let by = |told| if let Told::By { latest, .. } = told { Some(moment(latest)) } else { None };
         Self {
+            answer: is_answer,
             start: at(start),
             end: at(end),
             proto: Protocol(protocol).to_string(),

@@ -70,7 +70,8 @@ fn headline(answer: &Answer) -> String {
     let missing = if reasons.is_empty() { String::new() } else { format!("; others may be missing: {reasons}") };
     match finding.verdict {
         Verdict::Unique => {
-            let is_own = finding.flows.iter().all(|flow| flow.translation == Translation::None);
+            let mut answers = finding.flows.iter().filter(|flow| flow.is_answer);
+            let is_own = answers.all(|flow| flow.translation == Translation::None);
             let own = if is_own { ", not translated" } else { "" };
             format!("{word}: {}{own}{missing}\n", few(&finding.insides))
         }
@@ -128,10 +129,10 @@ fn hint(answer: &Answer) -> &'static str {
     }
 }
 
-/// Whether the flows of one key are of one host each: of an address in one network.
+/// Whether the flows of one key that are answers are of one host each: of an address in one network.
 fn parts<K: Eq + Hash>(flows: &[Flow], key: impl Fn(&Flow) -> K, network: impl Fn(&Flow) -> Option<u64>) -> bool {
     let mut whose = HashMap::new();
-    flows.iter().all(|flow| {
+    flows.iter().filter(|flow| flow.is_answer).all(|flow| {
         let host = (flow.inside.ip(), network(flow));
         *whose.entry(key(flow)).or_insert(host) == host
     })
@@ -221,13 +222,14 @@ fn flows(answer: &Answer, times: Times, all: bool) -> String {
 }
 
 fn lines(flow: &Flow, answer: &Answer, times: Times) -> String {
-    let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder } = *flow;
+    let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer } = *flow;
+    let no_answer = if is_answer { "" } else { "no answer: " };
     let zone = if zone == 0 { String::new() } else { format!(", zone {zone}") };
     let around = answer.around.get(recorder).filter(|_| answer.has_several_recorders());
     let by = around.map(|around| format!(", recorded by {}", around.name)).unwrap_or_default();
     let protocol = Protocol(protocol);
     format!(
-        "{protocol} {inside} as {public} with {peer}, {}{zone}{by}\n  {}\n  {}\n",
+        "{no_answer}{protocol} {inside} as {public} with {peer}, {}{zone}{by}\n  {}\n  {}\n",
         translation(how),
         told(start, times).map_or_else(|| "began at a time that is not known".into(), |start| format!("began {start}")),
         told(end, times).map_or_else(|| "no end is recorded: it may have gone on".into(), |end| format!("ended {end}")),

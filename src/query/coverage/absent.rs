@@ -8,7 +8,7 @@ use super::run::{Run, between_runs};
 use super::{Gap, GapCause, Span, account, complement, joined};
 
 pub(super) const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
-const RETIRED: GapCause = GapCause::Noted(Cause::Retired as u16);
+pub(super) const RETIRED: GapCause = GapCause::Noted(Cause::Retired as u16);
 
 /// The gaps that notes tell of, corrected by the accounts of the same run, and what could not be read.
 pub(super) fn noted(runs: &[Run]) -> Vec<Gap> {
@@ -18,6 +18,47 @@ pub(super) fn noted(runs: &[Run]) -> Vec<Gap> {
         gaps
     };
     runs.iter().flat_map(of_run).collect()
+}
+
+/// All that is told to be missing, by notes and by what could not be read, and what was removed as the recorder was told to; and whether that
+/// reaches to the begin of this span.
+pub(super) fn told(runs: &[Run], elsewhere: &[Note], span: Span) -> (Vec<Gap>, bool) {
+    let mut gaps = noted(runs);
+    gaps.sort_unstable();
+    // A file and its squeezed form tell of the same gaps.
+    gaps.dedup();
+    let retired = retired(runs, elsewhere, &gaps);
+    let reaches_begin = retired.iter().any(|gap| gap.to == span.from);
+    gaps.extend(retired);
+    (gaps, reaches_begin)
+}
+
+/// A time between two runs of which nothing tells.
+pub(super) struct Hole<'r> {
+    /// The last file of the run before, and the first one of the run behind.
+    pub(super) before: &'r Part,
+    pub(super) after: &'r Part,
+    pub(super) gap: Gap,
+}
+
+/// The gaps between runs, where nothing that is told already tells of them.
+pub(super) fn holes<'r>(runs: &'r [Run], told: &[Gap]) -> Vec<Hole<'r>> {
+    // Of times that a clock showed twice, what tells of the one says nothing of the other.
+    let known = known(runs.iter().filter(|run| !run.is_turned()), told);
+    let mut holes = Vec::new();
+    let mut last: Option<&Part> = None;
+    for run in runs {
+        let (began, _) = run.ends();
+        if let (Some(before), Some(after)) = (last, run.parts.first())
+            && before.ended < began
+        {
+            let gap = |span: Span| Gap::unknown(span.from, span.to, between_runs(before, after, began, span));
+            let left = complement(known.iter().copied(), before.ended, began);
+            holes.extend(left.into_iter().map(|span| Hole { before, after, gap: gap(span) }));
+        }
+        last = last.into_iter().chain(run.parts.last()).max_by_key(|part| part.ended);
+    }
+    holes
 }
 
 /// The gaps between files, where no note tells of them.
@@ -39,23 +80,13 @@ pub(super) fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
             gaps.push(Gap { from: gap.to, to: gap.from, ..gap });
         }
     }
-    let mut last: Option<&Part> = None;
-    for run in runs {
-        let (began, _) = run.ends();
-        if let (Some(before), Some(after)) = (last, run.parts.first())
-            && before.ended < began
-        {
-            let gap = |span: Span| Gap::unknown(span.from, span.to, between_runs(before, after, began, span));
-            gaps.extend(left(before.ended, began).into_iter().map(gap));
-        }
-        last = last.into_iter().chain(run.parts.last()).max_by_key(|part| part.ended);
-    }
+    gaps.extend(holes(runs, noted).into_iter().map(|hole| hole.gap));
     gaps
 }
 
 /// What was removed as the recorder was told to, and is not told of by a file that is there all the same, or by a note. Removals of
 /// this journal are told by it, or, by the id of its network namespace, by the recorder's own.
-pub(super) fn retired(runs: &[Run], elsewhere: &[Note], noted: &[Gap]) -> Vec<Gap> {
+fn retired(runs: &[Run], elsewhere: &[Note], noted: &[Gap]) -> Vec<Gap> {
     let known = known(runs, noted);
     let netns = runs.iter().find_map(|run| split(run.namespace).1);
     let notes = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.notes).chain(elsewhere);

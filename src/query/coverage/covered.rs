@@ -1,5 +1,6 @@
 //! What a journal covers, once all is known of it.
 
+use super::Filtered;
 use super::gap::{Gap, GapCause, joined};
 use super::span::{Span, complement};
 
@@ -54,6 +55,16 @@ impl Coverage {
     /// The same with further gaps.
     pub fn with(self, gaps: Vec<Gap>) -> Self {
         Self::new(Span { from: self.from, to: self.to }, [self.told, gaps].concat(), self.outside).turned(self.turned)
+    }
+
+    /// The same with what filters left out of what was recorded: where something else is missing, there was nothing to leave out.
+    pub fn left_out_by(self, filtered: &Filtered) -> Self {
+        let mut told: Vec<_> = self.told.iter().map(|gap| gap.span()).collect();
+        told.sort_unstable();
+        let left = |span: Span| complement(told.iter().copied(), span.from, span.to);
+        let gaps = filtered.left_out().into_iter().flat_map(left);
+        let gaps = gaps.map(|span| Gap::unknown(span.from, span.to, GapCause::Filtered)).collect();
+        self.with(gaps)
     }
 
     /// One that is made up.

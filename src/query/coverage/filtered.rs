@@ -1,6 +1,6 @@
 //! What filters left out of the files of a journal, by what their headers say.
 
-use super::{Gap, GapCause, Span, complement, joined};
+use super::{Span, complement};
 use crate::journal::{UNEVEN, Version};
 use crate::query::Filter;
 
@@ -43,12 +43,20 @@ impl Filtered {
         self.texts.iter().any(|text| text != UNEVEN)
     }
 
-    /// The times of which filters kept nothing, although it was recorded.
-    pub fn gaps(&self) -> Vec<Gap> {
+    /// Takes what others say as well.
+    pub fn join(&mut self, other: &Self) {
+        self.spans.extend(&other.spans);
+        self.kept.extend(&other.kept);
+        let new = other.texts.iter().filter(|text| !self.texts.contains(text)).cloned();
+        self.texts.extend(new.collect::<Vec<_>>());
+    }
+
+    /// The times of which filters kept nothing, although files are of them. None of these spans meets another one.
+    pub(super) fn left_out(&self) -> Vec<Span> {
         let mut kept = self.kept.clone();
         kept.sort_unstable();
         let left_out = self.spans.iter().flat_map(|span| complement(kept.iter().copied(), span.from, span.to));
-        joined(left_out.map(|span| Gap::unknown(span.from, span.to, GapCause::Filtered)).collect())
+        Span::apart(left_out.collect())
     }
 }
 

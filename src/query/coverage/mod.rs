@@ -21,7 +21,7 @@ pub use covered::Coverage;
 pub use filtered::Filtered;
 pub use gap::{Gap, GapCause, joined};
 pub use part::{Extent, Look};
-pub use reading::Reading;
+pub use reading::{Gone, Reading};
 pub use run::{Several, namespace_text};
 pub use span::Span;
 pub(crate) use span::complement;

@@ -1,5 +1,7 @@
 //! What the heads and notes of one file say of time.
 
+use std::path::PathBuf;
+
 use ctrecorder_format::legacy;
 use ctrecorder_format::{Cause, Content, Damage, Header, Note, Retirement};
 
@@ -71,6 +73,8 @@ pub enum Look {
 /// What one file tells of time.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
+    /// The file.
+    pub(super) path: PathBuf,
     /// The host that recorded; `None` if the header is damaged.
     pub(super) host: Option<String>,
     /// The network namespace that was recorded, 0 if not known.
@@ -111,6 +115,10 @@ impl Part {
         look: Look,
         told: &mut dyn FnMut(&Damage),
     ) -> Option<Self> {
+        Self::read(source, version, look, told).map(|part| Self { path: source.path().to_owned(), ..part })
+    }
+
+    fn read(source: &Source, version: &Version<'_>, look: Look, told: &mut dyn FnMut(&Damage)) -> Option<Self> {
         match version {
             Version::Two(file) => Some(Self::of_legacy(source, file, version.begun(), told)),
             Version::Archive(archive) => Some(Self::of_archive(archive)),
@@ -137,6 +145,7 @@ impl Part {
     /// A part of which nothing is known but its header.
     fn blank(header: Option<&Header>, begun: u64, end: End) -> Self {
         Self {
+            path: PathBuf::new(),
             host: header.map(|header| header.host.clone()),
             namespace: header.map_or(0, |header| header.namespace),
             content: header.map_or(Content::Events, |header| header.content),

@@ -1,15 +1,18 @@
 //! From what the files of a journal tell to what the journal covers.
 
+mod gone;
+
 use std::collections::HashMap;
 
 use ctrecorder_format::{Cause, Content, Damage, Note, Recorded, Retirement};
 
-use super::absent::{REMOVED, derived, never_shown, noted, retired};
+use super::absent::{REMOVED, derived, never_shown, noted, told};
 use super::covered::{Outside, outside};
 use super::part::{End, Extent, Look, Part};
 use super::run::{Outermost, Run, Several, before, behind, one_namespace, outermost};
 use super::{Coverage, Gap, GapCause, Span, age};
 use crate::journal::{Recorder, Source, Version};
+pub use gone::Gone;
 
 /// Gathers what the files of a journal tell of time.
 #[derive(Clone, Debug, Default)]
@@ -73,13 +76,7 @@ impl Reading {
         let runs = self.runs();
         one_namespace(&runs)?;
         let Some(Outermost { span, first, last }) = outermost(&runs) else { return Ok(None) };
-        let mut gaps = noted(&runs);
-        gaps.sort_unstable();
-        // A file and its squeezed form tell of the same gaps.
-        gaps.dedup();
-        let retired = retired(&runs, &elsewhere, &gaps);
-        let reaches_begin = retired.iter().any(|gap| gap.to == span.from);
-        gaps.extend(retired);
+        let (mut gaps, reaches_begin) = told(&runs, &elsewhere, span);
         gaps.extend(derived(&runs, &gaps));
         gaps.extend(never_shown(&runs, &gaps, span, outside(behind(last))));
         // A file that was removed is one of this journal.

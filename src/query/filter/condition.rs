@@ -28,7 +28,8 @@ pub enum Condition {
     Id(u32),
     /// An address or a port was translated.
     Translated,
-    /// The flow lasted at least so long, in ns; both of its times are known.
+    /// The flow lasted at least so long, in ns, or may have: both of its times are known, if only as bounds. One that was found in the
+    /// kernel's table began earlier than that, nobody knows by how much.
     Lasted(u64),
     /// It is news of this moment (ns since the epoch) or of one after it.
     After(u64),
@@ -60,7 +61,7 @@ impl Condition {
             Self::Translated => is_translated(record),
             Self::Lasted(span) => match (record.start.get(), record.end.get()) {
                 (0, _) | (_, 0) => false,
-                (start, end) => end.checked_sub(start).is_some_and(|lasted| lasted >= span),
+                (start, end) => record.began_earlier() || end.checked_sub(start).is_some_and(|lasted| lasted >= span),
             },
             Self::After(moment) => news(record).1 >= moment,
             Self::Before(moment) => news(record).0 <= moment,

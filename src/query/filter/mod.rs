@@ -24,7 +24,10 @@ mod times;
 mod values;
 mod words;
 
+use std::net::SocketAddr;
+
 use ctrecorder_format::{Address, Record};
+use ipnetwork::IpNetwork;
 
 pub use condition::{Condition, Network, is_translated};
 pub use parse::{Assumed, Where};
@@ -71,6 +74,15 @@ impl Filter {
             }
             None => join(filters),
         }
+    }
+
+    /// What has an address and a port at one and the same of these places: so asked, indexes can answer.
+    pub fn endpoint(places: Places, endpoint: SocketAddr) -> Self {
+        let at = |place| {
+            let address = Condition::Address(place, IpNetwork::from(endpoint.ip()).into());
+            Self::All(vec![address.into(), Condition::Port(place, endpoint.port().into()).into()])
+        };
+        Self::any(places.each().map(at).collect())
     }
 
     /// Whether the record is kept.

@@ -7,6 +7,7 @@ use super::hint::hint;
 use super::values::{parse_id, parse_protocol, parse_zone_number};
 use super::words::{Form, WhereError, Word, words};
 use super::{Condition, Filter, Places, Ports};
+use crate::query::who::parse_endpoint;
 use crate::query::{Clock, Moment, parse_duration, parse_network};
 
 /// Parentheses and *not* may be nested so deep. It keeps the stack small, here and wherever a filter is gone through.
@@ -16,14 +17,17 @@ const DEPTH_MAX: usize = 64;
 const TIME_WORDS_MAX: usize = 16;
 
 /// All words of the language, the first three between conditions, the others at the beginning of one.
-const LANGUAGE: [&str; 19] = [
-    "and", "or", "not", "pre", "post", "src", "dst", "ip", "port", "before", "after", "at", "between", "proto", "zone",
-    "mark", "id", "nat", "lasts",
+const LANGUAGE: [&str; 20] = [
+    "and", "or", "not", "pre", "post", "src", "dst", "ip", "port", "endpoint", "before", "after", "at", "between",
+    "proto", "zone", "mark", "id", "nat", "lasts",
 ];
 
 /// What a condition can begin with, for a person.
 const BEGINNINGS: &str =
-    "pre, post, src, dst, ip, port, before, after, at, between, proto, zone, mark, id, nat or lasts";
+    "pre, post, src, dst, ip, port, endpoint, before, after, at, between, proto, zone, mark, id, nat or lasts";
+
+/// What can be said of some places.
+const OF_PLACES: [&str; 3] = ["ip", "port", "endpoint"];
 
 /// The words that join conditions.
 const JOINTS: [&str; 2] = ["and", "or"];
@@ -128,7 +132,7 @@ impl<'p, 't> Parser<'p, 't> {
     fn deeper(
         &mut self,
         word: &Word<'t>,
-        inner: fn(&mut Self) -> Result<Filter, WhereError>,
+        inner: impl FnOnce(&mut Self) -> Result<Filter, WhereError>,
     ) -> Result<Filter, WhereError> {
         if self.depth == DEPTH_MAX {
             return Err(self.error(&word.at, &format!("this is nested deeper than {DEPTH_MAX} levels")));
@@ -141,7 +145,7 @@ impl<'p, 't> Parser<'p, 't> {
 
     fn condition(&mut self) -> Result<Filter, WhereError> {
         if let Some(places) = self.places() {
-            return self.endpoint(places).map(Filter::If);
+            return self.at(places);
         }
         let word = self.first("a condition is missing here")?;
         self.next();
@@ -166,7 +170,7 @@ impl<'p, 't> Parser<'p, 't> {
         }))
     }
 
-    /// The places that an `ip` or `port` is said of, if one follows.
+    /// The places that an `ip`, `port` or `endpoint` is said of, if one follows.
     fn places(&mut self) -> Option<Places> {
         let begins = |words: &[Word<'_>], name: &str| {
             name.split_whitespace().count() <= words.len()
@@ -176,25 +180,37 @@ impl<'p, 't> Parser<'p, 't> {
         let named = Places::NAMES.iter().rev().find(|(name, _)| begins(self.words, name));
         let (name, places) = named?;
         let rest = self.words.get(name.split_whitespace().count()..)?;
-        let endpoint = rest.first().is_some_and(|word| word.is("ip") || word.is("port"));
-        (!name.is_empty() || endpoint).then(|| {
+        let is_said = rest.first().is_some_and(|word| OF_PLACES.iter().any(|what| word.is(what)));
+        (!name.is_empty() || is_said).then(|| {
             self.words = rest;
             *places
         })
     }
 
-    fn endpoint(&mut self, places: Places) -> Result<Condition, WhereError> {
+    /// What is said of some places.
+    fn at(&mut self, places: Places) -> Result<Filter, WhereError> {
+        const WANTED: &str = "\"ip\", \"port\" or \"endpoint\"";
+        let word = self.first(&format!("{WANTED} is missing here"))?;
         if self.takes("ip") {
             let network = self.value("an address or a network", parse_network)?;
-            return Ok(Condition::Address(places, network.into()));
+            return Ok(Condition::Address(places, network.into()).into());
         }
         if self.takes("port") {
-            return Ok(Condition::Port(places, self.value("a port", str::parse::<Ports>)?));
+            return Ok(Condition::Port(places, self.value("a port", str::parse::<Ports>)?).into());
         }
-        let word = self.first("\"ip\" or \"port\" is missing here")?;
+        if self.takes("endpoint") {
+            // As deep as the parentheses that it is printed with.
+            return self.deeper(word, |parser| parser.endpoint(places));
+        }
         let is_either_side = ["pre", "post"].iter().any(|name| Places::NAMES.contains(&(*name, places)));
-        let known: &[_] = if is_either_side { &["ip", "port", "src", "dst"] } else { &["ip", "port"] };
-        Err(self.error(&word.at, &format!("\"ip\" or \"port\" is expected here{}", hint(word.text, known))))
+        let sides: &[_] = if is_either_side { &["src", "dst"] } else { &[] };
+        let hint = hint(word.text, &[&OF_PLACES[..], sides].concat());
+        Err(self.error(&word.at, &format!("{WANTED} is expected here{hint}")))
+    }
+
+    fn endpoint(&mut self, places: Places) -> Result<Filter, WhereError> {
+        let endpoint = self.value("an address with a port", parse_endpoint)?;
+        Ok(Filter::endpoint(places, endpoint))
     }
 }
 

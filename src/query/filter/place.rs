@@ -43,6 +43,12 @@ impl Places {
         self.0 & other.0 == other.0
     }
 
+    /// Its places, one by one.
+    pub(super) fn each(self) -> impl Iterator<Item = Self> {
+        let all = [Self::ORIGINAL_SRC, Self::ORIGINAL_DST, Self::REPLY_SRC, Self::REPLY_DST];
+        all.into_iter().filter(move |place| self.has(*place))
+    }
+
     /// Whether this is one place, and not several.
     pub(super) const fn is_one(self) -> bool {
         self.0.is_power_of_two()

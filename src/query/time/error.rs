@@ -22,9 +22,6 @@ pub enum TimeError {
          the date of an e-mail or of a web server's log, @ and the seconds since 1970, or 5 minutes ago"
     )]
     Form(String),
-    /// Its hours are those of half a day.
-    #[error("{0}: hours are counted to 24 here: say 14:00 for 2 PM, and 0:00 for 12 AM")]
-    TwelveHours(String),
     /// Its date is in numbers, with the year last: in one country the day stands first, in another one the month.
     #[error("{text} has the year last, and people differ on which number in front of it is the month: say {}", readings.join(" or "))]
     YearLast {

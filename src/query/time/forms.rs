@@ -3,8 +3,9 @@
 use chrono::{FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
 use ctrecorder_format::NS_PER_SECOND;
 
+use super::half::in_24_hours;
 use super::part::{Parsed, PartError, date, digits, month, on, time_of_day, weekday};
-use super::zone::{ClockZone, ZoneError};
+use super::zone::{ClockZone, ZoneError, is_utc};
 use super::{TimeError, parse_duration};
 
 /// Seconds since 1970 have so many digits from 2001 to 2286; other numbers could be meant for dates.
@@ -48,7 +49,9 @@ impl Typed {
                 Err(_) => Err(form()),
             };
         }
-        let typed = without_brackets(typed);
+        let part = |error| TimeError::Part { text: text.to_owned(), error };
+        let in_24_hours = in_24_hours(without_brackets(typed)).transpose().map_err(part)?;
+        let typed = in_24_hours.as_deref().unwrap_or_else(|| without_brackets(typed));
         let (shown, zone) = split_zone(typed);
         if let Some(parsed) = date_and_time(shown).or_else(|| web_server(shown)) {
             return Self::local(text, parsed, zone, ClockZone::parse_behind_time);
@@ -110,21 +113,11 @@ fn formless(text: &str, shown: &str) -> TimeError {
     if time_of_day(shown).is_some() {
         return TimeError::NoDay(text.to_owned());
     }
-    if text.split_whitespace().any(has_half_of_day) {
-        return TimeError::TwelveHours(text.to_owned());
-    }
     match (parse_duration(text), with_year_first(text.trim())) {
         (Ok(_), _) => TimeError::Span(text.trim().to_owned()),
         (Err(_), None) => TimeError::Form(text.to_owned()),
         (Err(_), Some(readings)) => TimeError::YearLast { text: text.to_owned(), readings },
     }
-}
-
-/// Whether a word says which half of the day is meant: `PM`, or with the time before it, `2:13pm`.
-fn has_half_of_day(word: &str) -> bool {
-    let (time, half) = word.split_at_checked(word.len().saturating_sub(2)).unwrap_or((word, ""));
-    let is_half = half.eq_ignore_ascii_case("am") || half.eq_ignore_ascii_case("pm");
-    is_half && (time.is_empty() || time.ends_with(|last: char| last.is_ascii_digit()))
 }
 
 /// What `20.11.2026 14:13`, `11/20/2026 14:13` or `3-4-2026` can mean, the year put first; `None` if that is no such date, or no
@@ -159,12 +152,15 @@ fn since_epoch(text: &str) -> Option<Option<u64>> {
     Some(whole.and_then(|seconds| seconds.checked_mul(NS_PER_SECOND)?.checked_add(ns)))
 }
 
-/// Parts what the clock showed from the zone behind it: a word behind a space, or an offset or a `Z` right behind the time.
+/// Parts what the clock showed from the zone behind it: a word behind a space, or an offset or a `Z` right behind the time. In front of an
+/// offset, `UTC` and `GMT` say what it is an offset from.
 fn split_zone(typed: &str) -> (&str, Option<&str>) {
     if let Some((shown, word)) = typed.rsplit_once(char::is_whitespace)
         && word.starts_with(|first: char| first.is_alphabetic() || "+-".contains(first))
     {
-        return (shown.trim_end(), Some(word));
+        let from_utc = shown.trim_end().rsplit_once(char::is_whitespace).filter(|(_, utc)| is_utc(utc));
+        let from_utc = from_utc.filter(|_| word.starts_with(['+', '-']));
+        return (from_utc.map_or(shown, |(shown, _)| shown).trim_end(), Some(word));
     }
     if let Some((shown, zone)) = zone_in_parentheses(typed) {
         return (shown, Some(zone));

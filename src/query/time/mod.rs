@@ -4,6 +4,7 @@
 
 mod error;
 mod forms;
+mod half;
 mod local;
 mod part;
 mod zone;
@@ -56,6 +57,7 @@ impl Clock {
     /// - the date of an e-mail (RFC 2822): `Fri, 20 Nov 2026 15:13:20 +0100`;
     /// - the date of a web server's log: `20/Nov/2026:15:13:20 +0100`, brackets around it or not;
     /// - the date of the C library and of date(1): `Fri Nov 20 14:13:20 2026`, `Fri Nov 20 14:13:20 UTC 2026`;
+    /// - one of these with the hours of half a day, `2:13:20 PM`;
     /// - the seconds since 1970: `@1795184000.25`, and without the `@` where they have ten digits;
     /// - a span of time and `ago`: `5 minutes ago`, `1h 30m ago`.
     ///

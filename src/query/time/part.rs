@@ -37,6 +37,9 @@ pub enum PartError {
     /// The hour 24, or a later one.
     #[error("there is no hour {0}: hours go from 0 to 23, and a day ends with 00:00 of the next one")]
     Hour(u32),
+    /// The hour 0, or one after 12, with AM or PM behind it.
+    #[error("there is no hour {0} in half a day: before AM and PM, hours go from 1 to 12")]
+    HalfDay(u32),
     /// A minute after 59.
     #[error("there is no minute {0}: minutes go from 0 to 59")]
     Minute(u32),

@@ -36,16 +36,22 @@ pub enum ClockZone {
 }
 
 /// Reads a zone: a name of the IANA database, such as `Europe/Warsaw`; `Z`, `UTC` or `GMT`; or an offset from UTC, `+01:00`, `+0100`
-/// or `+01`.
+/// or `+01`, with UTC or GMT in front of it or not: `UTC+0100`, `GMT+1`. What is east of Greenwich has a plus, as people write it.
 ///
 /// # Errors
 /// [`ZoneError`], whose message begins with the text.
 pub fn parse_zone(text: &str) -> Result<ClockZone, ZoneError> {
-    if ["Z", "UTC", "GMT"].iter().any(|utc| utc.eq_ignore_ascii_case(text)) {
+    if text.eq_ignore_ascii_case("Z") || is_utc(text) {
         return Ok(ClockZone::UTC);
     }
     if text.starts_with(['+', '-']) {
-        return offset(text).map(ClockZone::Offset);
+        return offset(text, text).map(ClockZone::Offset);
+    }
+    if let Some((utc, behind)) = text.split_at_checked(3)
+        && is_utc(utc)
+        && behind.starts_with(['+', '-'])
+    {
+        return offset(text, &with_two_digits(behind)).map(ClockZone::Offset);
     }
     text.parse().map(ClockZone::Named).map_err(|_| ZoneError::Unknown(text.to_owned()))
 }
@@ -125,12 +131,24 @@ impl TimeZone for ClockZone {
     }
 }
 
-/// `+01:00`, `+0100` or `+01`, less than a day.
-fn offset(text: &str) -> Result<FixedOffset, ZoneError> {
-    let (hours, minutes) = hours_and_minutes(text).ok_or_else(|| ZoneError::Offset(text.to_owned()))?;
+/// Whether this is a name of UTC.
+pub(super) fn is_utc(text: &str) -> bool {
+    ["UTC", "GMT"].iter().any(|utc| utc.eq_ignore_ascii_case(text))
+}
+
+/// An offset behind the name of UTC, where `GMT+1` is usual: with a zero in front of an hour of one digit.
+fn with_two_digits(offset: &str) -> String {
+    let (sign, digits) = offset.split_at_checked(1).unwrap_or((offset, ""));
+    let zero = if digits.find(':').unwrap_or(digits.len()) == 1 { "0" } else { "" };
+    format!("{sign}{zero}{digits}")
+}
+
+/// `+01:00`, `+0100` or `+01`, less than a day; `typed` is the whole zone.
+fn offset(typed: &str, text: &str) -> Result<FixedOffset, ZoneError> {
+    let (hours, minutes) = hours_and_minutes(text).ok_or_else(|| ZoneError::Offset(typed.to_owned()))?;
     let seconds = Some(hours * 3600 + minutes * 60).filter(|_| minutes < 60);
     let seconds = seconds.map(|seconds| if text.starts_with('-') { -seconds } else { seconds });
-    seconds.and_then(FixedOffset::east_opt).ok_or_else(|| ZoneError::OffsetRange(text.to_owned()))
+    seconds.and_then(FixedOffset::east_opt).ok_or_else(|| ZoneError::OffsetRange(typed.to_owned()))
 }
 
 /// The two numbers, each of two digits, behind a sign.

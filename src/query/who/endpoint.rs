@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use crate::query::network::parse_address;
+use crate::query::network::{parse_address, parse_network};
 
 /// What is wrong with an endpoint. Each message begins with what is wrong of the text, as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum EndpointError {
     /// What stands behind the address is no port.
     #[error("{0}: a port is a number from 1 to 65535")]
     Port(String),
+    /// It is a network, with a port or without.
+    #[error("{0} is a network: say one address of it, as 203.0.113.6")]
+    Network(String),
     /// What stands there looks as an address, and is none.
     #[error("{0} is not an IP address")]
     NoAddress(String),
@@ -71,6 +74,9 @@ pub fn parse_endpoint(text: &str) -> Result<SocketAddr, EndpointError> {
         return Ok(SocketAddr::new(endpoint.ip().to_canonical(), endpoint.port()));
     }
     let own = || text.to_owned();
+    if is_network(text) {
+        return Err(EndpointError::Network(own()));
+    }
     let is_ipv6 = |text: &str| text.parse::<Ipv6Addr>().is_ok();
     if is_ipv6(text) {
         return Err(EndpointError::Brackets(own()));
@@ -92,6 +98,12 @@ pub fn parse_endpoint(text: &str) -> Result<SocketAddr, EndpointError> {
         true => EndpointError::NoAddress(whole.to_owned()),
         false => EndpointError::Address(own()),
     })
+}
+
+/// Whether this is a network, with a port behind it or not.
+fn is_network(text: &str) -> bool {
+    let has_prefix = |text: &str| text.contains('/') && parse_network(text).is_ok();
+    has_prefix(text) || text.rsplit_once(':').is_some_and(|(network, _)| has_prefix(network))
 }
 
 /// Whether this was to be an IPv4 address: numbers with dots between.
@@ -117,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_none_is_named() {
-        use EndpointError::{Address, Brackets, NoAddress, NoPort, Port};
+        use EndpointError::{Address, Brackets, Network, NoAddress, NoPort, Port};
         for (text, error) in [
             ("2001:db8::1:443", Brackets as fn(String) -> EndpointError),
             ("2001:db8::1", Brackets),
@@ -131,6 +143,11 @@ mod tests {
             ("[2001:db8::1]:http", Port),
             ("[203.0.113.6]", NoPort),
             ("[2001:db8::1:443", Address),
+            ("203.0.113.0/24", Network),
+            ("203.0.113.0/24:80", Network),
+            ("2001:db8::/32", Network),
+            ("[2001:db8::]/32", Network),
+            ("http://203.0.113.6:80", Address),
             ("host:80", Address),
             ("", Address),
             (":", Address),
@@ -157,6 +174,7 @@ mod tests {
             assert_eq!(peer(text), Ok(shown.to_owned()), "{text}");
         }
         assert_eq!(peer("[198.51.100.7]"), Err(EndpointError::NoPort("[198.51.100.7]".into())));
+        assert_eq!(peer("198.51.100.0/24"), Err(EndpointError::Network("198.51.100.0/24".into())));
         assert_eq!(peer("nowhere"), Err(EndpointError::Address("nowhere".into())));
     }
 

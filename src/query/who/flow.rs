@@ -97,6 +97,24 @@ impl Told {
     }
 }
 
+/// On which side of all that a journal tells of a window lies. Whether a flow that the journal knows was alive there, it cannot say of
+/// one that began, or ended, at a time that nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beyond {
+    Before,
+    Behind,
+}
+
+impl Beyond {
+    /// Whether a flow with this start and this end, that may have been alive there, is known to have been.
+    pub(super) fn is_answered_by(self, start: Told, end: Told) -> bool {
+        match self {
+            Self::Before => start.earliest().is_some(),
+            Self::Behind => end != Told::Unknown,
+        }
+    }
+}
+
 /// The last moment that a time may stand for. Records of version 2, and what is squeezed of them, have no id, and of their
 /// times what is below the microsecond was cut off.
 pub(super) const fn reaches_to(time: u64, id: u32) -> u64 {
@@ -163,8 +181,13 @@ impl Known {
     }
 
     /// The flow as it is seen from an endpoint of it that others may have seen: at most twice, where both its sides are
-    /// that. `recorder` is the number of who recorded it.
-    pub(super) fn seen_from(&self, endpoint: SocketAddr, recorder: usize) -> impl Iterator<Item = Flow> + use<> {
+    /// that. `recorder` is the number of who recorded it; the time that is asked for may lie `beyond` what that one tells of.
+    pub(super) fn seen_from(
+        &self,
+        endpoint: SocketAddr,
+        recorder: usize,
+        beyond: Option<Beyond>,
+    ) -> impl Iterator<Item = Flow> + use<> {
         let Identity { original, reply, protocol, zone, .. } = self.identity;
         let flow = |inside: SocketAddr, peer, translation| Flow {
             protocol,
@@ -176,6 +199,7 @@ impl Known {
             start: self.start,
             end: self.end,
             recorder,
+            is_answer: beyond.is_none_or(|beyond| beyond.is_answered_by(self.start, self.end)),
         };
         let source = (reply.dst == endpoint).then(|| {
             // Without translation it is itself on both sides of the router, and calls its peer by that one's public name.
@@ -240,6 +264,8 @@ pub struct Flow {
     pub zone: u16,
     /// Who recorded it: the number of that recorder in [`Answer::around`](super::Answer::around).
     pub recorder: usize,
+    /// Whether it is an answer. One that was open where the journal ends, or found where that begins, is none about a time beyond that.
+    pub is_answer: bool,
 }
 
 impl Flow {
@@ -271,7 +297,7 @@ mod tests {
 
     /// Inside, peer and translation, as seen from an endpoint.
     fn seen(endpoints: [([u8; 4], u16); 4], from: ([u8; 4], u16)) -> Vec<(SocketAddr, SocketAddr, Translation)> {
-        let flows = known(endpoints).seen_from(from.into(), 0);
+        let flows = known(endpoints).seen_from(from.into(), 0, None);
         flows.map(|flow| (flow.inside, flow.peer, flow.translation)).collect()
     }
 
@@ -313,7 +339,8 @@ mod tests {
     fn a_query_has_its_id_on_both_sides() {
         let mut ping = record::<V4>(Kind::Flow, 5, 9, [(A.0, 77), (SERVER.0, 0x800), (SERVER.0, 99), (PUBLIC.0, 0)]);
         ping.protocol = 1;
-        let flow = Known::of(&ping, None, &Readings::default()).seen_from((PUBLIC.0, 99).into(), 0).next().unwrap();
+        let flow =
+            Known::of(&ping, None, &Readings::default()).seen_from((PUBLIC.0, 99).into(), 0, None).next().unwrap();
         assert_eq!((flow.inside, flow.peer), ((A.0, 77).into(), (SERVER.0, 99).into()));
     }
 
@@ -325,7 +352,7 @@ mod tests {
         let known = Known::of(&ping, None, &Readings::default());
         let (inside, server): (SocketAddr, SocketAddr) = ((A.0, 77).into(), (SERVER.0, 99).into());
         assert_eq!((known.public_of(inside), known.public_of(server)), (Some((PUBLIC.0, 99).into()), None));
-        let seen: Vec<_> = known.seen_from(server, 0).collect();
+        let seen: Vec<_> = known.seen_from(server, 0, None).collect();
         assert_eq!(seen.len(), 1);
         assert_eq!(
             (seen[0].inside, seen[0].peer, seen[0].translation),

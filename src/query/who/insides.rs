@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::flow::{Known, Told};
+use super::flow::{Beyond, Known};
 use super::gather::Read;
 use super::intervals::Intervals;
 use super::{Peer, Question};
@@ -11,14 +11,6 @@ use crate::query::coverage::Span;
 
 /// An endpoint that is asked for, and the remote side, if that is said.
 type Sought = (SocketAddr, Option<Peer>);
-
-/// On which side of all that a journal tells of a window lies. Whether a flow that the journal knows was alive there, it cannot say of
-/// one that began, or ended, at a time that nobody knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beyond {
-    Before,
-    Behind,
-}
 
 /// The inside addresses of each endpoint that is asked for.
 #[derive(Debug, Default)]
@@ -53,8 +45,9 @@ impl Insides {
         for (place, known) in flows {
             let told_for = reads.partition_point(|read| read.flows <= *place);
             for endpoint in known.endpoints().filter(|endpoint| endpoints.contains(endpoint)) {
-                for flow in known.seen_from(endpoint, 0) {
-                    let (has_start, has_end) = (flow.start.earliest().is_some(), flow.end != Told::Unknown);
+                for flow in known.seen_from(endpoint, 0, None) {
+                    let sides = [Beyond::Before, Beyond::Behind];
+                    let [has_start, has_end] = sides.map(|beyond| beyond.is_answered_by(flow.start, flow.end));
                     let (address, protocol) = (flow.inside.ip(), flow.protocol);
                     let key = Key { address, protocol, has_start, has_end, told_for };
                     let of_peer = [None, Some(flow.peer.port())].map(|port| Peer { address: flow.peer.ip(), port });
@@ -155,13 +148,9 @@ mod tests {
             let insides = Insides::of(&flows, &reads, &[question(None), asked.clone()]);
             for (read, told) in [told, usize::MAX].into_iter().enumerate() {
                 let alive = flows.iter().filter(|(place, known)| *place < told && known.life.meets(window));
-                let seen = alive.flat_map(|(_, known)| known.seen_from(SERVER.into(), 0));
+                let seen = alive.flat_map(|(_, known)| known.seen_from(SERVER.into(), 0, beyond));
                 let found: Vec<_> = seen.filter(|flow| peer.is_none_or(|peer| peer.is(flow.peer))).collect();
-                let answers = found.iter().filter(|flow| match beyond {
-                    None => true,
-                    Some(Beyond::Before) => flow.start.earliest().is_some(),
-                    Some(Beyond::Behind) => flow.end != Told::Unknown,
-                });
+                let answers = found.iter().filter(|flow| flow.is_answer);
                 let expected = (answers.map(|flow| flow.inside.ip()).collect(), !found.is_empty());
                 prop_assert_eq!(insides.find(&asked, window, read, beyond), expected);
             }

@@ -46,6 +46,17 @@ pub enum QuestionError {
     /// The endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// Behind the address stands nothing that flows of these protocols have in the place of a port.
+    #[error(
+        "{text}: say what {protocols} has in the place of the port, too: of ICMP the id of the query, as {text}:4660, of GRE the key, else 0; \
+         what the address had whatever that was: ctrecorder list --squeezed --proto {protocols} --address {text} --at TIME"
+    )]
+    NoId {
+        /// The address as typed.
+        text: String,
+        /// The protocols.
+        protocols: Protocols,
+    },
     /// The peer.
     #[error("peer {0}")]
     Peer(EndpointError),
@@ -95,7 +106,12 @@ impl Question {
     /// # Errors
     /// [`QuestionError`]: what is no endpoint or time, and a time of which nobody said the zone.
     pub fn parse(endpoint: &str, at: &str, peer: Option<&str>, terms: &Terms) -> Result<Self, QuestionError> {
-        let endpoint = parse_endpoint(endpoint)?;
+        let endpoint = parse_endpoint(endpoint).map_err(|error| match (error, &terms.protocols) {
+            (EndpointError::NoPort(text), Some(protocols)) if may_be_zero(Some(protocols)) => {
+                QuestionError::NoId { text, protocols: protocols.clone() }
+            }
+            (error, _) => error.into(),
+        })?;
         if endpoint.port() == 0 && !may_be_zero(terms.protocols.as_ref()) {
             return Err(QuestionError::PortZero(endpoint));
         }

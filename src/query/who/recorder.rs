@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 
 use ctrecorder_format::NS_PER_SECOND;
 
-use super::flow::{Flow, Known};
+use super::flow::{Beyond, Flow, Known};
 use super::gather::{Read, gather};
-use super::insides::{Beyond, Insides};
+use super::insides::Insides;
 use super::intervals::Intervals;
 use super::kinds::Kinds;
 use super::plan;
@@ -17,7 +17,7 @@ use super::survey::{Name, Recorded, Surveyed};
 use super::{Around, Asked, Question, Wanted, Why};
 use crate::journal::Journal;
 use crate::query::Coverage;
-use crate::query::coverage::{Extent, Gap, Reading, Span};
+use crate::query::coverage::{Extent, Filtered, Gap, Reading, Span};
 
 /// A recorder of which no file is nearer to a time than this is taken to have had no part in it: docs/who.md, "Several
 /// recorders".
@@ -106,11 +106,15 @@ impl Recorder {
         }
         let places =
             |files: Vec<&Surveyed>| Intervals::new(files.into_iter().map(|file| (file.extent.span(), ())).collect());
+        let kinds = Kinds::of(&files, &reading, coverage.as_ref(), questions);
+        let mut filtered = Filtered::default();
+        files.iter().for_each(|file| filtered.join(&file.filtered));
+        let coverage = coverage.map(|coverage| coverage.left_out_by(&filtered));
         Self {
             name,
             passes,
             whole: coverage.as_ref().map(Coverage::whole_spans).unwrap_or_default(),
-            kinds: Kinds::of(&files, &reading, coverage.as_ref(), questions),
+            kinds,
             reading,
             places: places(files.iter().collect()),
             filtered: places(files.iter().filter(|file| file.scope.is_filtered).collect()),
@@ -140,7 +144,7 @@ impl Recorder {
         let mut flows = Vec::new();
         if with_flows && is_found {
             self.alive(question, window, |known| {
-                let seen = known.seen_from(question.endpoint, number);
+                let seen = known.seen_from(question.endpoint, number, beyond);
                 flows.extend(seen.filter(|flow| question.peer.is_none_or(|peer| peer.is(flow.peer))));
             });
         }

@@ -9,7 +9,7 @@ use super::Asked;
 use super::scope::{Kind, Scope};
 use crate::journal::{Ended, Found, Journal, in_order};
 use crate::query::Coverage;
-use crate::query::coverage::{Extent, Look, Reading, Span, complement, namespace_text};
+use crate::query::coverage::{Extent, Filtered, Look, Reading, Span, complement, namespace_text};
 
 /// By what a recorder goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,8 @@ pub(super) struct Surveyed {
     pub(super) extent: Extent,
     pub(super) scope: Scope,
     reading: Reading,
+    /// What a filter left out of it.
+    pub(super) filtered: Filtered,
     /// Its own, if it is of flows that others may go on with.
     digest: Option<Digest>,
 }
@@ -92,7 +94,9 @@ fn survey(journal: &Journal, asked: &mut Asked) -> Vec<Surveyed> {
             });
             let scope = Scope::of(&version, &reading);
             let digest = version.digest_of_flows();
-            let surveyed = Surveyed { place, order: 0, extent, scope, reading, digest };
+            let mut filtered = Filtered::default();
+            filtered.add(&version);
+            let surveyed = Surveyed { place, order: 0, extent, scope, reading, filtered, digest };
             found.push(Found::new(surveyed, file.path(), &version));
             Ok(())
         });

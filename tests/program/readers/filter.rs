@@ -82,6 +82,9 @@ fn each_option_keeps_what_it_says() {
         (&["--nat"], "1S 3S 3E 1E"),
         (&["--min-duration", "20s"], "1E"),
         (&["--min-duration", "20001ms"], ""),
+        (&["--where", "endpoint 203.0.113.1:1"], "1S 1E"),
+        (&["--where", "post src endpoint 10.0.0.1:1"], ""),
+        (&["--where", "src endpoint 10.0.0.1:1 or dst endpoint [2a00::7]:443"], "1S 3S 3E 1E"),
         (&["--where", "post src ip 203.0.113.1 or proto udp"], "1S 2S 1E"),
         (&["--where", "proto udp", "--where", "ip ::/0"], "3S 2S 3E"),
         (&["--where", "not nat", "--zone", "0"], ""),
@@ -224,7 +227,10 @@ fn what_cannot_be_understood_is_pointed_at() {
         (&["--since", "tomorrow"], "--since: tomorrow is no time"),
         (&["--since", "2026-02-30"], "--since: 2026-02-30: February 2026 has no day 30\n"),
         (&["--at", "2026-11-20T14:00:60Z"], "--at: 2026-11-20T14:00:60Z: there is no second 60 but the leap second"),
-        (&["--since", "@2", "--until", "@1"], "--since is later than --until\n"),
+        (
+            &["--since", "@2", "--until", "@1"],
+            "--since is later than --until, 1970-01-01T00:00:02Z than 1970-01-01T00:00:01Z: say the earlier one with --since\n",
+        ),
         (
             &["--where", "src ip 10.0.0.1 und nat"],
             "--where: \"and\" or \"or\" is missing before this: did you mean \"and\"?\n  src ip 10.0.0.1 und nat\n\
@@ -247,7 +253,7 @@ fn what_cannot_be_understood_is_pointed_at() {
         (["--id", "x"], "x is not a conntrack id"),
         (
             ["-i", "[fd00::1]:80"],
-            "[fd00::1]:80 is an address with a port: say the two by themselves, or both at once with --endpoint",
+            "[fd00::1]:80 is an address with a port: say the two by themselves, or both at once as an endpoint",
         ),
         (["--threads", "0"], "0 is not a number of threads, which is at least 1"),
     ] {

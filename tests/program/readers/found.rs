@@ -62,6 +62,27 @@ fn what_was_found_is_marked_in_lists() {
     assert_eq!(ends, ["ended after 2027.01.15 08:00:26.000000]", "ended earlier]", "recovered]"]);
 }
 
+/// The first flow was gone 20 s after its start, the second was found, of the third only an end is known.
+#[test]
+fn what_may_have_lasted_so_long_is_kept() {
+    let [first, second] = &overrun()[0];
+    let directory = journal(&[("0", first), ("1", second)]);
+    let listed = |options: &[&str]| {
+        let path = directory.path().to_str().unwrap();
+        let answer = run([&["list", "-sH"], options, &[path]].concat());
+        let port = |line: &str| line.split("src=10.0.0.1:").nth(1)?.split(' ').next().map(str::to_owned);
+        let mut ports: Vec<_> = answer.stdout.lines().filter_map(port).collect();
+        ports.sort_unstable();
+        ports.concat()
+    };
+    assert_eq!(listed(&[]), "127");
+    assert_eq!(listed(&["--min-duration", "20s"]), "12");
+    assert_eq!(listed(&["--min-duration", "20001ms"]), "2");
+    assert_eq!(listed(&["--min-duration", "30d"]), "2", "it was found: nobody knows when it began");
+    assert_eq!(listed(&["--where", "not lasts 0s"]), "7");
+    assert_eq!(listed(&["--where", "lasts 30d or not lasts 0s"]), "27");
+}
+
 #[test]
 fn without_a_reading_behind_a_gap_the_next_keyframe_is_listed() {
     let (first, digest) = Segment::new(&header(0, None))

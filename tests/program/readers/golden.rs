@@ -110,20 +110,26 @@ fn an_output_that_is_closed_ends_it_quietly() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("in.ct");
     std::fs::write(&path, segment.stopped()).unwrap();
-    let mut child = Command::new(crate::program::PATH)
-        .args(["list", "-H"])
-        .arg(path)
-        .env("TZ", "UTC")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, line4("08:00:01", "S ", 0));
-    let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+    let first_line = |paths: &[&std::path::Path]| {
+        let mut child = Command::new(crate::program::PATH)
+            .args(["list", "-H"])
+            .args(paths)
+            .env("TZ", "UTC")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, line4("08:00:01", "S ", 0));
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (child.wait().unwrap().code(), stderr)
+    };
+    assert_eq!(first_line(&[&path]), (Some(0), String::new()));
+    // What could not be read until then is told all the same.
+    let said = "ctrecorder: /nowhere: No such file or directory (os error 2)\n";
+    assert_eq!(first_line(&["/nowhere".as_ref(), &path]), (Some(5), said.to_owned()));
 }
 
 /// Nothing that was asked for is lost in silence.

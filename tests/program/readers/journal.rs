@@ -288,8 +288,9 @@ fn a_segment_that_is_being_written_is_read_to_its_last_whole_block() {
     let listed = run(["list".as_ref(), "-H".as_ref(), path.as_os_str()]);
     assert_eq!((listed.status, listed.stdout, listed.stderr.as_str()), (0, lines, ""));
     let tested = run(["test".as_ref(), path.as_os_str()]);
-    let expected = format!("{}: ok, version 3, 1 record, 1 block, still being written\n", path.display());
-    assert_eq!((tested.status, tested.stdout, tested.stderr.as_str()), (0, expected, ""));
+    let expected = format!("{}: ok, version 3, 1 record, 1 block, still being written", path.display());
+    let told = (tested.status, tested.stdout.lines().next(), tested.stderr.as_str());
+    assert_eq!(told, (0, Some(expected.as_str()), ""));
 }
 
 /// A clock that was set back between two segments changes neither their order nor what is listed.

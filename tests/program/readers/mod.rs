@@ -9,6 +9,7 @@ mod coverage;
 mod coverage_clock;
 mod coverage_damage;
 mod filter;
+mod filtered;
 mod found;
 mod golden;
 mod journal;

@@ -55,7 +55,7 @@ fn covered(directory: &Path) -> Vec<String> {
 /// The lines of `test` about the journal as a whole, and the status.
 fn tested(directory: &Path) -> (i32, Vec<String>) {
     let Answer { status, stdout, .. } = run(["test".as_ref(), directory.as_os_str()]);
-    let lines = stdout.lines().filter(|line| !line.contains(": ok, version"));
+    let lines = stdout.lines().filter(|line| !line.contains(": ok, version") && !line.contains(" tested: "));
     let path = format!("{}/", directory.display());
     (status, lines.map(|line| line.replace(&path, "")).collect())
 }

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::fs;
 
-use ctrecorder_format::{Closing, Digest, Kind};
+use ctrecorder_format::{Cause, Closing, Digest, Header, Kind, Note};
 use tempfile::TempDir;
 
-use super::sample::{Segment, blocks, golden, header, run, v4};
+use super::sample::{BEGIN, NS, Segment, blocks, golden, header, run, v4};
 use crate::program::Answer;
 
 /// Four segments that follow each other.
@@ -19,6 +19,12 @@ fn chain() -> Vec<Vec<u8>> {
         bytes
     };
     (0..4).map(segment).collect()
+}
+
+/// The last line of an answer, and the others.
+fn told(answer: &Answer) -> (&str, Vec<&str>) {
+    let mut lines: Vec<_> = answer.stdout.lines().collect();
+    (lines.pop().unwrap_or_default(), lines)
 }
 
 /// Writes files and tests them, in this order. Their names are their places.
@@ -38,7 +44,13 @@ fn whole_files_are_ok() {
     let chain = chain();
     let (directory, answer) = test(&chain.iter().map(Vec::as_slice).collect::<Vec<_>>());
     assert_eq!((answer.status, answer.stderr.as_str()), (0, ""));
-    for (place, line) in answer.stdout.lines().enumerate() {
+    let (summary, lines) = told(&answer);
+    assert_eq!(
+        summary,
+        "4 files tested: 4 ok; between files nothing is missing that they tell of; what came before the first or behind the \
+         last one of a recorder is not tested"
+    );
+    for (place, line) in lines.into_iter().enumerate() {
         let closed = if place == 3 { "stopped" } else { "went on" };
         let begin = format!(
             "{}: ok, version 3, 1 record, 2 blocks, closed: {closed}, digest ",
@@ -53,7 +65,8 @@ fn whole_files_are_ok() {
     let old = run(["-T".as_ref(), "-f".as_ref(), golden("tcp.ct").as_os_str(), golden("udp.combined.ct").as_os_str()]);
     let expected = format!(
         "{}: ok, version 2, 263 records; version 2 has no checksum: only its form was tested\n\
-         {}: ok, version 2, 41 records; version 2 has no checksum: only its form was tested\n",
+         {}: ok, version 2, 41 records; version 2 has no checksum: only its form was tested\n\
+         2 files tested: 2 ok; of files of version 2 nobody can say whether one is missing\n",
         golden("tcp.ct").display(),
         golden("udp.combined.ct").display()
     );
@@ -143,7 +156,7 @@ fn ends_at_which_there_was_more_are_told() {
     let whole = chain();
     let (directory, answer) = test(&[&whole[1]]);
     let path = directory.path().join("0");
-    let lines: Vec<_> = answer.stdout.lines().collect();
+    let (_, lines) = told(&answer);
     let begin = format!("{}: the recorder wrote a segment before it that is not among those given", path.display());
     let end = format!("{}: the recorder went on in a segment that is not among those given", path.display());
     assert_eq!((answer.status, lines[1], lines[2], lines.len()), (0, begin.as_str(), end.as_str(), 3));
@@ -157,4 +170,67 @@ fn of_a_directory_every_file_is_told() {
     let answer = run(["test".as_ref(), directory.path().as_os_str()]);
     let emptied = format!("{}/1.ct: passed over: the file is empty", directory.path().display());
     assert_eq!((answer.status, answer.stdout.lines().nth(1)), (0, Some(emptied.as_str())));
+}
+
+/// Three runs of a recorder, each of which tells when the one before ended: of two segments, of one, and of two.
+fn runs() -> [Vec<u8>; 5] {
+    let at = |second: u64| BEGIN + second * NS;
+    let segment = |started, number, (from, to), previous, closing, before: Option<u64>| {
+        let header = Header { recorder_started: at(started), created: at(from), ..header(number, previous) };
+        let begun = Segment::new(&header);
+        let begun = match before {
+            Some(before) => begun.note(&Note::gap(at(before), at(from), Note::LOST_UNKNOWN, Cause::NotRunning)),
+            None => begun,
+        };
+        begun.push(&v4(Kind::Start, from as u16, from)).closed_at(closing, to)
+    };
+    let (a, digest) = segment(0, 0, (0, 100), None, Closing::WentOn, None);
+    let (b, _) = segment(0, 1, (100, 200), Some(digest), Closing::Stopped, None);
+    let (c, _) = segment(300, 0, (300, 400), None, Closing::Stopped, Some(200));
+    let (d, digest) = segment(500, 0, (500, 600), None, Closing::WentOn, Some(400));
+    let (e, _) = segment(500, 1, (600, 700), Some(digest), Closing::Stopped, None);
+    [a, b, c, d, e]
+}
+
+/// Whatever order they are given in.
+#[test]
+fn a_run_that_is_missing_or_an_end_of_one_fails_the_file_behind() {
+    let runs = runs();
+    let said = |left: &[usize]| {
+        let files: Vec<_> = left.iter().map(|number| runs[*number].as_slice()).collect();
+        let (directory, answer) = test(&files);
+        let (summary, lines) = told(&answer);
+        let missing = "between files something is missing";
+        assert_eq!((answer.status == 1, answer.stderr.as_str()), (summary.contains(missing), ""), "{summary}");
+        let shown = |line: &&str| !line.contains(": ok, ");
+        let lines: Vec<_> = lines.into_iter().filter(shown).collect();
+        lines.join("\n").replace(&format!("{}/", directory.path().display()), "").replace("2027.01.15 ", "")
+    };
+    let failed = |file, before, from, to| {
+        format!("{file}: FAILED: segments are missing between {before} and this one, from {from}.000000 to {to}.000000")
+    };
+    assert_eq!(said(&[0, 1, 2, 3, 4]), "");
+    assert_eq!(said(&[0, 2, 3, 4]), failed(1, 0, "08:01:40", "08:03:20"), "the end of the first run");
+    assert_eq!(said(&[0, 1, 3, 4]), failed(2, 1, "08:03:20", "08:06:40"), "the second run");
+    assert_eq!(said(&[0, 1, 2, 4]), failed(3, 2, "08:06:40", "08:10:00"), "the begin of the third run");
+    assert_eq!(said(&[3, 4, 0, 1]), failed(0, 3, "08:03:20", "08:06:40"), "in another order");
+    // What was before the first file breaks no chain, as what was behind the last one.
+    let before = "0: a run before it, which ended at 08:03:20.000000, is not among those given";
+    assert_eq!(said(&[2, 3, 4]), before);
+    assert_eq!(said(&[0, 1, 2]), "");
+}
+
+/// Two machines record at the same time: what one did not, the other one did not either.
+#[test]
+fn runs_of_several_recorders_are_told_apart() {
+    let runs = runs();
+    let of_other = |bytes: &[u8]| {
+        let segment = ctrecorder_format::Segment::open(bytes).unwrap();
+        let header = Header { host: "nat2".into(), ..segment.header().unwrap().clone() };
+        Segment::new(&header).closed_until(Closing::Stopped, segment.footer().unwrap().totals.closed)
+    };
+    let other = of_other(&runs[1]);
+    let (_, answer) = test(&[&runs[0], &other, &runs[2]]);
+    assert_eq!(answer.status, 1);
+    assert!(answer.stdout.contains("2: FAILED: segments are missing between "), "{}", answer.stdout);
 }

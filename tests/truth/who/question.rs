@@ -46,6 +46,8 @@ pub struct Named {
     pub has_earliest: bool,
     /// Whether it is known when it ended at the latest.
     pub has_latest: bool,
+    /// Whether it is named as an answer.
+    pub is_answer: bool,
 }
 
 /// An answer.
@@ -130,10 +132,11 @@ fn answer(line: &str) -> Answer {
         times: (moment(&text(&flow["start"])), moment(&text(&flow["end"]))),
         has_earliest: flow["start"].is_string() || flow["began_after"].is_string(),
         has_latest: flow["end"].is_string() || flow["ended_by"].is_string(),
+        is_answer: flow["answer"].as_bool().unwrap(),
     });
-    Answer {
-        verdict: text(&value["verdict"]),
-        flows: flows.collect(),
-        doubts: list("doubts").iter().map(text).collect(),
-    }
+    let flows: Vec<_> = flows.collect();
+    let answers: BTreeSet<_> = flows.iter().filter(|flow| flow.is_answer).map(|flow| flow.seen.inside.ip()).collect();
+    let insides = list("inside").iter().map(|ip| text(ip).parse().unwrap()).collect();
+    assert_eq!(answers, insides, "the inside addresses are those of the answers: {line}");
+    Answer { verdict: text(&value["verdict"]), flows, doubts: list("doubts").iter().map(text).collect() }
 }

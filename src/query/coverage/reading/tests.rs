@@ -52,6 +52,7 @@ fn left(history: &[(u64, Vec<(u64, Fate)>)]) -> (Vec<Part>, Vec<Span>) {
             let (steps, reached) = (Vec::new(), None);
             let shown = Shown { spans: vec![Span { from, to }], ..Shown::default() };
             parts.push(Part {
+                path: parts.len().to_string().into(),
                 host,
                 namespace,
                 content,

@@ -73,11 +73,11 @@ fn any_record<A: Address>(address: fn(u8) -> A) -> impl Strategy<Value = Record<
     };
     let endpoints = (endpoint(), endpoint(), endpoint(), endpoint(), any::<bool>());
     let endpoints = endpoints.prop_map(|(a, b, c, d, plain)| if plain { [a, b, b, a] } else { [a, b, c, d] });
-    let others = (prop::sample::select([1_u8, 6, 17].as_slice()), 0..2_u16, 0..20_u32, 0..3_u32);
+    let others = (prop::sample::select([1_u8, 6, 17].as_slice()), 0..2_u16, 0..20_u32, 0..3_u32, 0..16_u8);
     (1..=5_u8, 0..10_u64, 0..10_u64, endpoints, others).prop_map(|(kind, start, end, endpoints, others)| {
-        let (protocol, zone, mark, id) = others;
+        let (protocol, zone, mark, id, flags) = others;
         let (zone, mark, id) = (zone.into(), mark.into(), id.into());
-        Record { kind, protocol, zone, mark, id, ..record(Kind::Start, start, end, endpoints) }
+        Record { kind, protocol, zone, mark, id, flags, ..record(Kind::Start, start, end, endpoints) }
     })
 }
 

@@ -22,6 +22,11 @@ fn what_is_read_is_what_is_meant() {
         ("not not nat", "not not nat"),
         ("proto TCP or proto 99", "proto tcp or proto 99"),
         ("zone 7 and mark 16/0xff and id 12", "zone 7 and mark 0x10/0xff and id 12"),
+        ("pre src endpoint 10.0.0.1:80", "pre src ip 10.0.0.1 and pre src port 80"),
+        (
+            "dst endpoint [2001:db8::1]:80 and nat",
+            "(pre dst ip 2001:db8::1 and pre dst port 80 or post dst ip 2001:db8::1 and post dst port 80) and nat",
+        ),
         ("lasts 90s", "lasts 1m 30s"),
         ("lasts 1h 30m or nat", "lasts 1h 30m or nat"),
         ("before 2026-11-20T14:13:20Z", "before 2026-11-20T14:13:20Z"),
@@ -58,9 +63,12 @@ fn errors_point_at_the_place() {
         ("ip <10.0.0.0/33> and nat", "10.0.0.0/33: a prefix of an IPv4 address is at most 32 bits long"),
         ("ip<>", "an address or a network is missing here"),
         ("ip <(>10.0.0.1)", "an address or a network is missing here"),
-        ("pre src<>", "\"ip\" or \"port\" is missing here"),
-        ("pre <pots> 80", "\"ip\" or \"port\" is expected here"),
-        ("src <pre> ip 10.0.0.1", "\"ip\" or \"port\" is expected here"),
+        ("pre src<>", "\"ip\", \"port\" or \"endpoint\" is missing here"),
+        ("pre <pots> 80", "\"ip\", \"port\" or \"endpoint\" is expected here"),
+        ("src <pre> ip 10.0.0.1", "\"ip\", \"port\" or \"endpoint\" is expected here"),
+        ("endpoint<>", "an address with a port is missing here"),
+        ("endpoint <10.0.0.1> and nat", "10.0.0.1: say the port, too"),
+        ("dst endpoint <2001:db8::1:80>", "2001:db8::1:80: an IPv6 address with a port stands in brackets"),
         ("port <tcp>", "tcp is not a port"),
         ("port <9:8>", "9:8: the first port of a range is not greater than the last"),
         ("nat <nat>", "\"and\" or \"or\" is missing before this"),
@@ -120,6 +128,8 @@ fn a_misspelt_word_is_told_which_it_may_be() {
         ("<dts> port 80", "\"dst\""),
         ("<up> 10.0.0.1", "\"ip\""),
         ("src <pi> 10.0.0.1", "\"ip\""),
+        ("<endpiont> 10.0.0.1:80", "\"endpoint\""),
+        ("dst <endpont> 10.0.0.1:80", "\"endpoint\""),
         ("<Prot> 80", "\"port\" or \"proto\""),
         ("<befor> 2026-11-20", "\"before\""),
         ("<aftr> 2026-11-20", "\"after\""),
@@ -177,7 +187,9 @@ fn nesting_has_an_end() {
     filter(&vec!["(not (nat))"; 100].join(" and "));
     let between = |depth: usize| "not ".repeat(depth) + "between @1 @2";
     assert_eq!(filter(&filter(&between(63)).to_string()), filter(&between(63)));
-    for text in [nested(65), between(64), nested(100_000), "not ".repeat(100_000) + "nat"] {
+    let endpoint = |depth: usize| "not ".repeat(depth) + "endpoint 10.0.0.1:80";
+    assert_eq!(filter(&filter(&endpoint(63)).to_string()), filter(&endpoint(63)));
+    for text in [nested(65), between(64), endpoint(64), nested(100_000), "not ".repeat(100_000) + "nat"] {
         let message = text.parse::<super::Filter>().unwrap_err().message;
         assert_eq!(message, "this is nested deeper than 64 levels");
     }
@@ -201,7 +213,7 @@ fn the_manuals_examples_are_understood() {
         assert!(Clock::new(None).read(&time).is_ok(), "{time}");
     }
     let expressions: Vec<_> = MANUAL.split("--where '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
-    assert_eq!(expressions.len(), 2);
+    assert_eq!(expressions.len(), 4);
     for expression in expressions {
         filter(expression);
     }

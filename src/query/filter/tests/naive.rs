@@ -1,5 +1,6 @@
 //! A second opinion on what a filter keeps: the plainest way, with nothing prepared.
 
+use ctrecorder_format::record::flags;
 use ctrecorder_format::{Address, Kind, Record};
 
 use crate::query::{Condition, Filter, Places};
@@ -36,7 +37,10 @@ fn meets<A: Address>(condition: &Condition, record: &Record<A>) -> bool {
             let icmp = record.protocol == 1 || record.protocol == 58;
             !(c == b && d == a && if icmp { i == k } else { k == j && l == i })
         }
-        Condition::Lasted(span) => start != 0 && end != 0 && end >= start && end - start >= *span,
+        Condition::Lasted(span) => {
+            let is_found = record.flags & flags::RECOVERED != 0 && record.flags & flags::START_FROM_KERNEL == 0;
+            start != 0 && end != 0 && (is_found || (end >= start && end - start >= *span))
+        }
         Condition::After(moment) => match kind {
             Some(Kind::Start | Kind::Update) if end == 0 && start != 0 => start >= *moment,
             _ => ended >= *moment,

@@ -32,6 +32,7 @@ fn an_endpoint_that_is_none_is_refused() {
         ("203.0.113.6", "203.0.113.6: say the port, too, as in 203.0.113.6:36782"),
         ("203.0.113.6:70000", "203.0.113.6:70000: a port is a number from 1 to 65535"),
         ("203.0.113.6:0", "203.0.113.6:0: no flow has port 0; protocols without ports are asked for with --proto"),
+        ("203.0.113.0/24:80", "203.0.113.0/24:80 is a network: say one address of it, as 203.0.113.6"),
         ("nat:80", "nat:80 is no ADDRESS:PORT such as 203.0.113.6:36782 or [2001:db8::1]:443"),
     ] {
         assert_eq!(refused(&[endpoint, "--at", AT]), format!("ctrecorder: {said}\n"));
@@ -76,6 +77,7 @@ fn an_option_that_makes_no_sense_is_refused() {
         ("--at", "[2026-11-20 UTC]", "[2026-11-20 UTC] is a day, and who asks for a moment"),
         ("--at", "", "ctrecorder: the time is missing"),
         ("--peer", "203.0.113.400", "peer 203.0.113.400 is not an IP address"),
+        ("--peer", "198.51.100.0/24", "peer 198.51.100.0/24 is a network: say one address of it, as 203.0.113.6"),
         ("--proto", "tpc", "\"tpc\" is not a protocol"),
         ("--tz", "CEST", "CEST is no time zone"),
         ("--output", "xml", "[possible values: text, json]"),
@@ -140,8 +142,31 @@ fn a_file_without_permission_makes_unknown_what_it_may_hold() {
 fn a_path_that_is_not_there_is_told() {
     let answer = run(["who", PUBLIC, "--at", AT, "/nowhere"]);
     assert_eq!(answer.stderr, "ctrecorder: /nowhere: No such file or directory (os error 2)\n");
-    assert_eq!(answer.status, 4);
+    assert_eq!(answer.status, 5);
     assert!(answer.stdout.starts_with("UNKNOWN: ") && answer.stdout.contains("no file could be read"));
+    let empty = TempDir::new().unwrap();
+    let path = empty.path().display().to_string();
+    let answer = run(["who", PUBLIC, "--at", AT, &path]);
+    assert_eq!(answer.stderr, format!("ctrecorder: {path}: no segments in this directory\n"));
+    assert_eq!(answer.status, 5);
+}
+
+/// It may be the file that somebody had the endpoint in.
+#[test]
+fn beside_others_a_path_that_is_not_there_makes_unknown() {
+    let directory = directory(&[("a.ct", segment())]);
+    let path = directory.path().display().to_string();
+    let ask = |endpoint: &str| {
+        let answer = run(["who", endpoint, "--at", "2027-01-15T08:04:30Z", "/nowhere", &path]);
+        assert_eq!(answer.stderr, "ctrecorder: /nowhere: No such file or directory (os error 2)\n");
+        (answer.stdout.lines().next().unwrap().to_owned(), answer.status)
+    };
+    let (line, status) = ask("203.0.113.6:1");
+    assert!(line.starts_with("UNKNOWN: ") && line.ends_with("what it covers is not known"), "{line}");
+    assert_eq!(status, 4);
+    let (line, status) = ask(PUBLIC);
+    assert!(line.starts_with("UNIQUE: 10.64.3.7; others may be missing: a file could not be read"), "{line}");
+    assert_eq!(status, 5);
 }
 
 /// Two segments; of the second, the block of flows between 08:11:40 and 08:13:20 is damaged. Whose filter says that it cannot hold the

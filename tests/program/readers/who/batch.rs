@@ -39,6 +39,27 @@ fn each_line_has_its_answer_in_order() {
     assert_eq!((answered.status, answered.stdout.lines().count()), (0, 2), "whatever the verdicts are");
 }
 
+/// What tables and notes are pasted as.
+#[test]
+fn lines_of_tables_are_told_what_to_write_and_comments_are_none_of_a_question() {
+    let directory = directory(&[("a.ct", segment())]);
+    let lines = "ip,port,time\n\
+        203.0.113.6:36782,2027-01-15T08:02:00Z,198.51.100.8\n\
+        \"203.0.113.6:36782\";\"2027-01-15 08:02:00 UTC\"\n\
+        203.0.113.6:36782 2027-01-15T08:02:00Z 198.51.100.8 # ticket 12\n\
+        \t# another one\n\
+        203.0.113.6:36782\t2027-01-15T08:04:30Z\t#\n\
+        203.0.113.6:1 2027-01-15 8:30 AM UTC";
+    let answered = answer(ctrecorder().args(["who", "-", "--slack", "1s"]).arg(directory.path()).write_stdin(lines));
+    let told: Vec<Value> = answered.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let words: Vec<_> = told.iter().map(|told| told["verdict"].as_str().unwrap_or("-")).collect();
+    assert_eq!((words, answered.status), (vec!["-", "-", "-", "UNIQUE", "UNIQUE", "NONE"], 2));
+    let said = "between its parts a line has spaces: say ADDRESS:PORT TIME [PEER], as ";
+    for told in &told[..3] {
+        assert!(told["error"].as_str().unwrap().contains(said), "{told}");
+    }
+}
+
 #[test]
 fn what_is_no_text_is_an_error_of_its_line() {
     let directory = directory(&[("a.ct", segment())]);

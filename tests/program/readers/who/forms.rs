@@ -124,5 +124,12 @@ fn a_flow_that_was_open_at_first_is_shown_and_no_answer_earlier() {
         "{}",
         told.stdout
     );
-    assert!(told.stdout.contains("\ntcp 10.0.0.1:1000 as 203.0.113.6:1000"), "{}", told.stdout);
+    assert!(told.stdout.contains("\nno answer: tcp 10.0.0.1:1000 as 203.0.113.6:1000"), "{}", told.stdout);
+    let answers = |at: &str| {
+        let told = run(["who", PUBLIC, "--at", at, "-o", "json", journal.path().to_str().unwrap()]);
+        let told: Value = serde_json::from_str(&told.stdout).unwrap();
+        told["flows"].as_array().unwrap().iter().map(|flow| flow["answer"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(answers("2020-01-01T00:00:00Z"), [false]);
+    assert_eq!(answers(&format!("@{}", at(120) / NS)), [true]);
 }
