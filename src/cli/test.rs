@@ -18,7 +18,7 @@ use crate::query::coverage::{Gone, Look, Reading};
 /// Every checksum, the order of blocks, the footer with its totals, directory and digest, the chain of digests from
 /// one segment to the next among those given, and whether anything is missing from one run of a recorder to the next. One line for each
 /// file, and then one for each file of a directory that is no segment, and for each end at which the recorder wrote more than what is
-/// given, or an export did; the last one says what was tested, and what nothing can be said of. The exit status is 1 if a file
+/// given, or an export did; of several files the last line says what was tested, and what nothing can be said of. The exit status is 1 if a file
 /// fails, be it for nothing but that it was cut off, or if one is missing between others.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -169,10 +169,10 @@ fn is_told(end: &LooseEnd, gone: &Gone) -> bool {
 }
 
 impl Tally {
-    /// What was tested, and what was not; `None` if there was nothing.
+    /// What was tested, and what was not; `None` of a single file, whose own line says all.
     fn text(&self) -> Option<String> {
         let files = self.ok + self.failed;
-        if files == 0 {
+        if files == 0 || files + self.unread == 1 {
             return None;
         }
         let mut text = format!("{} tested: {} ok", counted(files, "file"), self.ok);

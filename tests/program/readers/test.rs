@@ -156,7 +156,7 @@ fn ends_at_which_there_was_more_are_told() {
     let whole = chain();
     let (directory, answer) = test(&[&whole[1]]);
     let path = directory.path().join("0");
-    let (_, lines) = told(&answer);
+    let lines: Vec<_> = answer.stdout.lines().collect();
     let begin = format!("{}: the recorder wrote a segment before it that is not among those given", path.display());
     let end = format!("{}: the recorder went on in a segment that is not among those given", path.display());
     assert_eq!((answer.status, lines[1], lines[2], lines.len()), (0, begin.as_str(), end.as_str(), 3));
