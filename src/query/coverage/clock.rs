@@ -1,13 +1,12 @@
 //! What a clock showed while a file was written. Notes tell when it was set: forward over times that it never showed, or
 //! back, so that it showed the same times twice.
 
-use ctrecorder_format::{NS_PER_SECOND, Note};
+use ctrecorder_format::Note;
 
 use super::Span;
 
-/// A recorder looks once a second whether its clock was set. What it does within that time is by the clock as it was set, and
-/// stands before the note.
-const NOTICED_NS: u64 = 2 * NS_PER_SECOND;
+/// What a recorder does before it notices that the clock was set is by the clock as it was set, and stands before the note.
+const NOTICED_NS: u64 = Note::CLOCK_STEP_NOTICED_NS;
 
 /// Whether a moment is later than another one by so much that a recorder has looked at its clock in between.
 pub(super) const fn is_later(moment: u64, than: u64) -> bool {
@@ -111,6 +110,7 @@ impl Shown {
 
 #[cfg(test)]
 mod tests {
+    use ctrecorder_format::NS_PER_SECOND;
     use proptest::prelude::*;
 
     use super::*;
