@@ -63,7 +63,7 @@ impl Notes {
 fn span_of(note: &Note) -> Span {
     let (from, to) = (note.from.get(), note.to.get());
     let [before, after] = note.clock_shown().unwrap_or([from, to]);
-    Span { from: from.min(to).min(before), to: from.max(to).max(before).max(after) }
+    Span { from: from.min(before).min(after), to: from.max(to).max(before).max(after) }
 }
 
 /// What a file of the journal is, and what was not to be read of what it was made from.
