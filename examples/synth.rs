@@ -152,6 +152,7 @@ impl Arguments {
             rotate: self.rotate.map(|minutes| minutes.saturating_mul(60 * NS_PER_SECOND)),
             stamps: self.stamps,
             incidents: overruns.chain(stops).chain(crashes).chain(steps).collect(),
+            ..Plan::default()
         }
     }
 

@@ -196,6 +196,9 @@ impl Note {
     /// A recorder tells of a step of the wall clock that is larger than this, in ns; less is what time daemons correct as they go.
     pub const CLOCK_STEP_MIN_NS: u64 = NS_PER_SECOND;
 
+    /// So long ago it was set at most, in ns, when a recorder tells of it: it looks once a second.
+    pub const CLOCK_STEP_NOTICED_NS: u64 = 2 * NS_PER_SECOND;
+
     /// A note of something that happened at one moment, with nothing lost.
     pub fn at(moment: u64, cause: Cause) -> Self {
         Self::gap(moment, moment, 0, cause)
@@ -256,6 +259,14 @@ impl Note {
         let after = self.to.get();
         let before = after.saturating_add_signed(self.value.get().saturating_neg());
         (self.cause() == Some(Cause::ClockStep)).then_some([before, after])
+    }
+
+    /// The latest that the clock can have shown before it was set, and the earliest after that, if that is what it tells. Set forward, it did
+    /// not show the same times again.
+    pub fn clock_shown(&self) -> Option<[u64; 2]> {
+        let [before, after] = self.clock_set()?;
+        let earliest = after.saturating_sub(Self::CLOCK_STEP_NOTICED_NS);
+        Some([before, if self.sets_back() { earliest } else { earliest.max(before) }])
     }
 
     /// Whether it tells that the clock was set back.

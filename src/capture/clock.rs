@@ -19,12 +19,15 @@ pub(crate) fn ns_of(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// Compares the wall clock with one that nobody sets and that goes on while the machine sleeps.
+/// Compares the wall clock with one that nobody sets and that goes on while the machine sleeps. That it was set is so from when it looks.
 #[derive(Debug)]
 pub(super) struct StepWatch {
     wall: u64,
     steady: u64,
 }
+
+/// What comes so long after a look comes before the next one, ns, unless the machine was busy otherwise.
+const SOON: u64 = SECOND / 2;
 
 impl StepWatch {
     pub(super) fn begin() -> Self {
@@ -34,6 +37,15 @@ impl StepWatch {
     /// By how many ns the wall clock was set since the last call, forward positive, if by over a second.
     pub(super) fn step(&mut self) -> Option<i64> {
         self.step_to(now(), steady())
+    }
+
+    /// Now, for what has come before the next look: if the clock was set since the last one, that is not so yet.
+    pub(super) fn arrival(&self) -> u64 {
+        self.arrival_at(now())
+    }
+
+    fn arrival_at(&self, wall: u64) -> u64 {
+        if wall.wrapping_sub(self.wall) <= SOON { wall } else { self.wall }
     }
 
     fn step_to(&mut self, wall: u64, steady: u64) -> Option<i64> {
@@ -122,5 +134,12 @@ mod tests {
         assert_eq!(watch.step_to(100 * SECOND, 9 * SECOND), Some(-964 * STEP_MIN_NS - 900_000_000));
         assert_eq!(watch.step_to(101 * SECOND, 10 * SECOND), None);
         assert!(watch.step_to(u64::MAX, 11 * SECOND).is_some());
+    }
+
+    #[test]
+    fn what_comes_before_the_next_look_is_not_by_a_clock_that_was_set() {
+        let watch = StepWatch { wall: 1000 * SECOND, steady: 5 * SECOND };
+        assert_eq!(watch.arrival_at(1000 * SECOND + 70), 1000 * SECOND + 70);
+        assert_eq!([1001 * SECOND, 998 * SECOND].map(|wall| watch.arrival_at(wall)), [1000 * SECOND; 2]);
     }
 }

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::clock::{self, Moment};
+use super::clock::{self, Moment, StepWatch};
 use super::convert::Captured;
 use super::delivery::Delivery;
 use super::error::StartError;
@@ -92,6 +92,7 @@ pub(super) struct Listener<'a> {
     truncated: u64,
     /// The last moment at which nothing was missing.
     whole_until: Moment,
+    clock: StepWatch,
 }
 
 impl<'a> Listener<'a> {
@@ -124,6 +125,7 @@ impl<'a> Listener<'a> {
             foreign: 0,
             truncated: 0,
             whole_until,
+            clock: StepWatch::begin(),
         }
     }
 
@@ -218,6 +220,7 @@ impl<'a> Listener<'a> {
         let mut malformed = 0;
         let mut emptied = false;
         for _ in 0..ROUNDS {
+            self.watch_clock();
             let received = self.receive(&mut malformed)?;
             if self.batch.len() >= BATCH
                 || self.others.as_ref().is_some_and(|others| others.waiting() >= BATCH)
@@ -261,6 +264,15 @@ impl<'a> Listener<'a> {
         }
     }
 
+    /// Notes that the clock was set, behind all that was received before, and before all that is received by the clock as it is now.
+    fn watch_clock(&mut self) {
+        if let Some(step) = self.clock.step() {
+            self.hand_over();
+            self.hand_over_gap(true);
+            self.note(Note::clock_step(self.clock.arrival(), step));
+        }
+    }
+
     /// Gives what was received to the writing side.
     fn hand_over(&mut self) {
         self.tally.hand_over(self.statistics);
@@ -275,10 +287,10 @@ impl<'a> Listener<'a> {
     /// One system call's worth of events.
     fn receive(&mut self, malformed: &mut u64) -> Result<Received, StartError> {
         let (wanted, tally, queue, since) = (&self.wanted, &mut self.tally, self.queue, self.whole_until.wall);
-        let (own, others) = (&mut self.batch, &mut self.others);
+        let (own, others, clock) = (&mut self.batch, &mut self.others, &self.clock);
         others.iter_mut().for_each(Others::received);
         let take = |datagram: &[u8], netns: Option<u32>| {
-            let arrived = clock::now();
+            let arrived = clock.arrival();
             let batch = match (netns, others.as_mut()) {
                 (Some(id), Some(others)) => others.batch(id, since, queue).unwrap_or(own),
                 _ => &mut *own,

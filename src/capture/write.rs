@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ctrecorder_format::{Cause, Note};
 
-use super::clock::{self, StepWatch};
+use super::clock;
 use super::error::StartError;
 use super::losses::Losses;
 use super::manager::Manager;
@@ -45,7 +45,6 @@ pub(super) struct Recording<'a> {
     removed: bool,
     /// What the disk last said, while it refuses, and what losses are put down to.
     refusal: Option<(io::ErrorKind, Cause)>,
-    clock: StepWatch,
     quiet: Quiet<(u64, u64)>,
     silence: Option<Silence>,
     retention: Option<Retention>,
@@ -83,7 +82,6 @@ impl<'a> Recording<'a> {
             // It lasts until this very moment.
             segments.writer().note(&Note::gap(gap.from.get().min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning));
         }
-        let (clock, losses) = (StepWatch::begin(), Losses::default());
         let quiet = Quiet::begin(segments.pushed(), now);
         Self {
             queue,
@@ -95,7 +93,6 @@ impl<'a> Recording<'a> {
             warned: false,
             removed: false,
             refusal: None,
-            clock,
             quiet,
             silence: silence.map(Silence::begin),
             retention,
@@ -103,7 +100,7 @@ impl<'a> Recording<'a> {
             pulse: statistics.pulses.join(),
             blocks: 0,
             sandbox: None,
-            losses,
+            losses: Losses::default(),
             ending: None,
         }
     }
@@ -178,10 +175,6 @@ impl<'a> Recording<'a> {
 
     /// What is done once a second.
     fn tick(&mut self) {
-        if let Some(step) = self.clock.step() {
-            tracing::warn!("the wall clock was set by {:.3} s", step as f64 / clock::SECOND as f64);
-            self.segments.writer().note(&Note::clock_step(clock::now(), step));
-        }
         self.note_quiet();
         if let Some(silence) = &mut self.silence {
             silence.watch(self.statistics.heard());
@@ -234,6 +227,10 @@ impl<'a> Recording<'a> {
             match element {
                 Element::Events(events) => events.iter().for_each(|event| table.event(event, writer)),
                 Element::Note(note) => {
+                    if note.cause() == Some(Cause::ClockStep) {
+                        let by = note.value.get() as f64 / clock::SECOND as f64;
+                        tracing::warn!("the wall clock was set by {by:.3} s");
+                    }
                     self.losses.count(&note);
                     self.statistics.gap(&note);
                     writer.note(&note);

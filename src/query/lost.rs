@@ -109,7 +109,7 @@ impl Losses {
                 true
             }
             _ if note.sets_back() => {
-                self.twice.extend(note.clock_set().map(|[before, after]| Span { from: after, to: before }));
+                self.twice.extend(note.clock_shown().map(|[before, after]| Span { from: after, to: before }));
                 (self.named_from, self.has_named) = (0, false);
                 false
             }

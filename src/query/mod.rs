@@ -6,6 +6,7 @@ mod lost;
 pub mod network;
 pub mod pair;
 mod select;
+mod steps;
 pub mod time;
 pub mod who;
 
@@ -15,4 +16,5 @@ pub use lost::Losses;
 pub use network::{NetworkError, parse_network};
 pub(crate) use pair::may_go_on;
 pub use pair::{Allowance, FlowSink, Pairing, Pairs};
+pub(crate) use steps::Steps;
 pub use time::{Clock, ClockZone, DurationError, Moment, TimeError, ZoneError, parse_duration, parse_time, parse_zone};

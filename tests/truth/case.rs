@@ -23,6 +23,8 @@ pub struct Case {
     pub files: u64,
     /// What befalls the recorder.
     pub troubles: Vec<Trouble>,
+    /// How late it notices that its clock was set.
+    pub notices_ms: u16,
     /// The files that are kept as version 2.
     pub converted: Vec<u16>,
     /// Whether these tell of the flows that were alive, as updates.
@@ -63,7 +65,8 @@ pub enum Kind {
 pub fn cases() -> impl Strategy<Value = Case> {
     let traffic = (any::<u64>(), 1..120_u64, 1..20_u32, 100..20_000_u32, 2..12_u16, any::<bool>());
     let fate = (troubles(), places(1, 3), any::<bool>(), places(1, 4), damages());
-    (traffic, any::<bool>(), 1..9_u64, fate, any::<u64>()).prop_map(|(traffic, stamps, files, fate, questions)| {
+    let all = (traffic, any::<bool>(), 1..9_u64, fate, any::<u64>(), notices());
+    all.prop_map(|(traffic, stamps, files, fate, questions, notices_ms)| {
         let (seed, flows, rate, median_ms, ports, all_kinds) = traffic;
         let (troubles, converted, updates, removed, damaged) = fate;
         // A file of version 2 holds TCP over IPv4: a recorder that kept such files heard of nothing else.
@@ -78,6 +81,7 @@ pub fn cases() -> impl Strategy<Value = Case> {
             stamps,
             files,
             troubles,
+            notices_ms,
             converted,
             updates,
             removed,
@@ -95,6 +99,11 @@ fn places(weight: u32, most: usize) -> impl Strategy<Value = Vec<u16>> {
 fn damages() -> impl Strategy<Value = Vec<(u16, u16, bool)>> {
     let damage = (0..1000_u16, 0..1000_u16, any::<bool>());
     prop_oneof![5 => Just(Vec::new()), 1 => prop::collection::vec(damage, 1..=2)]
+}
+
+/// At once; or when it looks at the clock next, which it does once a second, and before it takes down what it hears.
+fn notices() -> impl Strategy<Value = u16> {
+    prop_oneof![1 => Just(0), 1 => 0..1000_u16]
 }
 
 /// A year in ms.

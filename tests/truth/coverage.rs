@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::answers::{moment, run};
 use crate::kept::{File, Kept, Why};
 use crate::rows::Row;
-use crate::world::{Span, World};
+use crate::world::{Noted, Span, World};
 
 mod turned;
 
@@ -147,7 +147,7 @@ pub fn expected(world: &World, kept: &Kept) -> (Vec<Gap>, (u64, u64)) {
     let outer = spans.iter().fold((u64::MAX, 0), |outer, span| (outer.0.min(span.0), outer.1.max(span.1)));
     let mut gaps: Vec<_> = world.deaf.iter().filter_map(|deaf| overrun(world, kept, *deaf)).collect();
     gaps.extend((1..world.runs.len()).filter_map(|run| absence(world, kept, run)));
-    gaps.extend(world.steps().filter_map(|(at, by)| set_over(world, kept, at, by)));
+    gaps.extend(world.noted().into_iter().filter_map(|noted| set_over(world, kept, noted)));
     let known: Vec<_> = gaps.iter().filter(|gap| gap.cause == NOT_RUNNING).map(|gap| (gap.from, gap.to)).collect();
     let known: Vec<_> = known.into_iter().chain(spans.iter().copied()).collect();
     for (files, spans) in kept.files.windows(2).zip(spans.windows(2)) {
@@ -186,8 +186,8 @@ pub fn told_by(world: &World, kept: &Kept, file: &File) -> (u64, u64) {
 /// When a run wrote notes.
 fn notes(world: &World, run: usize) -> impl Iterator<Item = u64> {
     let span = world.runs[run].span;
-    let steps: Vec<_> = world.steps().map(|(at, _)| at).filter(|at| span.holds(*at)).collect();
-    world.readings(run).into_iter().chain(steps)
+    let noted = world.noted().into_iter().map(|noted| noted.at).filter(move |at| span.holds(*at));
+    world.readings(run).into_iter().chain(noted)
 }
 
 /// The gap of an overrun. It is told of when the kernel has room again.
@@ -203,12 +203,11 @@ fn overrun(world: &World, kept: &Kept, deaf: Span) -> Option<Gap> {
     (starts + ends > 0).then(|| Gap { cause: OVERRUN.into(), from, to, lost: Some(lost) })
 }
 
-/// The times that a clock was set over, which the file tells of that was written then.
-fn set_over(world: &World, kept: &Kept, at: u64, by: i64) -> Option<Gap> {
-    let teller = world.files.iter().position(|file| file.span.holds(at))?;
-    kept.file(teller).filter(|file| !file.is_version_2)?;
+/// The times that a clock was set over, as the file tells that was written then.
+fn set_over(world: &World, kept: &Kept, Noted { at, by, file, .. }: Noted) -> Option<Gap> {
+    kept.file(file).filter(|file| !file.is_version_2)?;
     let to = world.clock.shows(at);
-    let from = to.saturating_sub(by.cast_unsigned());
+    let from = to.saturating_add_signed(-by);
     (by > STEP_MIN).then(|| Gap { cause: SET_FORWARD.into(), from, to, lost: Some(0) })
 }
 

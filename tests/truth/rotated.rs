@@ -11,6 +11,8 @@ use crate::world::World;
 /// Holds the answers of the case's journal, nothing of which is removed, converted or damaged, against those of the same one
 /// with other files.
 pub fn check(case: &Case) {
+    // Whenever it rotates, it looks at the clock: it notices sooner that that was set.
+    let case = Case { notices_ms: 0, ..case.clone() };
     let whole = Case { converted: Vec::new(), removed: Vec::new(), damaged: Vec::new(), ..case.clone() };
     let others = Case { files: 9 - case.files, ..whole.clone() };
     let worlds = [whole, others].map(|case| (World::of(&case), case));

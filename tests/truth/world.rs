@@ -42,6 +42,19 @@ impl Span {
     }
 }
 
+/// That the clock was set, as the recorder noted it.
+#[derive(Clone, Copy, Debug)]
+pub struct Noted {
+    /// When it was set.
+    pub set: u64,
+    /// When that was noticed.
+    pub at: u64,
+    /// By how much it had been set by then.
+    pub by: i64,
+    /// The number of the file that tells of it.
+    pub file: usize,
+}
+
 /// A run of the recorder.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
@@ -85,7 +98,8 @@ impl World {
         let last = flows.last().map_or(shape.begin, |flow| flow.start);
         let incidents = incidents(case, shape.begin, last);
         let rotate = Some((last - shape.begin) / case.files).filter(|every| *every > NS_PER_SECOND / 10);
-        let plan = Plan { rotate, stamps: case.stamps, incidents, ..Plan::default() };
+        let notices = u64::from(case.notices_ms) * 1_000_000;
+        let plan = Plan { rotate, stamps: case.stamps, incidents, notices, ..Plan::default() };
         let (clock, runs, deaf) = (Clock::new(&plan.incidents), runs(&plan, shape.begin, last), deaf(&plan));
         let files = files(&plan, &runs, shape.begin);
         Self { shape, plan, flows, clock, runs, deaf, files, last }
@@ -128,6 +142,28 @@ impl World {
             let after = self.clock.shows(at);
             by > 0 && from <= after && after.saturating_add_signed(-by) <= to
         })
+    }
+
+    /// What the recorder noted of that, in order: while it was not at work, nothing; nor what it had not noticed when it was killed.
+    pub fn noted(&self) -> Vec<Noted> {
+        let mut noted: Vec<Noted> = Vec::new();
+        for (set, by) in self.steps() {
+            if let Some(last) = noted.last_mut().filter(|last| set <= last.at) {
+                last.by += by;
+                continue;
+            }
+            let Some(file) = self.files.iter().position(|file| file.span.holds(set)) else { continue };
+            // Before it takes down what it hears, ends a file, or reads the table, it looks.
+            let ends = self.files[file].span.to.min(self.last);
+            let events = self.flows.iter().flat_map(|flow| [flow.start, flow.end]).filter(|at| self.is_heard(*at));
+            let reads = self.deaf.iter().map(|deaf| deaf.to);
+            let looks = events.chain(reads).filter(|at| set < *at).min().unwrap_or(u64::MAX);
+            let at = (set + self.plan.notices).min(looks);
+            if at < ends || !self.files[file].torn {
+                noted.push(Noted { set, at: at.min(ends), by, file });
+            }
+        }
+        noted
     }
 
     /// When the clock was set, and by how much.

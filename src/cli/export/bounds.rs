@@ -6,14 +6,13 @@ use ctrecorder_format::record::flags::END_AT_LATEST;
 use ctrecorder_format::{Address, Cause, Counters, Note, Record};
 
 use crate::archive::Flow;
+use crate::query::Steps;
 
 /// When each reading began, by when it was at its end, ns since the epoch.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
     readings: HashMap<u64, Since>,
-    /// What the clock showed before and after each time that it was set back: between these, several readings may have been at their ends
-    /// at one moment.
-    turned: Vec<[u64; 2]>,
+    steps: Steps,
 }
 
 /// The first and the last moment at which a reading with this end began. One that found ends of an earlier run of the recorder
@@ -32,8 +31,11 @@ impl Bounds {
                 let from = note.from.get();
                 let since = self.readings.entry(note.to.get()).or_insert(Since { least: from, greatest: from });
                 (since.least, since.greatest) = (since.least.min(from), since.greatest.max(from));
+                if note.from < note.to {
+                    self.steps.tell_until(note.to.get());
+                }
             }
-            Some(Cause::ClockStep) if note.sets_back() => self.turned.extend(note.clock_set()),
+            Some(Cause::ClockStep) => self.steps.add(note),
             _ => {}
         }
     }
@@ -43,10 +45,8 @@ impl Bounds {
         let reading = |to, applies: bool| self.readings.get(&to).filter(|_| applies);
         let start = record.start.get();
         let found = reading(start, record.began_earlier());
-        let may_be_several = |since: &Since| {
-            let mut turned = self.turned.iter();
-            turned.any(|[before, after]| since.greatest == start || (*after..=*before).contains(&start))
-        };
+        // Where the clock showed its moment at several times, several readings may have been at their ends then.
+        let may_be_several = |since: &Since| since.greatest == start || !self.steps.is_once(start);
         let gone = reading(record.end.get(), record.flags & END_AT_LATEST != 0);
         Flow {
             record: *record,

@@ -62,8 +62,8 @@ impl Notes {
 /// Of which time a note tells. Where the clock was set, that is all that it showed twice, or never.
 fn span_of(note: &Note) -> Span {
     let (from, to) = (note.from.get(), note.to.get());
-    let [before, after] = note.clock_set().unwrap_or([from, to]);
-    Span { from: from.min(to).min(before), to: from.max(to).max(before).max(after) }
+    let [before, after] = note.clock_shown().unwrap_or([from, to]);
+    Span { from: from.min(before).min(after), to: from.max(to).max(before).max(after) }
 }
 
 /// What a file of the journal is, and what was not to be read of what it was made from.
@@ -124,6 +124,8 @@ impl Read {
 
 #[cfg(test)]
 mod tests {
+    use ctrecorder_format::NS_PER_SECOND;
+
     use super::*;
 
     const fn span(from: u64, to: u64) -> Span {
@@ -169,13 +171,14 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_is_told_of_all_that_it_showed_twice_or_never() {
+        const SECOND: u64 = NS_PER_SECOND;
         let mut notes = Notes::default();
-        notes.take(&Note::clock_step(20, -5), &[0]);
-        notes.take(&Note::clock_step(90, 30), &[0]);
-        let spans: Vec<_> =
-            notes.notes.iter().map(|told| span_of(&told.note)).map(|span| (span.from, span.to)).collect();
-        assert_eq!(spans, [(20, 25), (60, 90)]);
-        assert_eq!(notes.of(1, span(24, 30)).len(), 1);
-        assert_eq!(notes.of(2, span(55, 65)).len(), 1);
+        notes.take(&Note::clock_step(20 * SECOND, -5 * SECOND.cast_signed()), &[0]);
+        notes.take(&Note::clock_step(90 * SECOND, 30 * SECOND.cast_signed()), &[0]);
+        let spans = notes.notes.iter().map(|told| span_of(&told.note));
+        let spans: Vec<_> = spans.map(|span| (span.from / SECOND, span.to / SECOND)).collect();
+        assert_eq!(spans, [(18, 25), (60, 90)]);
+        assert_eq!(notes.of(1, span(24 * SECOND, 30 * SECOND)).len(), 1);
+        assert_eq!(notes.of(2, span(55 * SECOND, 65 * SECOND)).len(), 1);
     }
 }

@@ -1,13 +1,12 @@
 //! What a clock showed while a file was written. Notes tell when it was set: forward over times that it never showed, or
 //! back, so that it showed the same times twice.
 
-use ctrecorder_format::{NS_PER_SECOND, Note};
+use ctrecorder_format::Note;
 
 use super::Span;
 
-/// A recorder looks once a second whether its clock was set. What it does within that time is by the clock as it was set, and
-/// stands before the note.
-const NOTICED_NS: u64 = 2 * NS_PER_SECOND;
+/// What a recorder does before it notices that the clock was set is by the clock as it was set, and stands before the note.
+const NOTICED_NS: u64 = Note::CLOCK_STEP_NOTICED_NS;
 
 /// Whether a moment is later than another one by so much that a recorder has looked at its clock in between.
 pub(super) const fn is_later(moment: u64, than: u64) -> bool {
@@ -94,7 +93,11 @@ impl Shown {
     pub(super) fn between(from: u64, to: u64, steps: &[Step]) -> Self {
         let skipped: Vec<_> = steps.iter().filter_map(|step| step.skipped()).collect();
         let whole = Self { spans: vec![Span { from, to: to.max(from) }], ..Self::default() };
-        Self { skipped: skipped.clone(), ..whole.without(skipped) }
+        let mut shown = Self { skipped: skipped.clone(), ..whole.without(skipped) };
+        // It was set to the very moment at which they end.
+        let last = steps.iter().filter(|step| from <= to && step.after == to).map(|_| Span { from: to, to });
+        shown.spans.extend(last);
+        Self { spans: Span::apart(shown.spans), ..shown }
     }
 
     /// The same without the times that it was set over, as something else tells. Of a single moment, that stays.
@@ -111,6 +114,7 @@ impl Shown {
 
 #[cfg(test)]
 mod tests {
+    use ctrecorder_format::NS_PER_SECOND;
     use proptest::prelude::*;
 
     use super::*;
@@ -146,6 +150,14 @@ mod tests {
         assert_eq!(shown(50, 20, &[[60, 10]]), (vec![(10, 20), (50, 60)], vec![]));
         let ahead = [[20, YEAR + 20], [YEAR + 30, 30]];
         assert_eq!(shown(10, 40, &ahead), (vec![(10, 20), (30, 40), (YEAR + 20, YEAR + 30)], vec![(20, YEAR + 20)]));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_to_the_very_moment_of_an_end_has_shown_that() {
+        let steps = [[30, 50]].map(step);
+        let between = |from, to| seconds(&Shown::between(from * SECOND, to * SECOND, &steps).spans);
+        assert_eq!([between(10, 50), between(10, 40)], [vec![(10, 30), (50, 50)], vec![(10, 30)]]);
+        assert_eq!(shown(10, 50, &[[30, 50]]).0, between(10, 50));
     }
 
     #[test]

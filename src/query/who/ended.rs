@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::flow::{Identity, Known, Sides, Told, reaches_to};
-use super::steps::Steps;
+use crate::query::Steps;
 
 /// A flow, and what its end depends on.
 #[derive(Debug)]
@@ -134,7 +134,7 @@ impl Starts {
     }
 
     /// The first that began behind a flow: by its time, and, where both are known, by its place among those that began. The
-    /// clock may have been set back between them: where a place is not known, only a time that it showed once tells.
+    /// clock may have been set back between them: where a place is not known, only a time that it was not set back over tells.
     fn next(&self, flow: &Ended, clock: &Steps) -> Option<Start> {
         match (flow.known.start.latest(), flow.order) {
             (Some(own), order) => {
@@ -142,7 +142,7 @@ impl Starts {
                 let mut later = self.by_time.iter().skip(behind);
                 let is_later = |start: &&Start| match order.zip(start.order) {
                     Some((own, other)) => own < other,
-                    None => clock.is_once(start.latest),
+                    None => clock.is_in_order(start.latest),
                 };
                 later.find(is_later).copied()
             }
@@ -186,7 +186,7 @@ mod tests {
         let is_later = |other: &&Ended| {
             let in_order = own.order.zip(other.order).map(|(own, other)| own < other);
             match (began(own), began(other)) {
-                (Some(own), Some(other)) => own < other && in_order.unwrap_or_else(|| clock.is_once(other)),
+                (Some(own), Some(other)) => own < other && in_order.unwrap_or_else(|| clock.is_in_order(other)),
                 (None, Some(_)) => in_order == Some(true),
                 (_, None) => false,
             }

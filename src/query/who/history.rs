@@ -10,8 +10,8 @@ use super::Wanted;
 use super::flow::{Identity, Known};
 use super::heard::Heard;
 use super::readings::Readings;
-use super::steps::Steps;
 use crate::journal::{SetBack, SetBacks, Version};
+use crate::query::Steps;
 use crate::query::coverage::Span;
 use crate::query::pair::{Told, may_go_on};
 
@@ -180,7 +180,9 @@ impl History {
             Some(Kind::Start) if record.began_earlier() => self.steps.at_reading(),
             Some(Kind::Start) if record.flags & RECOVERED == 0 => self.steps.count(),
             Some(Kind::Start) => self.steps.least_before(told).max(self.steps.at_reading()),
-            _ if record.began_earlier() => self.steps.least_heard(self.readings.since_found(told).unwrap_or(0)),
+            _ if record.began_earlier() => {
+                self.steps.least_heard(self.readings.since_found(told, &self.steps).unwrap_or(0))
+            }
             _ => self.least_at_start(record),
         }
     }
@@ -301,11 +303,10 @@ impl History {
     /// The note that the clock was set.
     pub(super) fn clock_set(&mut self, note: &Note) {
         self.steps.add(note);
-        if note.sets_back() {
-            note.clock_set().into_iter().for_each(|shown| self.readings.turn(shown));
+        if let Some([_, after]) = note.clock_shown().filter(|_| note.sets_back()) {
             // Whoever asks for a time that it shows from here on needs to know when they end.
             let needed = self.open.values_mut().filter_map(|begun| begun.needed_from.as_mut());
-            needed.for_each(|from| *from = note.to.get().min(*from));
+            needed.for_each(|from| *from = after.min(*from));
         }
     }
 
@@ -316,7 +317,7 @@ impl History {
 
     /// What a flow's record says, and what is known of its begin besides; what is known beside it may become more by that.
     pub(super) fn known<A: Address>(&self, record: &Record<A>, past: &mut Past) -> Known {
-        let exact = || self.readings.since_found(record.start.get());
+        let exact = || self.readings.since_found(record.start.get(), &self.steps);
         // Where something is lost between, a note that ends as it was found is that of its reading.
         let since = past.found.and_then(|place| self.found.get(place).copied().flatten()).or_else(exact);
         if past.is_guess {

@@ -6,7 +6,7 @@
 //! | `survey`, `scope` | which recorders the files are of, and what was not recorded at all |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
 //! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
-//! | `history`, `readings`, `steps`, `heard` | what the readings of the kernel's table, and the clock when it was set, say of a flow's begin and end |
+//! | `history`, `readings`, `heard` | what the readings of the kernel's table, and the clock when it was set, say of a flow's begin and end |
 //! | `recorder`, `insides`, `intervals` | what one recorder has to say |
 //! | `kinds` | of which kinds of flows it can say that, and when |
 //! | `unread` | whether a file that could not be read may matter |
@@ -27,7 +27,6 @@ mod question;
 mod readings;
 mod recorder;
 mod scope;
-mod steps;
 mod survey;
 mod unread;
 mod verdict;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::query::Steps;
 use crate::query::coverage::Span;
 
 /// Which spans the readings of the kernel's table tell of: each from the begin of the reading before it, or of a gap, to its
@@ -10,9 +11,6 @@ use crate::query::coverage::Span;
 pub(super) struct Readings {
     /// By the end of each span.
     spans: BTreeMap<u64, Since>,
-    /// What the clock showed before and after each time that it was set back: between these, several readings may have been at their ends
-    /// at one moment.
-    turned: Vec<[u64; 2]>,
 }
 
 /// Where a span begins. A reading that found ends of an earlier run of the recorder goes back to where that run had ended. That says
@@ -42,28 +40,23 @@ impl Readings {
         self.spans.get(&to).map(|since| (since.steps, !since.is_instant))
     }
 
-    /// The clock was set back: this is what it showed before and after.
-    pub(super) fn turn(&mut self, shown: [u64; 2]) {
-        self.turned.push(shown);
-    }
-
     /// Not before which moment a flow ended that a reading which ended at this one did not find any more.
     pub(super) fn since_end(&self, to: u64) -> Option<u64> {
         self.spans.get(&to).map(|since| since.least)
     }
 
-    /// Not before which moment a flow began that was found at this one, where a note tells of just that.
-    pub(super) fn since_found(&self, found: u64) -> Option<u64> {
-        let may_be_several = |since: &Since| {
-            let mut turned = self.turned.iter();
-            turned.any(|[before, after]| since.is_instant || (*after..=*before).contains(&found))
-        };
+    /// Not before which moment a flow began that was found at this one, where a note tells of just that: if the clock showed it at several
+    /// times, several readings may have been at their ends.
+    pub(super) fn since_found(&self, found: u64, clock: &Steps) -> Option<u64> {
+        let may_be_several = |since: &Since| since.is_instant || !clock.is_once(found);
         self.spans.get(&found).map(|since| if may_be_several(since) { since.least } else { since.greatest })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ctrecorder_format::Note;
+
     use super::*;
 
     #[test]
@@ -72,11 +65,12 @@ mod tests {
         for (from, to) in [(10, 30), (28, 50), (15, 30)] {
             readings.add(Span { from, to }, 0);
         }
-        let told = |readings: &Readings| [29, 30, 50].map(|to| (readings.since_end(to), readings.since_found(to)));
-        assert_eq!(told(&readings), [(None, None), (Some(10), Some(15)), (Some(28), Some(28))]);
-        readings.turn([29, 20]);
-        assert_eq!(told(&readings), [(None, None), (Some(10), Some(15)), (Some(28), Some(28))]);
-        readings.turn([40, 30]);
-        assert_eq!(told(&readings), [(None, None), (Some(10), Some(10)), (Some(28), Some(28))]);
+        let mut clock = Steps::default();
+        let told = |clock: &Steps| [29, 30, 50].map(|to| (readings.since_end(to), readings.since_found(to, clock)));
+        assert_eq!(told(&clock), [(None, None), (Some(10), Some(15)), (Some(28), Some(28))]);
+        clock.add(&Note::clock_step(20, -9));
+        assert_eq!(told(&clock), [(None, None), (Some(10), Some(15)), (Some(28), Some(28))]);
+        clock.add(&Note::clock_step(30, -10));
+        assert_eq!(told(&clock), [(None, None), (Some(10), Some(10)), (Some(28), Some(28))]);
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use ctrecorder_format::{Cause, Note, Segment};
+use ctrecorder_format::{Body, Cause, NS_PER_SECOND, Note, Segment};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -45,16 +45,25 @@ impl Clocked {
         Self { recorder, clock, offset_s: 0 }
     }
 
-    /// Sets the clock forward or back, and waits until the recorder has noticed.
-    fn step(&mut self, seconds: i64) {
-        let noticed = || self.recorder.log().matches("the wall clock was set by").count();
-        let before = noticed();
+    /// Sets the clock forward or back.
+    fn set(&mut self, seconds: i64) {
         self.offset_s += seconds;
         // Never half a file for the recorder to read.
         let (new, offset) = (self.clock.path().join("new"), self.clock.path().join("offset"));
         fs::write(&new, format!("{:+}", self.offset_s)).unwrap();
         fs::rename(new, offset).unwrap();
-        wait_until("the recorder to notice that the clock was set", || noticed() > before);
+    }
+
+    /// Sets it, and waits until the recorder has noticed.
+    fn step(&mut self, seconds: i64) {
+        let before = self.noticed();
+        self.set(seconds);
+        wait_until("the recorder to notice that the clock was set", || self.noticed() > before);
+    }
+
+    /// How often the recorder has noticed that the clock was set.
+    fn noticed(&self) -> usize {
+        self.recorder.log().matches("the wall clock was set by").count()
     }
 
     /// Begins a new segment, which makes them so many.
@@ -130,6 +139,41 @@ fn a_clock_that_is_set_forward_and_back_loses_nothing_and_is_told_of() {
     let names = clocked.recorder.segments();
     let bytes = fs::read(&names[0]).unwrap();
     assert_eq!(Segment::open(&bytes).unwrap().header().unwrap().segment_number, 2, "{names:?}");
+}
+
+/// What is heard before a recorder has noticed that its clock was set is by the clock as it was, and so are all records before the note.
+#[test]
+fn what_happens_as_soon_as_the_clock_is_set_is_told_of_behind_the_note() {
+    let namespace = Namespace::new("clock-order");
+    let mut clocked = Clocked::start(&namespace, &[]);
+    for (round, seconds) in (0..).zip([-HOUR, 3 * HOUR, -HOUR]) {
+        make_flows(&namespace, round * 20..round * 20 + 10, false);
+        clocked.recorder.wait_for_records(round as usize * 20 + 10);
+        clocked.set(seconds);
+        make_flows(&namespace, round * 20 + 10..round * 20 + 20, false);
+    }
+    clocked.recorder.stop();
+
+    assert_eq!(clocked.steps(), [-HOUR, 3 * HOUR, -HOUR]);
+    let bytes = fs::read(&clocked.recorder.segments()[0]).unwrap();
+    let mut heard = vec![Vec::new()];
+    for block in Segment::open(&bytes).unwrap().blocks().map(Result::unwrap) {
+        match block.body {
+            Body::Ipv4(records) => {
+                heard.last_mut().unwrap().extend(records.iter().map(|(record, _)| record.event_time()))
+            }
+            Body::Notes(notes) if notes.iter().any(|note| note.cause() == Some(Cause::ClockStep)) => {
+                heard.push(Vec::new())
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(heard.iter().map(Vec::len).collect::<Vec<_>>(), [10, 20, 20, 10]);
+    let half_an_hour = HOUR.unsigned_abs() / 2 * NS_PER_SECOND;
+    for times in heard {
+        let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+        assert!(last - first < half_an_hour, "by one setting of the clock: {first} to {last}");
+    }
 }
 
 /// The hour begins when the new time says so: at once where it was set over it, and anew where it was set back.

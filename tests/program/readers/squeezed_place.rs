@@ -62,7 +62,7 @@ pub fn incidents() -> Vec<Incident> {
 /// A journal of some minutes with files named by their numbers.
 pub fn synthetic(version: Version, incidents: Vec<Incident>, stamps: bool) -> Place {
     let place = Place::new();
-    let plan = Plan { version, rotate: Some(30 * NS_PER_SECOND), incidents, stamps };
+    let plan = Plan { version, rotate: Some(30 * NS_PER_SECOND), incidents, stamps, ..Plan::default() };
     let shape = Shape {
         begin: at(0),
         starts_per_second: 20.0,

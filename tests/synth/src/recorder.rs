@@ -25,6 +25,9 @@ pub struct Plan {
     pub stamps: bool,
     /// What befalls the recorder, in the order of time; overruns, stops and crashes do not overlap.
     pub incidents: Vec<Incident>,
+    /// How long after it was set the recorder looks at the clock, in ns, unless it hears something before, or has to do with its files or the
+    /// kernel's table.
+    pub notices: u64,
 }
 
 /// What was recorded.
@@ -84,6 +87,8 @@ struct Recorder<'p, C, W: Write> {
     next_rotation: Option<u64>,
     /// What is gathered is written at this time.
     next_tick: Option<u64>,
+    /// By how much the clock was set, and at what time that will have been noticed.
+    unnoticed: Option<(u64, i64)>,
     deaf: bool,
     /// Events that happened since it is deaf.
     lost: u64,
@@ -128,6 +133,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             header,
             next_rotation: plan.rotate.map(|every| begin - begin % every + every),
             next_tick: None,
+            unnoticed: None,
             deaf: false,
             lost: 0,
             back: 0,
@@ -148,11 +154,18 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             Turn::Crashes => self.crash(at)?,
             Turn::Starts => self.start(at, flows)?,
             Turn::ClockStep(by) => {
-                let note = Note::clock_step(self.clock.shows(at), by);
-                self.note(note)?;
+                let (due, before) = self.unnoticed.unwrap_or((at + self.plan.notices, 0));
+                self.unnoticed = Some((due, before + by));
+                self.look(at, at)?;
             }
         }
         Ok(())
+    }
+
+    /// Looks at the clock by this time, or at what was `due` by then: if it was set, a note tells.
+    fn look(&mut self, now: u64, due: u64) -> Result<(), Error> {
+        let set = self.unnoticed.take_if(|(at, _)| *at <= due);
+        set.map_or(Ok(()), |(at, by)| self.note(Note::clock_step(self.clock.shows(at.min(now)), by)))
     }
 
     /// A new run begins.
@@ -161,6 +174,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.header.recorder_started = now;
         self.known.clear();
         (self.read, self.deaf, self.lost, self.back) = (now, false, 0, 0);
+        self.unnoticed = None;
         // Before anything of this run is solid.
         let solid = self.solid;
         self.open(at, 0, None)?;
@@ -185,6 +199,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
     }
 
     fn stop(&mut self, at: u64) -> Result<(), Error> {
+        self.look(at, u64::MAX)?;
         let now = self.clock.shows(at);
         let open = self.known.iter().flatten().count() as u64;
         self.note(Note::at(now, Cause::Stopped).with_value(open))?;
@@ -204,6 +219,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         while let Some((moment, every)) = self.next_rotation.zip(self.plan.rotate)
             && moment <= now
         {
+            self.look(moment, u64::MAX)?;
             self.tick(moment)?;
             self.next_rotation = Some(moment + every);
             if let Some(output) = self.output.take() {
@@ -212,6 +228,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
                 self.keyframe(moment, flows)?;
             }
         }
+        self.look(now, now)?;
         self.tick(now)
     }
 
@@ -233,6 +250,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
 
     /// There is room for events again: the table is read, and what was lost is counted.
     fn hear_again(&mut self, since: u64, at: u64, flows: &Flows) -> Result<(), Error> {
+        self.look(at, u64::MAX)?;
         let (from, now) = (self.clock.shows(since), self.clock.shows(at));
         let lost = std::mem::take(&mut self.lost);
         self.note(Note::gap(from, now, lost, Cause::KernelOverrun))?;
@@ -295,6 +313,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             self.recorded.unheard += 1;
             return Ok(());
         }
+        self.look(happening.at(), u64::MAX)?;
         self.recorded.events += 1;
         let Happening { flow, place, ends } = happening;
         let now = self.clock.shows(happening.at());

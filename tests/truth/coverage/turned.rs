@@ -32,13 +32,14 @@ pub fn check(world: &World, kept: &Kept, told: &Told) {
     }
 }
 
-/// The spans that the clock showed while a file was written.
+/// The spans that the clock showed while a file was written, but for what it showed from when it was set until that was noticed.
 fn shown(world: &World, file: &File) -> Vec<(u64, u64)> {
     let span = world.files[file.index].span;
-    let to = span.to.min(world.last);
-    let steps: Vec<_> = world.steps().filter(|(at, _)| span.from < *at && *at < to).collect();
-    let begins = [span.from].into_iter().chain(steps.iter().map(|(at, _)| *at));
-    let before = |(at, by): &(u64, i64)| world.clock.shows(*at).saturating_add_signed(-by);
-    let ends = steps.iter().map(before).chain([world.clock.shows(to)]);
+    let noted: Vec<_> = world.noted().into_iter().filter(|noted| noted.file == file.index).collect();
+    let is_noted = |set: u64| noted.iter().any(|noted| (noted.set..=noted.at).contains(&set));
+    let unnoted = world.steps().map(|(set, _)| set).find(|set| span.holds(*set) && !is_noted(*set));
+    let begins = [span.from].into_iter().chain(noted.iter().map(|noted| noted.at));
+    let sets = noted.iter().map(|noted| noted.set).chain(unnoted).map(|set| world.clock.shows(set - 1) + 1);
+    let ends = sets.chain([world.clock.shows(span.to.min(world.last))]);
     begins.map(|at| world.clock.shows(at)).zip(ends).collect()
 }

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use ctrecorder_format::Kind;
 use ctrecorder_format::record::flags::{RECOVERED, START_FROM_KERNEL};
+use ctrecorder_format::{Kind, Note};
 
 use super::question::Seen;
 use crate::found::{found, is_hidden};
@@ -47,11 +47,14 @@ impl Life {
         if self.is_turned && !self.is_begin_heard {
             return true;
         }
-        let (least, greatest) = self.possible;
-        // Of a clock that was set back it showed earlier times than that of the start, and later ones than that of the end.
-        let all = || self.shown.iter().filter(|_| self.is_turned);
-        let least = all().fold(least, |least, shown| least.min(shown.0));
-        let greatest = all().fold(greatest, |greatest, shown| greatest.max(shown.1));
+        // Of a clock that was set back it showed earlier times than that of the start, and later ones than that of the end. When that was
+        // noticed it was a while ago.
+        let unnoticed = |is_beside_step: bool| if is_beside_step { Note::CLOCK_STEP_NOTICED_NS } else { 0 };
+        let all = || self.shown.iter().enumerate().filter(|_| self.is_turned);
+        let (least, greatest) = all().fold(self.possible, |(least, greatest), (place, (from, to))| {
+            let is_last = place + 1 == self.shown.len();
+            (least.min(from.saturating_sub(unnoticed(place > 0))), greatest.max(to.saturating_add(unnoticed(!is_last))))
+        });
         meets((least, greatest), window)
     }
 

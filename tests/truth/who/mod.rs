@@ -215,12 +215,16 @@ impl Truth<'_> {
         let files = &self.world.files;
         let is_left = |index| self.kept.file(index).is_some_and(|file| !file.is_version_2 && !file.is_damaged);
         let holds = |at| files.iter().position(|file| file.span.holds(at)).is_some_and(is_left);
-        let back: Vec<_> = self.world.steps().filter(|(_, by)| *by < 0).map(|(at, _)| at).collect();
+        let back: Vec<_> = self.world.steps().filter(|(_, by)| *by < 0).collect();
+        // Killed before it notices, a recorder does not tell; nor what the clock showed before it was set again.
+        let noted = self.world.noted();
+        let is_noted = |step: &(u64, i64)| noted.iter().any(|noted| (noted.set, noted.by) == *step);
         // A run says when the one before had ended, which is when that one's last file does.
         let links = (1..files.len()).filter(|index| files[*index].number == 0);
-        let mut links = links.filter(|index| back.first().is_some_and(|first| *first < files[*index].span.from));
+        let mut links = links.filter(|index| back.first().is_some_and(|first| first.0 < files[*index].span.from));
         let is_linked = links.all(|index| is_left(index - 1) && is_left(index));
-        back.is_empty() || (is_linked && back.into_iter().all(holds) && !self.kept.has_version_2())
+        back.is_empty()
+            || (is_linked && back.iter().all(|step| is_noted(step) && holds(step.0)) && !self.kept.has_version_2())
     }
 
     /// Nothing tells that this flow may be missing: what would have told of the gap is in a file that was removed.

@@ -69,7 +69,8 @@ fn a_flow_was_alive_at_one_of_two_times_that_the_clock_showed() {
     let two = "UNIQUE [\"10.0.0.2\"]";
     let both = "AMBIGUOUS [\"10.0.0.1\",\"10.0.0.2\"]";
     // It lived from 1009 to 1010, and from 1000 to 1001; what a clock shows that was set is taken for all between.
-    let expected = [(999, "NONE []"), (1000, one), (1002, one), (1004, both), (1008, one), (1011, "NONE []")];
+    let expected =
+        [(997, "NONE []"), (999, one), (1000, one), (1002, one), (1004, both), (1008, one), (1011, "NONE []")];
     check(&[("1", segment.closed_at(Closing::Stopped, 1200).0)], PUBLIC, &[], &expected);
     let segment = begun(900, 0, 900)
         .note(&Note::clock_step(at(1000), -10 * NS as i64))
