@@ -358,14 +358,14 @@ impl State {
         }
     }
 
-    /// Adds a note, or widens the gap of the same cause that waits already with no event behind it: so there are never
-    /// more notes than events and causes.
+    /// Adds a note, or widens the gap of the same cause that waits already with no event behind it, nor that the clock was set: so there are
+    /// never more notes than events and causes, and times that it was set.
     fn note(&mut self, note: Note) {
-        let mut behind_events = self.elements.iter_mut().rev().map_while(|element| match element {
-            Element::Note(waiting) => Some(waiting),
+        let mut joinable = self.elements.iter_mut().rev().map_while(|element| match element {
+            Element::Note(waiting) => Some(waiting).filter(|waiting| waiting.cause() != Some(Cause::ClockStep)),
             Element::Events(_) => None,
         });
-        let same = behind_events.find(|waiting| waiting.is_gap() && waiting.cause == note.cause);
+        let same = joinable.find(|waiting| waiting.is_gap() && waiting.cause == note.cause);
         match same {
             Some(waiting) => *waiting = waiting.joined(&note),
             None => self.elements.push_back(Element::Note(note)),
@@ -452,6 +452,18 @@ mod tests {
             queue.note(Note::gap(time, time + 1, 2, Cause::KernelOverrun));
         }
         let expected = ["0..=2", "Some(DiskFull) 97 3-99", "Some(KernelOverrun) 194 3-100"];
+        assert_eq!(summary(&queue.take_all()), expected);
+    }
+
+    /// By what the clock showed, it would begin or end at another time than it did.
+    #[test]
+    fn no_gap_goes_on_over_a_clock_that_was_set() {
+        let queue = Queue::new(3).unwrap();
+        let lost = |from, to| Note::gap(from, to, 1, Cause::KernelOverrun);
+        for note in [lost(100, 110), lost(110, 120), Note::clock_step(50, -70), lost(50, 60), lost(60, 70)] {
+            queue.note(note);
+        }
+        let expected = ["Some(KernelOverrun) 2 100-120", "Some(ClockStep) 0 50-50", "Some(KernelOverrun) 2 50-70"];
         assert_eq!(summary(&queue.take_all()), expected);
     }
 
