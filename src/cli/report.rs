@@ -14,7 +14,7 @@ use super::{Status, written};
 use crate::journal::{Shown, Version};
 use crate::output::time::Times;
 use crate::output::{Zone, gap};
-use crate::query::coverage::GapCause;
+use crate::query::coverage::{Gap, GapCause};
 
 /// Shorter work shows no progress.
 const QUIET: Duration = Duration::from_secs(2);
@@ -75,6 +75,13 @@ impl Report {
         let cause = GapCause::SegmentMissing.text();
         let gap = gap::text(&mut self.times, from.min(to), from.max(to), cause, None);
         self.line(format_args!("{}: {gap}", Shown(path)));
+    }
+
+    /// Says where segments are missing before this file, if that is why there are these gaps.
+    pub(super) fn missing_before(&mut self, path: &Path, gaps: &[Gap]) {
+        for gap in gaps.iter().filter(|gap| gap.cause == GapCause::SegmentMissing) {
+            self.missing(path, Missing { from: gap.from, to: gap.to });
+        }
     }
 
     /// A file is read; says once if it may tell of the same flows as one before.

@@ -4,6 +4,7 @@ mod directory;
 mod long;
 mod origins;
 mod output;
+mod sum;
 mod timeless;
 
 use std::num::NonZeroUsize;
@@ -20,7 +21,8 @@ use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::file::directory_of;
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Pairs};
-use output::Output;
+use output::{Made, Output};
+use sum::Sum;
 
 /// Merge starts and ends into flows
 ///
@@ -146,18 +148,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if let Some(directory) = directory {
         directory::squeeze(journal, directory, &how, arguments.remove, &mut report)?;
     } else if let Some(path) = &arguments.output {
-        squeeze(&journal.all_by_time(), path, &how, &mut report)?;
+        if let Some(sum) = squeeze(&journal.all_by_time(), path, &how, &mut report)? {
+            report.line(format_args!("{}: {sum}", Shown(path)));
+        }
     } else {
         for journal in journal.split() {
             for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
-                if squeeze(&journal, &path, &how, &mut report)? {
+                if let Some(sum) = squeeze(&journal, &path, &how, &mut report)? {
                     let path = Shown(&path);
                     let told = if how.legacy {
                         "a listing of its directory has its flows twice now"
                     } else {
                         "who reads its directory passes it over as long as its input is there"
                     };
-                    report.line(format_args!("{path}: written; {told}"));
+                    report.line(format_args!("{path}: {sum}; {told}"));
                 }
             }
         }
@@ -165,18 +169,24 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     Ok(report.status())
 }
 
-/// Makes one output of a journal, or says why not. An input that cannot be read at all is left out. Whether it was made; wrong
+/// Makes one output of a journal, or says why not. An input that cannot be read at all is left out. Returned is what was made; wrong
 /// usage is an error.
-fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<bool> {
+fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<Option<Sum>> {
     match try_squeeze(journal, path, how, report) {
-        Err(error) if error.is::<Misuse>() => return Err(error),
-        Err(error) => report.failure(format_args!("{}: not written: {error:#}", Shown(path))),
-        Ok(()) => return Ok(true),
+        Err(error) if error.is::<Misuse>() => Err(error),
+        Err(error) => {
+            report.failure(format_args!("{}: not written: {error:#}", Shown(path)));
+            Ok(None)
+        }
+        Ok(made) => {
+            let mut sum = Sum::default();
+            sum.wrote(&made, journal.length());
+            Ok(Some(sum))
+        }
     }
-    Ok(false)
 }
 
-fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<()> {
+fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<Made> {
     let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
         bail!("there is nothing to squeeze");
     };
@@ -190,7 +200,7 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
     let ending = Ending::HalfFlows(Begun::with(how.pairs(path)));
     let made = Stream::start(output, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)?;
     made.timeless.tell(path, report);
-    Ok(())
+    Ok(made)
 }
 
 /// The path of a file's squeezed form unless another one is asked for: beside it, with `.sq` before the suffix.
