@@ -53,7 +53,11 @@ impl Plan {
         // Who takes all of the records comes to the head of every block, and tells of those that are damaged.
         let by = if choice.is_all() { Look::Directory } else { Look::Heads };
         for file in journal.files() {
-            let next = file.open().and_then(|source| Ok(Self::for_input(file, &source, &source.parse()?, by)));
+            let next = file.open().and_then(|source| {
+                let version = source.parse()?;
+                file.is_read(&source, &version);
+                Ok(Self::for_input(file, &source, &version, by))
+            });
             let (next, reading) = match next {
                 Ok((next, reading)) => (next, reading),
                 Err(error) => {

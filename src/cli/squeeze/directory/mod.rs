@@ -198,7 +198,7 @@ impl Work<'_> {
         }
         self.report.missing_before(&input.path, &gaps);
         let plan = Plan::for_journal(&input.journal, &self.how.choice, self.report)?.context("it cannot be read")?;
-        let made_from = input.made_from;
+        let made_from = plan.made_from().first().copied().unwrap_or(input.made_from);
         let previous = before.map(|before| before.digest);
         let plan = plan.going_on(previous, gaps)?;
         let output = Output::segment(&input.output, &plan)?;

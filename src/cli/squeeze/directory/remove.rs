@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use ctrecorder_format::MadeFrom;
 
 use super::line::Input;
-use super::made;
+use super::made::{self, Made};
 use crate::cli::Report;
 use crate::cli::flows::Plan;
 use crate::file::{directory_of, sync_directory};
@@ -35,7 +35,22 @@ fn try_remove(input: &Input) -> anyhow::Result<()> {
     }
     let made = made::of(input)?.context("its output is gone")?;
     examine(&Source::open(&input.output)?, false).map_err(|why| anyhow!("its output is not whole: {why:#}"))?;
-    // The path may be another file's by now, and again when this one was read.
+    // The path may be another file's by now, and again when this one was read; or somebody has set its times.
+    let mut source = examined(input, &made)?;
+    if !source.is_in_place() {
+        source = examined(input, &made)?;
+    }
+    hold::look_above(&input.path)?;
+    if !source.is_in_place() {
+        bail!("it was replaced or written to while it was examined");
+    }
+    fs::remove_file(&input.path)?;
+    sync_directory(directory_of(&input.path))?;
+    Ok(())
+}
+
+/// The file at the path of an input, read to its end: it is whole, and what this was made from.
+fn examined(input: &Input, made: &Made) -> anyhow::Result<Source> {
     let source = Source::open(&input.path)?;
     examine(&source, true)?;
     if made_from(&source)? != Some(input.made_from) {
@@ -46,13 +61,7 @@ fn try_remove(input: &Input) -> anyhow::Result<()> {
     {
         bail!("its output was made from another file of its length and begin");
     }
-    hold::look_above(&input.path)?;
-    if !source.is_in_place() {
-        bail!("it was replaced or written to while it was examined");
-    }
-    fs::remove_file(&input.path)?;
-    sync_directory(directory_of(&input.path))?;
-    Ok(())
+    Ok(source)
 }
 
 /// What an output of a file would tell of it.
