@@ -91,6 +91,11 @@ impl Report {
         }
     }
 
+    /// A moment, ns since the epoch, as it is said.
+    pub fn time(&mut self, moment: u64) -> String {
+        self.times.text(moment)
+    }
+
     /// Says something that is no failure, on a line of its own.
     pub fn line(&self, what: impl Display) {
         self.text(&format!("ctrecorder: {what}\n"));

@@ -43,8 +43,9 @@ pub(super) struct Source {
     pub(super) ended: u64,
     /// Until when, by what the clock showed then: where it was set back, that may be earlier than its begin.
     pub(super) told_to: u64,
-    /// When the run had ended that its own came behind, as it tells itself.
+    /// When the run had ended that its own came behind, as it tells itself; or from when on, if the clock was set back since.
     pub(super) behind: Option<u64>,
+    pub(super) behind_later: Option<u64>,
     pub(super) end: End,
     /// What the export tells of it.
     pub(super) told: Input,
@@ -104,6 +105,12 @@ impl Sources {
 
     pub(super) fn readable(&self) -> impl Iterator<Item = &Source> {
         self.files.iter().flatten()
+    }
+
+    /// Until when the run of one of these files tells, as far as it is among them, by what the clock showed then.
+    pub(super) fn run_ended(&self, own: &Source) -> u64 {
+        let of_run = |run: &str| self.readable().filter(move |other| other.run() == Some(run)).last();
+        own.run().and_then(of_run).unwrap_or(own).told_to
     }
 
     /// Who recorded the first of those that tell, with what others know besides.
@@ -186,6 +193,11 @@ impl Source {
         self.version_2.is_none_or(|own| own == protocol)
     }
 
+    /// By what its run is known; of a squeezed file, that of the last of its sources.
+    fn run(&self) -> Option<&str> {
+        self.told.file.place.as_ref().map(|place| place.run.as_str())
+    }
+
     fn look(file: &Member) -> Result<Self, Error> {
         let source = file.open()?;
         let version = source.parse()?;
@@ -212,6 +224,7 @@ impl Source {
             ended: version.ended(),
             told_to: version.told_to().unwrap_or_else(|| version.ended()),
             behind: begun_behind(&version),
+            behind_later: journal::Place::of(&version).behind_later,
             end,
             told: Input { file: source_file(file, &source, &version), damaged, records_lost },
         })
