@@ -18,7 +18,7 @@ impl Journal {
 
 /// What was opened to be read.
 #[derive(Debug)]
-pub(super) struct Read {
+pub struct Read {
     /// `None` of what is no regular file.
     state: Option<State>,
     content: Option<Content>,
@@ -66,6 +66,28 @@ impl Content {
 }
 
 impl Read {
+    /// This file, before it is read.
+    pub fn of(source: &Source, version: &Version<'_>) -> Self {
+        Self { state: source.state(), content: Content::of(source, version) }
+    }
+
+    /// The digest of all bytes of the file, or of an archive's checksums; `None` of a segment that has a digest of its own.
+    pub fn content(&self) -> Option<Digest> {
+        match self.content? {
+            Content::Bytes(digest) | Content::Archive(digest) => Some(digest),
+            Content::Segment(_) => None,
+        }
+    }
+
+    /// Whether this very file stands at its path, and has what it had, no more and no less.
+    pub fn is_in_place(&self, source: &Source) -> bool {
+        let now = source.path().symlink_metadata().ok().as_ref().map(State::of);
+        self.state.zip(now).is_some_and(|(before, now)| {
+            let has_content = || self.content.is_some_and(|content| content.is_of(source));
+            before == now || (before.is_as_long_as(now) && has_content())
+        })
+    }
+
     /// Whether an open file has all of this: that somebody only set its times changes nothing.
     fn is_kept_by(&self, source: &Source) -> bool {
         self.state.zip(source.state()).is_some_and(|(before, now)| {
@@ -78,15 +100,12 @@ impl Read {
 impl Member {
     /// All of it is read from here on, as what was opened: a file of [`Journal::fixed`] is the same later if it has that.
     pub fn is_read(&self, source: &Source, version: &Version<'_>) {
-        self.read.get_or_init(|| Read { state: source.state(), content: Content::of(source, version) });
+        self.read.get_or_init(|| Read::of(source, version));
     }
 
-    /// The digest of all bytes that are read of it, or of an archive's checksums; `None` of a segment that has a digest of its own.
+    /// What tells its content, once it is read: [`Read::content`].
     pub fn content(&self) -> Option<Digest> {
-        match self.read.get()?.content? {
-            Content::Bytes(digest) | Content::Archive(digest) => Some(digest),
-            Content::Segment(_) => None,
-        }
+        self.read.get()?.content()
     }
 
     /// What was opened, if that has all that is asked for. As long as nobody has read it, the file need only be the one that was found.
@@ -111,5 +130,49 @@ impl Member {
             Some((read, now)) if read.is_of(now) && !read.is_kept_by(now) => self.open().map(drop),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, FileTimes};
+    use std::io::Write;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::sample::data;
+
+    #[test]
+    fn a_file_is_in_its_place_until_another_one_is_there_or_something_is_written_to_it() {
+        let place = tempfile::tempdir().unwrap();
+        let [path, other] = ["1.ct", "2.ct"].map(|name| place.path().join(name));
+        let bytes = data("tcp.ct");
+        [&path, &other].into_iter().for_each(|path| fs::write(path, &bytes).unwrap());
+        let open = |path: &std::path::PathBuf| {
+            let source = Source::open(path).unwrap();
+            let read = Read::of(&source, &source.parse().unwrap());
+            (source, read)
+        };
+        let [own, of_other] = [&path, &other].map(open);
+        let is_in_place = |(source, read): &(Source, Read)| read.is_in_place(source);
+        assert!(is_in_place(&own) && is_in_place(&of_other));
+        fs::rename(&other, &path).unwrap();
+        assert!(!is_in_place(&own) && !is_in_place(&of_other));
+        // A clock may be too coarse to tell.
+        let touch = |seconds| {
+            let later = FileTimes::new().set_modified(SystemTime::now() + Duration::from_secs(seconds));
+            File::options().write(true).open(&path).unwrap().set_times(later).unwrap();
+        };
+        let own = open(&path);
+        touch(10);
+        assert!(is_in_place(&own), "nobody wrote to it");
+        let mut altered = bytes.clone();
+        *altered.last_mut().unwrap() ^= 1;
+        fs::write(&path, altered).unwrap();
+        touch(20);
+        assert!(!is_in_place(&own));
+        let own = open(&path);
+        File::options().append(true).open(&path).unwrap().write_all(b"more").unwrap();
+        assert!(!is_in_place(&own));
     }
 }
