@@ -71,6 +71,16 @@ impl State {
         self.identity == later.identity
     }
 
+    /// Whether the file has its length later, too.
+    pub fn is_as_long_as(self, later: Self) -> bool {
+        self.is_of(later) && self.length == later.length
+    }
+
+    /// Whether the file may have later what it had: its content tells, unless [`State::is_kept_by`] does.
+    pub fn may_be_kept_by(self, later: Self) -> bool {
+        self.is_of(later) && self.length <= later.length
+    }
+
     /// Whether the file has later what it had, as far as that tells: nobody wrote to it, or more was appended.
     pub fn is_kept_by(self, later: Self) -> bool {
         self == later || (self.is_of(later) && self.length < later.length)

@@ -14,7 +14,7 @@ use super::{Status, written};
 use crate::journal::{Shown, Version};
 use crate::output::time::Times;
 use crate::output::{Zone, gap};
-use crate::query::coverage::GapCause;
+use crate::query::coverage::{Gap, GapCause};
 
 /// Shorter work shows no progress.
 const QUIET: Duration = Duration::from_secs(2);
@@ -77,11 +77,23 @@ impl Report {
         self.line(format_args!("{}: {gap}", Shown(path)));
     }
 
+    /// Says where segments are missing before this file, if that is why there are these gaps.
+    pub(super) fn missing_before(&mut self, path: &Path, gaps: &[Gap]) {
+        for gap in gaps.iter().filter(|gap| gap.cause == GapCause::SegmentMissing) {
+            self.missing(path, Missing { from: gap.from, to: gap.to });
+        }
+    }
+
     /// A file is read; says once if it may tell of the same flows as one before.
     pub fn file(&mut self, file: &Version<'_>) {
         if let Some(said) = self.contents.add(file) {
             self.line(said);
         }
+    }
+
+    /// A moment, ns since the epoch, as it is said.
+    pub fn time(&mut self, moment: u64) -> String {
+        self.times.text(moment)
     }
 
     /// Says something that is no failure, on a line of its own.

@@ -5,11 +5,12 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ctrecorder_format::Content;
 
 use super::chain::Recorder;
+use super::fixed::Read;
 use super::runs::{self, Ended, Place};
 use super::source::{Source, Version, read};
 use super::{Error, Reason};
@@ -35,6 +36,8 @@ pub struct Member {
     /// As what it was found, if it is a regular file, and whether it is opened as that alone: see [`Journal::fixed`].
     pub(super) found: Option<State>,
     pub(super) is_fixed: bool,
+    /// As what it was read, once that has begun, by whichever of its copies.
+    pub(super) read: Arc<OnceLock<Read>>,
     /// Whether it is a segment of flows; `None`: nobody has looked yet.
     is_of_flows: Option<bool>,
     /// Whether it is a file of an archive, likewise.
@@ -122,6 +125,7 @@ impl Member {
             held: None,
             found: None,
             is_fixed: false,
+            read: Arc::default(),
             is_of_flows: None,
             is_archive: None,
             is_gone_on_with: false,

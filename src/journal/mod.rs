@@ -31,6 +31,7 @@ pub use directory::has_sane_directory;
 pub use error::{Error, Reason, Shown};
 pub use examine::{Condition, Examined, Examiner, Finding};
 pub use exports::{Absent, Exports};
+pub use fixed::Read;
 pub use follow::Follow;
 pub use keyframe::OpenRecords;
 pub(crate) use listing::{Found, in_order, partitions};

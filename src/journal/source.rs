@@ -239,12 +239,6 @@ impl Source {
         self.state
     }
 
-    /// Whether this very file stands at its path, and nobody wrote to it since it was opened.
-    pub fn is_in_place(&self) -> bool {
-        let now = self.path.symlink_metadata().ok().as_ref().map(State::of);
-        now.is_some() && now == self.state
-    }
-
     /// A file that was read already.
     pub(super) fn in_memory(path: &Path, bytes: Arc<[u8]>) -> Self {
         Self { path: path.to_path_buf(), bytes: Bytes::Read(bytes), being_written: false, kept: None, state: None }
@@ -415,21 +409,6 @@ mod tests {
     use ctrecorder_format::digest_of;
 
     use super::*;
-
-    #[test]
-    fn a_file_is_in_its_place_until_another_one_is_there_or_something_is_written_to_it() {
-        let place = tempfile::tempdir().unwrap();
-        let [path, other] = ["1.ct", "2.ct"].map(|name| place.path().join(name));
-        [&path, &other].into_iter().for_each(|path| std::fs::write(path, "the same").unwrap());
-        let [source, of_other] = [&path, &other].map(|path| Source::open(path).unwrap());
-        assert!(source.is_in_place() && of_other.is_in_place());
-        std::fs::rename(&other, &path).unwrap();
-        assert!(!source.is_in_place() && !of_other.is_in_place());
-        let source = Source::open(&path).unwrap();
-        assert!(source.is_in_place());
-        File::options().append(true).open(&path).unwrap().write_all(b"more").unwrap();
-        assert!(!source.is_in_place());
-    }
 
     #[test]
     fn a_digest_is_of_the_parts_that_were_asked_for_however_long_they_are() {

@@ -9,8 +9,9 @@ use crate::counted::counted;
 pub(super) struct Made {
     /// Files that were written.
     pub(super) files: u64,
-    /// The flows in them.
+    /// The flows in them, and how many of these are in the file of flows that the next export goes on with.
     pub(super) flows: u64,
+    pub(super) open: u64,
     /// Their bytes.
     pub(super) bytes: u64,
     /// Files that were there already.
@@ -28,9 +29,12 @@ impl Made {
 
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { files, flows, bytes, present } = self;
+        let Self { files, flows, open, bytes, present } = self;
         let (flows, files, bytes) = (counted(*flows, "flow"), counted(*files, "file"), counted(*bytes, "byte"));
         write!(f, "{flows} exported into {files} of {bytes} together")?;
+        if *open > 0 {
+            write!(f, ", {open} of them left open")?;
+        }
         match present {
             0 => Ok(()),
             present => write!(f, "; {} there already", counted(*present, "file")),

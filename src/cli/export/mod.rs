@@ -221,6 +221,11 @@ fn make(
     };
     // A row does not tell more of its recorder than the host.
     let plan = plan.of_one_recorder().map_err(|several| Misuse(several.to_string()))?;
+    let gaps = added.map(|added| added.gaps(journal)).unwrap_or_default();
+    if let Some(first) = journal.files().first() {
+        report.missing_before(first.path(), &gaps);
+    }
+    let plan = plan.behind(gaps);
     let mut header = plan.header();
     if let Some(Recorder { host, namespace, machine, .. }) = sources.recorder() {
         header = Header { host, namespace, machine, ..header };

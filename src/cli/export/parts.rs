@@ -120,6 +120,7 @@ impl Parts {
         let notes = self.at_end.iter().map(NoteText::of).collect();
         let bytes = file.finish(&About { export, is_last: true, is_of_open: true, from, to, notes, ..self.about() })?;
         self.made.wrote(part.flows, bytes);
+        self.made.open = part.flows;
         Ok(())
     }
 

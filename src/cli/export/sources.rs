@@ -2,7 +2,6 @@
 //! later run knows what an earlier one has done.
 
 use std::fs;
-use std::iter::once;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,8 +43,9 @@ pub(super) struct Source {
     pub(super) ended: u64,
     /// Until when, by what the clock showed then: where it was set back, that may be earlier than its begin.
     pub(super) told_to: u64,
-    /// When the run had ended that its own came behind, as it tells itself.
+    /// When the run had ended that its own came behind, as it tells itself; or from when on, if the clock was set back since.
     pub(super) behind: Option<u64>,
+    pub(super) behind_later: Option<u64>,
     pub(super) end: End,
     /// What the export tells of it.
     pub(super) told: Input,
@@ -105,6 +105,12 @@ impl Sources {
 
     pub(super) fn readable(&self) -> impl Iterator<Item = &Source> {
         self.files.iter().flatten()
+    }
+
+    /// Until when the run of one of these files tells, as far as it is among them, by what the clock showed then.
+    pub(super) fn run_ended(&self, own: &Source) -> u64 {
+        let of_run = |run: &str| self.readable().filter(move |other| other.run() == Some(run)).last();
+        own.run().and_then(of_run).unwrap_or(own).told_to
     }
 
     /// Who recorded the first of those that tell, with what others know besides.
@@ -187,9 +193,15 @@ impl Source {
         self.version_2.is_none_or(|own| own == protocol)
     }
 
+    /// By what its run is known; of a squeezed file, that of the last of its sources.
+    fn run(&self) -> Option<&str> {
+        self.told.file.place.as_ref().map(|place| place.run.as_str())
+    }
+
     fn look(file: &Member) -> Result<Self, Error> {
         let source = file.open()?;
         let version = source.parse()?;
+        file.is_read(&source, &version);
         let end = match &version {
             _ if source.is_being_written() => End::BeingWritten,
             Version::Three(segment) if segment.footer().is_none() => End::Open,
@@ -212,8 +224,9 @@ impl Source {
             ended: version.ended(),
             told_to: version.told_to().unwrap_or_else(|| version.ended()),
             behind: begun_behind(&version),
+            behind_later: journal::Place::of(&version).behind_later,
             end,
-            told: Input { file: source_file(file.path(), &source, &version), damaged, records_lost },
+            told: Input { file: source_file(file, &source, &version), damaged, records_lost },
         })
     }
 }
@@ -235,29 +248,25 @@ fn recorder(version: &Version<'_>) -> Option<Recorder> {
 }
 
 /// What an export tells of a file.
-fn source_file(path: &Path, source: &journal::Source, version: &Version<'_>) -> SourceFile {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+fn source_file(file: &Member, source: &journal::Source, version: &Version<'_>) -> SourceFile {
+    let name = file.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
     let segment = version.header().map(|header| header.segment_number);
     let length = source.length();
-    let file = SourceFile { name, length, segment, ..SourceFile::default() };
-    let content = |from: u64| {
-        let [from, to] = [from, length].map(usize::try_from);
-        source.digest(once(from.ok()?..to.ok()?)).map(|digest| hex(&digest))
-    };
+    let told = SourceFile { name, length, segment, ..SourceFile::default() };
+    let content = || file.content().map(|digest| hex(&digest));
     match version {
         Version::Two(_) => {
             let own = MadeFrom::version_2(version.begun(), length);
-            SourceFile { content: content(0), place: Some(place(&own, version.begun())), ..file }
+            SourceFile { content: content(), place: Some(place(&own, version.begun())), ..told }
         }
         Version::Three(three) => {
             let digest = three.footer().map(|footer| hex(&footer.digest));
-            let content = if digest.is_none() { content(0) } else { None };
             let made_from = three.made_from().map(id).collect();
-            SourceFile { content, digest, place: place_of(three, version), made_from, ..file }
+            SourceFile { content: content(), digest, place: place_of(three, version), made_from, ..told }
         }
         Version::Archive(archive) => {
             let made_from = archive.about().sources.iter().flat_map(ids).collect();
-            SourceFile { content: content(archive.about().checksums), place: place_of_part(archive), made_from, ..file }
+            SourceFile { content: content(), place: place_of_part(archive), made_from, ..told }
         }
     }
 }

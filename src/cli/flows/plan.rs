@@ -53,7 +53,11 @@ impl Plan {
         // Who takes all of the records comes to the head of every block, and tells of those that are damaged.
         let by = if choice.is_all() { Look::Directory } else { Look::Heads };
         for file in journal.files() {
-            let next = file.open().and_then(|source| Ok(Self::for_input(file, &source, &source.parse()?, by)));
+            let next = file.open().and_then(|source| {
+                let version = source.parse()?;
+                file.is_read(&source, &version);
+                Ok(Self::for_input(file, &source, &version, by))
+            });
             let (next, reading) = match next {
                 Ok((next, reading)) => (next, reading),
                 Err(error) => {
@@ -199,8 +203,12 @@ impl Plan {
         let header = self.header.encode()?;
         self.header.tag = header.get(60..64).and_then(|crc| crc.try_into().ok()).map_or(0, u32::from_le_bytes);
         self.header.previous = previous;
-        self.before = gaps;
-        Ok(self)
+        Ok(self.behind(gaps))
+    }
+
+    /// The same of inputs behind these gaps, which none of them tells.
+    pub(in crate::cli) fn behind(self, gaps: Vec<Gap>) -> Self {
+        Self { before: gaps, ..self }
     }
 
     /// What the header of the output is made of.
@@ -242,7 +250,7 @@ impl Plan {
 
     /// The gaps between and in some journals, read as one, that none of their notes tells of. Files that cannot be read are passed
     /// over.
-    pub(in crate::cli) fn untold(journals: &[&Journal]) -> Vec<Gap> {
+    fn untold(journals: &[&Journal]) -> Vec<Gap> {
         let mut reading = Reading::default();
         for file in journals.iter().flat_map(|journal| journal.files()) {
             if let Ok(source) = file.open()
@@ -252,6 +260,19 @@ impl Plan {
             }
         }
         reading.untold()
+    }
+
+    /// Those of them that neither of two journals tells by itself: they are between the two.
+    pub(in crate::cli) fn untold_between(first: &Journal, next: &Journal) -> impl Iterator<Item = Gap> {
+        let [both, own, next] = [&[first, next][..], &[first], &[next]].map(Self::untold);
+        let mut own: Vec<_> = own.into_iter().chain(next).collect();
+        both.into_iter().filter(move |gap| match own.iter().position(|known| known == gap) {
+            Some(place) => {
+                own.swap_remove(place);
+                false
+            }
+            None => true,
+        })
     }
 
     /// The gaps in the inputs that none of their notes tells of, as notes: between and in them, where records were damaged,

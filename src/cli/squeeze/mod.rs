@@ -4,6 +4,7 @@ mod directory;
 mod long;
 mod origins;
 mod output;
+mod sum;
 mod timeless;
 
 use std::num::NonZeroUsize;
@@ -20,7 +21,8 @@ use super::{InZone, Misuse, Report, Selected, Selection, Status, Threads};
 use crate::file::directory_of;
 use crate::journal::{Journal, Shown};
 use crate::query::{Allowance, Pairs};
-use output::Output;
+use output::{Made, Output};
+use sum::Sum;
 
 /// Merge starts and ends into flows
 ///
@@ -146,18 +148,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if let Some(directory) = directory {
         directory::squeeze(journal, directory, &how, arguments.remove, &mut report)?;
     } else if let Some(path) = &arguments.output {
-        squeeze(&journal.all_by_time(), path, &how, &mut report)?;
+        if let Some(sum) = squeeze(&journal.all_by_time(), path, &how, &mut report)? {
+            report.line(format_args!("{}: {sum}", Shown(path)));
+        }
     } else {
         for journal in journal.split() {
             for path in journal.files().iter().map(|file| squeezed_beside(file.path())) {
-                if squeeze(&journal, &path, &how, &mut report)? {
+                if let Some(sum) = squeeze(&journal, &path, &how, &mut report)? {
                     let path = Shown(&path);
                     let told = if how.legacy {
                         "a listing of its directory has its flows twice now"
                     } else {
                         "who reads its directory passes it over as long as its input is there"
                     };
-                    report.line(format_args!("{path}: written; {told}"));
+                    report.line(format_args!("{path}: {sum}; {told}"));
                 }
             }
         }
@@ -165,18 +169,24 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     Ok(report.status())
 }
 
-/// Makes one output of a journal, or says why not. An input that cannot be read at all is left out. Whether it was made; wrong
+/// Makes one output of a journal, or says why not. An input that cannot be read at all is left out. Returned is what was made; wrong
 /// usage is an error.
-fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<bool> {
+fn squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<Option<Sum>> {
     match try_squeeze(journal, path, how, report) {
-        Err(error) if error.is::<Misuse>() => return Err(error),
-        Err(error) => report.failure(format_args!("{}: not written: {error:#}", Shown(path))),
-        Ok(()) => return Ok(true),
+        Err(error) if error.is::<Misuse>() => Err(error),
+        Err(error) => {
+            report.failure(format_args!("{}: not written: {error:#}", Shown(path)));
+            Ok(None)
+        }
+        Ok(made) => {
+            let mut sum = Sum::default();
+            sum.wrote(&made, journal.length());
+            Ok(Some(sum))
+        }
     }
-    Ok(false)
 }
 
-fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<()> {
+fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -> anyhow::Result<Made> {
     let Some(plan) = Plan::for_journal(journal, &how.choice, report)? else {
         bail!("there is nothing to squeeze");
     };
@@ -190,7 +200,7 @@ fn try_squeeze(journal: &Journal, path: &Path, how: &How, report: &mut Report) -
     let ending = Ending::HalfFlows(Begun::with(how.pairs(path)));
     let made = Stream::start(output, plan, &how.choice, journal, ending, report)?.run(&how.choice, how.threads)?;
     made.timeless.tell(path, report);
-    Ok(())
+    Ok(made)
 }
 
 /// The path of a file's squeezed form unless another one is asked for: beside it, with `.sq` before the suffix.
@@ -206,49 +216,90 @@ fn squeezed_beside(input: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File, FileTimes};
+    use std::time::{Duration, SystemTime};
 
     use ctrecorder_format::{Closing, Content, Header, Kind, V4, Writer};
 
     use super::*;
     use crate::query::Filter;
-    use crate::sample::record;
+    use crate::sample::{data, record};
 
-    /// A segment that is whole, with a flow of the address with this number in it.
-    fn segment(number: u8) -> Vec<u8> {
+    /// A segment with a flow of the address with this number in it.
+    fn segment(number: u8, is_whole: bool) -> Vec<u8> {
         let header = Header { families: 3, created: 1, recorder_started: 1, ..Header::blank(Content::Events) };
         let mut writer = Writer::new(Vec::new(), &header).unwrap();
         let [inside, server] = [([10, 0, 0, number], 1024), ([198, 51, 100, 1], 443)];
         let flow = record::<V4>(Kind::Flow, 10, 20, [inside, server, server, inside]);
         writer.push(&flow, None, 20);
-        writer.finish(Closing::Complete, 30).unwrap();
+        writer.seal();
+        if is_whole {
+            writer.finish(Closing::Complete, 30).unwrap();
+        }
         writer.write_out().unwrap();
         writer.into_output()
     }
 
-    /// A segment has its digest in its footer, so that nobody reads it for that.
-    #[test]
-    fn an_output_is_not_made_of_another_file_than_the_one_that_it_names() {
+    /// Squeezes a file with these bytes to which something happens between its header was read and its records. Whether there is an
+    /// output then.
+    fn squeezed_while(bytes: &[u8], happens: impl Fn(&Path)) -> Result<bool, String> {
         let place = tempfile::tempdir().unwrap();
-        let [input, other, path] = ["1.ct", "2.ct", "sq.ct"].map(|name| place.path().join(name));
-        fs::write(&input, segment(1)).unwrap();
-        fs::write(&other, segment(2)).unwrap();
+        let [input, path] = ["1.ct", "sq.ct"].map(|name| place.path().join(name));
+        fs::write(&input, bytes).unwrap();
         let choice = Choice::of_flows(Filter::default());
         let journal = Journal::find(std::slice::from_ref(&input), |error| panic!("{error}")).fixed();
         let mut report = Report::new(0, false);
-        let make = |plan: Plan, report: &mut Report| {
-            let output = Output::segment(&path, &plan)?;
-            let ending = Ending::HalfFlows(Begun::with(Pairs::default()));
-            Stream::start(output, plan, &choice, &journal, ending, report)?.run(&choice, NonZeroUsize::MIN)
-        };
-        let [first, second] = [(); 2].map(|()| Plan::for_journal(&journal, &choice, &mut report).unwrap().unwrap());
-        make(first, &mut report).unwrap();
-        fs::remove_file(&path).unwrap();
-        fs::rename(&other, &input).unwrap();
-        let error = make(second, &mut report).map(|_| ()).unwrap_err();
-        assert!(error.to_string().ends_with("1.ct: it was replaced or written to since it was looked at"), "{error}");
-        assert!(!path.exists());
-        assert!(Plan::for_journal(&journal, &choice, &mut report).unwrap().is_none());
+        let plan = Plan::for_journal(&journal, &choice, &mut report).unwrap().unwrap();
+        happens(&input);
+        let output = Output::segment(&path, &plan).unwrap();
+        let ending = Ending::HalfFlows(Begun::with(Pairs::default()));
+        let stream = Stream::start(output, plan, &choice, &journal, ending, &mut report).unwrap();
+        let made = stream.run(&choice, NonZeroUsize::MIN);
+        assert_eq!(path.exists(), made.is_ok());
+        made.map(|_| true).map_err(|error| error.to_string())
+    }
+
+    /// A whole segment, one that is cut off, and a file of version 2, each with another one of its length.
+    fn inputs() -> [[Vec<u8>; 2]; 3] {
+        let own = data("tcp.ct");
+        let mut other = own.clone();
+        *other.last_mut().unwrap() ^= 1;
+        [[1, 2].map(|number| segment(number, true)), [1, 2].map(|number| segment(number, false)), [own, other]]
+    }
+
+    /// A clock may be too coarse to tell.
+    fn touch(path: &Path) {
+        let later = FileTimes::new().set_modified(SystemTime::now() + Duration::from_secs(10));
+        File::options().write(true).open(path).unwrap().set_times(later).unwrap();
+    }
+
+    #[test]
+    fn an_output_is_not_made_of_another_file_than_the_one_that_it_names() {
+        const CHANGED: &str = "1.ct: it was replaced or written to since it was looked at";
+        for [own, other] in inputs() {
+            assert_eq!(own.len(), other.len());
+            assert_eq!(squeezed_while(&own, |_| ()), Ok(true));
+            let replace = |path: &Path| {
+                let new = path.with_extension("new");
+                fs::write(&new, &other).unwrap();
+                fs::rename(new, path).unwrap();
+            };
+            let alter = |path: &Path| {
+                fs::write(path, &other).unwrap();
+                touch(path);
+            };
+            for changed in [squeezed_while(&own, replace), squeezed_while(&own, alter)] {
+                assert!(changed.as_ref().is_err_and(|error| error.ends_with(CHANGED)), "{changed:?}");
+            }
+        }
+    }
+
+    /// As some programs do that copy it.
+    #[test]
+    fn that_somebody_sets_the_times_of_an_input_is_of_no_consequence() {
+        for [own, _] in inputs() {
+            assert_eq!(squeezed_while(&own, touch), Ok(true));
+        }
     }
 
     #[test]

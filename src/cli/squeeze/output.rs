@@ -31,12 +31,17 @@ pub(super) struct Output {
     long_ipv4: Long<V4>,
     long_ipv6: Long<V6>,
     origins: Origins,
+    /// So many came, but for those that are left open.
+    flows: u64,
     /// What an output of version 2 has no place for.
     timeless: Timeless,
 }
 
 /// What is known of an output that is whole.
 pub(super) struct Made {
+    /// The flows in it, but for those that it leaves open.
+    pub(super) flows: u64,
+    pub(super) bytes: u64,
     /// Its digest, if it has one.
     pub(super) digest: Option<Digest>,
     /// What it had no place for.
@@ -72,10 +77,10 @@ impl Output {
     }
 
     fn new(path: &Path, temporary: TempPath, format: Format) -> Self {
-        let (path, readings, origins) = (path.to_path_buf(), VecDeque::new(), Origins::Known(Vec::new()));
+        let (path, readings, origins) = (path.to_path_buf(), VecDeque::new(), Origins::default());
         let (long_ipv4, long_ipv6) = (Long::default(), Long::default());
-        let timeless = Timeless::default();
-        Self { path, temporary, format, readings, long_ipv4, long_ipv6, origins, timeless }
+        let (flows, timeless) = (0, Timeless::default());
+        Self { path, temporary, format, readings, long_ipv4, long_ipv6, origins, flows, timeless }
     }
 
     /// Ends the blocks up to here.
@@ -85,6 +90,11 @@ impl Output {
             self.long_ipv6.flush(writer);
             writer.seal();
         }
+    }
+
+    /// Counts a flow.
+    fn count<A: Address>(&mut self, flow: &Record<A>) {
+        self.flows += u64::from(flow.kind() != Some(Kind::Open));
     }
 
     /// Puts the reading that found the end of a flow before it.
@@ -113,19 +123,21 @@ impl flows::Output for Output {
         match &mut self.format {
             Format::Segment(writer) => {
                 self.long_ipv4.push(writer, flow, counters, arrival(flow, reached));
-                Ok(write_out(writer)?)
+                write_out(writer)?;
             }
             Format::Legacy(_) if Timeless::is(flow) => {
                 self.timeless.leave_out(flow);
-                Ok(())
+                return Ok(());
             }
             Format::Legacy(writer) => match writer.push(flow) {
                 Err(legacy::WriteError::Protocol { .. }) => {
                     bail!("a file of version 2 holds one protocol, and here are several: choose one with --protocol")
                 }
-                done => Ok(done?),
+                done => done?,
             },
         }
+        self.count(flow);
+        Ok(())
     }
 
     fn ipv6(&mut self, flow: &Record<V6>, counters: &Counters, reached: u64) -> anyhow::Result<()> {
@@ -133,12 +145,14 @@ impl flows::Output for Output {
         match &mut self.format {
             Format::Segment(writer) => {
                 self.long_ipv6.push(writer, flow, counters, arrival(flow, reached));
-                Ok(write_out(writer)?)
+                write_out(writer)?;
             }
             Format::Legacy(_) => {
                 bail!("a file of version 2 holds IPv4 only, and here are IPv6 flows: leave them out with --family ipv4")
             }
         }
+        self.count(flow);
+        Ok(())
     }
 
     fn note(&mut self, note: &Note) -> anyhow::Result<()> {
@@ -173,7 +187,7 @@ impl flows::Output for Output {
     fn finish(mut self, closed: u64) -> anyhow::Result<Made> {
         self.flush();
         // The lock goes with the file, after it has its name.
-        let (_file, digest) = match self.format {
+        let (file, digest) = match self.format {
             Format::Segment(mut writer) => {
                 writer.made_from(&self.origins.known()?, closed);
                 let digest = writer.finish(Closing::Complete, closed)?;
@@ -188,8 +202,9 @@ impl flows::Output for Output {
                 (file, None)
             }
         };
+        let bytes = file.metadata()?.len();
         persist(self.temporary, &self.path)?;
-        Ok(Made { digest, timeless: self.timeless })
+        Ok(Made { flows: self.flows, bytes, digest, timeless: self.timeless })
     }
 }
 

@@ -5,6 +5,7 @@ use ctrecorder_format::{Cause, Note, Retirement};
 
 use super::part::Part;
 use super::run::{Run, between_runs};
+use super::span::complement_of_apart;
 use super::{Gap, GapCause, Span, account, complement, joined};
 
 pub(super) const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
@@ -65,7 +66,7 @@ pub(super) fn holes<'r>(runs: &'r [Run], told: &[Gap]) -> Vec<Hole<'r>> {
 pub(super) fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
     // Of times that a clock showed twice, what tells of the one says nothing of the other.
     let known = known(runs.iter().filter(|run| !run.is_turned()), noted);
-    let left = |from, to| complement(known.iter().copied(), from, to);
+    let left = |from, to| complement_of_apart(&known, from, to);
     let headless: Vec<_> = runs.iter().flat_map(|run| &run.parts).filter(|part| part.host.is_none()).collect();
     let mut gaps = Vec::new();
     for mut gap in runs.iter().flat_map(Run::derived) {
@@ -90,7 +91,7 @@ fn retired(runs: &[Run], elsewhere: &[Note], noted: &[Gap]) -> Vec<Gap> {
     let known = known(runs, noted);
     let netns = runs.iter().find_map(|run| split(run.namespace).1);
     let notes = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.notes).chain(elsewhere);
-    let left = |told: Retirement| complement(known.iter().copied(), told.from, told.to);
+    let left = |told: Retirement| complement_of_apart(&known, told.from, told.to);
     let of_this = |told: &Retirement| told.netns.is_none() || told.netns == netns;
     let spans = Retirement::standing(notes).into_iter().filter(of_this).flat_map(left);
     joined(spans.map(|span| Gap::unknown(span.from, span.to, RETIRED)).collect())
@@ -102,7 +103,7 @@ pub(super) fn never_shown(runs: &[Run], told: &[Gap], span: Span, outside: GapCa
     let skipped = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.shown.skipped);
     let skipped = Span::apart(skipped.copied().collect());
     let known = known(runs, told);
-    let over = skipped.iter().flat_map(|over| complement(known.iter().copied(), over.from, over.to));
+    let over = skipped.iter().flat_map(|over| complement_of_apart(&known, over.from, over.to));
     let mut gaps: Vec<_> = over.map(Gap::set_forward).collect();
     let mut all: Vec<_> = known.iter().copied().chain(told.iter().chain(&gaps).map(Gap::span)).collect();
     all.sort_unstable();
@@ -111,11 +112,9 @@ pub(super) fn never_shown(runs: &[Run], told: &[Gap], span: Span, outside: GapCa
     gaps
 }
 
-/// What is no gap between files: what a file tells of, and gaps that are told already. By their begin.
+/// What is no gap between files: what a file tells of, and gaps that are told already. By their begin, those that meet as one.
 fn known<'r>(runs: impl IntoIterator<Item = &'r Run>, noted: &[Gap]) -> Vec<Span> {
     const ABSENCES: [GapCause; 4] = [GapCause::NotRunning, REMOVED, RETIRED, GapCause::Noted(Cause::Damaged as u16)];
     let told = noted.iter().filter(|gap| ABSENCES.contains(&gap.cause)).map(Gap::span);
-    let mut known: Vec<_> = told.chain(runs.into_iter().flat_map(Run::shown)).collect();
-    known.sort_unstable();
-    known
+    Span::apart(told.chain(runs.into_iter().flat_map(Run::shown)).collect())
 }

@@ -50,6 +50,12 @@ impl Span {
     }
 }
 
+/// The same of spans none of which meets another one, by their begin: where there are many, few of them are looked at.
+pub(super) fn complement_of_apart(apart: &[Span], from: u64, to: u64) -> Vec<Span> {
+    let behind = apart.get(apart.partition_point(|span| span.to < from)..).unwrap_or_default();
+    complement(behind.iter().copied().take_while(|span| span.from < to), from, to)
+}
+
 /// What of the span between two times is in none of these, which are in the order of their begins.
 pub(crate) fn complement(spans: impl IntoIterator<Item = Span>, from: u64, to: u64) -> Vec<Span> {
     let mut left = Vec::new();
@@ -62,4 +68,32 @@ pub(crate) fn complement(spans: impl IntoIterator<Item = Span>, from: u64, to: u
         reached = reached.max(span.to);
     }
     left
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn span() -> impl Strategy<Value = Span> {
+        (0..60_u64, 0..9_u64).prop_map(|(from, length)| Span { from, to: from + length })
+    }
+
+    proptest! {
+        /// Each moment is looked at by itself.
+        #[test]
+        fn what_is_left_of_a_span_is_in_none_of_the_others(
+            mut spans in prop::collection::vec(span(), 0..12), asked in span(),
+        ) {
+            let left = complement_of_apart(&Span::apart(spans.clone()), asked.from, asked.to);
+            let holds = |spans: &[Span], moment| spans.iter().any(|span| span.from <= moment && moment < span.to);
+            for moment in 0..70 {
+                let is_left = holds(&[asked], moment) && !holds(&spans, moment);
+                prop_assert_eq!(holds(&left, moment), is_left, "{}", moment);
+            }
+            spans.sort_unstable();
+            prop_assert_eq!(left, complement(spans, asked.from, asked.to));
+        }
+    }
 }

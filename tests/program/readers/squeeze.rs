@@ -10,14 +10,30 @@ use tempfile::TempDir;
 use super::sample::{BEGIN, NS, Segment, golden, header, run, v4, v6};
 use crate::program::Answer;
 
-pub fn done() -> Answer {
-    Answer { status: 0, stdout: String::new(), stderr: String::new() }
+/// Panics unless a squeeze into this file is done, and says nothing but what it made.
+pub fn is_done(squeezed: &Answer, output: &Path) {
+    is_said(squeezed, output, "");
 }
 
-/// What is said where the output stands beside its input.
-pub fn done_beside(output: &Path) -> Answer {
-    let told = "written; who reads its directory passes it over as long as its input is there";
-    Answer { stderr: format!("ctrecorder: {}: {told}\n", output.display()), ..done() }
+/// The same where the output stands beside its input.
+pub fn is_done_beside(squeezed: &Answer, output: &Path) {
+    is_said(squeezed, output, "; who reads its directory passes it over as long as its input is there");
+}
+
+fn is_said(Answer { status, stdout, stderr }: &Answer, output: &Path, further: &str) {
+    assert_eq!((*status, stdout.as_str()), (0, ""), "{stderr}");
+    let bytes = fs::metadata(output).unwrap().len();
+    let [begin, end] = [
+        format!("ctrecorder: {}: ", output.display()),
+        format!(" squeezed into 1 file of {bytes} bytes together, {} % of what came in{further}\n", percent_of(stderr)),
+    ];
+    let said = stderr.strip_prefix(&begin).and_then(|rest| rest.strip_suffix(&end));
+    assert!(said.is_some_and(|flows| !flows.contains('\n')), "{stderr}");
+}
+
+/// How many percent of its inputs an output has, as it is said.
+fn percent_of(stderr: &str) -> u64 {
+    stderr.split_once(" % of ").and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok()).unwrap()
 }
 
 /// What a file lists as, without header.
@@ -34,13 +50,13 @@ fn version_2_becomes_version_3_and_version_2_again() {
         let input = directory.path().join("in.ct");
         fs::copy(golden(&format!("{name}.ct")), &input).unwrap();
         let squeezed = directory.path().join("in.sq.ct");
-        assert_eq!(run(["-S".as_ref(), "-f".as_ref(), input.as_os_str()]), done_beside(&squeezed));
+        is_done_beside(&run(["-S".as_ref(), "-f".as_ref(), input.as_os_str()]), &squeezed);
         assert_eq!(list("-H", &squeezed), list("-sH", &input));
         assert_eq!(run(["test".as_ref(), squeezed.as_os_str()]).status, 0);
 
         let old = directory.path().join("old");
         let words = ["squeeze".as_ref(), "--legacy".as_ref(), "-o".as_ref(), old.as_os_str(), squeezed.as_os_str()];
-        assert_eq!(run(words), done());
+        is_done(&run(words), &old);
         assert_eq!(list("-H", &old), list("-sH", &input));
         // The order of the lines apart, this has all that the C program's own squeeze has.
         let header = |path: &Path| run(["header".as_ref(), path.as_os_str()]).stdout;
@@ -84,7 +100,7 @@ fn a_journal_becomes_one_file_with_its_gaps_and_counters() {
     assert!(refused.stderr.contains("say which with -o"), "{}", refused.stderr);
 
     let output = directory.path().join("all.ct");
-    assert_eq!(run(["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), segments.as_os_str()]), done());
+    is_done(&run(["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), segments.as_os_str()]), &output);
     let sorted = |text: String| {
         let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
         lines.sort();
@@ -139,7 +155,7 @@ fn only_what_was_asked_for_is_squeezed_and_the_header_tells() {
     ] {
         let asked = |words: &[&OsStr]| run(words.iter().copied().chain(options.iter().map(AsRef::as_ref)));
         let squeezed = asked(&["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), segments.as_os_str()]);
-        assert_eq!(squeezed, done());
+        is_done(&squeezed, &output);
         let sorted = |answer: Answer| {
             assert_eq!(answer.status, 0, "{}", answer.stderr);
             let mut lines: Vec<_> = answer.stdout.lines().map(str::to_owned).collect();
@@ -161,12 +177,12 @@ fn only_what_was_asked_for_is_squeezed_and_the_header_tells() {
     let squeezed = run(words.into_iter().chain([output.as_os_str(), input.as_os_str()]));
     let said = "ctrecorder: --since 2000-01-01 is taken as local time: 2000-01-01T00:00:00Z\n\
                 ctrecorder: a file of version 2 cannot tell that it has only what was asked for: after 2000-01-01T00:00:00Z\n";
-    assert_eq!((squeezed.status, squeezed.stderr.as_str()), (0, said));
+    assert!(squeezed.status == 0 && squeezed.stderr.starts_with(said), "{}", squeezed.stderr);
     // Of two that are squeezed one after the other, both tell.
     let [first, second] = ["first", "second"].map(|name| directory.path().join(name));
     for (filter, output, input) in [("port 443", &first, &input), ("nat", &second, &first)] {
         let words = ["squeeze".as_ref(), "--where".as_ref(), filter.as_ref(), "-o".as_ref(), output.as_os_str()];
-        assert_eq!(run(words.into_iter().chain([input.as_os_str()])), done());
+        is_done(&run(words.into_iter().chain([input.as_os_str()])), output);
     }
     let header = run(["header".as_ref(), second.as_os_str()]).stdout;
     assert!(header.contains("\n.filters: port 443; nat\n"), "{header}");
@@ -230,13 +246,43 @@ fn what_version_2_cannot_hold_is_refused() {
     for option in ["--proto", "--protocol"] {
         let _ = fs::remove_file(&squeezed);
         let words = ["squeeze", "--legacy", option, "udp"].map(OsStr::new);
-        let told = "written; a listing of its directory has its flows twice now";
-        let told = Answer { stderr: format!("ctrecorder: {}: {told}\n", squeezed.display()), ..done() };
-        assert_eq!(run(words.into_iter().chain([mixed_path.as_os_str()])), told);
+        let told = run(words.into_iter().chain([mixed_path.as_os_str()]));
+        is_said(&told, &squeezed, "; a listing of its directory has its flows twice now");
     }
     let header = run(["header".as_ref(), squeezed.as_os_str()]);
     assert!(header.stdout.contains("\n.proto: 0x11 (udp)\n"), "{}", header.stdout);
     assert_eq!(list("-H", &squeezed).lines().count(), 1);
+}
+
+/// How many flows, in how many bytes, of how many.
+#[test]
+fn what_was_made_is_said() {
+    let directory = TempDir::new().unwrap();
+    let segments = directory.path().join("segments");
+    fs::create_dir(&segments).unwrap();
+    journal(&segments);
+    let (file, into) = (directory.path().join("all.ct"), directory.path().join("sq"));
+    fs::create_dir(&into).unwrap();
+    let squeeze = |output: &Path| run(["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), segments.as_os_str()]);
+    let lengths = |path: &Path| -> u64 {
+        let length = |path: &Path| fs::metadata(path).unwrap().len();
+        if path.is_dir() {
+            fs::read_dir(path).unwrap().map(|entry| length(&entry.unwrap().path())).sum()
+        } else {
+            length(path)
+        }
+    };
+    // Two of them are left open in the directory.
+    for (output, flows, files) in [(&file, 5, "1 file"), (&into, 3, "2 files")] {
+        let squeezed = squeeze(output);
+        let bytes = lengths(output);
+        let percent = 100.0 * bytes as f64 / lengths(&segments) as f64;
+        let (output, made) = (output.display(), format!("squeezed into {files} of {bytes} bytes together"));
+        let said = format!("ctrecorder: {output}: {flows} flows {made}, {percent:.0} % of what came in\n");
+        assert!(squeezed.status == 0 && squeezed.stderr.starts_with(&said), "{} {said}", squeezed.stderr);
+    }
+    // Where nothing is made, nothing is said of that.
+    assert!(!squeeze(&into).stderr.contains(" squeezed into "));
 }
 
 #[test]
@@ -310,7 +356,7 @@ fn a_flow_without_any_time_is_kept_and_the_file_is_whole() {
     let input = directory.path().join("in.ct");
     fs::write(&input, Segment::new(&header(0, None)).push(&timeless).push(&v4(Kind::Start, 2, 5)).stopped()).unwrap();
     let output = directory.path().join("in.sq.ct");
-    assert_eq!(run(["squeeze".as_ref(), input.as_os_str()]), done_beside(&output));
+    is_done_beside(&run(["squeeze".as_ref(), input.as_os_str()]), &output);
     assert_eq!(list("-H", &output).lines().count(), 2);
     assert_eq!(run(["test".as_ref(), output.as_os_str()]).status, 0);
     // It tells of flows up to when its input was closed, not up to now.
@@ -333,7 +379,8 @@ fn flows_without_any_time_are_left_out_of_version_2_and_told() {
         assert_eq!((squeezed.status, squeezed.stdout.as_str()), (5, ""));
         assert_eq!(list("-H", &output).lines().count(), 1);
         fs::remove_file(&output).unwrap();
-        squeezed.stderr
+        // The last line says what was made.
+        squeezed.stderr.rsplit_once("ctrecorder: ").unwrap().0.to_owned()
     };
     let shown = output.display();
     let one = format!(

@@ -6,7 +6,7 @@ use ctrecorder_format::{Closing, Content, Header, Kind};
 use tempfile::TempDir;
 
 use super::sample::{Segment, golden, header, run, v4};
-use super::squeeze::{done, done_beside, journal};
+use super::squeeze::{is_done, is_done_beside, journal};
 use crate::program::Answer;
 
 /// Of a file and what was made from it, one is read, and which one is told.
@@ -16,7 +16,7 @@ fn in_a_directory_a_squeezed_file_beside_its_input_is_passed_over() {
     let input = directory.path().join("in.ct");
     fs::write(&input, Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).stopped()).unwrap();
     let output = directory.path().join("in.sq.ct");
-    assert_eq!(run(["squeeze".as_ref(), input.as_os_str()]), done_beside(&output));
+    is_done_beside(&run(["squeeze".as_ref(), input.as_os_str()]), &output);
     let listed = || run(["list".as_ref(), "-H".as_ref(), directory.path().as_os_str()]);
     let told = format!("ctrecorder: {} passed over: what it was made from is there\n", output.display());
     let Answer { status, stdout, stderr } = listed();
@@ -46,7 +46,7 @@ fn what_is_left_of_several_is_passed_over_beside_what_was_made_of_all() {
     journal(&segments);
     let output = segments.join("all.ct");
     let words = ["squeeze".as_ref(), "-o".as_ref(), output.as_os_str(), segments.as_os_str()];
-    assert_eq!(run(words), done());
+    is_done(&run(words), &output);
     let listed = || run(["list".as_ref(), "-sH".as_ref(), segments.as_os_str()]);
     let both = listed();
     assert!(both.stderr.starts_with(&format!("ctrecorder: {} passed over: what ", output.display())));
@@ -64,7 +64,7 @@ fn what_is_left_of_several_is_passed_over_beside_what_was_made_of_all() {
     // With a filter it does not have all of it.
     fs::remove_file(&output).unwrap();
     journal(&segments);
-    assert_eq!(run(words.into_iter().chain(["-p".as_ref(), "3".as_ref()])), done());
+    is_done(&run(words.into_iter().chain(["-p".as_ref(), "3".as_ref()])), &output);
     fs::remove_file(segments.join("1.ct")).unwrap();
     let listed = listed();
     assert!(!listed.stderr.contains("passed over"), "{}", listed.stderr);
@@ -95,7 +95,7 @@ fn of_version_2_another_file_of_the_same_begin_and_length_is_not_what_it_was_mad
     let input = directory.path().join("a.ct");
     fs::copy(golden("tcp.ct"), &input).unwrap();
     let output = directory.path().join("a.sq.ct");
-    assert_eq!(run(["squeeze".as_ref(), input.as_os_str()]), done_beside(&output));
+    is_done_beside(&run(["squeeze".as_ref(), input.as_os_str()]), &output);
     let listed = || run(["list".as_ref(), "-sH".as_ref(), directory.path().as_os_str()]);
     let one = listed();
     assert!(one.stderr.contains("a.sq.ct passed over: what it was made from is there\n"), "{}", one.stderr);

@@ -68,6 +68,40 @@ fn an_output_that_is_missing_is_missed() {
     assert_eq!((told.as_array().unwrap().len(), &told[0]["cause"]), (1, &"segment missing".into()));
 }
 
+/// Nothing happened: that is no gap, and nothing to be told of.
+#[test]
+fn a_segment_without_a_record_covers_its_time() {
+    let place = Place::new();
+    let (mut previous, start) = (None, v4(Kind::Start, 1, 100));
+    for number in 0..3 {
+        let segment = Segment::new(&header(number, previous));
+        let segment = if number == 0 { segment.push(&start) } else { segment };
+        let (bytes, digest) = segment.closed_at(Closing::WentOn, 600 * (number + 1));
+        place.put(&format!("{number}.ct"), &bytes);
+        previous = Some(digest);
+    }
+    let squeezed = place.squeeze("sq", &[], &place.journal());
+    assert_eq!((squeezed.status, squeezed.stderr.lines().count()), (0, 2), "{}", squeezed.stderr);
+    for name in ["journal", "sq"] {
+        let covered = run(["coverage".as_ref(), place.path(name).as_os_str()]);
+        assert!(covered.stdout.ends_with("\nrecorded 30 min, no gap\n"), "{name}: {}", covered.stdout);
+    }
+}
+
+/// By whoever makes the outputs, once.
+#[test]
+fn an_input_that_is_missing_is_told() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    fs::remove_file(place.path("journal/03.ct")).unwrap();
+    let squeezed = place.squeeze("sq", &[], &place.journal());
+    let told = "gap from 2026.11.20 14:01:30.000000 to 2026.11.20 14:02:00.000000: segment missing, number of events lost not known";
+    let told = format!("{}: {told}\n", place.path("journal/04.ct").display());
+    assert!(squeezed.status == 0 && squeezed.stderr.contains(&told), "{} {told}", squeezed.stderr);
+    assert_eq!(squeezed.stderr.matches(" missing").count(), 1, "{}", squeezed.stderr);
+    let again = place.squeeze("sq", &[], &place.journal());
+    assert!(!again.stderr.contains("missing"), "{}", again.stderr);
+}
+
 /// Whoever looks at a file is told what it was made from.
 #[test]
 fn the_header_of_an_output_tells_its_sources() {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Context;
 
-use crate::archive::SourceFile;
+use crate::archive::{Place, SourceFile};
 use crate::cli::export::sources::{Source, ids, without_digest};
 use crate::journal;
 use crate::output::header::hex;
@@ -25,6 +25,8 @@ pub(super) struct Known {
     /// What begins before this comes too late, unless it belongs to a run of these; ns since the epoch. The last file says so: where the
     /// clock was set back, it may have been later for one before.
     next_from: u64,
+    /// When the last run was started of which something is there, or is put behind it, if that is known; ns since the epoch.
+    started: Option<u64>,
     /// Runs of which inputs are put behind what is there.
     accepted: HashSet<String>,
     /// Until when the last of what is there tells, or of what is put behind it, by what the clock showed then; ns since the epoch.
@@ -47,7 +49,16 @@ pub(super) enum Verdict {
     /// Some of what it was made from is there, or something that was made from it.
     InPart,
     /// It begins before the end of what is there.
-    Late,
+    Late(Late),
+}
+
+/// Why an input comes too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Late {
+    /// A later segment of its run is there, with this number.
+    Number(u64),
+    /// What was begun at this moment is there, ns since the epoch.
+    Begun(u64),
 }
 
 impl Known {
@@ -65,6 +76,7 @@ impl Known {
             self.without_digest.insert(without_digest(&place.run, place.number, *length));
         }
         if let Some(place) = place {
+            self.started = started(place);
             let before = self.runs.get(&place.run).copied();
             // Several files of an export may name one of its sources.
             if before.is_none_or(|last| last < place.number) {
@@ -81,7 +93,9 @@ impl Known {
     /// An input is put behind what is there: so are others of its run, and what began behind it or behind its end, whatever the clock
     /// showed. Of inputs that are exported together, none comes too late for another one.
     pub(super) fn accept(&mut self, source: &Source) {
-        self.accepted.extend(source.told.file.place.as_ref().map(|place| place.run.clone()));
+        let place = source.told.file.place.as_ref();
+        self.accepted.extend(place.map(|place| place.run.clone()));
+        self.started = place.and_then(started);
         self.next_from = self.next_from.min(source.begun);
         self.ended = Some(source.told_to);
     }
@@ -107,11 +121,11 @@ impl Known {
         self.told.map(|(_, from)| from)
     }
 
-    /// What becomes of an input.
+    /// What becomes of an input, of a run that tells until `run_ended`, ns since the epoch, as far as it is given.
     ///
     /// # Errors
     /// If it has to be read, and cannot be.
-    pub(super) fn verdict(&self, source: &Source) -> anyhow::Result<Verdict> {
+    pub(super) fn verdict(&self, source: &Source, run_ended: impl Fn() -> u64) -> anyhow::Result<Verdict> {
         let file = &source.told.file;
         Ok(if self.has(file) {
             Verdict::Exported
@@ -121,10 +135,8 @@ impl Known {
             Verdict::Over
         } else if self.has_some(file) {
             Verdict::InPart
-        } else if self.is_late(source) {
-            Verdict::Late
         } else {
-            Verdict::New
+            self.late(source, run_ended).map_or(Verdict::New, Verdict::Late)
         })
     }
 
@@ -188,15 +200,32 @@ impl Known {
 
     /// Whether what came behind a file is there. A recorder numbers its files; of two runs that one came first that ended at the moment
     /// at which the other one says that it had, or else had begun first.
-    fn is_late(&self, source: &Source) -> bool {
-        let Some(place) = &source.told.file.place else { return false };
+    fn late(&self, source: &Source, run_ended: impl Fn() -> u64) -> Option<Late> {
+        let place = source.told.file.place.as_ref()?;
         match self.runs.get(&place.run).filter(|_| source.told.file.segment.is_some()) {
-            Some(last) => place.number <= *last,
-            None if self.accepted.contains(&place.run) => false,
-            None if source.behind.is_some() && source.behind == self.ended => false,
-            None => source.begun.max(source.behind.unwrap_or(0)) < self.next_from,
+            Some(last) => (place.number <= *last).then_some(Late::Number(*last)),
+            None if self.accepted.contains(&place.run) || self.is_behind(source, run_ended) => None,
+            None => {
+                let begun = source.begun.max(source.behind.unwrap_or(0));
+                (begun < self.next_from).then_some(Late::Begun(self.next_from))
+            }
         }
     }
+
+    /// Whether a run tells that it came behind the last one of what is there: when that had ended. If the clock was set back since, it tells
+    /// no more than that this was at a later time: then the last one was there at that moment already, or had ended when this one did.
+    fn is_behind(&self, source: &Source, run_ended: impl Fn() -> u64) -> bool {
+        let Some(ended) = self.ended else { return false };
+        let is_before = |moment: u64| {
+            moment <= ended && (ended <= run_ended() || self.started.is_some_and(|started| started <= moment))
+        };
+        source.behind == Some(ended) || source.behind_later.is_some_and(is_before)
+    }
+}
+
+/// When the run of a file was started, if that is known.
+fn started(place: &Place) -> Option<u64> {
+    place.numbered().map(|(_, started, _)| started)
 }
 
 /// Whether an input has what an export was made from.

@@ -26,13 +26,14 @@ use anyhow::{Context, bail};
 
 use super::sources::{End, Source, Sources};
 use crate::archive::SourceFile;
-use crate::cli::flows::Begun;
+use crate::cli::flows::{Begun, Plan};
 use crate::cli::{Misuse, Report};
 use crate::counted::counted;
 use crate::file::{directory_of, sync_directory};
 use crate::journal::{Journal, Shown};
+use crate::query::coverage::{Gap, GapCause};
 use intent::{Intent, Wanted};
-use known::Verdict;
+use known::{Late, Verdict};
 use there::There;
 
 pub(super) use intent::of_interrupted;
@@ -67,7 +68,8 @@ impl Added {
         for (place, source) in sources.files().iter().enumerate() {
             match source {
                 Ok(source) => {
-                    let verdict = self.there.known.verdict(source).with_context(|| Shown(&source.path).to_string())?;
+                    let verdict = self.there.known.verdict(source, || sources.run_ended(source));
+                    let verdict = verdict.with_context(|| Shown(&source.path).to_string())?;
                     if verdict == Verdict::New {
                         self.there.known.accept(source);
                     }
@@ -102,6 +104,15 @@ impl Added {
             SourceFile { name: there::name(path), length, ..SourceFile::default() }
         };
         self.there.open.iter().map(told).collect()
+    }
+
+    /// Where segments are missing between what is there and the first file of a journal: no other one tells of that time.
+    pub(super) fn gaps(&self, journal: &Journal) -> Vec<Gap> {
+        let archive = Journal::find(std::slice::from_ref(&self.directory), |_| ());
+        let ended = self.there.last().map_or(u64::MAX, |(_, ended)| ended);
+        let first = journal.only([0]);
+        let gaps = Plan::untold_between(&archive, &first);
+        gaps.filter(|gap| gap.cause == GapCause::SegmentMissing && ended <= gap.from).collect()
     }
 
     /// How many exports it goes on with.
@@ -175,9 +186,16 @@ impl Chosen {
             Verdict::InPart => {
                 self.refused.push(format!("{path}: some of what it tells of is exported already, and some is not"))
             }
-            Verdict::Late => self.refused.push(format!(
-                "{path}: it comes too late: what began behind it is exported already, and flows of both would be wrong"
-            )),
+            Verdict::Late(late) => {
+                let why = match late {
+                    Late::Number(number) => format!("segment {number} of its run"),
+                    Late::Begun(moment) => {
+                        format!("it begins at {}, and what began at {}", report.time(source.begun), report.time(moment))
+                    }
+                };
+                let what = "is exported already: flows of both would be wrong";
+                self.refused.push(format!("{path}: it comes too late: {why} {what}"));
+            }
             Verdict::New if may_grow || self.waits => {
                 let why = if may_grow { "more may be written to it" } else { "it comes behind one that waits" };
                 report.line(format_args!("{path}: left for another time: {why}"));
@@ -193,7 +211,9 @@ impl Chosen {
                 0 => String::new(),
                 others => format!("; {others} more likewise"),
             };
-            bail!(Misuse(format!("{first}; leave it out, or export it to a directory of its own{others}")));
+            let what = "leave it out, or export it to a directory of its own, which who and list -s read together with this one; \
+                        several recorders have one archive only if the files of all are given each time";
+            bail!(Misuse(format!("{first}; {what}{others}")));
         }
         if self.exported > 0 {
             report.line(format_args!("exported already: {} of {}", self.exported, counted(inputs, "input")));

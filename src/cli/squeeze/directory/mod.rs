@@ -23,10 +23,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ctrecorder_format::Closing;
+use ctrecorder_format::{Closing, header};
 
 use super::How;
 use super::output::Output;
+use super::sum::Sum;
 use crate::cli::flows::temporary::{self, Maker};
 use crate::cli::flows::{Begun, Ending, Plan, Stream};
 use crate::cli::{Misuse, Report};
@@ -45,7 +46,7 @@ pub(super) fn is_directory(path: &Path) -> bool {
 /// What became of the inputs.
 #[derive(Debug, Default)]
 struct Counts {
-    made: usize,
+    made: Sum,
     there: usize,
     incomplete: usize,
     removed: usize,
@@ -90,9 +91,12 @@ pub(super) fn squeeze(
         }
     }
     let Counts { made, there, incomplete, removed } = work.counts;
+    if made.files() > 0 {
+        work.report.line(format_args!("{}: {made}", Shown(directory)));
+    }
     let removed = if remove { format!(", {} removed", counted(removed, "input")) } else { String::new() };
     let there = format!("{there} there already, {incomplete} left for another time");
-    work.report.line(format_args!("{}: {made} written, {there}{removed}", Shown(directory)));
+    work.report.line(format_args!("{}: {} written, {there}{removed}", Shown(directory), made.files()));
     Ok(())
 }
 
@@ -176,11 +180,10 @@ impl Work<'_> {
         there.check_first(before)?;
         let made = self.make(input, before)?;
         self.outputs.add(input.plan.kept(), &made);
-        self.counts.made += 1;
         Ok(made)
     }
 
-    /// Makes the output of an input, which goes on with what was made before.
+    /// Makes the output of an input, which goes on with what was made before. What is missing between the two is told.
     fn make(&mut self, input: &Input, before: Option<&Made>) -> anyhow::Result<Made> {
         let mut begun = Begun::with(self.how.pairs(&input.output));
         let mut gaps = Vec::new();
@@ -193,14 +196,17 @@ impl Work<'_> {
             // Where the clock was set back, what is given may seem to leave out times that other inputs tell of.
             gaps.retain(|gap| end <= gap.from && gap.to <= input.plan.kept().created);
         }
+        self.report.missing_before(&input.path, &gaps);
         let plan = Plan::for_journal(&input.journal, &self.how.choice, self.report)?.context("it cannot be read")?;
+        let made_from = plan.made_from().first().copied().unwrap_or(input.made_from);
         let previous = before.map(|before| before.digest);
         let plan = plan.going_on(previous, gaps)?;
         let output = Output::segment(&input.output, &plan)?;
         let (choice, ending) = (&self.how.choice, Ending::Open(begun));
         let stream = Stream::start(output, plan, choice, &input.journal, ending, self.report)?;
-        let digest = stream.run(choice, self.how.threads)?.digest.context("it has no digest")?;
-        let (path, made_from) = (input.output.clone(), input.made_from);
+        let made = stream.run(choice, self.how.threads)?;
+        self.counts.made.wrote(&made, input.journal.length());
+        let (path, digest) = (input.output.clone(), made.digest.context("it has no digest")?);
         Ok(Made { path, digest, previous, made_from, has_input: true })
     }
 }
@@ -212,18 +218,11 @@ fn gaps_between(before: &Made, input: &Input) -> Vec<Gap> {
         return Vec::new();
     }
     let first = Journal::find(std::slice::from_ref(&before.path), |_| ());
-    let [both, own, next] = [&[&first, &input.journal][..], &[&first], &[&input.journal]].map(Plan::untold);
-    let mut own: Vec<_> = own.into_iter().chain(next).collect();
-    // Of what is told of both together, neither tells by itself of what is between them.
-    let between = both.into_iter().filter(|gap| match own.iter().position(|known| known == gap) {
-        Some(place) => {
-            own.swap_remove(place);
-            false
-        }
-        None => true,
-    });
     // The output does not tell how its input ended.
-    let is_known = source.version.get() == 3 && source.closing() != Some(Closing::WentOn);
-    let cause = |gap: Gap| if is_known { gap.cause } else { GapCause::SegmentMissing };
-    between.map(|gap| Gap { cause: cause(gap), ..gap }).collect()
+    let cause = |gap: Gap| match source.closing() {
+        _ if source.version.get() != header::VERSION => GapCause::Version2,
+        Some(Closing::WentOn) => GapCause::SegmentMissing,
+        _ => gap.cause,
+    };
+    Plan::untold_between(&first, &input.journal).map(|gap| Gap { cause: cause(gap), ..gap }).collect()
 }

@@ -11,7 +11,7 @@ use crate::cli::Report;
 use crate::cli::flows::Plan;
 use crate::file::{directory_of, sync_directory};
 use crate::hold;
-use crate::journal::{Condition, Examiner, Finding, Shown, Source};
+use crate::journal::{Condition, Examiner, Finding, Read, Shown, Source};
 
 /// Removes those of the inputs of a line whose outputs hold all that is in them, and says of the others why not; the outputs are
 /// on the medium. The last one stays: between it and the one that comes next something may be missing. How many were removed.
@@ -37,17 +37,16 @@ fn try_remove(input: &Input) -> anyhow::Result<()> {
     examine(&Source::open(&input.output)?, false).map_err(|why| anyhow!("its output is not whole: {why:#}"))?;
     // The path may be another file's by now, and again when this one was read.
     let source = Source::open(&input.path)?;
+    let read = Read::of(&source, &source.parse()?);
     examine(&source, true)?;
     if made_from(&source)? != Some(input.made_from) {
         bail!("it has changed since it was squeezed");
     }
-    if let Some(content) = made.made_from.content()
-        && source.digest_to(source.length()) != Some(content)
-    {
+    if made.made_from.content().is_some_and(|content| read.content() != Some(content)) {
         bail!("its output was made from another file of its length and begin");
     }
     hold::look_above(&input.path)?;
-    if !source.is_in_place() {
+    if !read.is_in_place(&source) {
         bail!("it was replaced or written to while it was examined");
     }
     fs::remove_file(&input.path)?;

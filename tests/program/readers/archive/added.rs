@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::slice::from_ref;
 use std::time::{Duration, SystemTime};
 
-use ctrecorder_format::{Closing, Header, Kind, NS_PER_SECOND};
+use ctrecorder_format::{Closing, Header, Kind, NS_PER_SECOND, Segment as Read};
 use ctrecorder_synth::{Flows, Incident, Plan, Shape, Version, record};
 
 use super::journal;
@@ -156,6 +156,77 @@ fn what_comes_late_is_refused() {
         is_refused(&archive, &[], late, "it comes too late");
     }
     is_well(&add(&archive, &[], &[&segments[4..]].concat()));
+}
+
+/// And is a gap of the archive, as it is one of the journal.
+#[test]
+fn a_segment_that_is_missing_between_two_runs_of_an_export_is_told() {
+    let place = synthetic(Version::Three, Vec::new(), false);
+    let (archive, mut segments) = (place.path("archive"), segments(&place));
+    let missing = segments.remove(3);
+    fs::remove_file(missing).unwrap();
+    is_well(&add(&archive, &[], &segments[..3]));
+    let added = add(&archive, &[], &segments);
+    let told = "gap from 2026.11.20 14:01:30.000000 to 2026.11.20 14:02:00.000000: segment missing, number of events lost not known";
+    let told = format!("{}: {told}\n", segments[3].display());
+    assert!(added.status == 0 && added.stderr.contains(&told), "{} {told}", added.stderr);
+    assert_eq!(added.stderr.matches(" missing").count(), 1, "{}", added.stderr);
+    let gaps = |path: &Path| {
+        let covered = run(["coverage".as_ref(), "-o".as_ref(), "json".as_ref(), path.as_os_str()]).stdout;
+        let covered: serde_json::Value = serde_json::from_str(&covered).unwrap();
+        let gaps = covered["gaps"].as_array().unwrap().iter();
+        gaps.map(|gap| (format!("{} {}", gap["from"], gap["to"]), gap["cause"].clone())).collect::<Vec<_>>()
+    };
+    let [own, of_journal] = [&archive, &place.path("journal")].map(|path| gaps(path));
+    assert_eq!(
+        own.iter().map(|(span, _)| span).collect::<Vec<_>>(),
+        of_journal.iter().map(|(span, _)| span).collect::<Vec<_>>()
+    );
+    assert_eq!((own.len(), &own[0].1), (1, &"source damaged or incomplete".into()));
+}
+
+/// Some minutes of a recorder that was stopped when the clock was set back by 100 s, with these further incidents. The segments of each
+/// of its runs.
+fn set_back_between(further: &[Incident]) -> (Place, Vec<Vec<PathBuf>>) {
+    let stop = Incident::Stop { at: at(130), back: at(140) };
+    let incidents = [&[stop, set(135, -100)], further].concat();
+    let place = synthetic(Version::Three, incidents, false);
+    let mut runs: Vec<(u64, Vec<PathBuf>)> = Vec::new();
+    for path in segments(&place) {
+        let started = Read::open(&fs::read(&path).unwrap()).unwrap().header().unwrap().recorder_started;
+        match runs.last_mut().filter(|(run, _)| *run == started) {
+            Some((_, run)) => run.push(path),
+            None => runs.push((started, vec![path])),
+        }
+    }
+    (place, runs.into_iter().map(|(_, run)| run).collect())
+}
+
+/// The clock is set by so many seconds then.
+fn set(second: u64, by: i64) -> Incident {
+    Incident::ClockStep { at: at(second), by: by * NS_PER_SECOND.cast_signed() }
+}
+
+/// As it is where a router starts with a clock that is behind, until it has asked for the time.
+#[test]
+fn a_run_before_which_the_clock_was_set_back_is_exported_behind_the_one_that_it_came_behind() {
+    for further in [&[][..], &[set(160, 300)]] {
+        let (place, runs) = set_back_between(further);
+        let (archive, [first, second]) = (place.path("archive"), &runs[..]) else { panic!("{} runs", runs.len()) };
+        for inputs in [first.clone(), [first.as_slice(), &second[..1]].concat(), runs.concat()] {
+            is_well(&add(&archive, &[], &inputs));
+        }
+        same_lines(&rows(&archive, true), &flows(&place.path("journal")));
+    }
+}
+
+#[test]
+fn a_run_that_comes_late_does_not_come_behind_the_last_one_though_the_clock_was_set_back_before_it() {
+    let again = Incident::Stop { at: at(220), back: at(230) };
+    let (place, runs) = set_back_between(&[set(200, 300), again]);
+    let archive = place.path("archive");
+    is_well(&add(&archive, &[], &[runs[0].clone(), runs[2].clone()].concat()));
+    is_refused(&archive, &[], &runs[1], "it comes too late: it begins at");
 }
 
 /// A file of version 2 with so many flows, to which nobody has written for long.

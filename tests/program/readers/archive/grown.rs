@@ -60,6 +60,16 @@ fn an_archive_of_a_directory_that_grows_has_each_flow_once() {
     }
 }
 
+/// They are exported again by the next one.
+#[test]
+fn how_many_flows_are_left_open_is_said() {
+    let place = two_runs();
+    let (archive, journal) = (place.path("archive"), place.path("journal"));
+    let first = add(&archive, &journal.join("1.ct"));
+    assert!(first.stderr.contains(": 3 flows exported into 2 files of "), "{}", first.stderr);
+    assert!(first.stderr.ends_with(" bytes together, 3 of them left open\n"), "{}", first.stderr);
+}
+
 /// More may be written to the last one.
 #[test]
 fn what_is_not_complete_waits_for_another_export() {
