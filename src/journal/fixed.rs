@@ -38,16 +38,19 @@ enum Content {
 impl Content {
     /// That of a file as it is now. What has neither a footer nor checksums is read for it.
     fn of(source: &Source, version: &Version<'_>) -> Option<Self> {
+        Self::told(source, version).or_else(|| source.digest_to(source.length()).map(Self::Bytes))
+    }
+
+    /// The same as the file itself tells it.
+    fn told(source: &Source, version: &Version<'_>) -> Option<Self> {
         match version {
-            Version::Three(segment) if segment.footer().is_some() => {
-                segment.footer().map(|footer| Self::Segment(footer.digest))
-            }
+            Version::Two(_) => None,
+            Version::Three(segment) => segment.footer().map(|footer| Self::Segment(footer.digest)),
             Version::Archive(archive) => {
                 let place = |at| usize::try_from(at).ok();
                 let checked = place(archive.about().checksums)?..place(source.length())?;
                 source.digest([checked]).map(Self::Archive)
             }
-            Version::Two(_) | Version::Three(_) => source.digest_to(source.length()).map(Self::Bytes),
         }
     }
 
@@ -66,6 +69,11 @@ impl Content {
 }
 
 impl Read {
+    /// This file, before it is read, without reading all of it: what does not tell its content is known by its times.
+    fn told(source: &Source, version: &Version<'_>) -> Self {
+        Self { state: source.state(), content: Content::told(source, version) }
+    }
+
     /// This file, before it is read.
     pub fn of(source: &Source, version: &Version<'_>) -> Self {
         Self { state: source.state(), content: Content::of(source, version) }
@@ -98,14 +106,15 @@ impl Read {
 }
 
 impl Member {
-    /// All of it is read from here on, as what was opened: a file of [`Journal::fixed`] is the same later if it has that.
+    /// All of it is read from here on, as what was opened: a file of [`Journal::fixed`] is the same later if it has that. What does not
+    /// tell its content is the same if nobody set its times either.
     pub fn is_read(&self, source: &Source, version: &Version<'_>) {
-        self.read.get_or_init(|| Read::of(source, version));
+        self.read.get_or_init(|| Read::told(source, version));
     }
 
-    /// What tells its content, once it is read: [`Read::content`].
-    pub fn content(&self) -> Option<Digest> {
-        self.read.get()?.content()
+    /// The same with its content, [`Read::content`], for which a file that does not tell it is read: then that is what it is known by.
+    pub fn read_content(&self, source: &Source, version: &Version<'_>) -> Option<Digest> {
+        self.read.get_or_init(|| Read::of(source, version)).content()
     }
 
     /// What was opened, if that has all that is asked for. As long as nobody has read it, the file need only be the one that was found.

@@ -201,7 +201,6 @@ impl Source {
     fn look(file: &Member) -> Result<Self, Error> {
         let source = file.open()?;
         let version = source.parse()?;
-        file.is_read(&source, &version);
         let end = match &version {
             _ if source.is_being_written() => End::BeingWritten,
             Version::Three(segment) if segment.footer().is_none() => End::Open,
@@ -253,20 +252,20 @@ fn source_file(file: &Member, source: &journal::Source, version: &Version<'_>) -
     let segment = version.header().map(|header| header.segment_number);
     let length = source.length();
     let told = SourceFile { name, length, segment, ..SourceFile::default() };
-    let content = || file.content().map(|digest| hex(&digest));
+    let content = file.read_content(source, version).map(|digest| hex(&digest));
     match version {
         Version::Two(_) => {
             let own = MadeFrom::version_2(version.begun(), length);
-            SourceFile { content: content(), place: Some(place(&own, version.begun())), ..told }
+            SourceFile { content, place: Some(place(&own, version.begun())), ..told }
         }
         Version::Three(three) => {
             let digest = three.footer().map(|footer| hex(&footer.digest));
             let made_from = three.made_from().map(id).collect();
-            SourceFile { content: content(), digest, place: place_of(three, version), made_from, ..told }
+            SourceFile { content, digest, place: place_of(three, version), made_from, ..told }
         }
         Version::Archive(archive) => {
             let made_from = archive.about().sources.iter().flat_map(ids).collect();
-            SourceFile { content: content(), place: place_of_part(archive), made_from, ..told }
+            SourceFile { content, place: place_of_part(archive), made_from, ..told }
         }
     }
 }

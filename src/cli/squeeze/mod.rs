@@ -294,11 +294,13 @@ mod tests {
         }
     }
 
-    /// As some programs do that copy it.
+    /// As some programs do that copy it. What does not tell its content is known by them.
     #[test]
-    fn that_somebody_sets_the_times_of_an_input_is_of_no_consequence() {
-        for [own, _] in inputs() {
-            assert_eq!(squeezed_while(&own, touch), Ok(true));
+    fn that_somebody_sets_the_times_of_a_whole_segment_is_of_no_consequence() {
+        let [[whole, _], others @ ..] = inputs();
+        assert_eq!(squeezed_while(&whole, touch), Ok(true));
+        for [own, _] in others {
+            assert!(squeezed_while(&own, touch).is_err());
         }
     }
 

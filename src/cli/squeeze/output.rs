@@ -77,7 +77,7 @@ impl Output {
     }
 
     fn new(path: &Path, temporary: TempPath, format: Format) -> Self {
-        let (path, readings, origins) = (path.to_path_buf(), VecDeque::new(), Origins::default());
+        let (path, readings, origins) = (path.to_path_buf(), VecDeque::new(), Origins::Known(Vec::new()));
         let (long_ipv4, long_ipv6) = (Long::default(), Long::default());
         let (flows, timeless) = (0, Timeless::default());
         Self { path, temporary, format, readings, long_ipv4, long_ipv6, origins, flows, timeless }
