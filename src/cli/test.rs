@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use ctrecorder_format::Content;
+
 use super::{Report, Status};
 use crate::counted::counted;
 use crate::journal::{
@@ -91,6 +93,9 @@ struct Tally {
     unread: u64,
     /// Of those that are read, files of version 2.
     legacy: u64,
+    /// Segments of flows that go on with no other one, and that do with such as are not given: one of all in a directory is its first.
+    begun: u64,
+    gone_on: u64,
     /// Whether something is missing between the files.
     is_missing: bool,
 }
@@ -102,6 +107,7 @@ impl<W: Write> Test<W> {
             writeln!(self.out, "{}: passed over: {}", Shown(&error.path), error.reason)?;
         }
         for end in std::mem::take(&mut self.examiner).loose_ends() {
+            self.tally.gone_on += u64::from(matches!(end, LooseEnd::GoesOn { .. }));
             if !self.gone.iter().any(|gone| is_told(&end, gone)) {
                 writeln!(self.out, "{end}")?;
             }
@@ -130,7 +136,10 @@ impl<W: Write> Test<W> {
     fn file(&mut self, file: &Member) -> io::Result<()> {
         let mut line = Line { out: &mut self.out, path: file.path(), failed: false, is_missing: false, done: Ok(()) };
         let examined = file.open().and_then(|source| {
-            self.exports.add(file.path(), &source.parse()?);
+            let version = source.parse()?;
+            self.exports.add(file.path(), &version);
+            let of_flows = version.header().filter(|header| header.content == Content::Flows);
+            self.tally.begun += u64::from(of_flows.is_some_and(|header| header.previous.is_none()));
             let mut passed = |bytes| self.report.passed(bytes);
             let mut found = |finding| {
                 line.is_missing |= matches!(finding, Finding::Chain(Broken::Missing { .. }));
@@ -162,7 +171,7 @@ impl<W: Write> Test<W> {
 /// Whether an end at which there was more is one side of what is missing between two runs, and told as that.
 fn is_told(end: &LooseEnd, gone: &Gone) -> bool {
     match (end, gone) {
-        (LooseEnd::Begin { path, .. }, Gone::Between { after, .. }) => path == after,
+        (LooseEnd::Begin { path, .. } | LooseEnd::GoesOn { path }, Gone::Between { after, .. }) => path == after,
         (LooseEnd::End { path }, Gone::Between { before, .. }) => path == before,
         _ => false,
     }
@@ -181,9 +190,12 @@ impl Tally {
             text += &format!(", {count} {what}");
         }
         if self.legacy < files {
-            text += match self.is_missing {
-                true => "; between files something is missing",
-                false => "; between files nothing is missing that they tell of",
+            text += if self.is_missing {
+                "; between files something is missing"
+            } else if self.gone_on > 0 && self.begun + self.gone_on > 1 {
+                "; between files something is missing, unless they are of several directories"
+            } else {
+                "; between files nothing is missing that they tell of"
             };
             text += "; what came before the first or behind the last one of a recorder is not tested";
         }

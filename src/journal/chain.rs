@@ -119,6 +119,12 @@ pub enum LooseEnd {
         /// The segment given before them.
         before: PathBuf,
     },
+    /// A segment of flows goes on with one that is not given.
+    #[error("{}: it goes on with a squeezed segment that is not among those given", Shown(path))]
+    GoesOn {
+        /// The segment given.
+        path: PathBuf,
+    },
     /// After the last segment given, the recorder went on.
     #[error("{}: the recorder went on in a segment that is not among those given", Shown(path))]
     End {
@@ -141,6 +147,8 @@ pub struct Chain {
     last_of_flows: HashMap<Recorder, LastOfFlows>,
     /// Segments of flows, by the digest of the one that each goes on with, and their own.
     gone_on: HashMap<Digest, (PathBuf, Option<Digest>)>,
+    /// The digests of segments of flows, and of those that are told to be missing.
+    flows: HashSet<Digest>,
     begins: Vec<LooseEnd>,
     between: Vec<LooseEnd>,
     /// What the recorders of each host say to have removed.
@@ -226,6 +234,7 @@ impl Chain {
     /// The same of a segment of flows: what it was made from has a place in the chain of its recorder, if that is told. Nothing is
     /// said of sources of several runs.
     fn follow_flows(&mut self, path: &Path, segment: &Segment<'_>, header: &Header) -> Option<Broken> {
+        self.flows.extend(segment.footer().map(|footer| footer.digest));
         if let Some(fork) = self.fork(path, segment, header) {
             return Some(fork);
         }
@@ -259,6 +268,10 @@ impl Chain {
             }
             _ => None,
         });
+        if before.is_some() {
+            // Said already.
+            self.flows.extend(header.previous);
+        }
         before.or(within)
     }
 
@@ -273,7 +286,10 @@ impl Chain {
     /// The ends at which there was more, by path.
     pub fn loose_ends(self) -> Vec<LooseEnd> {
         let ends = self.last.into_values().filter(|last| last.went_on).map(|last| LooseEnd::End { path: last.path });
-        let mut all: Vec<_> = self.begins.into_iter().chain(self.between).chain(ends).collect();
+        let is_given = |digest: &Digest| self.flows.contains(digest) || self.headless.contains(digest);
+        let goes_on = self.gone_on.into_iter().filter(|(previous, _)| !is_given(previous));
+        let goes_on = goes_on.map(|(_, (path, _))| LooseEnd::GoesOn { path });
+        let mut all: Vec<_> = self.begins.into_iter().chain(self.between).chain(goes_on).chain(ends).collect();
         all.sort_by(|a, b| a.path().cmp(b.path()));
         all
     }
@@ -287,7 +303,7 @@ fn missing(before: u64, after: u64, path: PathBuf) -> Broken {
 impl LooseEnd {
     fn path(&self) -> &Path {
         match self {
-            Self::Begin { path, .. } | Self::Retired { path, .. } | Self::End { path } => path,
+            Self::Begin { path, .. } | Self::Retired { path, .. } | Self::GoesOn { path } | Self::End { path } => path,
         }
     }
 }

@@ -88,7 +88,9 @@ impl Ask {
             Self::At(moment) => begin <= *moment && *moment <= end,
             Self::Lasted(span) => {
                 let began_earlier = says.flags & (RECOVERED | START_FROM_KERNEL) == RECOVERED;
-                says.start != 0 && says.end != 0 && (began_earlier || says.start + span <= says.end)
+                // The clock was set back while it was alive.
+                let is_turned = says.end < says.start;
+                says.start != 0 && says.end != 0 && (began_earlier || is_turned || says.start + span <= says.end)
             }
             Self::Not(part) => !part.holds(says),
             Self::All(parts) => parts.iter().all(|part| part.holds(says)),

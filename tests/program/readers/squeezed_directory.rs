@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use ctrecorder_format::{Closing, Kind, Segment as Read};
-use ctrecorder_synth::Version;
+use ctrecorder_synth::{Incident, Version};
 
 use super::sample::{Segment, header, run, v4, v6};
-use super::squeezed_place::{Place, files, flows, incidents, records, same_lines, synthetic};
+use super::squeezed_place::{Place, at, files, flows, incidents, records, same_lines, synthetic};
 use crate::program::{answer, ctrecorder};
 
 #[test]
@@ -311,6 +311,34 @@ fn outputs_are_tested_as_a_chain() {
     assert_eq!(run(words).status, 0);
     let told = test(&["gap.ct"]);
     assert!(told.stdout.contains("FAILED: segment 1 is missing between "), "{}", told.stdout);
+}
+
+/// Where runs of the recorder meet, the numbers of segments do not tell what is missing, but the next output does.
+#[test]
+fn an_output_between_two_runs_is_missed() {
+    let stops = [(130, 140), (200, 205)].map(|(from, to)| Incident::Stop { at: at(from), back: at(to) });
+    let place = synthetic(Version::Three, stops.to_vec(), false);
+    place.squeeze("sq", &[], &place.journal());
+    let names: Vec<_> = files(&place.path("sq")).into_keys().collect();
+    let test = || run(["test".as_ref(), place.path("sq").as_os_str()]);
+    let missed = "; between files something is missing, unless they are of several directories; ";
+    let goes_on = "it goes on with a squeezed segment that is not among those given";
+    let whole = test();
+    assert!(!whole.stdout.contains(goes_on) && !whole.stdout.contains(missed), "{}", whole.stdout);
+    for removed in [4..5, 5..8, 7..8] {
+        let next = place.path("sq").join(&names[removed.end]);
+        let removed = removed.map(|number| place.path("sq").join(&names[number]));
+        let removed: Vec<_> = removed.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+        removed.iter().for_each(|(path, _)| fs::remove_file(path).unwrap());
+        let left = test().stdout;
+        let fails = left.contains(&format!("{}: FAILED: segments are missing between ", next.display()));
+        let is_told = left.contains(&format!("{}: {goes_on}\n", next.display())) && left.contains(missed);
+        assert!(fails != is_told, "{left}");
+        removed.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    }
+    fs::remove_file(place.path("sq").join(&names[0])).unwrap();
+    let copy = test();
+    assert!(copy.stdout.contains(goes_on) && !copy.stdout.contains(missed), "{}", copy.stdout);
 }
 
 /// Beside their inputs, the outputs are passed over; where some inputs are gone, their outputs are read.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ctrecorder_format::Content;
 
 use super::Reading;
-use crate::query::coverage::absent::{RETIRED, holes, told};
+use crate::query::coverage::absent::{Hole, RETIRED, holes, told};
 use crate::query::coverage::part::{End, Part};
 use crate::query::coverage::run::{Run, one_namespace, outermost};
 use crate::query::coverage::{Gap, GapCause, Span};
@@ -49,8 +49,10 @@ impl Reading {
         let runs = self.runs();
         let Some(outermost) = outermost(&runs) else { return Vec::new() };
         let (told, is_retired) = told(&runs, &elsewhere, outermost.span);
-        let missing = holes(&runs, &told).into_iter().filter(|hole| hole.gap.cause == GapCause::SegmentMissing);
-        let between = missing.map(|hole| Gone::Between {
+        // Where a clock was set back, times do not tell what came behind what.
+        let is_turned = runs.iter().any(Run::is_turned);
+        let is_missing = |hole: &Hole<'_>| !is_turned && hole.gap.cause == GapCause::SegmentMissing;
+        let between = holes(&runs, &told).into_iter().filter(is_missing).map(|hole| Gone::Between {
             before: hole.before.path.clone(),
             after: hole.after.path.clone(),
             span: hole.gap.span(),
@@ -146,17 +148,24 @@ mod tests {
     /// Of a run that was started at a second, the segment with this number from one second to another. The first one tells when the run
     /// before ended.
     fn segment(started: u64, number: u64, (from, to): (u64, u64), closing: Closing, before: Option<u64>) -> Vec<u8> {
-        let header = Header {
+        let before =
+            before.map(|before| Note::gap(before * SECOND, from * SECOND, Note::LOST_UNKNOWN, Cause::NotRunning));
+        written(&header(started, number, from), closing, to, before.as_slice())
+    }
+
+    fn header(started: u64, number: u64, from: u64) -> Header {
+        Header {
             host: "nat1".into(),
             recorder_started: started * SECOND,
             segment_number: number,
             created: from * SECOND,
             ..Header::blank(Content::Events)
-        };
-        let mut writer = Writer::new(Vec::new(), &header).unwrap();
-        if let Some(before) = before {
-            writer.note(&Note::gap(before * SECOND, from * SECOND, Note::LOST_UNKNOWN, Cause::NotRunning));
         }
+    }
+
+    fn written(header: &Header, closing: Closing, to: u64, notes: &[Note]) -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new(), header).unwrap();
+        notes.iter().for_each(|note| writer.note(note));
         writer.finish(closing, to * SECOND).unwrap();
         writer.write_out().unwrap();
         writer.output().clone()
@@ -214,6 +223,15 @@ mod tests {
         let killed = segment(400, 0, (400, 500), Closing::Stopped, Some(200));
         assert_eq!(gone(&[&first, &killed]), [("0-1".to_owned(), 200, 200)]);
         assert_eq!(gone(&[&first, &third]), [("0-1".to_owned(), 200, 300)], "told once");
+    }
+
+    /// What was recorded while it showed a time first may be elsewhere, or squeezed.
+    #[test]
+    fn where_a_clock_was_set_back_nothing_is_missed_by_its_times() {
+        let back = Note::clock_step(150 * SECOND, -(100 * SECOND).cast_signed());
+        let first = written(&header(100, 0, 100), Closing::Stopped, 160, &[back]);
+        let later = segment(600, 0, (600, 700), Closing::Stopped, Some(500));
+        assert_eq!(gone(&[&first, &later]), []);
     }
 
     /// Its header tells whose it is, and nothing else does.

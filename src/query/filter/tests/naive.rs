@@ -39,7 +39,7 @@ fn meets<A: Address>(condition: &Condition, record: &Record<A>) -> bool {
         }
         Condition::Lasted(span) => {
             let is_found = record.flags & flags::RECOVERED != 0 && record.flags & flags::START_FROM_KERNEL == 0;
-            start != 0 && end != 0 && (is_found || (end >= start && end - start >= *span))
+            start != 0 && end != 0 && (is_found || end < start || end - start >= *span)
         }
         Condition::After(moment) => match kind {
             Some(Kind::Start | Kind::Update) if end == 0 && start != 0 => start >= *moment,
