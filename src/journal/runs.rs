@@ -1,5 +1,6 @@
 //! Which run of a recorder came behind which: as they tell it, since a clock may have been set back meanwhile.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use ctrecorder_format::block::flags;
@@ -62,7 +63,8 @@ impl Place {
 
 /// Of each of some runs the number of the one that came behind it: that which tells so, by what this one is known by. No two come
 /// behind one, and none comes behind itself; nor behind one of several that are known by the same. Where a run tells no more than that the
-/// clock was set back before it, it is taken to come behind the one that ended last of those that ended before it did, or else first.
+/// clock was set back before it, it is taken to come behind the one that ended last of those that ended before it did, or else first; but if
+/// some find none so, for others took theirs, all are put so that these do.
 pub(crate) fn successors(runs: &[Place]) -> Vec<Option<usize>> {
     let mut ended: HashMap<_, Option<usize>> = HashMap::new();
     for (number, run) in runs.iter().enumerate() {
@@ -83,41 +85,77 @@ pub(crate) fn successors(runs: &[Place]) -> Vec<Option<usize>> {
     next
 }
 
-/// Finds runs for those to come behind that tell only that it ended later than they began.
+/// A run that tells of the one before it only that this ended at `least` or later.
+#[derive(Clone, Copy)]
+struct Waiting {
+    number: usize,
+    least: u64,
+    ended: u64,
+}
+
+/// Runs behind which none comes yet, by when they ended.
+type Last = BTreeSet<(u64, usize)>;
+
+/// Which of these a run is put behind; not behind that which is the last one of those behind itself.
+type Choice = fn(Waiting, &Last, itself: Option<usize>) -> Option<(u64, usize)>;
+
+/// Finds runs for those to come behind that tell only that it ended later than they began: by when they ended; or by what they tell, if
+/// more of them find one then.
 fn put_behind_later(runs: &[Place], next: &mut [Option<usize>]) {
-    let ended = |run: &Place| if let Some(Ended::At(ended)) = run.ended { Some(ended) } else { None };
-    let of_host = |(number, run): (usize, &Place)| Some((run.behind_later?, ended(run)?, number));
-    let mut waiting: Vec<_> =
-        runs.iter().enumerate().filter(|(_, run)| !run.host.is_empty()).filter_map(of_host).collect();
-    if waiting.is_empty() {
+    if runs.iter().all(|run| run.behind_later.is_none()) {
         return;
     }
-    waiting.sort_unstable_by_key(|(_, ended, number)| (*ended, *number));
-    let host = |number: usize| runs.get(number).map_or("", |run| run.host.as_str());
-    let is_free = |(number, _): &(usize, &Place)| next.get(*number).is_some_and(Option::is_none);
-    let last = runs.iter().enumerate().filter(is_free);
-    // No run comes behind these, by when they ended.
-    let mut last: BTreeSet<_> = last.filter_map(|(number, run)| Some((host(number), ended(run)?, number))).collect();
-    for is_before in [true, false] {
-        waiting.retain(|(least, ended, number)| {
-            let (host, own) = (host(*number), chain(next, *number).last());
-            let is_another = |(_, _, other): &&(&str, u64, usize)| own != Some(*other);
-            let before = if is_before {
-                let those = (least <= ended).then(|| last.range((host, *least, 0)..=(host, *ended, usize::MAX)));
-                those.into_iter().flatten().rev().find(is_another).copied()
-            } else {
-                let those = last.range((host, *least.max(ended), 0)..=(host, u64::MAX, usize::MAX));
-                those.into_iter().find(is_another).copied()
-            };
+    let mut hosts: HashMap<&str, (Vec<Waiting>, Last)> = HashMap::new();
+    for (number, run) in runs.iter().enumerate().filter(|(_, run)| !run.host.is_empty()) {
+        let Some(Ended::At(ended)) = run.ended else { continue };
+        let (waiting, last) = hosts.entry(&run.host).or_default();
+        waiting.extend(run.behind_later.map(|least| Waiting { number, least, ended }));
+        if next.get(number).is_some_and(Option::is_none) {
+            last.insert((ended, number));
+        }
+    }
+    for (mut waiting, last) in hosts.into_values() {
+        waiting.sort_unstable_by_key(|run| (run.ended, run.number));
+        let by_ends = put_behind(&waiting, last.clone(), next, &[one_before, one_later]);
+        // Those first that may be behind the fewest: what comes next may be behind each of these, too, so that no other one is taken away.
+        waiting.sort_by_key(|run| Reverse(run.least));
+        let either: Choice = |run, last, itself| one_before(run, last, itself).or_else(|| one_later(run, last, itself));
+        let by_least = put_behind(&waiting, last, next, &[either]);
+        let found = if by_ends.len() < by_least.len() { by_least } else { by_ends };
+        for (before, number) in found {
+            next.get_mut(before).into_iter().for_each(|next| *next = Some(number));
+        }
+    }
+}
+
+/// Runs, and those that are put behind them, in this order; by the next choice those for which there is none by one.
+fn put_behind(waiting: &[Waiting], mut last: Last, next: &[Option<usize>], choices: &[Choice]) -> Vec<(usize, usize)> {
+    let (mut waiting, mut next, mut found) = (waiting.to_vec(), next.to_vec(), Vec::new());
+    for choose in choices {
+        waiting.retain(|run| {
+            let before = choose(*run, &last, chain(&next, run.number).last());
             if let Some(before) = before
-                && let Some(free) = next.get_mut(before.2)
+                && let Some(free) = next.get_mut(before.1)
             {
-                *free = Some(*number);
+                *free = Some(run.number);
                 last.remove(&before);
+                found.push((before.1, run.number));
             }
             before.is_none()
         });
     }
+    found
+}
+
+/// The one that ended last of those that ended before this run did.
+fn one_before(run: Waiting, last: &Last, itself: Option<usize>) -> Option<(u64, usize)> {
+    let those = (run.least <= run.ended).then(|| last.range((run.least, 0)..=(run.ended, usize::MAX)));
+    those.into_iter().flatten().rev().find(|(_, other)| itself != Some(*other)).copied()
+}
+
+/// The one that ended first of those that ended later than this run.
+fn one_later(run: Waiting, last: &Last, itself: Option<usize>) -> Option<(u64, usize)> {
+    last.range((run.least.max(run.ended), 0)..).find(|(_, other)| itself != Some(*other)).copied()
 }
 
 /// A run, and those that come behind it, one after the other.
@@ -252,6 +290,56 @@ mod tests {
         // A clock that begins anew with the machine, and is set forward then.
         assert_eq!(next_later(&[(90, 5), (30, 0), (50, 6), (70, 4)]), [None, Some(2), Some(3), Some(0)]);
         assert_eq!(next_later(&[(90, 5), (50, 6), (70, 4)]), [None, Some(2), Some(0)], "the first one is gone");
+    }
+
+    /// The runs by the number of their order, however they are given.
+    fn orders(runs: &[(u64, u64)]) -> BTreeSet<Vec<(u64, u64)>> {
+        let order = |given: &[(u64, u64)]| {
+            let next = next_later(given);
+            let first = (0..given.len()).find(|run| !next.contains(&Some(*run)));
+            let chained = first.into_iter().flat_map(|first| chain(&next, first));
+            chained.filter_map(|run| given.get(run).copied()).collect()
+        };
+        permutations(runs).iter().map(|given| order(given)).collect()
+    }
+
+    fn permutations<T: Copy>(all: &[T]) -> Vec<Vec<T>> {
+        if all.is_empty() {
+            return vec![Vec::new()];
+        }
+        let without = |place: usize| [&all[..place], &all[place + 1..]].concat();
+        let of =
+            |place: usize| permutations(&without(place)).into_iter().map(move |rest| [vec![all[place]], rest].concat());
+        (0..all.len()).flat_map(of).collect()
+    }
+
+    #[test]
+    fn where_the_clock_was_set_back_twice_each_comes_behind_one_that_ended_as_it_tells() {
+        // The only order, and those in which the second one and the third one go on with that.
+        let three = [(700, 0), (1000, 460), (900, 800)];
+        let four = [(700, 0), (1000, 460), (1300, 800), (1250, 1200)];
+        for runs in [&three[..], &four, &[(700, 0), (750, 460), (1300, 720), (1200, 1100), (1150, 1120)]] {
+            assert_eq!(orders(runs), [runs.to_vec()].into());
+        }
+    }
+
+    #[test]
+    fn where_there_is_an_order_that_all_tell_of_one_is_found() {
+        // Any that end later than they began, in any order in which the clock was set back before each.
+        let moments = [1, 2, 3, 4, 5, 6];
+        let of = |order: &[u64]| -> Vec<(u64, u64)> { order.chunks(2).map(|own| (own[1], own[0])).collect() };
+        for order in permutations(&moments) {
+            let mut runs = of(&order);
+            let is_told = runs.windows(2).all(|pair| pair[1].1 <= pair[0].0);
+            if runs.iter().any(|(ended, began)| ended < began) || !is_told {
+                continue;
+            }
+            runs[0].1 = 0;
+            for given in permutations(&runs) {
+                let next = next_later(&given);
+                assert_eq!(next.iter().flatten().count(), 2, "{given:?}: {next:?}");
+            }
+        }
     }
 
     #[test]

@@ -142,3 +142,21 @@ fn a_run_whose_first_segment_is_missing_comes_behind_its_start() {
     let files = [("1", first), ("2", second.closed_at(Closing::Stopped, 5080).0)];
     assert_eq!(named_by_all_at_once(&files, 5090), ["10.0.0.1"]);
 }
+
+/// In no other order did each run end at the time that the next one tells of, or later.
+#[test]
+fn of_runs_before_which_the_clock_was_set_back_each_comes_behind_one_that_had_ended_as_it_tells() {
+    let found = |begin: u64| {
+        let first = begun(begin, 0, begin).note(&not_running(begin, begin));
+        first.told(&flow(Kind::Open, 5650, FLOW, 7), begin).note(&reading(begin))
+    };
+    let first = begun(5000, 0, 5000).note(&reading(5000)).push(&flow(Kind::Start, 5650, FLOW, 7));
+    let second = found(5460).closed_at(Closing::Stopped, 6000).0;
+    let third = found(5800).push(&flow(Kind::End, 5850, FLOW, 7)).closed_at(Closing::Stopped, 5900).0;
+    let files = [("1", first.closed_at(Closing::Stopped, 5700).0), ("2", second), ("3", third)];
+    for second in [5680, 5750, 5840, 5990] {
+        for answer in who_of_each_form(&files, second) {
+            assert_eq!(answer["inside"], serde_json::json!(["10.0.0.1"]), "{second}: {answer}");
+        }
+    }
+}
