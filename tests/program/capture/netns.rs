@@ -329,6 +329,9 @@ fn without_a_way_in_what_is_heard_is_recorded_and_who_does_not_say_none() {
     let arguments = ["--all-netns", "-U", "nobody"];
     let mut recorder = Recorder::start_in(directory, &host.own, "all.%s.ct", &arguments);
     make_flows(&host.three, 10..20, false);
+    // The file of a namespace is begun when something of it is heard.
+    let netns = |path: &PathBuf| Segment::open(&fs::read(path).ok()?).ok()?.header().ok()?.netns();
+    wait_until("a file of it", || recorder.segments().iter().any(|path| netns(path) == Some(3)));
     wait_until("what is heard", || list(&recorder, &["--netns", "3"]).len() == 10);
     assert!(recorder.log().contains("netns{id=3}: no way into this network namespace"), "{}", recorder.log());
     // There is nothing in the way of a sandbox.
