@@ -74,7 +74,8 @@ def questions(known: dict[str, str]) -> list[Question]:
              "--reply-src", inside),
         rows("all with a peer", "{ip:PEER} in (inside_ip, public_ip, peer_ip)", "-i", peer),
         rows("all alive at a time", ALIVE, "--at", at),
-        rows("all that lasted for a minute", "{ns:end} - {ns:start} >= 60000000000", "--min-duration", "60s"),
+        rows("all that may have lasted for a minute", "{ns:end} - {ns:start} >= 60000000000 or start_at_latest and {ns:end} is not null",
+             "--min-duration", "60s"),
         rows("UDP to port 53", "protocol = 17 and peer_port = 53", "--proto", "udp", "--orig-port-dst", "53"),
         rows("all over IPv6", "inside_ip6 is not null", "-i", "::/0"),
         rows("what came from outside", "translation = 'destination'", "--nat", "--where", "not post src ip PUBLICS or "
