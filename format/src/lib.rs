@@ -24,6 +24,7 @@ pub mod record;
 mod recorded;
 mod retirement;
 mod segment;
+mod uptime;
 mod writer;
 
 pub use address::{Address, Family, V4, V6};
@@ -41,6 +42,7 @@ pub use recorded::Recorded;
 pub use retirement::Retirement;
 pub use segment::{Block, Body, Head, Heads, Place, Records, Segment};
 pub use segment::{digest_of, digest_of_parts};
+pub use uptime::Uptime;
 pub use writer::{BLOCK_BYTES, Unwritten, Writer};
 
 /// Compiles the example of the README.

@@ -70,6 +70,8 @@ pub enum Cause {
     /// In what a segment of flows was made from, the kernel's table was read whole by `to`, for the first time: each flow alive then
     /// is told of in this segment.
     FirstRead = NO_GAP | 14,
+    /// For how long the machine had been up: see [`Uptime`](crate::Uptime).
+    Uptime = NO_GAP | 15,
 }
 
 impl Cause {
@@ -101,6 +103,7 @@ impl Cause {
             0x800c => Self::KeptElsewhere,
             0x800d => Self::NamespaceGone,
             0x800e => Self::FirstRead,
+            0x800f => Self::Uptime,
             _ => return None,
         })
     }
@@ -124,7 +127,8 @@ impl Cause {
             | Self::RetiredElsewhere
             | Self::KeptElsewhere
             | Self::NamespaceGone
-            | Self::FirstRead => false,
+            | Self::FirstRead
+            | Self::Uptime => false,
             Self::KernelOverrun
             | Self::QueueFull
             | Self::DiskFull
@@ -164,6 +168,7 @@ impl Cause {
             Self::KeptElsewhere => "not removed after all in another network namespace",
             Self::NamespaceGone => "network namespace gone",
             Self::FirstRead => "table of the kernel first read",
+            Self::Uptime => "machine up",
         }
     }
 }

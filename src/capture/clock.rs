@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ctrecorder_format::Note;
+use ctrecorder_format::{Note, Uptime};
 use nix::errno::Errno;
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
@@ -84,6 +84,11 @@ impl Moment {
 pub(super) fn steady() -> u64 {
     clock_gettime(ClockId::CLOCK_BOOTTIME)
         .map_or(0, |time| (time.tv_sec() as u64).wrapping_mul(SECOND).wrapping_add(time.tv_nsec() as u64))
+}
+
+/// For how long the machine had been up when the wall clock, as it is set now, showed this moment (ns since the epoch).
+pub(super) fn uptime(moment: u64, boot_id: [u8; 16]) -> Note {
+    Uptime { moment, up: steady().saturating_add(moment).saturating_sub(now()), boot: Uptime::boot(boot_id) }.note()
 }
 
 /// What the kernel knows of its clock: adjtimex(2).

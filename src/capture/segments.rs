@@ -74,6 +74,7 @@ impl Segments {
         })?;
         let failed = |error| StartError::File { path: path.clone(), what: "cannot write the header", error };
         let mut writer = Writer::new(file, &header).map_err(|error| failed(io::Error::other(error)))?;
+        writer.note(&clock::uptime(header.created, header.boot_id));
         writer.write_out().map_err(failed).inspect_err(|_| files::remove(&path))?;
         let syncing = Syncing::begin(sync, writer.output(), &path, header.created);
         Ok(Self { pattern, header, path, writer, closing: None, given_up: None, syncing, bytes: 0, blocks: 0 })
@@ -149,6 +150,11 @@ impl Segments {
     pub(super) const fn pushed(&self) -> (u64, u64) {
         let totals = self.writer.totals();
         (self.header.created, totals.records() + totals.notes)
+    }
+
+    /// For how long the machine had been up at this moment, by the clock as it is set now.
+    pub(super) fn uptime(&self, moment: u64) -> Note {
+        clock::uptime(moment, self.header.boot_id)
     }
 
     /// Whether the current segment's file was removed, so that nobody will ever read it.
@@ -254,10 +260,14 @@ impl Segments {
         self.syncing.created(&path);
         let now = clock::now();
         let lost = self.is_removed().then(|| Note::gap(self.header.created.min(now), now, events, Cause::Removed));
+        // Both segments tell when that was by a clock that nobody sets, whichever of them is found later.
+        let uptime = self.uptime(now);
+        self.writer.note(&uptime);
         let digest = self.writer.finish(Closing::WentOn, now)?;
         self.blocks += self.writer.totals().blocks;
         self.header = header::next(&self.header, digest, now);
         let writer = std::mem::replace(&mut self.writer, Writer::new(file, &self.header)?);
+        self.writer.note(&uptime);
         let path = std::mem::replace(&mut self.path, path);
         // A footer that nobody can read is not worth a write.
         match lost {
@@ -277,6 +287,8 @@ impl Segments {
 
     /// Adds the footer to the current segment.
     pub(super) fn finish(&mut self, closed: u64) -> io::Result<()> {
+        let uptime = self.uptime(closed);
+        self.writer.note(&uptime);
         self.writer.finish(Closing::Stopped, closed).map(drop).map_err(io::Error::other)
     }
 }

@@ -222,23 +222,29 @@ impl<'a> Recording<'a> {
     }
 
     fn write(&mut self, elements: impl IntoIterator<Item = Element>) {
-        let (writer, table) = (self.segments.writer(), &mut self.table);
         for element in elements {
             match element {
-                Element::Events(events) => events.iter().for_each(|event| table.event(event, writer)),
-                Element::Note(note) => {
-                    if note.cause() == Some(Cause::ClockStep) {
-                        let by = note.value.get() as f64 / clock::SECOND as f64;
-                        tracing::warn!("the wall clock was set by {by:.3} s");
-                    }
-                    self.losses.count(&note);
-                    self.statistics.gap(&note);
-                    writer.note(&note);
-                    if note.is_gap() {
-                        table.gap(&note);
-                    }
+                Element::Events(events) => {
+                    let (writer, table) = (self.segments.writer(), &mut self.table);
+                    events.iter().for_each(|event| table.event(event, writer));
                 }
+                Element::Note(note) => self.write_note(&note),
             }
+        }
+    }
+
+    fn write_note(&mut self, note: &Note) {
+        self.losses.count(note);
+        self.statistics.gap(note);
+        self.segments.writer().note(note);
+        if note.is_gap() {
+            self.table.gap(note);
+        }
+        if note.cause() == Some(Cause::ClockStep) {
+            let by = note.value.get() as f64 / clock::SECOND as f64;
+            tracing::warn!("the wall clock was set by {by:.3} s");
+            let uptime = self.segments.uptime(note.to.get());
+            self.segments.writer().note(&uptime);
         }
     }
 

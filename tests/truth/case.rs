@@ -29,6 +29,8 @@ pub struct Case {
     pub converted: Vec<u16>,
     /// Whether these tell of the flows that were alive, as updates.
     pub updates: bool,
+    /// Whether it is the machine that fails where the recorder is killed.
+    pub reboots: bool,
     /// The files that are removed.
     pub removed: Vec<u16>,
     /// The blocks that are damaged: of which file, which one, and whether its header.
@@ -59,6 +61,8 @@ pub enum Kind {
     Crash,
     /// The clock was set by so many ms.
     Step(i64),
+    /// It was killed, or ended in order, and the clock was set by so many ms before it was there again.
+    Away(bool, i64),
 }
 
 /// Every journal that is tried.
@@ -84,6 +88,7 @@ pub fn cases() -> impl Strategy<Value = Case> {
             notices_ms,
             converted,
             updates,
+            reboots: questions % 2 == 1,
             removed,
             damaged,
             questions,
@@ -116,7 +121,8 @@ fn troubles() -> impl Strategy<Value = Vec<Trouble>> {
         3 => Just(Kind::Overrun),
         2 => Just(Kind::Stop),
         2 => Just(Kind::Crash),
-        1 => step.prop_map(Kind::Step),
+        1 => step.clone().prop_map(Kind::Step),
+        1 => (any::<bool>(), step).prop_map(|(crashed, by)| Kind::Away(crashed, by)),
     ];
     let trouble = (kind, 1..1000_u16, 1..300_u16).prop_map(|(kind, at, length)| Trouble { kind, at, length });
     // For a while it is ahead by a year, or behind by one.

@@ -99,7 +99,7 @@ impl World {
         let incidents = incidents(case, shape.begin, last);
         let rotate = Some((last - shape.begin) / case.files).filter(|every| *every > NS_PER_SECOND / 10);
         let notices = u64::from(case.notices_ms) * 1_000_000;
-        let plan = Plan { rotate, stamps: case.stamps, incidents, notices, ..Plan::default() };
+        let plan = Plan { rotate, stamps: case.stamps, incidents, notices, reboots: case.reboots, ..Plan::default() };
         let (clock, runs, deaf) = (Clock::new(&plan.incidents), runs(&plan, shape.begin, last), deaf(&plan));
         let files = files(&plan, &runs, shape.begin);
         Self { shape, plan, flows, clock, runs, deaf, files, last }
@@ -190,13 +190,19 @@ fn incidents(case: &Case, begin: u64, last: u64) -> Vec<Incident> {
         }
         // A clock that is set does not keep anything else from happening.
         free = if matches!(trouble.kind, Kind::Step(_)) { from + 1 } else { to + 1 };
-        incidents.push(match trouble.kind {
-            Kind::Overrun => Incident::Overrun { from, to },
-            Kind::Stop => Incident::Stop { at: from, back: to },
-            Kind::Crash => Incident::Crash { at: from, back: to },
-            // No two moments shall show the same time by chance.
-            Kind::Step(ms) => Incident::ClockStep { at: from, by: ms * 1_000_000 + 12_347 },
-        });
+        let away = |crashed| match crashed {
+            true => Incident::Crash { at: from, back: to },
+            false => Incident::Stop { at: from, back: to },
+        };
+        // No two moments shall show the same time by chance.
+        let step = |at, ms| Incident::ClockStep { at, by: ms * 1_000_000 + 12_347 };
+        match trouble.kind {
+            Kind::Overrun => incidents.push(Incident::Overrun { from, to }),
+            Kind::Stop => incidents.push(away(false)),
+            Kind::Crash => incidents.push(away(true)),
+            Kind::Step(ms) => incidents.push(step(from, ms)),
+            Kind::Away(crashed, ms) => incidents.extend([away(crashed), step(from + (to - from) / 2, ms)]),
+        }
     }
     incidents
 }

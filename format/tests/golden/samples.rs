@@ -5,7 +5,7 @@ use ctrecorder_format::header::namespace;
 use ctrecorder_format::record::flags;
 use ctrecorder_format::{
     Address, Cause, Clock, Closing, Content, Counters, Digest, Header, Kind, MadeFrom, Note, Record, Recorded,
-    Retirement, Segment, Tuple, V4, V6, Writer,
+    Retirement, Segment, Tuple, Uptime, V4, V6, Writer,
 };
 
 const NS: u64 = 1_000_000_000;
@@ -39,6 +39,7 @@ pub fn all() -> Vec<Sample> {
         Sample { name: "clock-set", bytes: clock_set() },
         Sample { name: "netns-gone", bytes: netns_gone() },
         Sample { name: "first-read", bytes: first_read() },
+        Sample { name: "uptime", bytes: uptime() },
     ]
 }
 
@@ -202,6 +203,20 @@ fn first_read() -> Vec<u8> {
     writer.push(&flow, None, at(9));
     writer.push(&Record { kind: Kind::Flow as u8, ..dns() }, None, at(60));
     writer.finish(Closing::Complete, at(60)).expect("a footer");
+    written(writer)
+}
+
+/// For how long the machine had been up when the segment was begun, when its clock was set, and when it ended.
+fn uptime() -> Vec<u8> {
+    let header = Header { tag: 0x0000_0b00, ..header() };
+    let mut writer = writer(&header);
+    let at = |second| CREATED + second * NS;
+    let up = |moment, up| Uptime { moment, up: up * NS, boot: Uptime::boot(header.boot_id) }.note();
+    writer.note(&up(CREATED, 86_400));
+    writer.note(&Note::clock_step(at(70), 60 * NS.cast_signed()));
+    writer.note(&up(at(70), 86_410));
+    writer.note(&up(at(100), 86_440));
+    writer.finish(Closing::WentOn, at(100)).expect("a footer");
     written(writer)
 }
 

@@ -292,7 +292,7 @@ impl Plan {
         let not_read = reading.not_read().into_iter();
         let not_read: Vec<_> = not_read.map(|span| Note::gap(span.from, span.to, 0, Cause::NotRead)).collect();
         let untold = self.before.into_iter().chain(reading.untold()).map(|gap| match gap.cause {
-            GapCause::NotRunning => gap,
+            GapCause::NotRunning | GapCause::SetBack => Gap { cause: GapCause::NotRunning, ..gap },
             _ => Gap { cause: GapCause::Damaged, ..gap },
         });
         let gap = |Span { from, to }, lost| Gap { from, to, cause: GapCause::Damaged, lost };

@@ -6,7 +6,7 @@ use ctrecorder_format::{Cause, Note, Retirement};
 use super::part::Part;
 use super::run::{Run, between_runs};
 use super::span::complement_of_apart;
-use super::{Gap, GapCause, Span, account, complement, joined};
+use super::{Gap, GapCause, Span, account, complement, joined, uptime};
 
 pub(super) const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
 pub(super) const RETIRED: GapCause = GapCause::Noted(Cause::Retired as u16);
@@ -82,6 +82,7 @@ pub(super) fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
         }
     }
     gaps.extend(holes(runs, noted).into_iter().map(|hole| hole.gap));
+    gaps.extend(uptime::unrecorded(runs));
     gaps
 }
 

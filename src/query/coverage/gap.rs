@@ -27,6 +27,8 @@ pub enum GapCause {
     Filtered,
     /// The clock never showed these times, for it was set over them: what happened then has other ones.
     SetForward,
+    /// The clock may have shown these times while nobody recorded, and then was set back: other files may tell of them all the same.
+    SetBack,
 }
 
 impl GapCause {
@@ -51,6 +53,7 @@ impl GapCause {
             Self::NoFile => "no file given",
             Self::Filtered => "left out by a filter",
             Self::SetForward => "clock set forward",
+            Self::SetBack => "clock set back while nobody recorded",
         }
     }
 }

@@ -15,6 +15,7 @@ mod reading;
 mod run;
 mod span;
 mod times;
+mod uptime;
 mod walk;
 
 pub use covered::Coverage;

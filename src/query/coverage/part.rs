@@ -7,6 +7,7 @@ use ctrecorder_format::{Cause, Content, Damage, Header, Note, Retirement};
 
 use super::clock::{Shown, Step};
 use super::times::Times;
+use super::uptime::Settings;
 use super::walk::{Walk, add};
 use super::{Gap, GapCause, Span};
 use crate::archive::Archive;
@@ -102,6 +103,12 @@ pub(super) struct Part {
     pub(super) notes: Vec<Note>,
     /// What could not be read in the middle of it.
     pub(super) damaged: Vec<Gap>,
+    /// The machine that recorded; zeros if not known.
+    pub(super) machine: [u8; 16],
+    /// The boot id, of a segment of events; zeros if not known.
+    pub(super) boot_id: [u8; 16],
+    /// How its clock was set, as far as it tells.
+    pub(super) settings: Settings,
     /// Of one of flows, its place among others; of one of an archive, that of its export.
     pub(super) place: Option<Place>,
 }
@@ -162,6 +169,9 @@ impl Part {
             extent: Extent { least: begun, greatest: begun, has_whole_keyframe: false },
             notes: Vec::new(),
             damaged: Vec::new(),
+            machine: header.map_or([0; 16], |header| header.machine),
+            boot_id: header.filter(|header| header.content == Content::Events).map_or([0; 16], |header| header.boot_id),
+            settings: Settings::default(),
             place: None,
         }
     }
@@ -180,6 +190,7 @@ impl Part {
             part.extent.reach(times.least_start, times.greatest_end);
         }
         part.notes = archive.notes().iter().filter(|note| tells(note)).copied().collect();
+        archive.notes().iter().for_each(|note| part.settings.note(note, about.from));
         part.steps = archive.notes().iter().filter_map(|note| Step::of(note, u64::MAX)).collect();
         part.told()
     }

@@ -154,7 +154,8 @@ impl Reading {
         let mut unheard = Vec::new();
         // Of several recorders each is asked by itself.
         let Some(mut coverage) = self.clone().coverage().ok().flatten() else { return unheard };
-        coverage.gaps.retain(|gap| gap.lost != Some(0));
+        // What was recorded when the clock showed the same times again was not interrupted by that.
+        coverage.gaps.retain(|gap| gap.lost != Some(0) && gap.cause != GapCause::SetBack);
         for span in coverage.spans() {
             let first = readings.partition_point(|reading| *reading < span.from);
             if readings.get(first).is_none_or(|reading| *reading > span.to) {

@@ -168,8 +168,14 @@ impl<'w> Walk<'w> {
     /// Whether a note says only that its span began by a clock that was ahead, and was set back since: such a span ends where it begins,
     /// whatever the clock shows by now.
     fn is_of_a_later_clock(&self, note: &Note) -> bool {
-        const MOMENTS: [Cause; 5] =
-            [Cause::Started, Cause::Stopped, Cause::ClockStep, Cause::LossyDelivery, Cause::ReliableDelivery];
+        const MOMENTS: [Cause; 6] = [
+            Cause::Started,
+            Cause::Stopped,
+            Cause::ClockStep,
+            Cause::Uptime,
+            Cause::LossyDelivery,
+            Cause::ReliableDelivery,
+        ];
         let has_span = note.cause().is_none_or(|cause| !MOMENTS.contains(&cause));
         let to = note.to.get();
         has_span && note.from == to && if note.is_gap() { is_later(to, self.reached) } else { self.reached < to }
@@ -230,6 +236,7 @@ impl<'w> Walk<'w> {
     }
 
     fn note(&mut self, note: &Note) {
+        self.part.settings.note(note, self.part.began);
         if tells(note) {
             self.part.notes.push(*note);
         }

@@ -8,7 +8,7 @@ use super::intervals::Intervals;
 use super::scope::Kind;
 use super::survey::{Surveyed, joined};
 use crate::query::Coverage;
-use crate::query::coverage::{Gap, Reading, Span, complement};
+use crate::query::coverage::{Gap, GapCause, Reading, Span, complement};
 
 /// All kinds of flows that some questions are about.
 #[derive(Debug, Default)]
@@ -76,7 +76,9 @@ struct OfKind {
 
 impl OfKind {
     fn new(files: &[&Surveyed], reading: &Reading, coverage: Option<Coverage>) -> Self {
-        let gaps = coverage.iter().flat_map(|coverage| &coverage.gaps).filter(|gap| gap.lost != Some(0));
+        // What was recorded when a clock that was set back showed times again was not interrupted when nobody recorded them.
+        let is_missing = |gap: &&Gap| gap.lost != Some(0) && gap.cause != GapCause::SetBack;
+        let gaps = coverage.iter().flat_map(|coverage| &coverage.gaps).filter(is_missing);
         let mut gap_ends: Vec<_> = gaps.map(|gap| gap.to).collect();
         gap_ends.sort_unstable();
         let events = files.iter().filter(|file| file.scope.is_of_events);

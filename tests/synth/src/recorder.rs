@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, RECOVERED, START_FROM_KERNEL};
-use ctrecorder_format::{Cause, Clock as Source, Closing, Content, Digest, Header, Kind, NS_PER_SECOND, Note};
+use ctrecorder_format::{Cause, Clock as Source, Closing, Content, Digest, Header, Kind, NS_PER_SECOND, Note, Uptime};
 
 use crate::flow::Flow;
 use crate::flows::{Flows, Happening};
@@ -13,6 +13,9 @@ use crate::output::{Error, HOST, Output, State, Version};
 
 /// How long a record waits for its block at most.
 const TICK: u64 = NS_PER_SECOND;
+
+/// The machine has been up for so long when the first file is begun, in ns.
+const UP_NS: u64 = 3600 * NS_PER_SECOND;
 
 /// How a recorder is set up, and what befalls it.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +31,8 @@ pub struct Plan {
     /// How long after it was set the recorder looks at the clock, in ns, unless it hears something before, or has to do with its files or the
     /// kernel's table.
     pub notices: u64,
+    /// Whether it is the machine that fails where the recorder is killed, and is started again.
+    pub reboots: bool,
 }
 
 /// What was recorded.
@@ -89,6 +94,8 @@ struct Recorder<'p, C, W: Write> {
     next_tick: Option<u64>,
     /// By how much the clock was set, and at what time that will have been noticed.
     unnoticed: Option<(u64, i64)>,
+    /// When the machine was started.
+    booted: u64,
     deaf: bool,
     /// Events that happened since it is deaf.
     lost: u64,
@@ -120,6 +127,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             software: "ctrecorder-synth".into(),
             host: HOST.into(),
             boot_id: *b"ctrecorder synth",
+            machine: *b"synth ctrecorder",
             time_zone: "UTC".into(),
             namespace: 4_026_531_840,
             clock: if plan.stamps { Source::Kernel } else { Source::Arrival },
@@ -134,6 +142,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             next_rotation: plan.rotate.map(|every| begin - begin % every + every),
             next_tick: None,
             unnoticed: None,
+            booted: begin - UP_NS,
             deaf: false,
             lost: 0,
             back: 0,
@@ -165,7 +174,16 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
     /// Looks at the clock by this time, or at what was `due` by then: if it was set, a note tells.
     fn look(&mut self, now: u64, due: u64) -> Result<(), Error> {
         let set = self.unnoticed.take_if(|(at, _)| *at <= due);
-        set.map_or(Ok(()), |(at, by)| self.note(Note::clock_step(self.clock.shows(at.min(now)), by)))
+        let Some((at, by)) = set else { return Ok(()) };
+        let at = at.min(now);
+        self.note(Note::clock_step(self.clock.shows(at), by))?;
+        self.uptime(at)
+    }
+
+    /// For how long the machine has been up.
+    fn uptime(&mut self, at: u64) -> Result<(), Error> {
+        let up = at - self.booted;
+        self.note(Uptime { moment: self.clock.shows(at), up, boot: Uptime::boot(self.header.boot_id) }.note())
     }
 
     /// A new run begins.
@@ -195,7 +213,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         // Another one for each file, and never the same in two runs.
         self.header.tag = (self.header.created as u32).wrapping_add((file as u32).wrapping_mul(0x9e37_79b1));
         self.output = Some(Output::new(self.plan.version, (self.create)(file)?, &self.header)?);
-        Ok(())
+        self.uptime(at)
     }
 
     fn stop(&mut self, at: u64) -> Result<(), Error> {
@@ -203,6 +221,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         let now = self.clock.shows(at);
         let open = self.known.iter().flatten().count() as u64;
         self.note(Note::at(now, Cause::Stopped).with_value(open))?;
+        self.uptime(at)?;
         if let Some(output) = self.output.take() {
             output.finish(Closing::Stopped, now)?;
             self.solid = now;
@@ -211,6 +230,10 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
     }
 
     fn crash(&mut self, at: u64) -> Result<(), Error> {
+        if self.plan.reboots {
+            self.booted = at;
+            self.header.boot_id[0] = self.header.boot_id[0].wrapping_add(1);
+        }
         self.output.take().map_or(Ok(()), |output| output.tear(at / 1_000))
     }
 
@@ -222,6 +245,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             self.look(moment, u64::MAX)?;
             self.tick(moment)?;
             self.next_rotation = Some(moment + every);
+            self.uptime(moment)?;
             if let Some(output) = self.output.take() {
                 let digest = output.finish(Closing::WentOn, self.clock.shows(moment))?;
                 self.open(moment, self.header.segment_number + 1, digest)?;

@@ -185,12 +185,12 @@ impl Truth<'_> {
                 || life.is_in(&self.told_by_version_2())
                 || self.is_untold(life)
                 // The same time may have come twice, and only the second time is one that files tell of.
-                || !self.order_is_told();
+                || !self.absences_are_told();
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard, nor any flow if nothing
             // is left that tells of it; that something is missing is said.
             let is_known = life.is_exact && self.order_is_told();
             let is_turned =
-                self.world.has_steps_back() && !is_known && (!answer.doubts.is_empty() || !self.order_is_told());
+                self.world.has_steps_back() && !is_known && (!answer.doubts.is_empty() || !self.absences_are_told());
             // It was found later: that it may have begun so early, only the overrun would tell.
             let is_found_later = !life.is_exact && pairs::is_untold(self.world, self.kept, life.began());
             let is_excused = is_turned || is_found_later || (!life.is_recorded && is_told);
@@ -212,6 +212,15 @@ impl Truth<'_> {
     /// Whether all files are left that tell when the clock was set back, if it was, and behind which run each later one came. The order of
     /// files of version 2 is then known by their begins alone.
     fn order_is_told(&self) -> bool {
+        self.is_told(false)
+    }
+
+    /// The same, or that it was set back while no recorder ran: then nobody knows when and how, but that something is missing.
+    fn absences_are_told(&self) -> bool {
+        self.is_told(true)
+    }
+
+    fn is_told(&self, or_is_absence: bool) -> bool {
         let files = &self.world.files;
         let is_left = |index| self.kept.file(index).is_some_and(|file| !file.is_version_2 && !file.is_damaged);
         let holds = |at| files.iter().position(|file| file.span.holds(at)).is_some_and(is_left);
@@ -219,12 +228,13 @@ impl Truth<'_> {
         // Killed before it notices, a recorder does not tell; nor what the clock showed before it was set again.
         let noted = self.world.noted();
         let is_noted = |step: &(u64, i64)| noted.iter().any(|noted| (noted.set, noted.by) == *step);
+        let is_absent = |at: u64| !self.world.runs.iter().any(|run| run.span.holds(at));
+        let is_known = |step: &(u64, i64)| (is_noted(step) && holds(step.0)) || (or_is_absence && is_absent(step.0));
         // A run says when the one before had ended, which is when that one's last file does.
         let links = (1..files.len()).filter(|index| files[*index].number == 0);
         let mut links = links.filter(|index| back.first().is_some_and(|first| first.0 < files[*index].span.from));
         let is_linked = links.all(|index| is_left(index - 1) && is_left(index));
-        back.is_empty()
-            || (is_linked && back.iter().all(|step| is_noted(step) && holds(step.0)) && !self.kept.has_version_2())
+        back.is_empty() || (is_linked && back.iter().all(|step| is_known(step)) && !self.kept.has_version_2())
     }
 
     /// Nothing tells that this flow may be missing: what would have told of the gap is in a file that was removed.

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use tempfile::NamedTempFile;
 
 use super::super::clock::Shown;
+use super::super::uptime::Settings;
 use super::*;
 use crate::sample::record;
 
@@ -68,6 +69,9 @@ fn left(history: &[(u64, Vec<(u64, Fate)>)]) -> (Vec<Part>, Vec<Span>) {
                 extent,
                 notes,
                 damaged,
+                machine: [0; 16],
+                boot_id: [0; 16],
+                settings: Settings::default(),
                 place: None,
             });
             spans.push(Span { from, to });

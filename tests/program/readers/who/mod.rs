@@ -15,4 +15,5 @@ mod restarts;
 mod truth;
 mod turned;
 mod turned_unheard;
+mod uptime;
 mod words;

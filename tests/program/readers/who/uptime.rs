@@ -1,0 +1,126 @@
+//! A clock that was set back while nobody recorded: for how long the machine had been up tells of the times that nobody recorded.
+
+use ctrecorder_format::{Closing, Header, Kind, Note, Uptime};
+
+use super::answers::is;
+use super::journal::{directory, every_protocol};
+use super::turned::{FLOW, NOBODY, PUBLIC, at, flow, not_running, reading, who};
+use crate::readers::sample::{NS, Segment, run};
+
+/// For so long the machine has been up when the clock shows the begin of the first file, in seconds.
+const UP: u64 = 5000;
+
+/// That it had been up for so long, after so many starts.
+fn up(second: u64, up: u64, starts: u64) -> Note {
+    Uptime { moment: at(second), up: up * NS, boot: 1 + starts }.note()
+}
+
+/// A file of a run that was started at one time, begun at another, when the machine had been up for so long.
+fn begun(started: u64, number: u64, created: u64, seconds: u64, starts: u64) -> Segment {
+    let header =
+        Header { machine: [5; 16], recorder_started: at(started), created: at(created), ..every_protocol(number) };
+    let header = Header { boot_id: [starts as u8; 16], ..header };
+    Segment::new(&header).note(&up(created, seconds, starts)).note(&reading(created))
+}
+
+/// Its bytes, closed at a time by the clock as it was set when it was begun.
+fn closed(segment: Segment, closing: Closing, second: u64, seconds: u64, starts: u64) -> Vec<u8> {
+    segment.note(&up(second, seconds, starts)).closed_at(closing, second).0
+}
+
+/// A run from 100 to 1000; then nobody for a minute, in which the clock was set back by 500 seconds: so the next run begins at 560.
+fn set_back() -> [(&'static str, Vec<u8>); 2] {
+    let first = closed(begun(100, 0, 100, UP, 0), Closing::Stopped, 1000, UP + 900, 0);
+    let second = begun(560, 0, 560, UP + 960, 0).note(&not_running(560, 560));
+    [("1", first), ("2", closed(second, Closing::Stopped, 3000, UP + 3400, 0))]
+}
+
+/// What is said within a second of these times.
+fn verdicts(files: &[(&str, Vec<u8>)], seconds: impl IntoIterator<Item = u64>) -> String {
+    let letter = |second| match who(files, second) {
+        told if told == is("NONE", &NOBODY, 1) => '-',
+        told if told == is("UNKNOWN", &NOBODY, 4) => '?',
+        told => panic!("at {second}: {told:?}"),
+    };
+    seconds.into_iter().map(letter).collect()
+}
+
+/// The same of what is squeezed of them into one file, and into one each.
+fn squeezed(files: &[(&str, Vec<u8>)], seconds: impl IntoIterator<Item = u64> + Clone) -> [String; 2] {
+    let directory = directory(files);
+    let inputs = directory.path().to_str().unwrap();
+    let output = tempfile::tempdir().unwrap();
+    let paths = [output.path().join("one"), output.path().join("each/")];
+    paths.map(|path| {
+        let made = run(["squeeze", "-o", path.to_str().unwrap(), inputs]);
+        assert_eq!(made.status, 0, "{made:?}");
+        let path = if path.is_dir() { path } else { output.path().join("one") };
+        let letter = |second| {
+            let time = format!("@{}", at(second) / NS);
+            let told = run(["who", PUBLIC, "--at", &time, "--slack", "1s", path.to_str().unwrap()]);
+            match told.stdout.get(..4) {
+                Some("NONE") => '-',
+                Some("UNKN") => '?',
+                _ => panic!("{told:?}"),
+            }
+        };
+        seconds.clone().into_iter().map(letter).collect()
+    })
+}
+
+#[test]
+fn what_the_clock_may_have_shown_while_nobody_recorded_is_not_denied() {
+    // For a minute before the second run's begin, and behind the first one's end.
+    let seconds = [490, 498, 510, 550, 570, 990, 1010, 1050, 1070];
+    let expected = "--??--".to_owned() + "??-";
+    assert_eq!(verdicts(&set_back(), seconds), expected);
+    assert_eq!(squeezed(&set_back(), seconds), [expected.clone(), expected]);
+}
+
+#[test]
+fn the_gap_is_told_with_its_cause() {
+    let files = directory(&set_back());
+    let told = run(["coverage", files.path().to_str().unwrap()]).stdout;
+    let gaps: Vec<_> = told.lines().filter(|line| line.contains("clock set back while nobody recorded")).collect();
+    assert_eq!(gaps.len(), 2, "{told}");
+    assert!(gaps[0].contains("08:08:20") && gaps[0].contains("08:09:20"), "{told}");
+    assert!(gaps[1].contains("08:16:40") && gaps[1].contains("08:17:40"), "{told}");
+}
+
+#[test]
+fn a_clock_that_was_set_back_by_less_than_nobody_recorded_is_seen() {
+    // It shows 1100 when the second run begins, and 200 seconds have passed since 1000: it may have shown 1150.
+    let first = closed(begun(100, 0, 100, UP, 0), Closing::Stopped, 1000, UP + 900, 0);
+    let second = begun(1100, 0, 1100, UP + 1100, 0).note(&not_running(1000, 1100));
+    let files = [("1", first), ("2", closed(second, Closing::Stopped, 3000, UP + 3000, 0))];
+    assert_eq!(verdicts(&files, [850, 950, 1050, 1150, 1250]), "-???-");
+}
+
+#[test]
+fn what_a_missing_segment_told_of_is_not_denied() {
+    // The first run went on in a second file until 1300; the clock was set back by 500 seconds, and the second run begins at 820, whose
+    // first file is missing, too.
+    let first = || closed(begun(100, 0, 100, UP, 0), Closing::WentOn, 1000, UP + 900, 0);
+    let second = || closed(begun(100, 1, 1000, UP + 900, 0), Closing::Stopped, 1300, UP + 1200, 0);
+    let third = || {
+        let third = begun(820, 0, 820, UP + 1220, 0).note(&not_running(820, 820));
+        closed(third, Closing::WentOn, 900, UP + 1300, 0)
+    };
+    let fourth = || closed(begun(820, 1, 900, UP + 1300, 0), Closing::Stopped, 3000, UP + 3400, 0);
+    let seconds = [480, 550, 750, 810, 850, 950, 1050, 1250, 1310, 1350, 1450];
+    assert_eq!(verdicts(&[("1", first()), ("2", second()), ("3", third()), ("4", fourth())], seconds), "---?----?--");
+    assert_eq!(verdicts(&[("1", first()), ("3", third()), ("4", fourth())], seconds), "-???--???--");
+    assert_eq!(verdicts(&[("1", first()), ("2", second()), ("4", fourth())], seconds), "---??---??-");
+    assert_eq!(verdicts(&[("1", first()), ("4", fourth())], seconds), "-????-????-");
+}
+
+#[test]
+fn the_time_between_a_start_of_the_machine_and_its_first_file_is_not_denied() {
+    // The machine failed at 1000, and its clock showed 400 when it was there again; the recorder began a minute later.
+    let first = begun(100, 0, 100, UP, 0).push(&flow(Kind::Start, 990, FLOW, 7)).push(&flow(Kind::End, 991, FLOW, 7));
+    let second = begun(460, 0, 460, 60, 1).note(&not_running(460, 460));
+    let files = [("1", first.cut_off()), ("2", closed(second, Closing::Stopped, 3000, 2600, 1))];
+    // Behind the last that it had written, it may have been at work for another minute.
+    let seconds = [380, 395, 405, 450, 470, 900, 980, 1000, 1040, 1070];
+    assert_eq!(verdicts(&files, seconds), "--??---??-");
+}
