@@ -24,7 +24,7 @@ pub enum Cause {
     DiskFull = 5,
     /// The wall clock was set; `value` holds by how much, in ns, forward positive.
     ClockStep = 6,
-    /// Gap: the recorder was not running.
+    /// Gap: the recorder was not running. See also [`Note::not_running`].
     NotRunning = 7,
     /// Gap: messages of the kernel could not be understood, or were cut short.
     Malformed = 8,
@@ -220,6 +220,20 @@ impl Note {
             reserved: [0; 2],
             segment: U32::ZERO,
         }
+    }
+
+    /// The gap between a run of a recorder that ended at one moment and the next one, which begins at another: where the clock was set back
+    /// since, `value` tells by how much later the first one is.
+    pub fn not_running(ended: u64, began: u64) -> Self {
+        let gap = Self::gap(ended.min(began), began, Self::LOST_UNKNOWN, Cause::NotRunning);
+        gap.with_value(ended.saturating_sub(began))
+    }
+
+    /// When the run before ended, if this is such a gap and tells that.
+    pub fn run_before_ended(&self) -> Option<u64> {
+        let later = u64::try_from(self.value.get()).unwrap_or(0);
+        let is_told = self.cause() == Some(Cause::NotRunning) && (self.from < self.to || later > 0);
+        is_told.then(|| self.from.get().saturating_add(later))
     }
 
     /// A note that the wall clock was set by `step_ns` (forward positive), and stood at `moment` afterwards.

@@ -50,7 +50,7 @@ pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
     let of_netns = pattern.names_of_netns();
     let counts = |path: &Path| !of_netns.have(path);
     let Fitting { newest, foreign, mut warnings } = examine(newest(&pattern.glob(), counts), &own, now)?;
-    let not_running = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
+    let not_running = newest.map(|(path, past)| not_running(&path, &past, &own, now, &mut warnings));
     let other_name = || Some((other_file(&directory, pattern)?, "has another name than the pattern gives"));
     let foreign = foreign.map(|path| (path, "is of another recorder, or squeezed"));
     if let Some((path, what)) = foreign.or_else(other_name) {
@@ -78,7 +78,7 @@ pub(super) fn newest_by_netns(pattern: &Pattern) -> HashMap<u32, Vec<PathBuf>> {
 /// (ns since the epoch), by the newest files of its id.
 pub(super) fn not_running_before(newest: &[PathBuf], own: &Origin, now: u64) -> Option<Note> {
     let Fitting { newest, mut warnings, .. } = examine(newest.to_vec(), own, now).ok()?;
-    let gap = newest.map(|(path, past)| not_running(&path, &past, now, &mut warnings));
+    let gap = newest.map(|(path, past)| not_running(&path, &past, own, now, &mut warnings));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     gap
 }
@@ -135,7 +135,8 @@ struct Fitting {
 
 fn examine(paths: Vec<PathBuf>, own: &Origin, now: u64) -> Result<Fitting, StartError> {
     let mut fitting = Fitting::default();
-    let rank = |past: &Past| (past.created <= now, past.created);
+    // Since a start of the machine, for how long it had been up tells which was the last one; whatever was begun before that came earlier.
+    let rank = |past: &Past| (own.up(past), past.created <= now, past.created);
     let mut ahead = None;
     for path in paths {
         match predecessor::examine(&path, own) {
@@ -168,7 +169,7 @@ fn examine(paths: Vec<PathBuf>, own: &Origin, now: u64) -> Result<Fitting, Start
 }
 
 /// The gap since the segment before ended.
-fn not_running(path: &Path, past: &Past, now: u64, warnings: &mut Vec<String>) -> Note {
+fn not_running(path: &Path, past: &Past, own: &Origin, now: u64, warnings: &mut Vec<String>) -> Note {
     let (path, end) = (path.display(), text(past.end));
     if past.cut_off {
         warnings
@@ -176,8 +177,9 @@ fn not_running(path: &Path, past: &Past, now: u64, warnings: &mut Vec<String>) -
     } else {
         tracing::info!("{path}: nothing is recorded from its end, {end}, until now");
     }
-    // The clock may have been set back since.
-    Note::gap(past.end.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning)
+    // The clock may have been set back since. Whether that was the last one is known within a start of the machine alone.
+    let loose = || Note::gap(past.end.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning);
+    own.up(past).map_or_else(loose, |_| Note::not_running(past.end, now))
 }
 
 /// A time as the log has it, UTC.
@@ -219,11 +221,12 @@ mod tests {
 
     #[test]
     fn a_gap_never_ends_before_it_begins() {
-        let past = Past { created: 5, number: Some(0), run: 5, netns: None, end: 900, cut_off: true };
+        let past = Past { created: 5, number: Some(0), run: 5, netns: None, end: 900, cut_off: true, uptime: None };
+        let own = Origin::own();
         let mut warnings = Vec::new();
         let span = |note: Note| (note.from.get(), note.to.get(), note.lost());
-        assert_eq!(span(not_running(Path::new("ct"), &past, 1000, &mut warnings)), (900, 1000, None));
-        assert_eq!(span(not_running(Path::new("ct"), &past, 800, &mut warnings)), (800, 800, None));
+        assert_eq!(span(not_running(Path::new("ct"), &past, &own, 1000, &mut warnings)), (900, 1000, None));
+        assert_eq!(span(not_running(Path::new("ct"), &past, &own, 800, &mut warnings)), (800, 800, None));
         assert_eq!(warnings.len(), 2);
     }
 

@@ -7,12 +7,13 @@ use std::path::Path;
 
 use ctrecorder_format::header::MAGIC;
 use ctrecorder_format::legacy::{self, Piece};
-use ctrecorder_format::{Cause, Content, Header, NS_PER_SECOND, Note, Refusal, Segment};
+use ctrecorder_format::{Cause, Content, Header, NS_PER_SECOND, Note, Refusal, Segment, Uptime};
 use nix::fcntl::OFlag;
 
 use super::header;
 use super::pieces::{self, Pieces};
 use crate::file;
+use crate::journal::first_notes;
 
 const NS_PER_US: u64 = 1_000;
 
@@ -55,6 +56,8 @@ pub(super) struct Past {
     pub(super) end: u64,
     /// Whether it has no footer.
     pub(super) cut_off: bool,
+    /// For how long the machine had been up then, if it tells that.
+    pub(super) uptime: Option<Uptime>,
 }
 
 /// Why a file that is one of ctrecorder's cannot be understood.
@@ -85,6 +88,11 @@ impl Origin {
     /// Whether this machine is told from others over its starts.
     pub(super) fn knows_its_machine(&self) -> bool {
         self.machine != [0; 16]
+    }
+
+    /// For how long the machine had been up when a segment was begun, ns; `None` if it was started since, or that is not known.
+    pub(super) fn up(&self, past: &Past) -> Option<u64> {
+        past.uptime.filter(|told| told.boot != 0 && told.boot == Uptime::boot(self.boot_id)).map(|told| told.up)
     }
 
     /// Whether a segment with this header was surely recorded here, and not by a machine, or in a namespace, that has the same name.
@@ -192,7 +200,8 @@ fn examine_file(file: &File, is_ours: impl Fn(&Header) -> bool) -> Result<Found,
     };
     let number = Some(header.segment_number);
     let (created, run, netns) = (header.created, header.recorder_started, header.netns());
-    Ok(Found::Ours(Past { created, number, run, netns, end, cut_off }))
+    let uptime = first_notes(&front).iter().find_map(Uptime::of);
+    Ok(Found::Ours(Past { created, number, run, netns, end, cut_off, uptime }))
 }
 
 /// Until when a segment without a footer tells. That is not before it was begun, as flows may be that were alive then, unless its clock was
@@ -217,7 +226,7 @@ fn examine_legacy(file: &legacy::File<'_>, own: &Origin) -> Found {
     });
     let end = records.last().map_or(created, |record| record.start.get().max(record.end.get()));
     // Its writer left no footer, whether it was stopped or cut off.
-    Found::Ours(Past { created, number: None, run: created, netns: None, end, cut_off: false })
+    Found::Ours(Past { created, number: None, run: created, netns: None, end, cut_off: false, uptime: None })
 }
 
 #[cfg(test)]
@@ -265,7 +274,7 @@ mod tests {
 
     /// That of a segment with the header of these tests.
     fn until(end: u64, cut_off: bool) -> Past {
-        Past { created: 100, number: Some(0), run: 0, netns: None, end, cut_off }
+        Past { created: 100, number: Some(0), run: 0, netns: None, end, cut_off, uptime: None }
     }
 
     fn past(bytes: &[u8]) -> Past {

@@ -74,7 +74,6 @@ impl Segments {
         })?;
         let failed = |error| StartError::File { path: path.clone(), what: "cannot write the header", error };
         let mut writer = Writer::new(file, &header).map_err(|error| failed(io::Error::other(error)))?;
-        writer.note(&clock::uptime(header.created, header.boot_id));
         writer.write_out().map_err(failed).inspect_err(|_| files::remove(&path))?;
         let syncing = Syncing::begin(sync, writer.output(), &path, header.created);
         Ok(Self { pattern, header, path, writer, closing: None, given_up: None, syncing, bytes: 0, blocks: 0 })

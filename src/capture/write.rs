@@ -80,8 +80,12 @@ impl<'a> Recording<'a> {
         segments.writer().note(&Note::at(now, Cause::Started));
         if let Some(gap) = not_running {
             // It lasts until this very moment.
-            segments.writer().note(&Note::gap(gap.from.get().min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning));
+            let loose = || Note::gap(now, now, Note::LOST_UNKNOWN, Cause::NotRunning);
+            let gap = gap.run_before_ended().map_or_else(loose, |ended| Note::not_running(ended, now));
+            segments.writer().note(&gap);
         }
+        let uptime = segments.uptime(segments.pushed().0);
+        segments.writer().note(&uptime);
         let quiet = Quiet::begin(segments.pushed(), now);
         Self {
             queue,

@@ -165,7 +165,7 @@ pub(crate) fn chain(next: &[Option<usize>], run: usize) -> impl Iterator<Item = 
 
 /// When the run ended that the one came behind which this file is the first of, ns since the epoch, as its first notes tell.
 pub(crate) fn begun_behind(version: &Version<'_>) -> Option<u64> {
-    first_note(version, came_behind)
+    first_note(version, Note::run_before_ended)
 }
 
 /// The first that is found in the notes at the begin of the first file of a run.
@@ -176,20 +176,14 @@ fn first_note(version: &Version<'_>, find: impl Fn(&Note) -> Option<u64>) -> Opt
 }
 
 /// The notes at the begin of a segment.
-pub(super) fn first_notes(segment: &Segment<'_>) -> Vec<Note> {
+pub(crate) fn first_notes(segment: &Segment<'_>) -> Vec<Note> {
     let heads = segment.heads().map_while(Result::ok);
     heads.take_while(|head| head.header.kind() == Some(BlockKind::Notes)).flat_map(notes).collect()
 }
 
-/// When the run before ended, if this note tells so: one that says that it ended only now may say no more than that its end is a
-/// later time than this one, of a clock that was set back.
-pub(crate) fn came_behind(note: &Note) -> Option<u64> {
-    (note.cause() == Some(Cause::NotRunning) && note.from < note.to).then(|| note.from.get())
-}
-
 /// From when on the run before ended, if this note tells no more than that the clock was set back since.
 pub(crate) fn ended_later(note: &Note) -> Option<u64> {
-    (note.cause() == Some(Cause::NotRunning) && note.from == note.to).then(|| note.from.get())
+    (note.cause() == Some(Cause::NotRunning) && note.run_before_ended().is_none()).then(|| note.from.get())
 }
 
 /// Up to when a segment tells of everything, in ns since the epoch.

@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn a_recorder_was_at_work_from_its_start_to_the_end_of_its_last_file_and_a_little_longer_if_it_was_cut_off() {
-        let past = |cut_off| Past { created: 50, number: Some(3), run: 10, netns: None, end: 90, cut_off };
+        let past =
+            |cut_off| Past { created: 50, number: Some(3), run: 10, netns: None, end: 90, cut_off, uptime: None };
         let mut beside = Beside::default();
         assert!(!beside.at_work().holds(20));
         beside.closed(Path::new("ct.50"), &past(false));

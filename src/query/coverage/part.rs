@@ -11,7 +11,7 @@ use super::uptime::Settings;
 use super::walk::{Walk, add};
 use super::{Gap, GapCause, Span};
 use crate::archive::Archive;
-use crate::journal::{Passage, Place, Recorder, Source, Version, came_behind, ended_later, has_sane_directory};
+use crate::journal::{Passage, Place, Recorder, Source, Version, ended_later, has_sane_directory};
 
 /// Blocks that are longer than this on the average are skipped from head to head, not read through.
 const WORTH_SKIPPING_BYTES: u64 = 16 * 1024;
@@ -240,7 +240,7 @@ impl Part {
 
     /// When the run before its own ended, as the first segment of a run tells, ns since the epoch.
     pub(super) fn behind(&self) -> Option<u64> {
-        self.first_notes().iter().find_map(came_behind)
+        self.first_notes().iter().find_map(Note::run_before_ended)
     }
 
     /// From when on that run ended, if the clock was set back since, and nothing more is told; ns since the epoch.

@@ -7,13 +7,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use ctrecorder_format::{Body, Cause, NS_PER_SECOND, Note, Segment};
+use chrono::DateTime;
+use ctrecorder_format::{Body, Cause, NS_PER_SECOND, Note, Segment, Uptime};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::capture::recorder::{Recorder, make_flows, notes, text};
 use crate::lab::{Namespace, Process, wait_until};
-use crate::program;
+use crate::program::{self, answer, ctrecorder};
 
 const HOUR: i64 = 3600;
 
@@ -215,4 +217,47 @@ fn what_is_too_old_only_by_a_clock_that_was_set_ahead_stays() {
     }
     clocked.recorder.stop();
     assert_eq!(clocked.recorder.segments().len(), 6, "{}", clocked.recorder.log());
+}
+
+#[test]
+fn what_the_clock_may_have_shown_between_two_runs_is_a_gap_where_it_was_set_back_then() {
+    let namespace = Namespace::new("apart");
+    let mut clocked = Clocked::start(&namespace, &[]);
+    clocked.step(HOUR);
+    make_flows(&namespace, 0..10, true);
+    clocked.recorder.wait_for_records(20);
+    clocked.new_segment(2);
+    clocked.recorder.stop();
+    // The next one has the true time.
+    let mut second = clocked.recorder.start_again(&namespace, "ct.%Y%m%d-%H%M%S", &[]);
+    wait_until("the kernel's table to be read", || notes(&second.segments()[1]).len() > 3);
+    second.stop();
+
+    let all: Vec<_> = second.segments().iter().map(|path| notes(path)).collect();
+    let is_uptime = |note: &Note| note.cause() == Some(Cause::Uptime);
+    // By name: the first segment, that of the run behind, and the second one, by a clock that was ahead.
+    assert_eq!(all.len(), 3);
+    for notes in &all {
+        assert!(
+            is_uptime(notes.last().unwrap()) && notes.iter().filter(|note| is_uptime(note)).count() >= 2,
+            "{notes:?}"
+        );
+    }
+    let step = all[0].iter().position(|note| note.cause() == Some(Cause::ClockStep)).unwrap();
+    assert!(is_uptime(&all[0][step + 1]), "{all:?}");
+    let gap = all[1].iter().find(|note| note.cause() == Some(Cause::NotRunning)).unwrap();
+    let ended = Uptime::of(all[2].last().unwrap()).unwrap();
+    assert_eq!(gap.run_before_ended(), Some(ended.moment));
+    let began = all[1].iter().find_map(Uptime::of).unwrap();
+    let away = began.up - ended.up;
+    let told = answer(ctrecorder().args(["coverage", "-o", "json"]).arg(second.directory()));
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    let gaps = told["gaps"].as_array().unwrap();
+    let gaps = gaps.iter().filter(|gap| gap["cause"] == "clock set back while nobody recorded");
+    let ns = |time: &Value| {
+        DateTime::parse_from_rfc3339(time.as_str().unwrap()).unwrap().timestamp_nanos_opt().unwrap() as u64
+    };
+    let spans: Vec<_> = gaps.map(|gap| (ns(&gap["from"]), ns(&gap["to"]))).collect();
+    // Behind the end of what is told there is nothing.
+    assert_eq!(spans, [(began.moment - away, gap.to.get())], "{told}");
 }

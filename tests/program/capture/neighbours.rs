@@ -93,7 +93,7 @@ fn one_that_was_begun_by_a_clock_ahead_does_not_hide_since_when_nothing_was_reco
 
 /// The causes of the notes in a segment, as soon as there are any.
 fn causes(segment: &Path) -> Vec<Cause> {
-    let of_start = |cause: &Cause| *cause != Cause::TableRead;
+    let of_start = |cause: &Cause| ![Cause::TableRead, Cause::Uptime].contains(cause);
     let causes = || notes(segment).iter().filter_map(Note::cause).filter(of_start).collect::<Vec<_>>();
     wait_until("a note", || !causes().is_empty());
     causes()

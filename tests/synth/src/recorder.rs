@@ -180,6 +180,15 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.uptime(at)
     }
 
+    /// That nobody recorded since a run ended. Which one that was, of a clock that was set back, is known within a start of the machine alone.
+    fn not_running(&self, ended: u64, now: u64) -> Note {
+        if self.plan.reboots {
+            Note::gap(ended.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning)
+        } else {
+            Note::not_running(ended, now)
+        }
+    }
+
     /// For how long the machine has been up.
     fn uptime(&mut self, at: u64) -> Result<(), Error> {
         let up = at - self.booted;
@@ -198,8 +207,9 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.open(at, 0, None)?;
         self.note(Note::at(now, Cause::Started))?;
         if self.recorded.files > 1 {
-            self.note(Note::gap(solid.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning))?;
+            self.note(self.not_running(solid, now))?;
         }
+        self.uptime(at)?;
         self.keyframe(at, flows)
     }
 
@@ -213,7 +223,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         // Another one for each file, and never the same in two runs.
         self.header.tag = (self.header.created as u32).wrapping_add((file as u32).wrapping_mul(0x9e37_79b1));
         self.output = Some(Output::new(self.plan.version, (self.create)(file)?, &self.header)?);
-        self.uptime(at)
+        Ok(())
     }
 
     fn stop(&mut self, at: u64) -> Result<(), Error> {
@@ -249,6 +259,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             if let Some(output) = self.output.take() {
                 let digest = output.finish(Closing::WentOn, self.clock.shows(moment))?;
                 self.open(moment, self.header.segment_number + 1, digest)?;
+                self.uptime(moment)?;
                 self.keyframe(moment, flows)?;
             }
         }
