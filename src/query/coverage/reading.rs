@@ -9,7 +9,7 @@ use ctrecorder_format::{Cause, Content, Damage, Note, Recorded, Retirement};
 use super::absent::{REMOVED, derived, never_shown, noted, told};
 use super::covered::{Outside, outside};
 use super::part::{End, Extent, Look, Part};
-use super::run::{Outermost, Run, Several, before, behind, one_namespace, outermost};
+use super::run::{Outermost, Run, Several, before, behind, noticed_late_at_ends, one_namespace, outermost};
 use super::{Coverage, Gap, GapCause, Span, age};
 use crate::journal::{Recorder, Source, Version};
 pub use gone::Gone;
@@ -224,7 +224,8 @@ impl Reading {
     }
 
     /// The runs by their begin.
-    fn runs(self) -> Vec<Run> {
+    fn runs(mut self) -> Vec<Run> {
+        noticed_late_at_ends(&mut self.parts);
         let mut places: HashMap<Recorder, usize> = HashMap::new();
         let mut runs: Vec<Vec<Part>> = Vec::new();
         for part in self.parts {
