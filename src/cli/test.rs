@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use ctrecorder_format::Content;
 
 use super::{Report, Status};
@@ -38,7 +39,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let with_progress = !stdout.is_terminal();
     let mut test = Test {
         report: Report::new(journal.length(), with_progress),
-        out: BufWriter::new(stdout.lock()),
+        out: BufWriter::new(WhileRead(stdout.lock())),
         times: Times::new(Zone::local()),
         examiner: Examiner::with(reading.retirements()),
         exports: Exports::default(),
@@ -49,11 +50,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         test.report.failure(failure);
     }
     let done = journal.files().iter().try_for_each(|file| test.file(file)).and_then(|()| test.finish(&journal));
-    let status = match done {
-        Ok(()) => test.report.status(),
-        Err(error) => test.report.stopped(error)?,
-    };
-    Ok(match status {
+    done.context("standard output")?;
+    Ok(match test.report.status() {
         Status::Done if test.tally.failed > 0 || test.tally.is_missing => Status::No,
         status => status,
     })
@@ -71,6 +69,25 @@ fn reading(journal: &Journal) -> Reading {
         drop(added);
     }
     reading
+}
+
+/// An output that goes nowhere once nobody reads it any more: the exit status speaks of all files all the same.
+struct WhileRead<W>(W);
+
+impl<W: Write> Write for WhileRead<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            done => done,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            done => done,
+        }
+    }
 }
 
 /// Tests one file after the other.

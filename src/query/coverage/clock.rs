@@ -37,6 +37,11 @@ impl Step {
         (self.before < self.after).then_some(Span { from: self.before, to: self.after })
     }
 
+    /// Those of these before a file was begun at this moment, and noted in the file.
+    fn skipped_before(self, begun: u64) -> Option<Span> {
+        self.skipped().filter(|_| self.is_before(begun)).map(|over| Span { to: begun, ..over })
+    }
+
     /// Whether it set the clock back, and the clock may have shown this moment since, before that was noted.
     pub(super) fn has_shown(self, moment: u64) -> bool {
         self.after < self.before && !is_later(self.after, moment)
@@ -71,7 +76,7 @@ impl Shown {
         let mut from = began;
         for (place, step) in steps.iter().enumerate() {
             if place == 0 && step.is_before(began) {
-                before = step.skipped().map(|over| Span { to: began, ..over });
+                before = step.skipped_before(began);
                 skipped.extend(before);
                 continue;
             }
@@ -93,7 +98,8 @@ impl Shown {
     pub(super) fn between(from: u64, to: u64, steps: &[Step]) -> Self {
         let skipped: Vec<_> = steps.iter().filter_map(|step| step.skipped()).collect();
         let whole = Self { spans: vec![Span { from, to: to.max(from) }], ..Self::default() };
-        let mut shown = Self { skipped: skipped.clone(), ..whole.without(skipped) };
+        let before = steps.first().and_then(|step| step.skipped_before(from));
+        let mut shown = Self { skipped: skipped.clone(), before, ..whole.without(skipped) };
         // It was set to the very moment at which they end.
         let last = steps.iter().filter(|step| from <= to && step.after == to).map(|_| Span { from: to, to });
         shown.spans.extend(last);

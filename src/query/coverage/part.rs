@@ -289,6 +289,11 @@ impl Part {
         Shown { spans: Span::apart(spans), ..Shown::between(self.began, self.began, &self.steps) }
     }
 
+    /// Has it tell of no time that the clock was set over, as the file behind it notes.
+    pub(super) fn set_over(&mut self, over: Span) {
+        self.shown = std::mem::take(&mut self.shown).without(vec![over]);
+    }
+
     /// The least span that holds all that it tells of.
     pub(super) fn hull(&self) -> Span {
         let ends = Span { from: self.began, to: self.began };

@@ -9,7 +9,7 @@ use ctrecorder_format::{Cause, Content, Damage, Note, Recorded, Retirement};
 use super::absent::{REMOVED, derived, never_shown, noted, told};
 use super::covered::{Outside, outside};
 use super::part::{End, Extent, Look, Part};
-use super::run::{Outermost, Run, Several, before, behind, one_namespace, outermost};
+use super::run::{Outermost, Run, Several, before, behind, noticed_late_at_ends, one_namespace, outermost};
 use super::{Coverage, Gap, GapCause, Span, age};
 use crate::journal::{Recorder, Source, Version};
 pub use gone::Gone;
@@ -50,9 +50,8 @@ impl Reading {
     pub fn heed_removals(&mut self, other: &Self) {
         let host = self.parts.iter().find_map(|part| part.host.as_ref());
         let own = other.parts.iter().filter(|part| host.is_some() && part.host.as_ref() == host);
-        let is_elsewhere = |note: &&Note| Retirement::of(note).is_some_and(|told| told.netns.is_some());
-        let notes: Vec<_> = own.flat_map(|part| &part.notes).filter(is_elsewhere).copied().collect();
-        self.elsewhere.extend(notes);
+        let removed = removed_elsewhere(own);
+        self.elsewhere.extend(removed);
     }
 
     /// The host and the network namespace that the first file of which that is known was recorded on: the name may be
@@ -65,14 +64,14 @@ impl Reading {
     ///
     /// # Errors
     /// [`Several`], if they are of several recorders: of several hosts, or of several network namespaces at the same time.
-    pub fn coverage(self) -> Result<Option<Coverage>, Several> {
+    pub fn coverage(mut self) -> Result<Option<Coverage>, Several> {
         let mut hosts: Vec<_> = self.parts.iter().filter_map(|part| part.host.clone()).collect();
         hosts.sort_unstable();
         hosts.dedup();
         if hosts.len() > 1 {
             return Err(Several(hosts.into_iter().map(|host| host.escape_debug().to_string()).collect()));
         }
-        let elsewhere = self.elsewhere.clone();
+        let elsewhere = std::mem::take(&mut self.elsewhere);
         let runs = self.runs();
         one_namespace(&runs)?;
         let Some(Outermost { span, first, last }) = outermost(&runs) else { return Ok(None) };
@@ -225,7 +224,8 @@ impl Reading {
     }
 
     /// The runs by their begin.
-    fn runs(self) -> Vec<Run> {
+    fn runs(mut self) -> Vec<Run> {
+        noticed_late_at_ends(&mut self.parts);
         let mut places: HashMap<Recorder, usize> = HashMap::new();
         let mut runs: Vec<Vec<Part>> = Vec::new();
         for part in self.parts {
@@ -239,6 +239,12 @@ impl Reading {
         runs.sort_by_key(|run| run.span);
         runs
     }
+}
+
+/// What recorders noted to have removed of the journals of other network namespaces.
+fn removed_elsewhere<'p>(parts: impl IntoIterator<Item = &'p Part>) -> Vec<Note> {
+    let is_elsewhere = |note: &&Note| Retirement::of(note).is_some_and(|told| told.netns.is_some());
+    parts.into_iter().flat_map(|part| &part.notes).filter(is_elsewhere).copied().collect()
 }
 
 #[cfg(test)]

@@ -95,8 +95,16 @@ fn noticed_late(parts: &mut [Part]) {
     for place in 1..parts.len() {
         let Some([before, after]) = parts.get_mut(place - 1..=place) else { continue };
         if let Some(over) = after.shown.before.filter(|_| after.number - before.number == 1) {
-            before.shown = std::mem::take(&mut before.shown).without(vec![over]);
+            before.set_over(over);
         }
+    }
+}
+
+/// The same where one of the two was made of others, and is of no run: it ended at the very moment at which the one behind it began.
+pub(super) fn noticed_late_at_ends(parts: &mut [Part]) {
+    let over: HashMap<_, _> = parts.iter().filter_map(|part| Some((part.began, part.shown.before?))).collect();
+    for part in parts {
+        over.get(&part.ended).into_iter().for_each(|over| part.set_over(*over));
     }
 }
 

@@ -22,6 +22,9 @@ pub enum TimeError {
          the date of an e-mail or of a web server's log, @ and the seconds since 1970, or 5 minutes ago"
     )]
     Form(String),
+    /// It is in none of the forms, and has AM or PM.
+    #[error("{0} is no time: say it with AM or PM behind the time of day, as 2026-11-20 02:13:20 PM UTC")]
+    Half(String),
     /// Its date is in numbers, with the year last: in one country the day stands first, in another one the month.
     #[error("{text} has the year last, and people differ on which number in front of it is the month: say {}", readings.join(" or "))]
     YearLast {

@@ -3,7 +3,7 @@
 use chrono::{FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
 use ctrecorder_format::NS_PER_SECOND;
 
-use super::half::in_24_hours;
+use super::half;
 use super::part::{Parsed, PartError, date, digits, month, on, time_of_day, weekday};
 use super::zone::{ClockZone, ZoneError, is_utc};
 use super::{TimeError, parse_duration};
@@ -49,9 +49,8 @@ impl Typed {
                 Err(_) => Err(form()),
             };
         }
-        let part = |error| TimeError::Part { text: text.to_owned(), error };
-        let in_24_hours = in_24_hours(without_brackets(typed)).transpose().map_err(part)?;
-        let typed = in_24_hours.as_deref().unwrap_or_else(|| without_brackets(typed));
+        let typed = half::joined(without_brackets(typed));
+        let typed = typed.as_str();
         let (shown, zone) = split_zone(typed);
         if let Some(parsed) = date_and_time(shown).or_else(|| web_server(shown)) {
             return Self::local(text, parsed, zone, ClockZone::parse_behind_time);
@@ -115,6 +114,7 @@ fn formless(text: &str, shown: &str) -> TimeError {
     }
     match (parse_duration(text), with_year_first(text.trim())) {
         (Ok(_), _) => TimeError::Span(text.trim().to_owned()),
+        (Err(_), None) if half::is_in(text) => TimeError::Half(text.to_owned()),
         (Err(_), None) => TimeError::Form(text.to_owned()),
         (Err(_), Some(readings)) => TimeError::YearLast { text: text.to_owned(), readings },
     }

@@ -2,6 +2,8 @@
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
 
+use super::half;
+
 /// A leap second as `chrono` has it: more than a second of nanoseconds behind second 59.
 const LEAP_NS: u32 = 1_000_000_000;
 
@@ -117,19 +119,26 @@ pub(super) fn on(date: NaiveDate, said: Weekday) -> Result<NaiveDate, PartError>
 }
 
 /// `14:13`, `14:13:20`, `14:13:20.602998` or, as ISO 8601 has it and some logs do, `14:13:20,602`; of more than nine decimals the first nine count.
+/// With AM or PM right behind it, it has the hours of half a day, and may have no minutes: `02:13:20PM`, `2pm`.
 pub(super) fn time_of_day(text: &str) -> Parsed<NaiveTime> {
+    let (text, half) = half::split(text).map_or((text, None), |(text, half)| (text, Some(half)));
     let (whole, fraction) =
         text.split_once(['.', ',']).map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     let mut parts = whole.split(':');
     let hour = digits(parts.next()?, 1..=2)?;
-    let minute = digits(parts.next()?, 2..=2)?;
+    let minute = match (parts.next(), half) {
+        (Some(minute), _) => digits(minute, 2..=2)?,
+        (None, Some(_)) => 0,
+        (None, None) => return None,
+    };
     let second = parts.next().map(|second| digits(second, 2..=2));
     if parts.next().is_some() || (fraction.is_some() && second.is_none()) {
         return None;
     }
     let second = second.unwrap_or(Some(0))?;
     let ns = fraction.map_or(Some(0), decimals)?;
-    Some(time(hour, minute, second, ns))
+    let hour = half.map_or(Ok(hour), |half| half.in_24_hours(hour));
+    Some(hour.and_then(|hour| time(hour, minute, second, ns)))
 }
 
 /// What stands behind the point, in ns.

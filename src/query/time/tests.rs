@@ -58,6 +58,11 @@ fn every_form_is_read() {
         ("Fri, 20 Nov 2026 02:13:20 PM GMT", MOMENT),
         ("Fri Nov 20 02:13:20 PM UTC 2026", MOMENT),
         ("[2026-11-20 2:13:20 PM +00:00]", MOMENT),
+        ("2026-11-20T02:13:20 PM UTC", MOMENT),
+        ("2026-11-20t3:13:20pm+01:00", MOMENT),
+        ("20/Nov/2026:03:13:20 PM +0100", MOMENT),
+        ("[20/Nov/2026:02:13:20PM +0000]", MOMENT),
+        ("2026-11-20 3 p.m.", MOMENT - 800 * NS_PER_SECOND),
         ("2026-11-20 12:13:20 AM UTC", MOMENT - 14 * 3600 * NS_PER_SECOND),
         ("2026-11-20 15:13:20 UTC+0100", MOMENT),
         ("2026-11-20 15:13:20 utc+01:00", MOMENT),
@@ -210,7 +215,7 @@ fn what_is_no_time_is_refused() {
         let seconds = "1795184000.250".into();
         assert_eq!(warsaw(text), Err(TimeError::Milliseconds { text: text.into(), seconds }), "{text:?}");
     }
-    for text in ["14:13:20", "9:05", "14:13 UTC", "25:61"] {
+    for text in ["14:13:20", "9:05", "14:13 UTC", "25:61", "2:13 PM"] {
         assert_eq!(warsaw(text), Err(TimeError::NoDay(text.into())), "{text:?}");
     }
     for (text, readings) in [
@@ -230,9 +235,13 @@ fn what_is_no_time_is_refused() {
         "Fri Nov 20 2026",
         "Nov 20 14:13:20 2026",
         "1pm2",
-        "2026-11-20 PM 2:13",
+        "2026-11-20 123pm",
+        "2026-11-20 2:pm",
     ] {
         assert_eq!(warsaw(text), Err(TimeError::Form(text.into())), "{text:?}");
+    }
+    for text in ["PM", "2026-11-20 PM", "2026-11-20 PM 2:13", "Fri Nov 20 PM 14:13:20 2026", "Nov 20 2:13 pm 2026"] {
+        assert_eq!(warsaw(text), Err(TimeError::Half(text.into())), "{text:?}");
     }
     for text in ["30/30/2026", "1.2.3.2026", "1/2/26", "1-2-02026"] {
         assert_eq!(warsaw(text), Err(TimeError::Form(text.into())), "{text:?}");
@@ -271,6 +280,7 @@ fn the_part_that_is_wrong_is_told() {
             "Fri, 20 Nov 2026 14:13:20 pm +0000",
             "there is no hour 14 in half a day: before AM and PM, hours go from 1 to 12",
         ),
+        ("20/Nov/2026:14:13:20 PM +0100", "there is no hour 14 in half a day: before AM and PM, hours go from 1 to 12"),
         ("2026-11-20 0:13 AM", "there is no hour 0 in half a day: before AM and PM, hours go from 1 to 12"),
         ("20/Nov/2026:25:00:00 +0000", &hour(25)),
         ("2026-11-20 12:60", "there is no minute 60: minutes go from 0 to 59"),

@@ -132,6 +132,29 @@ fn an_output_that_is_closed_ends_it_quietly() {
     assert_eq!(first_line(&["/nowhere".as_ref(), &path]), (Some(5), said.to_owned()));
 }
 
+/// Whether files are whole is the answer, also to who reads nothing of it.
+#[test]
+fn a_test_that_nobody_reads_ends_as_one_that_is_read() {
+    let status = |path: &std::path::Path| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = std::process::Command::new(crate::program::PATH)
+            .args(["test".as_ref(), golden("tcp.ct").as_path(), path])
+            .stdout(writer)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let cut_off = directory.path().join("cut-off.ct");
+    let bytes = Segment::new(&header(0, None)).push(&v4(Kind::Start, 1, 1)).stopped();
+    std::fs::write(&cut_off, &bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(status(&golden("udp.combined.ct")), (Some(0), String::new()));
+    assert_eq!(status(&cut_off), (Some(1), String::new()));
+    let said = "ctrecorder: /nowhere: No such file or directory (os error 2)\n";
+    assert_eq!(status("/nowhere".as_ref()), (Some(5), said.to_owned()));
+}
+
 /// Nothing that was asked for is lost in silence.
 #[cfg(target_os = "linux")]
 #[test]

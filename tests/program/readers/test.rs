@@ -220,6 +220,29 @@ fn a_run_that_is_missing_or_an_end_of_one_fails_the_file_behind() {
     assert_eq!(said(&[0, 1, 2]), "");
 }
 
+/// A container that is started again has another network namespace: whether a run of it is missing, the next one tells all the same.
+#[test]
+fn a_run_of_another_namespace_is_missed_if_one_tells_of_it() {
+    let at = |second: u64| BEGIN + second * NS;
+    let stopped = |namespace, (from, to), before: Option<u64>| {
+        let header = Header { recorder_started: at(from), created: at(from), namespace, ..header(0, None) };
+        let note = |before| Note::gap(at(before), at(from), Note::LOST_UNKNOWN, Cause::NotRunning);
+        let begun = before.map(note).iter().fold(Segment::new(&header), Segment::note);
+        begun.push(&v4(Kind::Start, from as u16, from)).closed_at(Closing::Stopped, to).0
+    };
+    let first = stopped(1, (0, 100), None);
+    let [begun_anew, begun_behind] = [None, Some(100)].map(|before| stopped(2, (200, 300), before));
+    let [behind_first, behind_second] = [100, 300].map(|before| stopped(2, (400, 500), Some(before)));
+    let status = |files: &[&[u8]]| test(files).1.status;
+    assert_eq!(status(&[&first, &begun_anew, &behind_second]), 0);
+    assert_eq!(status(&[&first, &begun_behind, &behind_second]), 0);
+    assert_eq!(status(&[&first, &behind_first]), 0, "it came behind one of the other namespace");
+    let (_, answer) = test(&[&first, &behind_second]);
+    let missing = "from 2027.01.15 08:01:40.000000 to 2027.01.15 08:05:00.000000";
+    assert_eq!(answer.status, 1);
+    assert!(answer.stdout.contains(missing), "{}", answer.stdout);
+}
+
 /// Two machines record at the same time: what one did not, the other one did not either.
 #[test]
 fn runs_of_several_recorders_are_told_apart() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ctrecorder_format::Content;
 
-use super::Reading;
+use super::{Reading, removed_elsewhere};
 use crate::query::coverage::absent::{Hole, RETIRED, holes, told};
 use crate::query::coverage::part::{End, Part};
 use crate::query::coverage::run::{Run, one_namespace, outermost};
@@ -44,8 +44,8 @@ impl Reading {
     }
 
     /// The same of files that are all of one recorder.
-    fn gone_of_one(self) -> Vec<Gone> {
-        let elsewhere = self.elsewhere.clone();
+    fn gone_of_one(mut self) -> Vec<Gone> {
+        let elsewhere = std::mem::take(&mut self.elsewhere);
         let runs = self.runs();
         let Some(outermost) = outermost(&runs) else { return Vec::new() };
         let (told, is_retired) = told(&runs, &elsewhere, outermost.span);
@@ -80,18 +80,15 @@ impl Reading {
         }
         let mut recorders = Vec::new();
         for of_host in hosts.into_values() {
-            if one_namespace(&of_host.clone().runs()).is_ok() {
-                recorders.push(of_host);
-                continue;
+            let elsewhere = removed_elsewhere(&of_host.parts);
+            let runs = of_host.runs();
+            let is_one = one_namespace(&runs).is_ok();
+            let mut namespaces: HashMap<_, Self> = HashMap::new();
+            for part in runs.into_iter().flat_map(|run| run.parts) {
+                let namespace = (!is_one).then_some(part.namespace);
+                namespaces.entry(namespace).or_default().parts.push(part);
             }
-            let mut namespaces: HashMap<u64, Self> = HashMap::new();
-            for part in &of_host.parts {
-                namespaces.entry(part.namespace).or_default().parts.push(part.clone());
-            }
-            recorders.extend(namespaces.into_values().map(|mut one| {
-                one.heed_removals(&of_host);
-                one
-            }));
+            recorders.extend(namespaces.into_values().map(|one| Self { elsewhere: elsewhere.clone(), ..one }));
         }
         for recorder in &mut recorders {
             recorder.parts.extend(headless.iter().cloned());
