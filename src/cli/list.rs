@@ -12,7 +12,7 @@ use super::lines::LineOptions;
 use super::missing::Numbers;
 use super::of_netns::OfNetns;
 use super::{Report, Selected, Selection, Status, Threads, header};
-use crate::journal::{Error, Follow, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
+use crate::journal::{Error, Follow, Journal, OpenRecords, Scan, Select, SetBacks, Shown, Sink, Version};
 use crate::output::{Lines, Zone};
 use crate::query::{Filter, FlowSink, Pairs};
 
@@ -87,6 +87,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         is_passed_over: false,
         numbers: Numbers::default(),
         pairs: arguments.squeezed.then(Pairs::new),
+        set_backs: SetBacks::new(),
         with_header: !arguments.no_header && is_one_file(&arguments.paths),
         with_name: arguments.follow,
     };
@@ -179,6 +180,8 @@ struct List<W> {
     numbers: Numbers,
     /// If flows are wanted rather than events: starts and ends on the way to them.
     pairs: Option<Pairs>,
+    /// What happened to the clock between files, which no note tells.
+    set_backs: SetBacks,
     /// Whether headers are shown: of one file, as the C program does, and of those that follow it.
     with_header: bool,
     /// Several headers are told apart by the names of their files.
@@ -232,6 +235,7 @@ impl<W: Write> List<W> {
         if let Some(pairs) = self.pairs.as_mut().map(std::mem::take) {
             pairs.finish(&mut self.text);
             self.host = None;
+            self.set_backs = SetBacks::new();
         }
         self.write_out()
     }
@@ -255,6 +259,9 @@ impl<W: Write> Sink for List<W> {
         self.report.file(file);
         if let Some(pairs) = &mut self.pairs {
             pairs.begin(file, &mut self.text);
+            if let Some(set_back) = self.set_backs.follow(file) {
+                pairs.clock_set_before(&set_back.note(), &mut self.text);
+            }
         }
         if let Some(missing) = self.numbers.follow(file) {
             self.write_out()?;

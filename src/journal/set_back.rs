@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use ctrecorder_format::header::VERSION;
-use ctrecorder_format::{Content, Header, MadeFrom, Note, Segment};
+use ctrecorder_format::{Cause, Content, Header, MadeFrom, Note, Segment};
 
 use super::runs::first_notes;
-use super::{Recorder, Version, ended_later, told_to};
+use super::{Recorder, Version, told_to};
 use crate::archive::{About, Place};
 
 /// The clock showed times again, of which no note tells. Both are ns since the epoch.
@@ -133,7 +133,7 @@ impl SetBacks {
 
 /// Whether a note says that the run before had ended at a time that was still to come.
 fn is_told_by(note: &Note) -> bool {
-    ended_later(note).is_some()
+    note.cause() == Some(Cause::NotRunning) && note.from == note.to
 }
 
 /// Which segment of events this is; `None` if it is none, or does not tell.

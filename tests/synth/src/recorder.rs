@@ -96,6 +96,8 @@ struct Recorder<'p, C, W: Write> {
     unnoticed: Option<(u64, i64)>,
     /// When the machine was started.
     booted: u64,
+    /// Whether it was since the last run.
+    is_failed: bool,
     deaf: bool,
     /// Events that happened since it is deaf.
     lost: u64,
@@ -143,6 +145,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             next_tick: None,
             unnoticed: None,
             booted: begin - UP_NS,
+            is_failed: false,
             deaf: false,
             lost: 0,
             back: 0,
@@ -182,7 +185,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
 
     /// That nobody recorded since a run ended. Which one that was, of a clock that was set back, is known within a start of the machine alone.
     fn not_running(&self, ended: u64, now: u64) -> Note {
-        if self.plan.reboots {
+        if self.is_failed {
             Note::gap(ended.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning)
         } else {
             Note::not_running(ended, now)
@@ -230,6 +233,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.look(at, u64::MAX)?;
         let now = self.clock.shows(at);
         let open = self.known.iter().flatten().count() as u64;
+        self.is_failed = false;
         self.note(Note::at(now, Cause::Stopped).with_value(open))?;
         self.uptime(at)?;
         if let Some(output) = self.output.take() {
@@ -240,7 +244,8 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
     }
 
     fn crash(&mut self, at: u64) -> Result<(), Error> {
-        if self.plan.reboots {
+        self.is_failed = self.plan.reboots;
+        if self.is_failed {
             self.booted = at;
             self.header.boot_id[0] = self.header.boot_id[0].wrapping_add(1);
         }
