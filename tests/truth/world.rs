@@ -99,7 +99,7 @@ impl World {
         let incidents = incidents(case, shape.begin, last);
         let rotate = Some((last - shape.begin) / case.files).filter(|every| *every > NS_PER_SECOND / 10);
         let notices = u64::from(case.notices_ms) * 1_000_000;
-        let plan = Plan { rotate, stamps: case.stamps, incidents, notices, reboots: case.reboots, ..Plan::default() };
+        let plan = Plan { rotate, stamps: case.stamps, incidents, notices, ..Plan::default() };
         let (clock, runs, deaf) = (Clock::new(&plan.incidents), runs(&plan, shape.begin, last), deaf(&plan));
         let files = files(&plan, &runs, shape.begin);
         Self { shape, plan, flows, clock, runs, deaf, files, last }
@@ -128,6 +128,11 @@ impl World {
     /// Whether the clock was ever set back.
     pub fn has_steps_back(&self) -> bool {
         self.steps().any(|(_, by)| by < 0)
+    }
+
+    /// Whether it was set back while no recorder ran.
+    pub fn has_steps_back_unheard(&self) -> bool {
+        self.steps().any(|(at, by)| by < 0 && !self.runs.iter().any(|run| run.span.holds(at)))
     }
 
     /// Whether the clock was set back by days: then what the recorder wrote last seems to be older than all else.

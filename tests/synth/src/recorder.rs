@@ -31,8 +31,6 @@ pub struct Plan {
     /// How long after it was set the recorder looks at the clock, in ns, unless it hears something before, or has to do with its files or the
     /// kernel's table.
     pub notices: u64,
-    /// Whether it is the machine that fails where the recorder is killed, and is started again.
-    pub reboots: bool,
 }
 
 /// What was recorded.
@@ -96,8 +94,6 @@ struct Recorder<'p, C, W: Write> {
     unnoticed: Option<(u64, i64)>,
     /// When the machine was started.
     booted: u64,
-    /// Whether it was since the last run.
-    is_failed: bool,
     deaf: bool,
     /// Events that happened since it is deaf.
     lost: u64,
@@ -145,7 +141,6 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
             next_tick: None,
             unnoticed: None,
             booted: begin - UP_NS,
-            is_failed: false,
             deaf: false,
             lost: 0,
             back: 0,
@@ -183,15 +178,6 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.uptime(at)
     }
 
-    /// That nobody recorded since a run ended. Which one that was, of a clock that was set back, is known within a start of the machine alone.
-    fn not_running(&self, ended: u64, now: u64) -> Note {
-        if self.is_failed {
-            Note::gap(ended.min(now), now, Note::LOST_UNKNOWN, Cause::NotRunning)
-        } else {
-            Note::not_running(ended, now)
-        }
-    }
-
     /// For how long the machine has been up.
     fn uptime(&mut self, at: u64) -> Result<(), Error> {
         let up = at - self.booted;
@@ -210,7 +196,7 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.open(at, 0, None)?;
         self.note(Note::at(now, Cause::Started))?;
         if self.recorded.files > 1 {
-            self.note(self.not_running(solid, now))?;
+            self.note(Note::not_running(solid, now))?;
         }
         self.uptime(at)?;
         self.keyframe(at, flows)
@@ -233,7 +219,6 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
         self.look(at, u64::MAX)?;
         let now = self.clock.shows(at);
         let open = self.known.iter().flatten().count() as u64;
-        self.is_failed = false;
         self.note(Note::at(now, Cause::Stopped).with_value(open))?;
         self.uptime(at)?;
         if let Some(output) = self.output.take() {
@@ -244,11 +229,6 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
     }
 
     fn crash(&mut self, at: u64) -> Result<(), Error> {
-        self.is_failed = self.plan.reboots;
-        if self.is_failed {
-            self.booted = at;
-            self.header.boot_id[0] = self.header.boot_id[0].wrapping_add(1);
-        }
         self.output.take().map_or(Ok(()), |output| output.tear(at / 1_000))
     }
 

@@ -78,6 +78,14 @@ impl Life {
         (self.shown.len() > 1 || !self.is_begin_heard) && before.any(|span| meets(span, (start, start)))
     }
 
+    /// The same of its end, which a clock may have shown again that was set back later.
+    pub fn may_have_ended_behind_a_step(&self, world: &World) -> bool {
+        let ((_, ended), end) = (self.truly, self.shown.last().map_or(0, |shown| shown.1));
+        let mut later = world.steps().filter(|(at, by)| ended < *at && *by < 0);
+        let may_show = |at: u64| world.clock.shows(at).saturating_sub(Note::CLOCK_STEP_NOTICED_NS) <= end;
+        (self.shown.len() > 1 || !self.is_begin_heard) && later.any(|(at, _)| may_show(at))
+    }
+
     /// When it truly began, by the clock that is never set.
     pub const fn began(&self) -> u64 {
         self.truly.0

@@ -37,7 +37,7 @@ pub fn check(world: &World, kept: &Kept, seed: u64, also: bool) {
         check_paths(kept, seed, |paths| question::ask(&questions, slack, paths));
     }
     let window = |question: &Question| (question.at.saturating_sub(slack), question.at + slack);
-    for pairs::Form { name: form, paths } in also.then(|| pairs::forms(kept)).into_iter().flatten() {
+    for pairs::Form { name: form, paths } in also.then(|| pairs::forms(world, kept)).into_iter().flatten() {
         // What was made part by part does not tell which of them came first where the clock was set back.
         if paths.len() > 1 && world.has_steps_back() {
             continue;
@@ -131,13 +131,15 @@ impl Truth<'_> {
         self.adds_only(question, answer, again, |life| !life.is_begin_heard)
     }
 
-    /// Whether another form of the journal names all that this one does, and beyond it only flows of which their start alone does not tell
-    /// how often the clock had been set before.
+    /// Whether another form of the journal names all that this one does, and beyond it only flows of which their start alone, or their end,
+    /// does not tell how often the clock had been set before.
     fn adds_the_ambiguous(&self, question: &Question, answer: &Answer, again: &Answer) -> bool {
         // A kernel's stamp may be older than all files; and what a file tells that was heard where one is missing, or damaged.
         let is_bound = self.kept.is_whole(self.world) && !self.world.plan.stamps;
         let told_from = if is_bound { self.world.clock.shows(self.world.shape.begin) } else { 0 };
-        self.adds_only(question, answer, again, |life| life.may_have_begun_before_a_step(self.world, told_from))
+        self.adds_only(question, answer, again, |life| {
+            life.may_have_begun_before_a_step(self.world, told_from) || life.may_have_ended_behind_a_step(self.world)
+        })
     }
 
     /// Whether an answer names all that another one does, and beyond it only such flows.
@@ -265,7 +267,9 @@ impl Truth<'_> {
         if self.world.was_set_over(window) {
             return None;
         }
-        let wrong = answer.flows.iter().find(|flow| !is_true(flow))?;
+        // Where the clock was set back while nobody recorded, one whose end was not heard may be shown for longer than it was open.
+        let counts = |flow: &&question::Named| flow.has_latest || self.order_is_told();
+        let wrong = answer.flows.iter().filter(counts).find(|flow| !is_true(flow))?;
         Some(format!("{wrong:?} cannot have been alive"))
     }
 
