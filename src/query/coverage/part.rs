@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ctrecorder_format::block::flags;
 use ctrecorder_format::legacy;
 use ctrecorder_format::{Cause, Content, Damage, Header, Note, Retirement};
 
@@ -121,7 +122,7 @@ impl Part {
     fn read(source: &Source, version: &Version<'_>, look: Look, told: &mut dyn FnMut(&Damage)) -> Option<Self> {
         match version {
             Version::Two(file) => Some(Self::of_legacy(source, file, version.begun(), told)),
-            Version::Archive(archive) => Some(Self::of_archive(archive)),
+            Version::Archive(archive) => Some(Self::of_archive(archive, look, told)),
             Version::Three(segment) => {
                 let by_directory = look == Look::Directory && has_sane_directory(segment);
                 if look == Look::Heads
@@ -167,7 +168,7 @@ impl Part {
     }
 
     /// An archive tells what the journal did that it was made from. Whether its rows are whole shows when they are read.
-    fn of_archive(archive: &Archive) -> Self {
+    fn of_archive(archive: &Archive, look: Look, told: &mut dyn FnMut(&Damage)) -> Self {
         let (header, about) = (archive.header(), archive.about());
         let end = if about.is_last { End::Closed } else { End::WentOn };
         let mut part = Self { run: Some(Recorder::of(header)), ..Self::blank(Some(header), about.from, end) };
@@ -175,9 +176,18 @@ impl Part {
         part.ended = about.ended.filter(|_| about.is_last || about.is_of_open).unwrap_or(about.to);
         part.place = Some(Place::of_export(archive));
         part.extent.reach(about.from, about.to);
-        for entry in (0..archive.groups()).filter_map(|group| archive.entry(group)) {
+        for (group, entry) in (0..archive.groups()).filter_map(|group| Some((group, archive.entry(group)?))) {
             let times = Times::from(&entry);
             part.extent.reach(times.least_start, times.greatest_end);
+            if look == Look::Records
+                && let Err(damage) = archive.read(group, None)
+            {
+                told(&damage);
+                // Its flows that have no end were alive up to then.
+                let open = entry.flags & flags::END_UNKNOWN != 0;
+                let last = if open { times.last.max(about.to) } else { times.last };
+                part.damage(times.first, last, damage.records_lost);
+            }
         }
         part.notes = archive.notes().iter().filter(|note| tells(note)).copied().collect();
         part.steps = archive.notes().iter().filter_map(|note| Step::of(note, u64::MAX)).collect();
