@@ -23,6 +23,8 @@ pub(super) enum End {
     WentOn,
     /// In order, and there is no more.
     Closed,
+    /// In order, and what was open then is in a file of its own, until another export goes on with that.
+    LeftOpen,
     /// A recorder is writing it.
     BeingWritten,
     /// Without a footer.
@@ -170,7 +172,11 @@ impl Part {
     /// An archive tells what the journal did that it was made from. Whether its rows are whole shows when they are read.
     fn of_archive(archive: &Archive, look: Look, told: &mut dyn FnMut(&Damage)) -> Self {
         let (header, about) = (archive.header(), archive.about());
-        let end = if about.is_last { End::Closed } else { End::WentOn };
+        let end = match about.left_open {
+            _ if !about.is_last => End::WentOn,
+            Some(true) => End::LeftOpen,
+            Some(false) | None => End::Closed,
+        };
         let mut part = Self { run: Some(Recorder::of(header)), ..Self::blank(Some(header), about.from, end) };
         // Up to the end of the export, behind it is told of all of it: where the clock was set back, by an earlier time.
         part.ended = about.ended.filter(|_| about.is_last || about.is_of_open).unwrap_or(about.to);
