@@ -36,6 +36,10 @@ pub struct About {
     /// Whether it has the flows that were open at the end of an export, for the next one to go on with.
     #[serde(default)]
     pub is_of_open: bool,
+    /// Of the last file of an export to an archive that grows: whether what the export left open is in a file of its own. `None` of any
+    /// other file, and if an older program wrote it, which did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_open: Option<bool>,
     /// How many exports were whole in its directory before this one, which goes on with them.
     #[serde(default)]
     pub earlier: u64,

@@ -10,7 +10,7 @@ use ctrecorder_format::{Damage, Fault};
 use super::of_netns::OfNetns;
 use super::selection::since_until;
 use super::{InZone, Misuse, Report, Status, retention, written};
-use crate::journal::{Absent, Exports, Journal, Member, Shown};
+use crate::journal::{Absent, Journal, Member, Shown};
 use crate::output::{Zone, bars, coverage};
 use crate::query::Coverage;
 use crate::query::coverage::{Filtered, GapCause, Look, Reading};
@@ -95,10 +95,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     for file in journal.files() {
         has_damage |= read(file, look, &mut told, &mut report);
     }
-    let Told { mut reading, filtered, exports } = told;
+    let Told { mut reading, filtered } = told;
     reading.heed_removals(&removals);
-    let absent = exports.absent();
-    absent.iter().for_each(|absent| report.line(absent));
+    reading.heed_needless(journal.needless());
+    let absent = reading.absent();
+    absent.iter().for_each(|absent| report.line(format_args!("{}: {absent}", Shown(absent.path()))));
     if reading.has_version_2() {
         report.line("files of version 2 do not tell what was lost: what they cover may have gaps");
     }
@@ -167,18 +168,16 @@ pub(super) fn now() -> u64 {
 struct Told {
     reading: Reading,
     filtered: Filtered,
-    exports: Exports,
 }
 
 /// Reads what a file tells, or says why it cannot be read. Returns whether something in it could not be, which was said.
-fn read(file: &Member, look: Look, Told { reading, filtered, exports }: &mut Told, report: &mut Report) -> bool {
+fn read(file: &Member, look: Look, Told { reading, filtered }: &mut Told, report: &mut Report) -> bool {
     let shown = Shown(file.path());
     let mut has_damage = false;
     let added = file.open().and_then(|source| {
         let version = source.parse()?;
         report.file(&version);
         filtered.add(&version);
-        exports.add(file.path(), &version);
         if let Some(filters) = version.header().map(|header| &header.filters).filter(|text| !text.is_empty()) {
             let filters = filters.escape_debug();
             report.line(format_args!("{shown}: it has only what a filter kept of the times below: {filters}"));

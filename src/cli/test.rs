@@ -9,9 +9,7 @@ use ctrecorder_format::Content;
 
 use super::{Report, Status};
 use crate::counted::counted;
-use crate::journal::{
-    Absent, Broken, Condition, Examined, Examiner, Exports, Finding, Journal, LooseEnd, Member, Shown,
-};
+use crate::journal::{Absent, Broken, Condition, Examined, Examiner, Finding, Journal, LooseEnd, Member, Shown};
 use crate::output::time::Times;
 use crate::output::{Zone, header};
 use crate::query::coverage::{Gone, Look, Reading};
@@ -22,7 +20,7 @@ use crate::query::coverage::{Gone, Look, Reading};
 /// one segment to the next among those given, and whether anything is missing from one run of a recorder to the next. One line for each
 /// file, and then one for each file of a directory that is no segment, and for each end at which the recorder wrote more than what is
 /// given, or an export did; of several files the last line says what was tested, and what nothing can be said of. The exit status is 1 if a file
-/// fails, be it for nothing but that it was cut off, or if one is missing between others.
+/// fails, be it for nothing but that it was cut off, or if one is missing between others, or of an archive behind them.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Segments, files of the C program, or directories of them
@@ -42,7 +40,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         out: BufWriter::new(WhileRead(stdout.lock())),
         times: Times::new(Zone::local()),
         examiner: Examiner::with(reading.retirements()),
-        exports: Exports::default(),
+        absent: reading.absent(),
         gone: reading.gone(),
         tally: Tally { unread: failures.len() as u64, ..Tally::default() },
     };
@@ -96,7 +94,8 @@ struct Test<W> {
     out: W,
     times: Times,
     examiner: Examiner,
-    exports: Exports,
+    /// Files of archives that are missing.
+    absent: Vec<Absent>,
     /// What is missing between the runs of recorders.
     gone: Vec<Gone>,
     tally: Tally,
@@ -113,8 +112,9 @@ struct Tally {
     /// Segments of flows that go on with no other one, and that do with such as are not given: one of all in a directory is its first.
     begun: u64,
     gone_on: u64,
-    /// Whether something is missing between the files.
+    /// Whether something is missing between the files, and behind those of an archive.
     is_missing: bool,
+    lacks_end: bool,
 }
 
 impl<W: Write> Test<W> {
@@ -139,10 +139,9 @@ impl<W: Write> Test<W> {
                 )?;
             }
         }
-        for absent in self.exports.absent() {
-            // Any file may be the first or the last one that is given, but what is missing between two is missing.
-            self.tally.is_missing |= matches!(absent, Absent::Between { .. });
-            writeln!(self.out, "{absent}")?;
+        // Any file may be the first one that is given. What is missing elsewhere was told of the file beside it.
+        for absent in self.absent.iter().filter(|absent| absent.is_begin()) {
+            writeln!(self.out, "{}: {absent}", Shown(absent.path()))?;
         }
         if let Some(text) = self.tally.text() {
             writeln!(self.out, "{text}")?;
@@ -154,7 +153,6 @@ impl<W: Write> Test<W> {
         let mut line = Line { out: &mut self.out, path: file.path(), failed: false, is_missing: false, done: Ok(()) };
         let examined = file.open().and_then(|source| {
             let version = source.parse()?;
-            self.exports.add(file.path(), &version);
             let of_flows = version.header().filter(|header| header.content == Content::Flows);
             self.tally.begun += u64::from(of_flows.is_some_and(|header| header.previous.is_none()));
             let mut passed = |bytes| self.report.passed(bytes);
@@ -165,6 +163,11 @@ impl<W: Write> Test<W> {
             self.examiner.examine(&source, &mut found, &mut passed)
         });
         line.gone(&self.gone, &mut self.times);
+        for absent in self.absent.iter().filter(|absent| absent.path() == file.path() && !absent.is_begin()) {
+            line.finding(absent);
+            line.is_missing |= absent.is_between();
+            self.tally.lacks_end |= !absent.is_between();
+        }
         self.tally.legacy += u64::from(matches!(&examined, Ok(Examined { condition: Condition::Legacy, .. })));
         match examined {
             Ok(examined) if !line.failed => {
@@ -209,6 +212,8 @@ impl Tally {
         if self.legacy < files {
             text += if self.is_missing {
                 "; between files something is missing"
+            } else if self.lacks_end {
+                "; behind files of an archive something is missing"
             } else if self.gone_on > 0 && self.begun + self.gone_on > 1 {
                 "; between files something is missing, unless they are of several directories"
             } else {

@@ -13,7 +13,7 @@ use super::chain::Recorder;
 use super::fixed::Read;
 use super::runs::{self, Ended, Place};
 use super::source::{Source, Version, read};
-use super::{Error, Reason};
+use super::{Error, Exports, Reason};
 use crate::archive::MAGIC;
 use crate::file::State;
 use crate::hold::HOLD;
@@ -24,6 +24,8 @@ use crate::hold::HOLD;
 pub struct Journal {
     pub(super) files: Vec<Member>,
     passed_over: Vec<Error>,
+    /// The archives that are not among the files, since what they were made from is: see [`Journal::told_once`].
+    pub(super) needless: Exports,
 }
 
 /// One file of a [`Journal`].
@@ -65,6 +67,11 @@ impl Journal {
         &self.passed_over
     }
 
+    /// The archives that are passed over beside what they were made from: they are not missing.
+    pub const fn needless(&self) -> &Exports {
+        &self.needless
+    }
+
     /// The files, in order.
     pub fn files(&self) -> &[Member] {
         &self.files
@@ -82,7 +89,7 @@ impl Journal {
                 file.open().and_then(|source| Ok(Found::new(file.clone(), file.path(), &source.parse_front()?)));
             found.map_err(&mut failed).ok()
         });
-        Self { files: in_order(found.collect(), Member::known_by), passed_over: self.passed_over }
+        Self { files: in_order(found.collect(), Member::known_by), ..self }
     }
 
     /// The same with every file: one that cannot be read stays behind the one that it was given behind.
@@ -97,23 +104,23 @@ impl Journal {
             }
         }
         first.extend(in_order(found, |files| files.first()?.known_by()).into_iter().flatten());
-        Self { files: first, passed_over: self.passed_over }
+        Self { files: first, ..self }
     }
 
     /// The files behind so many of them, as a journal of its own.
     pub fn behind(&self, count: usize) -> Self {
-        Self { files: self.files.iter().skip(count).cloned().collect(), passed_over: Vec::new() }
+        Self { files: self.files.iter().skip(count).cloned().collect(), ..Self::default() }
     }
 
     /// Those of the files that stand at these places, in this order, as a journal of their own.
     pub fn only(&self, places: impl IntoIterator<Item = usize>) -> Self {
         let files = places.into_iter().filter_map(|place| self.files.get(place).cloned());
-        Self { files: files.collect(), passed_over: Vec::new() }
+        Self { files: files.collect(), ..Self::default() }
     }
 
     /// Each file as a journal of its own.
     pub fn split(self) -> impl Iterator<Item = Self> {
-        self.files.into_iter().map(|file| Self { files: vec![file], passed_over: Vec::new() })
+        self.files.into_iter().map(|file| Self { files: vec![file], ..Self::default() })
     }
 }
 

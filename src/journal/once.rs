@@ -128,6 +128,11 @@ impl Journal {
         for (beside, are) in [(Beside::Sources, &needless), (Beside::Archive, &archived)] {
             Repeats::passed_over(paths(are).into_iter(), beside).into_iter().for_each(&mut *told);
         }
+        for (file, _) in self.files.iter().zip(&needless).filter(|(_, is)| **is) {
+            // It could be read a moment ago.
+            let Ok(source) = file.open() else { continue };
+            source.parse().iter().for_each(|version| self.needless.add(file.path(), version));
+        }
         let mut places = needless.into_iter().zip(archived);
         self.files.retain(|_| places.next() == Some((false, false)));
         self

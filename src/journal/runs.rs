@@ -16,8 +16,8 @@ pub(crate) enum Ended {
     At(u64),
     /// The digest of its last segment of flows. The next one goes on with that.
     With(Digest),
-    /// It is an export of this network namespace to an archive that grows, and so many came before it.
-    Export { namespace: u64, earlier: u64 },
+    /// It is an export of this network namespace to an archive that grows, which began then, ns since the epoch; and so many came before it.
+    Export { namespace: u64, archive_from: u64, earlier: u64 },
 }
 
 /// What a run of a recorder, or an export, tells of its place among others.
@@ -51,13 +51,23 @@ impl Place {
     pub(crate) fn of_export(file: &Archive) -> Self {
         let Header { host, namespace, .. } = file.header().clone();
         let About { earlier, is_of_open, archive_from, .. } = file.about();
-        if archive_from.is_none() {
-            return Self { host, ..Self::default() };
-        }
-        let export = |earlier| Ended::Export { namespace, earlier };
+        let Some(archive_from) = *archive_from else { return Self { host, ..Self::default() } };
+        let export = |earlier| Ended::Export { namespace, archive_from, earlier };
         let (before, own) = (earlier.checked_sub(1).map(export), Some(export(*earlier)));
         let (behind, ended) = if *is_of_open { (own, None) } else { (before, own) };
         Self { host, behind, behind_later: None, ended }
+    }
+
+    /// Whether both are of one archive that grows, and others of it came between them.
+    pub(crate) fn lacks_exports_before(&self, after: &Self) -> bool {
+        let export = |known: Option<Ended>| match known {
+            Some(Ended::Export { archive_from, earlier, .. }) => Some((archive_from, earlier)),
+            _ => None,
+        };
+        // What one left open is known by nothing, and comes behind that one.
+        let before = export(self.ended.or(self.behind));
+        let is_later = |((archive, last), (other, behind))| archive == other && last < behind;
+        self.host == after.host && before.zip(export(after.behind)).is_some_and(is_later)
     }
 }
 
@@ -252,7 +262,7 @@ mod tests {
 
     #[test]
     fn exports_are_chained_by_how_many_came_before() {
-        let own = |earlier: u64| Ended::Export { namespace: 1, earlier };
+        let own = |earlier: u64| Ended::Export { namespace: 1, archive_from: 5, earlier };
         let export = |earlier: u64| Place {
             host: "a".into(),
             behind: earlier.checked_sub(1).map(own),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::{Form, add};
+use crate::archive::Archive;
 use crate::cli::Misuse;
 use crate::cli::flows::temporary::{self, Maker};
 use crate::file::{directory_of, sync_directory};
@@ -91,9 +92,13 @@ impl Directory {
         }
         self.look(&path, names, 0, &mut other)?;
         if let Some(other) = other.filter(|_| !add) {
-            let what =
-                "the directory holds another export already (with --add, what it does not have is put beside it)";
-            bail!(Misuse(format!("{}: {what}: {}", Shown(&path), Shown(&other))));
+            let what = "the directory holds another export already";
+            let advice = if grows(&other) {
+                "with --add, what it does not have is put behind it"
+            } else {
+                "another one needs a directory of its own; into one that was begun with --add, more can be put later"
+            };
+            bail!(Misuse(format!("{}: {what}: {}; {advice}", Shown(&path), Shown(&other))));
         }
         Ok(())
     }
@@ -194,6 +199,15 @@ fn is_whole(path: &Path, number: u64, names: Names<'_>) -> anyhow::Result<u64> {
         Ok(false) => bail!("{}: {what}", Shown(path)),
         Err(error) => bail!("{}: {what}: {}", Shown(path), error.reason),
     }
+}
+
+/// Whether a file is one of an archive that was begun with `--add`.
+fn grows(path: &Path) -> bool {
+    let is_one = |source: Source| {
+        let about = |archive: &Archive| archive.about().archive_from.is_some();
+        matches!(source.parse(), Ok(Version::Archive(archive)) if about(&archive))
+    };
+    Source::open(path).is_ok_and(is_one)
 }
 
 /// Whether a file is in a directory, or in one of those below it that are of dates and hours.

@@ -48,8 +48,9 @@ pub(super) struct Parts {
     waiting: Read,
     /// The journal is at its end: flows without an end are those that are open there. What is known of them.
     at_end: Option<Note>,
-    /// The file of these.
+    /// The file of these, and whether there was one.
     left: Option<Part>,
+    has_left: bool,
     made: Made,
 }
 
@@ -71,6 +72,7 @@ impl Parts {
             waiting,
             at_end: None,
             left: None,
+            has_left: false,
             made: Made::default(),
         }
     }
@@ -89,6 +91,7 @@ impl Parts {
             self.left(end)?;
         }
         if let Some(left) = self.left.take() {
+            self.has_left = true;
             self.end_left(left)?;
         }
         for part in std::mem::take(&mut self.open) {
@@ -266,6 +269,7 @@ impl Parts {
         let about = About {
             part: part.number,
             is_last,
+            left_open: (is_last && self.settings.archive_from.is_some()).then_some(self.has_left),
             from: part.from,
             to,
             sources,

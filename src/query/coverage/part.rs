@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ctrecorder_format::block::flags;
 use ctrecorder_format::legacy;
 use ctrecorder_format::{Cause, Content, Damage, Header, Note, Retirement};
 
@@ -23,6 +24,8 @@ pub(super) enum End {
     WentOn,
     /// In order, and there is no more.
     Closed,
+    /// In order, and what was open then is in a file of its own, until another export goes on with that.
+    LeftOpen,
     /// A recorder is writing it.
     BeingWritten,
     /// Without a footer.
@@ -128,7 +131,7 @@ impl Part {
     fn read(source: &Source, version: &Version<'_>, look: Look, told: &mut dyn FnMut(&Damage)) -> Option<Self> {
         match version {
             Version::Two(file) => Some(Self::of_legacy(source, file, version.begun(), told)),
-            Version::Archive(archive) => Some(Self::of_archive(archive)),
+            Version::Archive(archive) => Some(Self::of_archive(archive, look, told)),
             Version::Three(segment) => {
                 let by_directory = look == Look::Directory && has_sane_directory(segment);
                 if look == Look::Heads
@@ -177,17 +180,30 @@ impl Part {
     }
 
     /// An archive tells what the journal did that it was made from. Whether its rows are whole shows when they are read.
-    fn of_archive(archive: &Archive) -> Self {
+    fn of_archive(archive: &Archive, look: Look, told: &mut dyn FnMut(&Damage)) -> Self {
         let (header, about) = (archive.header(), archive.about());
-        let end = if about.is_last { End::Closed } else { End::WentOn };
+        let end = match about.left_open {
+            _ if !about.is_last => End::WentOn,
+            Some(true) => End::LeftOpen,
+            Some(false) | None => End::Closed,
+        };
         let mut part = Self { run: Some(Recorder::of(header)), ..Self::blank(Some(header), about.from, end) };
         // Up to the end of the export, behind it is told of all of it: where the clock was set back, by an earlier time.
         part.ended = about.ended.filter(|_| about.is_last || about.is_of_open).unwrap_or(about.to);
         part.place = Some(Place::of_export(archive));
         part.extent.reach(about.from, about.to);
-        for entry in (0..archive.groups()).filter_map(|group| archive.entry(group)) {
+        for (group, entry) in (0..archive.groups()).filter_map(|group| Some((group, archive.entry(group)?))) {
             let times = Times::from(&entry);
             part.extent.reach(times.least_start, times.greatest_end);
+            if look == Look::Records
+                && let Err(damage) = archive.read(group, None)
+            {
+                told(&damage);
+                // Its flows that have no end were alive up to then.
+                let open = entry.flags & flags::END_UNKNOWN != 0;
+                let last = if open { times.last.max(about.to) } else { times.last };
+                part.damage(times.first, last, damage.records_lost);
+            }
         }
         part.notes = archive.notes().iter().filter(|note| tells(note)).copied().collect();
         archive.notes().iter().for_each(|note| part.settings.note(note, about.from));

@@ -11,7 +11,7 @@ use super::covered::{Outside, outside};
 use super::part::{End, Extent, Look, Part};
 use super::run::{Outermost, Run, Several, before, behind, noticed_late_at_ends, one_namespace, outermost};
 use super::{Coverage, Gap, GapCause, Span, age};
-use crate::journal::{Recorder, Source, Version};
+use crate::journal::{Absent, Exports, Recorder, Source, Version};
 pub use gone::Gone;
 
 /// Gathers what the files of a journal tell of time.
@@ -20,6 +20,8 @@ pub struct Reading {
     parts: Vec<Part>,
     /// What the recorder's own journal tells to have been removed of others, where that is not among the parts.
     elsewhere: Vec<Note>,
+    /// The files of archives.
+    exports: Exports,
 }
 
 impl Reading {
@@ -33,6 +35,7 @@ impl Reading {
         look: Look,
         told: &mut dyn FnMut(&Damage),
     ) -> Option<Extent> {
+        self.exports.add(source.path(), version);
         let part = Part::of(source, version, look, told);
         let extent = part.as_ref().map(|part| part.extent);
         self.parts.extend(part);
@@ -43,6 +46,7 @@ impl Reading {
     pub fn join(&mut self, other: Self) {
         self.parts.extend(other.parts);
         self.elsewhere.extend(other.elsewhere);
+        self.exports.join(other.exports);
     }
 
     /// Has those removals count that another reading of files of this host tells of: a recorder's own journal tells what it removed of
@@ -52,6 +56,11 @@ impl Reading {
         let own = other.parts.iter().filter(|part| host.is_some() && part.host.as_ref() == host);
         let removed = removed_elsewhere(own);
         self.elsewhere.extend(removed);
+    }
+
+    /// Has archives count that are passed over beside what they were made from.
+    pub fn heed_needless(&mut self, needless: &Exports) {
+        self.exports.heed(needless);
     }
 
     /// The host and the network namespace that the first file of which that is known was recorded on: the name may be
@@ -201,21 +210,9 @@ impl Reading {
         there.peek().is_some() && there.all(|part| part.run.is_some())
     }
 
-    /// Whether files of an archive are missing among its others, or behind them. They hold the flows that ended later, whenever
-    /// these began.
-    pub fn lacks_parts(&self) -> bool {
-        let mut archives: HashMap<_, Vec<_>> = HashMap::new();
-        for part in self.parts.iter().filter(|part| part.content == Content::Flows) {
-            if let Some(run) = &part.run {
-                archives.entry(run).or_default().push((part.number, part.end == End::WentOn));
-            }
-        }
-        archives.into_values().any(|mut parts| {
-            parts.sort_unstable();
-            parts.dedup();
-            let goes_on = parts.last().is_some_and(|(_, goes_on)| *goes_on);
-            goes_on || parts.windows(2).any(|pair| matches!(pair, [(one, _), (next, _)] if next - one > 1))
-        })
+    /// Which files of archives are not among them.
+    pub fn absent(&self) -> Vec<Absent> {
+        self.exports.absent()
     }
 
     /// Whether a file of version 2 is among them.

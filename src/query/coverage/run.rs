@@ -155,7 +155,7 @@ pub(super) fn between_segments(before: &Part, after: &Part) -> Option<Gap> {
         // The next segment tells what was lost with the end of one that was given up.
         End::CutOff if after.notes.iter().any(|note| note.cause() == Some(Cause::DiskError)) => return None,
         End::CutOff => GapCause::CutOff,
-        End::WentOn | End::Closed | End::BeingWritten | End::Version2 => return None,
+        End::WentOn | End::Closed | End::LeftOpen | End::BeingWritten | End::Version2 => return None,
     };
     Some(Gap::unknown(before.ended, after.began, cause))
 }
@@ -169,11 +169,17 @@ pub(super) fn between_runs(before: &Part, after: &Part, begin: u64, span: Span) 
         _ if before.host.is_none() || after.host.is_none() => GapCause::Damaged,
         End::WentOn if follows => GapCause::SegmentMissing,
         _ if leads && after.is_later() => GapCause::SegmentMissing,
+        _ if lacks_exports(before, after) => GapCause::SegmentMissing,
         // A run ended then that is not there at all.
         _ if after.behind() == Some(span.to) => GapCause::SegmentMissing,
         _ if is_gone(before) => GONE,
         _ => GapCause::NotRunning,
     }
+}
+
+/// Whether both are of an archive that grows, and exports to it that came between them are not there.
+fn lacks_exports(before: &Part, after: &Part) -> bool {
+    before.place.as_ref().zip(after.place.as_ref()).is_some_and(|(before, after)| before.lacks_exports_before(after))
 }
 
 /// Whether a file tells that what it recorded has ended, so that there is nothing to record behind it.
@@ -215,7 +221,7 @@ pub(super) fn before(first: &Part) -> GapCause {
 /// Why nothing is told of the time behind the last file.
 pub(super) fn behind(last: &Part) -> GapCause {
     match last.end {
-        End::WentOn => GapCause::SegmentMissing,
+        End::WentOn | End::LeftOpen => GapCause::SegmentMissing,
         End::BeingWritten => GapCause::NotYetWritten,
         End::Version2 => GapCause::Version2,
         End::Damaged => GapCause::Damaged,

@@ -15,7 +15,7 @@ use super::plan;
 use super::scope::Scope;
 use super::survey::{Name, Recorded, Surveyed};
 use super::{Around, Asked, Question, Wanted, Why};
-use crate::journal::Journal;
+use crate::journal::{Absent, Journal};
 use crate::query::Coverage;
 use crate::query::coverage::{Extent, Filtered, Gap, Reading, Span};
 
@@ -48,6 +48,8 @@ pub(super) struct Recorder {
     /// The spans in which nothing is missing.
     whole: Vec<Span>,
     reading: Reading,
+    /// Files of an archive are missing among its others, or behind them. They hold the flows that ended later, whenever these began.
+    lacks_parts: bool,
     /// The places in time of the files, and of those that hold only what a filter kept.
     places: Intervals<()>,
     filtered: Intervals<()>,
@@ -79,7 +81,8 @@ impl Recorder {
         threads: NonZeroUsize,
         asked: &mut Asked,
     ) -> Self {
-        let Recorded { name, files, reading, coverage } = recorded;
+        let Recorded { name, files, mut reading, coverage } = recorded;
+        reading.heed_needless(journal.needless());
         let journal = journal.only(files.iter().map(|file| file.place));
         let scope = files.iter().fold(Scope::default(), |all, file| all.joined(&file.scope));
         // A run that recorded less than others does not tell of all flows that these left open.
@@ -115,6 +118,7 @@ impl Recorder {
             passes,
             whole: coverage.as_ref().map(Coverage::whole_spans).unwrap_or_default(),
             kinds,
+            lacks_parts: !reading.absent().iter().all(Absent::is_begin),
             reading,
             places: places(files.iter().collect()),
             filtered: places(files.iter().filter(|file| file.scope.is_filtered).collect()),
@@ -213,7 +217,7 @@ impl Recorder {
         if found.is_some_and(|read| self.kinds.are_unheard(question, window, last_reading(read))) {
             doubts.push(Why::NoReading);
         }
-        if self.reading.lacks_parts() {
+        if self.lacks_parts {
             doubts.push(Why::PartMissing);
         }
         doubts

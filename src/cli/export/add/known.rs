@@ -13,8 +13,8 @@ use crate::query::coverage::Span;
 /// What the exports in a directory were made from.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Those that have no digest.
-    without: Vec<SourceFile>,
+    /// Those that have no digest, each with how it was exported.
+    without: Vec<(SourceFile, Manner)>,
     /// Digests of these, and of what they were made from themselves: of that, through which archive, if it was one. The parts of one
     /// archive were made from the same files, and hold other flows.
     digests: HashMap<String, HashSet<Option<String>>>,
@@ -35,6 +35,15 @@ pub(super) struct Known {
     told: Option<(Span, u64)>,
 }
 
+/// How something was exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// To an archive that grows: what more might be written to was left for another time.
+    Added,
+    /// By itself, as far as it had been written by then.
+    Alone,
+}
+
 /// What becomes of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -45,7 +54,7 @@ pub(super) enum Verdict {
     /// The archive had told of its time, and these files of it were removed.
     Over,
     /// It was exported when it was shorter.
-    Grown,
+    Grown(Manner),
     /// Some of what it was made from is there, or something that was made from it.
     InPart,
     /// It begins before the end of what is there.
@@ -63,7 +72,7 @@ pub(super) enum Late {
 
 impl Known {
     /// Takes what a file of an export names: in the order of exports, and in theirs.
-    pub(super) fn add(&mut self, source: &SourceFile) {
+    pub(super) fn add(&mut self, source: &SourceFile, manner: Manner) {
         let SourceFile { digest, content, made_from, place, length, .. } = source;
         let archive = place.as_ref().filter(|_| digest.is_none()).map(|place| place.run.clone());
         for own in digest.iter().chain(content) {
@@ -86,7 +95,7 @@ impl Known {
             }
         }
         if digest.is_none() {
-            self.without.push(source.clone());
+            self.without.push((source.clone(), manner));
         }
     }
 
@@ -129,8 +138,8 @@ impl Known {
         let file = &source.told.file;
         Ok(if self.has(file) {
             Verdict::Exported
-        } else if self.has_grown(source)? {
-            Verdict::Grown
+        } else if let Some(manner) = self.has_grown(source)? {
+            Verdict::Grown(manner)
         } else if self.is_over(source) {
             Verdict::Over
         } else if self.has_some(file) {
@@ -145,7 +154,7 @@ impl Known {
         let own = file.digest.as_ref().or(file.content.as_ref());
         own.is_some_and(|own| self.digests.contains_key(own))
             || (!file.made_from.is_empty() && file.made_from.iter().all(|id| self.has_made(file, id)))
-            || (file.digest.is_none() && self.alike(file).any(|known| known.length == file.length))
+            || (file.digest.is_none() && self.alike(file).any(|(known, _)| known.length == file.length))
     }
 
     /// Whether a file with this digest is there.
@@ -168,27 +177,27 @@ impl Known {
     }
 
     /// What older programs named that may be this file: by name and number alone.
-    fn alike(&self, file: &SourceFile) -> impl Iterator<Item = &SourceFile> {
-        let is_alike = |known: &&SourceFile| known.name == file.name && known.segment == file.segment;
-        self.without.iter().filter(|known| known.content.is_none()).filter(is_alike)
+    fn alike(&self, file: &SourceFile) -> impl Iterator<Item = &(SourceFile, Manner)> {
+        let is_alike = |known: &SourceFile| known.name == file.name && known.segment == file.segment;
+        self.without.iter().filter(move |(known, _)| known.content.is_none() && is_alike(known))
     }
 
-    /// Whether the begin of a file is there.
-    fn has_grown(&self, source: &Source) -> anyhow::Result<bool> {
+    /// How the begin of a file was exported that is there; `None` if none is.
+    fn has_grown(&self, source: &Source) -> anyhow::Result<Option<Manner>> {
         let file = &source.told.file;
-        let is_shorter = |known: &&SourceFile| known.length < file.length;
-        if self.alike(file).any(|known| is_shorter(&known)) {
-            return Ok(true);
+        let is_shorter = |(known, _): &&(SourceFile, Manner)| known.length < file.length;
+        if let Some((_, manner)) = self.alike(file).find(is_shorter) {
+            return Ok(Some(*manner));
         }
-        let named = |known: &&SourceFile| known.name == file.name && known.made_from.is_empty();
-        for known in self.without.iter().filter(named).filter(is_shorter) {
+        let named = |(known, _): &&(SourceFile, Manner)| known.name == file.name && known.made_from.is_empty();
+        for (known, manner) in self.without.iter().filter(named).filter(is_shorter) {
             let source = journal::Source::open(&source.path).context("it cannot be read again")?;
             let begin = source.digest_to(known.length);
             if begin.is_some_and(|begin| known.content == Some(hex(&begin))) {
-                return Ok(true);
+                return Ok(Some(*manner));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Whether the archive told of all of a file once.

@@ -33,7 +33,7 @@ use crate::file::{directory_of, sync_directory};
 use crate::journal::{Journal, Shown};
 use crate::query::coverage::{Gap, GapCause};
 use intent::{Intent, Wanted};
-use known::{Late, Verdict};
+use known::{Late, Manner, Verdict};
 use there::There;
 
 pub(super) use intent::of_interrupted;
@@ -169,6 +169,8 @@ struct Chosen {
     over: usize,
     /// From the first input on to which more may be written, all that is new waits.
     waits: bool,
+    /// The first input of which the archive has the begin for good.
+    begun: Option<String>,
     refused: Vec<String>,
 }
 
@@ -179,7 +181,10 @@ impl Chosen {
         match verdict {
             Verdict::Exported => self.exported += 1,
             Verdict::Over => self.over += 1,
-            Verdict::Grown => {
+            Verdict::Grown(Manner::Alone) => {
+                self.begun.get_or_insert_with(|| path.to_string());
+            }
+            Verdict::Grown(Manner::Added) => {
                 let what = "it was exported when it was shorter, so that its flows would be there twice";
                 report.failure(format_args!("{path}: not exported: {what}"));
             }
@@ -206,6 +211,11 @@ impl Chosen {
     }
 
     fn end(self, inputs: usize, report: &Report) -> anyhow::Result<Vec<usize>> {
+        if let Some(path) = self.begun {
+            let what = "it was exported before it was complete, and without --add: what has come since cannot be put behind that; \
+                        export to a new directory, with --add from the first time on";
+            bail!(Misuse(format!("{path}: {what}")));
+        }
         if let Some(first) = self.refused.first() {
             let others = match self.refused.len() - 1 {
                 0 => String::new(),

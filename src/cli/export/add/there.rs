@@ -7,7 +7,7 @@ use anyhow::bail;
 use ctrecorder_format::Cause;
 
 use super::intent::{Intent, Wanted};
-use super::known::{Known, is_given};
+use super::known::{Known, Manner, is_given};
 use super::left::export_of_open;
 use crate::archive::{About, Archive, SourceFile};
 use crate::cli::Misuse;
@@ -35,6 +35,7 @@ struct Export {
     files: Vec<PathBuf>,
     has_last: bool,
     told: Span,
+    manner: Manner,
     archive_from: u64,
     recorder: Recorder,
     chosen: Option<String>,
@@ -81,6 +82,7 @@ impl Export {
             files: Vec::new(),
             has_last: false,
             told: Span { from: *from, to: *to },
+            manner: if archive_from.is_some() { Manner::Added } else { Manner::Alone },
             archive_from: archive_from.unwrap_or(*from),
             recorder: Recorder::of(archive.header()),
             chosen: chosen.clone(),
@@ -251,7 +253,7 @@ impl There {
 impl Known {
     /// Takes what an export tells.
     fn take(&mut self, export: &Export) {
-        export.sources.iter().for_each(|source| self.add(source));
+        export.sources.iter().for_each(|source| self.add(source, export.manner));
         self.tells(export.told, export.archive_from);
         // An older program did not say where they stand.
         if !export.sources.is_empty() && export.sources.iter().all(|source| source.place.is_none()) {

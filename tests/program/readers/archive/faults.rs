@@ -100,6 +100,36 @@ fn damage_in_an_archive_is_found_and_the_rest_is_read() {
     assert_ne!(answer.status, 1, "{}", answer.stdout);
 }
 
+/// As of a segment: only whoever reads the rows sees it.
+#[test]
+fn rows_of_an_archive_that_are_damaged_are_a_gap_to_who_verifies() {
+    let journal = journal(1, 3_000, 0.25);
+    let (_around, archive, _) = export(journal.path(), &["--partition"]);
+    let damaged = |further: &[&str]| {
+        let words = ["coverage", "-o", "json"].iter().chain(further).map(AsRef::as_ref);
+        let covered = run(words.chain([archive.as_os_str()]));
+        let told: Value = serde_json::from_str(&covered.stdout).unwrap();
+        let gaps: Vec<_> =
+            told["gaps"].as_array().unwrap().iter().filter(|gap| gap["cause"] == "damaged").cloned().collect();
+        (gaps, covered)
+    };
+    assert_eq!(damaged(&["--verify"]).0, Vec::<Value>::new());
+    let (file, mut bytes) = files(&archive).swap_remove(1);
+    let of_file = lines(&file, &["list", "-Ho", "json"]);
+    bytes[3_000] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    assert_eq!(damaged(&[]).0, Vec::<Value>::new());
+    let (gaps, covered) = damaged(&["--verify"]);
+    assert!(covered.status == 1 && covered.stderr.contains("row group 0 cannot be read"), "{}", covered.stderr);
+    assert_eq!((gaps.len(), gaps[0]["lost"].as_u64()), (1, Some(of_file.len() as u64)), "{gaps:?}");
+    let (from, to) = (gaps[0]["from"].as_str().unwrap(), gaps[0]["to"].as_str().unwrap());
+    for line in of_file {
+        let event = &serde_json::from_str::<Value>(&line).unwrap()["event"];
+        let times = ["start", "end"].map(|time| event[time].as_str());
+        assert!(times.into_iter().flatten().all(|time| from <= time && time <= to), "{event} {from} {to}");
+    }
+}
+
 #[test]
 fn an_archive_of_a_later_version_is_refused() {
     let journal = journal(1, 300, 2.0);

@@ -86,14 +86,37 @@ fn what_is_not_complete_waits_for_another_export() {
     assert_eq!(add(&archive, &journal).status, 0);
     // Beside the two there is what tells that no flow was open behind them.
     assert_eq!(rows(&archive), (flows(&journal), 3));
+}
 
-    // Exported as it was, it would be there twice.
-    place.put("1.ct", &second().cut_off());
-    let early = place.path("early");
-    make("export", &["-o".as_ref(), early.as_os_str()], &place.journal());
-    place.put("1.ct", &second().closed_at(Closing::Stopped, 1200).0);
-    let refused = add(&early, &journal);
-    assert_eq!((refused.status, files(&early).len()), (5, 1), "{}", refused.stderr);
+/// What has come since would never be in it, and whoever asked it would not know.
+#[test]
+fn what_was_exported_without_add_before_it_was_complete_is_not_added_to() {
+    let place = Place::new();
+    let first = || Segment::new(&header(0, None)).note(&read(1)).push(&v4(Kind::Start, 1, 100));
+    place.put("0.ct", &first().cut_off());
+    let (journal, early, archive) = (place.path("journal"), place.path("early"), place.path("archive"));
+    let export = |archive: &Path| run(["export".as_ref(), "-o".as_ref(), archive.as_os_str(), journal.as_os_str()]);
+    assert_eq!(export(&early).status, 0);
+    let (first, digest) = first().closed_at(Closing::WentOn, 600);
+    place.put("0.ct", &first);
+    place.put("1.ct", &Segment::new(&header(1, Some(digest))).closed_at(Closing::Stopped, 1200).0);
+    let before = files(&early);
+    let again = export(&early);
+    let said =
+        "; another one needs a directory of its own; into one that was begun with --add, more can be put later\n";
+    assert!(again.status == 2 && again.stderr.ends_with(said), "{}", again.stderr);
+    let added = add(&early, &journal);
+    let said = "0.ct: it was exported before it was complete, and without --add: ";
+    assert!(added.status == 2 && added.stderr.contains(said), "{}", added.stderr);
+    assert!(files(&early) == before);
+    // What is said instead leads to all of it.
+    assert_eq!(add(&archive, &journal).status, 0);
+    assert_eq!(rows(&archive).0, flows(&journal));
+    place.put("2.ct", &Segment::new(&header(2, None)).closed_at(Closing::Stopped, 1800).0);
+    let again = export(&archive);
+    let said = "; with --add, what it does not have is put behind it\n";
+    assert!(again.status == 2 && again.stderr.ends_with(said), "{}", again.stderr);
+    assert_eq!(add(&archive, &journal).status, 0);
 }
 
 /// What it wrote is made again, and nothing is there twice.

@@ -11,5 +11,6 @@ mod interrupted;
 mod journal;
 mod killed;
 mod manual;
+mod missing;
 mod parts;
 mod texts;
