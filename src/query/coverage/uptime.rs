@@ -203,7 +203,7 @@ fn stretches(run: &Run) -> impl Iterator<Item = Stretch<'_>> {
     stretches.filter_map(|parts| {
         let mut known = parts.iter().filter_map(|part| part.settings.known);
         let (begun, ended) = known.next()?;
-        let settings = (begun, known.last().map_or(ended, |(_, ended)| ended));
+        let settings = (begun, known.next_back().map_or(ended, |(_, ended)| ended));
         Some(Stretch { parts, first: parts.first()?, last: parts.last()?, settings })
     })
 }

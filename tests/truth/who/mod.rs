@@ -236,7 +236,7 @@ impl Truth<'_> {
         let links = (1..files.len()).filter(|index| files[*index].number == 0);
         let mut links = links.filter(|index| back.first().is_some_and(|first| first.0 < files[*index].span.from));
         let is_linked = links.all(|index| is_left(index - 1) && is_left(index));
-        back.is_empty() || (is_linked && back.iter().all(|step| is_known(step)) && !self.kept.has_version_2())
+        back.is_empty() || (is_linked && back.iter().all(is_known) && !self.kept.has_version_2())
     }
 
     /// Nothing tells that this flow may be missing: what would have told of the gap is in a file that was removed.
