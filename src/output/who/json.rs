@@ -85,6 +85,7 @@ impl JsonQuery {
 #[derive(Serialize)]
 struct JsonFlow<'a> {
     answer: bool,
+    sure: bool,
     start: Option<String>,
     end: Option<String>,
     proto: String,
@@ -127,12 +128,13 @@ struct JsonClock {
 
 impl<'a> JsonFlow<'a> {
     fn of(flow: &Flow, around: &'a [Around]) -> Self {
-        let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer } = *flow;
+        let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer, is_sure } = *flow;
         let at = |told| if let Told::At { moment: ns, .. } = told { Some(moment(ns)) } else { None };
         let after = |told| if let Told::By { after, .. } = told { after.map(moment) } else { None };
         let by = |told| if let Told::By { latest, .. } = told { Some(moment(latest)) } else { None };
         Self {
             answer: is_answer,
+            sure: is_sure,
             start: at(start),
             end: at(end),
             proto: Protocol(protocol).to_string(),

@@ -67,17 +67,22 @@ fn headline(answer: &Answer) -> String {
     let Answer { question, finding, .. } = answer;
     let word = verdict(finding.verdict);
     let reasons = answer.reasons().join("; ");
+    let unsure = if finding.is_sure() { "" } else { " may have had it" };
     let missing = if reasons.is_empty() { String::new() } else { format!("; others may be missing: {reasons}") };
     match finding.verdict {
         Verdict::Unique => {
             let mut answers = finding.flows.iter().filter(|flow| flow.is_answer);
             let is_own = answers.all(|flow| flow.translation == Translation::None);
-            let own = if is_own { ", not translated" } else { "" };
-            format!("{word}: {}{own}{missing}\n", few(&finding.insides))
+            let own = match (is_own, unsure) {
+                (false, _) => "",
+                (true, "") => ", not translated",
+                (true, _) => ", not translated,",
+            };
+            format!("{word}: {}{own}{unsure}{missing}\n", few(&finding.insides))
         }
         Verdict::Ambiguous => {
             let several = if finding.insides.len() > 1 { "" } else { " in several network namespaces" };
-            format!("{word}: {}{several}{}{missing}\n", few(&finding.insides), hint(answer))
+            format!("{word}: {}{several}{unsure}{}{missing}\n", few(&finding.insides), hint(answer))
         }
         Verdict::None => {
             let away: Vec<_> =
@@ -222,7 +227,7 @@ fn flows(answer: &Answer, times: Times, all: bool) -> String {
 }
 
 fn lines(flow: &Flow, answer: &Answer, times: Times) -> String {
-    let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer } = *flow;
+    let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer, .. } = *flow;
     let no_answer = if is_answer { "" } else { "no answer: " };
     let zone = if zone == 0 { String::new() } else { format!(", zone {zone}") };
     let around = answer.around.get(recorder).filter(|_| answer.has_several_recorders());

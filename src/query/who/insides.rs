@@ -45,7 +45,7 @@ impl Insides {
         for (place, known) in flows {
             let told_for = reads.partition_point(|read| read.flows <= *place);
             for endpoint in known.endpoints().filter(|endpoint| endpoints.contains(endpoint)) {
-                for flow in known.seen_from(endpoint, 0, None) {
+                for flow in known.seen_from(endpoint, 0, None, true) {
                     let sides = [Beyond::Before, Beyond::Behind];
                     let [has_start, has_end] = sides.map(|beyond| beyond.is_answered_by(flow.start, flow.end));
                     let (address, protocol) = (flow.inside.ip(), flow.protocol);

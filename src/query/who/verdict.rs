@@ -83,7 +83,12 @@ impl Finding {
             insides.iter().any(|inside| *inside != public && is_in_several_networks(*inside, &heard, names));
         let mut flows: Vec<_> = heard.into_iter().flat_map(|heard| heard.flows).collect();
         flows.sort_unstable();
-        flows.dedup();
+        // What is told of twice is sure if either is.
+        flows.dedup_by(|next, flow| {
+            let is_same = Flow { is_sure: flow.is_sure, ..*next } == *flow;
+            flow.is_sure |= is_same && next.is_sure;
+            is_same
+        });
         let verdict = match insides.len() {
             0 if doubts.is_empty() => Verdict::None,
             0 => Verdict::Unknown,
@@ -91,6 +96,13 @@ impl Finding {
             _ => Verdict::Ambiguous,
         };
         Self { verdict, insides, flows, doubts, away }
+    }
+}
+
+impl Finding {
+    /// Whether it is sure of one of the answers at least that it had the endpoint then; else each may have had it.
+    pub fn is_sure(&self) -> bool {
+        self.flows.iter().any(|flow| flow.is_answer && flow.is_sure)
     }
 }
 
