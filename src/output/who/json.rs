@@ -227,6 +227,8 @@ impl<'a> JsonChange<'a> {
     fn of(change: &'a Change) -> Self {
         let Change { what, at, slack, verdict: found, insides, differs } = change;
         let what = match what {
+            What::AnyPeer => "without --peer",
+            What::AnyProtocol => "without --proto",
             What::Slack => "slack",
             What::Local => "local time",
             What::Utc => "UTC",

@@ -311,8 +311,8 @@ fn changes(changes: &[Change], times: Times) -> String {
             insides => format!(": {}", few(insides)),
         };
         let at = match change.what {
-            What::Slack => String::new(),
-            _ => format!(" ({})", times.text(change.at)),
+            What::Slack | What::AnyPeer | What::AnyProtocol => String::new(),
+            What::Local | What::Utc | What::Earlier | What::Later => format!(" ({})", times.text(change.at)),
         };
         out += &format!("{}{at} it would be {}{addresses}\n", name(change), verdict(change.verdict));
     }
@@ -325,6 +325,8 @@ fn changes(changes: &[Change], times: Times) -> String {
 
 fn name(change: &Change) -> String {
     match change.what {
+        What::AnyPeer => "without --peer".to_owned(),
+        What::AnyProtocol => "without --proto".to_owned(),
         What::Slack => format!("with slack {}", span(change.slack)),
         What::Local => "if local time was meant".to_owned(),
         What::Utc => "if UTC was meant".to_owned(),

@@ -74,11 +74,11 @@ pub(super) struct Heard {
 }
 
 impl Recorder {
-    /// Reads what the questions need. What happens on the way is told in `asked`.
+    /// Reads what the questions need, and these without their conditions. What happens on the way is told in `asked`.
     pub(super) fn read(
         journal: &Journal,
         recorded: Recorded,
-        questions: &[Question],
+        [questions, wider]: [&[Question]; 2],
         wanted: &Wanted,
         threads: NonZeroUsize,
         asked: &mut Asked,
@@ -94,6 +94,7 @@ impl Recorder {
         let extents: Vec<_> = files.iter().map(extent).collect();
         let windows = questions.iter().flat_map(Question::windows).collect();
         let parts = plan::parts(&extents, windows, scope.has_version_2);
+        let every = || questions.iter().chain(wider);
         let (mut passes, mut left) = (Vec::new(), parts.as_slice());
         while !left.is_empty() {
             let gathered = gather(&journal, wanted, left, threads);
@@ -104,14 +105,14 @@ impl Recorder {
             let known: Vec<_> = asked.failures.iter().map(|error| error.path.clone()).collect();
             asked.failures.extend(gathered.failures.into_iter().filter(|error| !known.contains(&error.path)));
             let lost = gathered.lost.into_iter().map(|lost| (lost, ())).collect();
-            let insides = Insides::of(&gathered.flows, &gathered.reads, questions);
+            let insides = Insides::of(&gathered.flows, &gathered.reads, every());
             let flows = by_endpoint(&gathered.flows, wanted);
             let (reads, lost, twice) = (gathered.reads, Intervals::new(lost), gathered.twice);
             passes.push(Pass { reads, insides, flows, lost, twice });
         }
         let places =
             |files: Vec<&Surveyed>| Intervals::new(files.into_iter().map(|file| (file.extent.span(), ())).collect());
-        let kinds = Kinds::of(&files, &reading, coverage.as_ref(), questions);
+        let kinds = Kinds::of(&files, &reading, coverage.as_ref(), every());
         let mut filtered = Filtered::default();
         files.iter().for_each(|file| filtered.join(&file.filtered));
         let heard = coverage.as_ref().map(Coverage::heard_spans).unwrap_or_default();

@@ -237,6 +237,32 @@ fn it_is_told_what_the_answer_depends_on() {
     assert_eq!(changes, ["slack", "slack", "slack", "local time", "12 hours earlier", "12 hours later"]);
 }
 
+/// What a complaint says besides may be wrong as well.
+#[test]
+fn it_is_told_what_the_answer_would_be_without_peer_and_protocol() {
+    let files = [("a.ct", segment())];
+    let asked = ["203.0.113.6:36782", "--at", "2027-01-15T08:04:30Z", "--slack", "5s"];
+    let text = |more: &[&str]| ask(&files, &[&asked[..], more].concat()).stdout;
+    let without = |what: &str| format!("\nwithout {what} it would be UNIQUE: 10.64.3.7\n");
+    let wrong = text(&["--peer", "198.51.100.99"]);
+    assert!(wrong.starts_with("NONE: ") && wrong.contains(&without("--peer")) && !wrong.contains("--proto"), "{wrong}");
+    let wrong = text(&["--proto", "udp"]);
+    assert!(wrong.starts_with("NONE: ") && wrong.contains(&without("--proto")) && !wrong.contains("--peer"), "{wrong}");
+    let right = text(&["--proto", "tcp", "--peer", "198.51.100.7"]);
+    assert!(right.contains("\nthe same without --peer, without --proto, with slack 0s, "), "{right}");
+    assert!(!text(&[]).contains("without --"));
+    // Both are wrong: neither alone changes that.
+    let (answer, _) = json(&files, &[&asked[..], &["--proto", "udp", "--peer", "198.51.100.99"]].concat());
+    let changes = answer["sensitivity"].as_array().unwrap()[..2].iter();
+    let changes: Vec<_> = changes.map(|change| (&change["change"], &change["verdict"], &change["differs"])).collect();
+    let none = |what: &'static str| (Value::from(what), Value::from("NONE"), Value::from(false));
+    let expected = ["without --peer", "without --proto"].map(none);
+    assert_eq!(changes, expected.iter().map(|(what, none, no)| (what, none, no)).collect::<Vec<_>>());
+    // What has no ports is not asked for by protocols that have.
+    let pings = ask(&files, &["203.0.113.6:0", "--at", "2027-01-15T08:04:30Z", "--proto", "icmp"]).stdout;
+    assert!(pings.starts_with("NONE: ") && !pings.contains("without --proto"), "{pings}");
+}
+
 const LONG: [&str; 4] = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
 
 /// Six segments of ten minutes, each with a whole keyframe. A flow lasts from the first to the fifth; the second, third and
