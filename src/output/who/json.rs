@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ctrecorder_format::header::split;
 use serde::Serialize;
 
+use super::hint::hint;
 use super::{translation, verdict};
 use crate::output::coverage::{JsonGap, JsonSpan, moment};
 use crate::protocol::Protocol;
@@ -24,6 +25,7 @@ pub fn json(answer: &Answer) -> serde_json::Result<String> {
         flows: finding.flows.iter().map(|flow| JsonFlow::of(flow, around)).collect(),
         inside_as: inside_as.iter().copied().map(Endpoint::from).collect(),
         doubts: answer.reasons(),
+        hint: hint(answer),
         coverage: JsonCoverage::of(*near, around, question.window()),
         sensitivity: sensitivity.iter().map(JsonChange::of).collect(),
     })
@@ -38,6 +40,7 @@ struct Json<'a> {
     flows: Vec<JsonFlow<'a>>,
     inside_as: Vec<Endpoint>,
     doubts: Vec<String>,
+    hint: Option<&'static str>,
     coverage: JsonCoverage<'a>,
     sensitivity: Vec<JsonChange<'a>>,
 }

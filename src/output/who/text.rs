@@ -1,13 +1,11 @@
 //! An answer as text: the verdict in the first line, then what it stands on.
 
-use std::collections::HashMap;
 use std::fmt::{Display, Write};
-use std::hash::Hash;
 
 use chrono::SecondsFormat;
 use ctrecorder_format::NS_PER_SECOND;
-use ctrecorder_format::header::split;
 
+use super::hint::hint;
 use super::{translation, verdict};
 use crate::counted::counted;
 use crate::output::gap;
@@ -15,7 +13,7 @@ use crate::protocol::{Protocol, Protocols};
 use crate::query::ClockZone;
 use crate::query::coverage::{Gap, GapCause};
 use crate::query::time::date_time;
-use crate::query::who::{Answer, Around, Change, Flow, Peer, Question, Told, Translation, Verdict, What, Why};
+use crate::query::who::{Answer, Around, Change, Flow, Question, Told, Translation, Verdict, What, Why};
 
 /// So many flows are shown at most, and so many gaps of a recorder, unless all are asked for.
 const SHOWN: usize = 20;
@@ -81,8 +79,9 @@ fn headline(answer: &Answer) -> String {
             format!("{word}: {}{own}{unsure}{missing}\n", few(&finding.insides))
         }
         Verdict::Ambiguous => {
+            let decides = hint(answer).map(|hint| format!("; {hint}")).unwrap_or_default();
             let several = if finding.insides.len() > 1 { "" } else { " in several network namespaces" };
-            format!("{word}: {}{several}{unsure}{}{missing}\n", few(&finding.insides), hint(answer))
+            format!("{word}: {}{several}{unsure}{}{missing}\n", few(&finding.insides), decides)
         }
         Verdict::None => {
             let away: Vec<_> =
@@ -111,36 +110,6 @@ fn headline(answer: &Answer) -> String {
             format!("{word}: no flow is known to have had {subject} then, but one may be missing: {reasons}\n")
         }
     }
-}
-
-/// What may part several inside hosts: the remote side, or the network namespace, where each flow's tells who it was; else less slack.
-fn hint(answer: &Answer) -> &'static str {
-    let Answer { question, finding, .. } = answer;
-    // The host of a flow: its address, and the network that this is of.
-    let network = |flow: &Flow| answer.around.get(flow.recorder).and_then(|around| around.name.namespace);
-    let netns = |flow: &Flow| network(flow).map(|number| split(number).1);
-    let peer = |flow: &Flow| Peer { address: flow.peer.ip(), port: None };
-    let peer_port = |flow: &Flow| Peer { address: flow.peer.ip(), port: Some(flow.peer.port()) };
-    if parts(&finding.flows, peer, network) {
-        "; --peer decides"
-    } else if parts(&finding.flows, peer_port, network) {
-        "; --peer with its port decides"
-    } else if parts(&finding.flows, netns, network) {
-        "; --netns decides"
-    } else if question.slack > 0 && finding.insides.len() > 1 {
-        "; less slack may decide"
-    } else {
-        ""
-    }
-}
-
-/// Whether the flows of one key that are answers are of one host each: of an address in one network.
-fn parts<K: Eq + Hash>(flows: &[Flow], key: impl Fn(&Flow) -> K, network: impl Fn(&Flow) -> Option<u64>) -> bool {
-    let mut whose = HashMap::new();
-    flows.iter().filter(|flow| flow.is_answer).all(|flow| {
-        let host = (flow.inside.ip(), network(flow));
-        *whose.entry(key(flow)).or_insert(host) == host
-    })
 }
 
 /// The endpoint, and what else flows had to meet.

@@ -440,28 +440,37 @@ fn of_many_gaps_the_nearest_are_shown() {
     assert!(shown.len() == 30 && !text.contains("--all"), "{text}");
 }
 
-/// Which of several hosts it was, the remote side tells only where each had another one.
+/// Which of several hosts it was, the remote side or the protocol tells only where each had another one.
 #[test]
 fn what_decides_is_said_only_where_it_does() {
     let flow = |host: &'static str, server: &'static str| [host, server, server, "203.0.113.6:1000"];
-    let first_line = |servers: [&'static str; 2], more: &[&str]| {
+    let said = |protocols: [u8; 2], servers: [&'static str; 2], more: &[&str]| {
         let [one, other] = [flow("10.0.0.1:1000", servers[0]), flow("10.0.0.2:1000", servers[1])];
         let bytes = Segment::new(&every_protocol(0))
             .note(&Note::at(BEGIN, Cause::Started))
             .note(&Note::gap(BEGIN, BEGIN, 0, Cause::TableRead))
-            .push::<V4>(&event(Kind::Start, TCP, 10, one))
-            .push::<V4>(&event(Kind::End, TCP, 20, one))
-            .push::<V4>(&event(Kind::Start, TCP, 30, other))
-            .push::<V4>(&event(Kind::End, TCP, 40, other));
+            .push::<V4>(&event(Kind::Start, protocols[0], 10, one))
+            .push::<V4>(&event(Kind::End, protocols[0], 20, one))
+            .push::<V4>(&event(Kind::Start, protocols[1], 30, other))
+            .push::<V4>(&event(Kind::End, protocols[1], 40, other));
+        let files = [("a.ct", bytes.stopped())];
         let arguments = [&["203.0.113.6:1000", "--at", "2027-01-15T08:01:00Z"][..], more].concat();
-        let text = ask(&[("a.ct", bytes.stopped())], &arguments).stdout;
-        text.lines().next().unwrap().to_owned()
+        let text = ask(&files, &arguments).stdout;
+        let hint = json(&files, &arguments).0["hint"].as_str().map(str::to_owned);
+        let shown = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        assert_eq!(text.lines().next(), Some(&*format!("AMBIGUOUS: 10.0.0.1, 10.0.0.2{shown}")));
+        hint
     };
-    let both = |hint: &str| format!("AMBIGUOUS: 10.0.0.1, 10.0.0.2{hint}");
+    let is = |hint: &str| Some(hint.to_owned());
     let (apart, same) = (["198.51.100.7:443", "198.51.100.8:443"], ["198.51.100.7:443", "198.51.100.7:443"]);
     let by_port = ["198.51.100.7:443", "198.51.100.7:444"];
-    assert_eq!(first_line(apart, &[]), both("; --peer decides"));
-    assert_eq!(first_line(by_port, &["--peer", "198.51.100.7"]), both("; --peer with its port decides"));
-    assert_eq!(first_line(same, &["--peer", "198.51.100.7"]), both("; less slack may decide"));
-    assert_eq!(first_line(same, &["--peer", "198.51.100.7:443"]), both("; less slack may decide"));
+    assert_eq!(said([TCP; 2], apart, &[]), is("--peer decides"));
+    assert_eq!(said([TCP; 2], by_port, &["--peer", "198.51.100.7"]), is("--peer with its port decides"));
+    assert_eq!(said([TCP; 2], same, &["--peer", "198.51.100.7"]), is("less slack may decide"));
+    assert_eq!(said([TCP; 2], same, &["--peer", "198.51.100.7:443"]), is("less slack may decide"));
+    assert_eq!(said([TCP, UDP], same, &[]), is("--proto decides"));
+    assert_eq!(said([TCP, UDP], by_port, &[]), is("--proto decides"));
+    assert_eq!(said([TCP, UDP], apart, &[]), is("--peer or --proto decides"));
+    let unique = json(&[("a.ct", segment())], &["203.0.113.6:36782", "--at", "2027-01-15T08:04:30Z", "--slack", "5s"]).0;
+    assert_eq!((&unique["verdict"], &unique["hint"]), (&"UNIQUE".into(), &Value::Null));
 }
