@@ -102,7 +102,7 @@ fn headline(answer: &Answer) -> String {
                     "{word}: the journal begins after that time; a flow that had {subject} was alive then, {since}\n"
                 )
             } else {
-                format!("{word}: the journal ends before that time; a flow that had {subject} was open then\n")
+                format!("{word}: the journal ends before that time; a flow that had {subject} was open where it ends\n")
             }
         }
         Verdict::Unknown => {
@@ -254,10 +254,13 @@ fn coverage(around: &Around, answer: &Answer, times: Times, all: bool) -> String
     for found in shown {
         let Gap { from, to, cause, lost } = *found;
         let touches = if found.touches(answer.question.window()) { "; the time asked for touches it" } else { "" };
-        // Whether anything was lost where there is no file, nobody can say.
-        let lost = if cause == GapCause::NoFile { String::new() } else { format!(", {}", gap::lost(lost)) };
+        let lost = gap::losing(cause, lost);
         let (from, to) = (times.text(from), times.text(to));
-        out += &format!("gap{of} from {from} to {to}: {}{lost}{touches}\n", cause.text());
+        out += &match cause {
+            // Most of it may be still to come.
+            GapCause::NotYetWritten => format!("nothing{of} is written yet behind {from}{touches}\n"),
+            _ => format!("gap{of} from {from} to {to}: {}{lost}{touches}\n", cause.text()),
+        };
     }
     if left > 0 {
         out += &format!("and {} more{of}, less near to that time: --all shows them\n", counted(left, "gap"));
