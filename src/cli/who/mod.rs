@@ -125,7 +125,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         warn(&answer, &desk.report);
     }
     let text = match output {
-        Some(Format::Json) => who::json(&answer)? + "\n",
+        Some(Format::Json) => who::json(&answer, None)? + "\n",
         Some(Format::Text) | None => who::text(&answer, tz.unwrap_or(ClockZone::UTC), all),
     };
     let mut out = io::stdout().lock();

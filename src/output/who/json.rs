@@ -12,11 +12,11 @@ use crate::protocol::Protocol;
 use crate::query::coverage::{Gap, Span};
 use crate::query::who::{Answer, Around, Change, Flow, Name, Question, Told, What};
 
-/// The object of an answer, on one line.
+/// The object of an answer, on one line; of a question among many, with the number of its line.
 ///
 /// # Errors
 /// None that anything here could make.
-pub fn json(answer: &Answer) -> serde_json::Result<String> {
+pub fn json(answer: &Answer, line: Option<u64>) -> serde_json::Result<String> {
     let Answer { question, finding, near, around, inside_as, sensitivity } = answer;
     serde_json::to_string(&Json {
         verdict: verdict(finding.verdict),
@@ -28,6 +28,7 @@ pub fn json(answer: &Answer) -> serde_json::Result<String> {
         hint: hint(answer),
         coverage: JsonCoverage::of(*near, around, question.window()),
         sensitivity: sensitivity.iter().map(JsonChange::of).collect(),
+        line,
     })
 }
 
@@ -43,6 +44,8 @@ struct Json<'a> {
     hint: Option<&'static str>,
     coverage: JsonCoverage<'a>,
     sensitivity: Vec<JsonChange<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
 }
 
 #[derive(Serialize)]
