@@ -134,7 +134,8 @@ struct JsonClock {
 
 impl<'a> JsonFlow<'a> {
     fn of(flow: &Flow, around: &'a [Around]) -> Self {
-        let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer, is_sure } = *flow;
+        let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer, is_sure } =
+            *flow;
         let at = |told| if let Told::At { moment: ns, .. } = told { Some(moment(ns)) } else { None };
         let after = |told| if let Told::By { after, .. } = told { after.map(moment) } else { None };
         let by = |told| if let Told::By { latest, .. } = told { Some(moment(latest)) } else { None };

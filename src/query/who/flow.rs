@@ -363,8 +363,10 @@ mod tests {
     fn a_query_has_its_id_on_both_sides() {
         let mut ping = record::<V4>(Kind::Flow, 5, 9, [(A.0, 77), (SERVER.0, 0x800), (SERVER.0, 99), (PUBLIC.0, 0)]);
         ping.protocol = 1;
-        let flow =
-            Known::of(&ping, None, &Readings::default()).seen_from((PUBLIC.0, 99).into(), 0, None, true).next().unwrap();
+        let flow = Known::of(&ping, None, &Readings::default())
+            .seen_from((PUBLIC.0, 99).into(), 0, None, true)
+            .next()
+            .unwrap();
         assert_eq!((flow.inside, flow.peer), ((A.0, 77).into(), (SERVER.0, 99).into()));
     }
 

@@ -183,7 +183,8 @@ impl Recorder {
     /// Whether a flow was surely alive at a moment of a window. Where the clock was set back over that moment, nobody knows.
     fn is_sure(&self, pass: &Pass, known: &Known, window: Span) -> bool {
         let Some(sure) = known.sure() else { return false };
-        let to = if matches!(known.end, Told::At { .. }) { sure.to } else { self.heard_to(pass, known, sure.to, window) };
+        let to =
+            if matches!(known.end, Told::At { .. }) { sure.to } else { self.heard_to(pass, known, sure.to, window) };
         let Some(common) = (Span { from: sure.from, to }).common(window) else { return false };
         let is_in_order = |moment: &u64| !pass.twice.iter().any(|twice| twice.holds(*moment));
         [common.from, common.to].iter().any(is_in_order)

@@ -471,6 +471,7 @@ fn what_decides_is_said_only_where_it_does() {
     assert_eq!(said([TCP, UDP], same, &[]), is("--proto decides"));
     assert_eq!(said([TCP, UDP], by_port, &[]), is("--proto decides"));
     assert_eq!(said([TCP, UDP], apart, &[]), is("--peer or --proto decides"));
-    let unique = json(&[("a.ct", segment())], &["203.0.113.6:36782", "--at", "2027-01-15T08:04:30Z", "--slack", "5s"]).0;
+    let unique =
+        json(&[("a.ct", segment())], &["203.0.113.6:36782", "--at", "2027-01-15T08:04:30Z", "--slack", "5s"]).0;
     assert_eq!((&unique["verdict"], &unique["hint"]), (&"UNIQUE".into(), &Value::Null));
 }

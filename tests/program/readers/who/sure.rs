@@ -16,7 +16,8 @@ fn note(from: u64, to: u64, cause: Cause) -> Note {
 }
 
 fn begun(number: u64, second: u64) -> Segment {
-    let header = Header { created: BEGIN + second * NS, recorder_started: BEGIN + second * NS, ..every_protocol(number) };
+    let header =
+        Header { created: BEGIN + second * NS, recorder_started: BEGIN + second * NS, ..every_protocol(number) };
     Segment::new(&header).note(&Note::at(BEGIN + second * NS, Cause::Started))
 }
 
@@ -64,7 +65,8 @@ fn one_without_an_end_had_it_up_to_the_next_gap() {
         if cut { vec![("0.ct", first)] } else { vec![("0.ct", first), ("1.ct", second)] }
     };
     let sure = |cut, second| said(&files(cut), "203.0.113.6:1000", second).1;
-    for (second, known) in [(11, true), (105, true), (500, true), (605, true), (690, true), (705, false), (800, false)] {
+    for (second, known) in [(11, true), (105, true), (500, true), (605, true), (690, true), (705, false), (800, false)]
+    {
         assert_eq!(sure(false, second), [known], "{second}");
     }
     for (second, known) in [(50, true), (105, false), (500, false)] {
@@ -87,7 +89,10 @@ fn of_several_it_is_said_only_where_none_is_sure() {
     let missing = "others may be missing: socket buffer full";
     let none = format!("AMBIGUOUS: 10.0.0.1, 10.0.0.2 may have had it; --peer decides; {missing}");
     assert_eq!(both([31, 31]), (none, vec![false, false]));
-    assert_eq!(both([31, 40]), (format!("AMBIGUOUS: 10.0.0.1, 10.0.0.2; --peer decides; {missing}"), vec![false, true]));
+    assert_eq!(
+        both([31, 40]),
+        (format!("AMBIGUOUS: 10.0.0.1, 10.0.0.2; --peer decides; {missing}"), vec![false, true])
+    );
 }
 
 /// Which of two times it was that the clock showed, nobody can say.

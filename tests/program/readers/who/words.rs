@@ -6,6 +6,7 @@ use ctrecorder_format::{Cause, Closing, Kind, Note, V4};
 
 use super::answers::ask;
 use super::journal::{TCP, directory, event, every_protocol, segment};
+use crate::program::{answer, ctrecorder};
 use crate::readers::sample::{BEGIN, Segment, run};
 
 const PUBLIC: &str = "203.0.113.6:36782";
@@ -84,4 +85,22 @@ fn behind_what_is_written_there_is_no_gap_yet() {
     let line = "nothing is written yet behind 2027-01-15T08:01:00Z";
     assert_eq!(said("2027-01-15T08:00:30Z"), [line]);
     assert_eq!(said("2027-01-15T08:01:30Z"), [format!("{line}; the time asked for touches it")]);
+}
+
+/// A space is typed sooner than a colon.
+#[test]
+fn a_port_that_stands_apart_from_its_address_is_no_file() {
+    let files = directory(&[("a.ct", segment())]);
+    let ask = |peer: &str, more: &[&str]| {
+        let asked = ["who", "203.0.113.6:36782", "--at", "2027-01-15T08:02:00Z", "--peer", peer];
+        let mut command = ctrecorder();
+        answer(command.current_dir(files.path()).args(asked).args(more).arg("a.ct"))
+    };
+    let refused = ask("198.51.100.7", &["443"]);
+    let said = "ctrecorder: 443: there is no such file; a port stands behind its address: --peer 198.51.100.7:443\n";
+    assert_eq!((refused.status, refused.stdout.as_str(), refused.stderr.as_str()), (2, "", said));
+    // That one has its port, and this is a file.
+    assert_eq!(ask("198.51.100.7:443", &["443"]).status, 5);
+    fs::write(files.path().join("443"), segment()).unwrap();
+    assert_eq!(ask("198.51.100.7", &["443"]).status, 0);
 }
