@@ -63,15 +63,6 @@ fn drop_repeated_halves(flows: &mut Vec<Ended>, is_turned: bool) {
         let behind = whole.entry(name(flow)).or_default();
         *behind = if is_last { usize::MAX } else { flow.place.max(*behind) };
     }
-    // Each file was made with a reading of its own.
-    let mut seen: HashMap<_, u64> = HashMap::new();
-    for flow in flows.iter().filter(|flow| is_half(flow)) {
-        let last = seen.entry(name(flow)).or_default();
-        *last = flow.known.seen.max(*last);
-    }
-    for flow in flows.iter_mut().filter(|flow| is_half(flow)) {
-        flow.known.seen = seen.get(&name(flow)).copied().unwrap_or_default();
-    }
     flows.retain(|flow| {
         if !is_half(flow) || flow.known.start == Told::Unknown {
             return true;

@@ -129,8 +129,6 @@ pub(super) struct Known {
     pub(super) end: Told,
     /// Its first and its last moment, as far as both can be.
     pub(super) life: Span,
-    /// A reading of the kernel's table found it at this moment, ns since the epoch; 0 if that is not known.
-    pub(super) seen: u64,
 }
 
 impl Known {
@@ -148,7 +146,7 @@ impl Known {
             latest if has(END_AT_LATEST) => Told::By { after: readings.since_end(latest), latest },
             moment => Told::At { moment, kernel: has(END_FROM_KERNEL) },
         };
-        let mut known = Self { identity: Identity::of(record), start, end, life: Span { from: 0, to: 0 }, seen: 0 };
+        let mut known = Self { identity: Identity::of(record), start, end, life: Span { from: 0, to: 0 } };
         known.live();
         known
     }
@@ -177,15 +175,13 @@ impl Known {
     /// From when to when it was surely alive, by its records and the readings of the kernel's table; `None` if of no moment that is
     /// known. Where its end was not heard, it may be sure of a longer time, for what was recorded without gap.
     pub(super) fn sure(&self) -> Option<Span> {
-        // A flow that has an id may have its start of version 2.
+        // One that has an id may have its start of version 2.
         let began = self.start.latest().map(|start| reaches_to(start, 0));
         let to = match self.end {
             Told::At { moment, .. } => Some(moment),
-            // Of the reading that did not find it any more, its end may be told behind that.
-            Told::By { after, latest } => after.max(began).max(Some(self.seen).filter(|seen| *seen < latest)),
-            Told::Unknown => began.max(Some(self.seen)),
-        };
-        let to = to.filter(|to| *to > 0)?;
+            // What told of its end may be lost, whatever a later reading says: the gaps tell how long that cannot be.
+            Told::By { .. } | Told::Unknown => began,
+        }?;
         // One that ended before it began did so by a clock that was set back.
         let is_turned = self.start.latest().is_some_and(|start| to < start);
         (!is_turned).then(|| Span { from: began.unwrap_or(to).min(to), to })

@@ -143,7 +143,6 @@ impl State {
             Some(Cause::FirstRead) => self.history.first_read(&told.note),
             Some(Cause::ClockStep) => self.history.clock_set(note),
             Some(Cause::Damaged) => self.history.damaged(),
-            Some(Cause::Recorded) => self.history.uneven(),
             _ => {}
         }
     }

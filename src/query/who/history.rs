@@ -41,10 +41,6 @@ pub(super) struct History {
     /// Number of flows that began so far.
     begun: u64,
     set_backs: SetBacks,
-    /// Of each file, when the kernel's table was last read in its time; 0 if it was not, or if that does not tell of all its flows.
-    read: Vec<u64>,
-    /// Readings do not tell of all flows of the file that is read.
-    is_uneven: bool,
 }
 
 /// A flow that is open.
@@ -59,8 +55,6 @@ struct Begun {
     most_steps: usize,
     /// Its place among the starts that were found, if it is one.
     found: Option<usize>,
-    /// The file that told of it last, by its number from 1.
-    told_in: usize,
 }
 
 /// What is known of a flow beside its record.
@@ -76,8 +70,6 @@ pub(super) struct Past {
     found: Option<usize>,
     /// That the clock was set while it was alive is known, and not when: files that tell it may yet come.
     is_guess: bool,
-    /// The file that told of it last, by its number from 1.
-    told_in: usize,
 }
 
 impl History {
@@ -99,10 +91,6 @@ impl History {
         self.steps.hear_from(self.heard.from());
         self.steps.tell_until(told_until(file));
         self.forget_reading();
-        // What a file of flows leaves open that goes on with others was open behind all of them.
-        let goes_on = self.is_of_flows && !self.is_version_2 && !begins_anew(file);
-        self.read.push(self.read.last().copied().filter(|_| goes_on).unwrap_or_default());
-        self.is_uneven = false;
         set_back
     }
 
@@ -122,15 +110,8 @@ impl History {
 
     /// The note that something could not be read of which this file was made.
     pub(super) fn damaged(&mut self) {
-        self.uneven();
         self.heard.damage();
         self.steps.hear_from(self.heard.from());
-    }
-
-    /// That a reading found one of its flows, this file does not tell: some of it is lost, or not all was recorded at all times.
-    pub(super) fn uneven(&mut self) {
-        self.is_uneven = true;
-        self.read.last_mut().into_iter().for_each(|read| *read = 0);
     }
 
     /// A record comes next.
@@ -161,11 +142,13 @@ impl History {
         match known.filter(|known| *known != own && record.kind() != Some(Kind::Start)) {
             // From here on it goes by its id.
             Some(known) if own.id != 0 => {
-                let begun = Begun { told_in: begun.told_in, ..self.open.remove(&known).unwrap_or(begun) };
+                let begun = self.open.remove(&known).unwrap_or(begun);
                 self.open.insert(own, begun);
             }
             Some(_) => {}
-            None => self.open.entry(own).or_insert(begun).told_in = begun.told_in,
+            None => {
+                self.open.entry(own).or_insert(begun);
+            }
         }
     }
 
@@ -184,7 +167,6 @@ impl History {
             steps: self.steps_before(record),
             most_steps: self.steps.count(),
             found: self.found.len().checked_sub(1).filter(|_| is_found),
-            told_in: self.read.len(),
         }
     }
 
@@ -246,15 +228,13 @@ impl History {
         // that an earlier part of the journal left open.
         let is_end_heard = flow.end.get() != 0 && flow.flags & END_AT_LATEST == 0;
         let is_whole = begun.is_none() || (self.is_of_flows && is_end_heard);
-        let whole_in = if self.is_of_flows { self.read.len() } else { 0 };
-        let told_in = begun.map_or(whole_in, |begun| begun.told_in);
         if is_whole && self.is_once(flow) {
             let steps = self.steps.most_before(flow.event_time());
             let (order, found) = begun.map_or((None, None), |begun| (Some(begun.order), begun.found));
             let unseen = self.unseen(flow).filter(|_| begun.is_none());
             let steps = unseen.map_or(steps..steps, |unseen| unseen.start..unseen.end.min(steps));
             let most_steps = self.most_at_start(flow, steps.end);
-            return Past { order, steps, most_steps, found, is_guess: false, told_in };
+            return Past { order, steps, most_steps, found, is_guess: false };
         }
         let after = match flow.end.get() {
             // It has its start for its end, since the clock was set back before it was found to be gone: that is no reading's.
@@ -270,7 +250,6 @@ impl History {
                 most_steps: begun.most_steps,
                 found: begun.found,
                 is_guess: false,
-                told_in,
             },
             None => Past {
                 order: None,
@@ -278,7 +257,6 @@ impl History {
                 most_steps: self.most_at_start(flow, after),
                 found: None,
                 is_guess: self.marks_clock_sets && !self.has_all_notes,
-                told_in,
             },
         }
     }
@@ -310,7 +288,6 @@ impl History {
         for from in [note.from.get(), told.note.from.get()].into_iter().skip(usize::from(told.is_of_starts)) {
             self.readings.add(Span { from, to: note.to.get() }, self.steps.count());
         }
-        self.read_by(note.to.get());
         let unread = std::mem::take(&mut self.unread);
         let since = if told.is_of_starts { told.note.from.get() } else { note.from.get() };
         self.found.iter_mut().rev().take(unread).for_each(|found| *found = Some(since));
@@ -321,14 +298,6 @@ impl History {
     /// ([`Pairs::note`](crate::query::Pairs::note)).
     pub(super) fn first_read(&mut self, told: &Note) {
         self.readings.add(Span { from: told.from.get(), to: told.to.get() }, self.steps.count());
-        self.read_by(told.to.get());
-    }
-
-    /// By this moment the kernel's table was read.
-    fn read_by(&mut self, moment: u64) {
-        if let Some(read) = self.read.last_mut().filter(|_| !self.is_uneven) {
-            *read = moment.max(*read);
-        }
     }
 
     /// The note that the clock was set.
@@ -360,9 +329,7 @@ impl History {
         if let Some(since) = since.filter(|_| record.began_earlier()) {
             past.steps.start = past.steps.start.max(self.steps.least_heard(since));
         }
-        // Whoever was not there any more when a reading was at its end has an end by that.
-        let seen = past.told_in.checked_sub(1).and_then(|file| self.read.get(file)).map_or(0, |read| *read);
-        Known { seen, ..Known::of(record, since, &self.readings) }
+        Known::of(record, since, &self.readings)
     }
 
     /// The times at which the clock was set.

@@ -305,10 +305,6 @@ impl Truth<'_> {
         let mut named: Vec<_> = answer.flows.iter().map(|flow| (flow.times, flow.seen)).collect();
         expected.sort_unstable();
         named.sort_unstable();
-        // Unless its place in a microsecond, or whether it lasted to the end, is not known.
-        let is_exact = |flow: &question::Named| is_sure && !has_version_2 && !flow.times.0.is_multiple_of(1_000);
-        let is_doubtful = |flow: &&question::Named| flow.is_answer && !flow.is_sure && is_exact(flow);
-        let doubted = answer.flows.iter().find(is_doubtful).map(|flow| format!("this is sure: {flow:?}"));
-        (expected != named).then(|| format!("exactly these should be named: {expected:?}")).or(doubted)
+        (expected != named).then(|| format!("exactly these should be named: {expected:?}"))
     }
 }
