@@ -29,7 +29,9 @@ pub fn text(coverage: &Coverage, filters: &[String], zone: &Zone) -> String {
         .collect();
     lines.extend(coverage.gaps.iter().map(|found| {
         let Gap { from, to, cause, lost } = *found;
-        (Span { from, to }, gap::text(&mut times, from, to, cause.text(), lost) + "\n")
+        let (begin, end) = (times.text(from), times.text(to));
+        let lost = gap::losing(cause, lost);
+        (Span { from, to }, format!("gap from {begin} to {end}: {}{lost}\n", cause.text()))
     }));
     lines.sort_by_key(|(span, _)| *span);
     let mut text: String = lines.into_iter().map(|(_, line)| line).collect();

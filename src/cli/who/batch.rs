@@ -88,23 +88,23 @@ fn gather(lines: &Receiver<Line>) -> Option<Vec<Line>> {
 fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<ControlFlow<bool, bool>> {
     let mut lines = Vec::new();
     for (number, line) in batch {
-        let wrong = |error| Wrong { error, line: number };
         match line.context("standard input")? {
             Ok(line) => {
                 // Some editors begin a file with a byte order mark.
                 let line = if number == 1 { line.strip_prefix('\u{feff}').unwrap_or(&line) } else { &line };
-                lines.extend(parse(line, terms).map(|question| question.map_err(wrong)));
+                let wrong = |error| Wrong { error, line: number, question: Some(line.trim().to_owned()) };
+                lines.extend(parse(line, terms).map(|question| (number, question.map_err(wrong))));
             }
-            Err(error) => lines.push(Err(wrong(error.to_owned()))),
+            Err(error) => lines.push((number, Err(Wrong { error: error.to_owned(), line: number, question: None }))),
         }
     }
-    let questions: Vec<_> = lines.iter().filter_map(|line| line.as_ref().ok().cloned()).collect();
+    let questions: Vec<_> = lines.iter().filter_map(|(_, line)| line.as_ref().ok().cloned()).collect();
     let asked = if questions.is_empty() { Asked::default() } else { desk.ask(&questions)? };
     let make_sense = questions.len() == lines.len();
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut write = |line| -> io::Result<()> {
+    let mut write = |(number, line)| -> io::Result<()> {
         let text = match line {
-            Ok(question) => who::json(&asked.answer(question))?,
+            Ok(question) => who::json(&asked.answer(question), Some(number))?,
             Err(wrong) => serde_json::to_string(&wrong)?,
         };
         writeln!(out, "{text}")
@@ -120,6 +120,9 @@ fn answer(batch: Vec<Line>, terms: &Terms, desk: &mut Desk) -> anyhow::Result<Co
 struct Wrong {
     error: String,
     line: u64,
+    /// As it stands there, where it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<String>,
 }
 
 /// The question in a line: `ADDRESS:PORT TIME [PEER]`; `None` if it is empty or a comment.

@@ -17,7 +17,7 @@ use super::{Misuse, Report, Status, Threads, written};
 use crate::journal::{Error, Journal, Shown};
 use crate::output::who;
 use crate::protocol::Protocols;
-use crate::query::who::{Answer, Asked, Question, Terms, Verdict, Why, ask};
+use crate::query::who::{Answer, Asked, Peer, Question, Terms, Verdict, Why, ask};
 use crate::query::{Clock, ClockZone, parse_duration, parse_zone};
 
 /// Say who had a public address and port at a time
@@ -99,6 +99,7 @@ enum Format {
 /// Answers what the arguments ask.
 pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     let Arguments { endpoint, paths, at, slack, proto, peer, tz, all, output, of_netns, threads } = arguments;
+    refuse_port_apart(peer.as_deref(), &paths)?;
     let terms = Terms { clock: Clock::new(tz), slack, protocols: proto };
     let mut desk = Desk::new(paths, of_netns, threads.number());
     if slack > DAY {
@@ -125,12 +126,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         warn(&answer, &desk.report);
     }
     let text = match output {
-        Some(Format::Json) => who::json(&answer)? + "\n",
+        Some(Format::Json) => who::json(&answer, None)? + "\n",
         Some(Format::Text) | None => who::text(&answer, tz.unwrap_or(ClockZone::UTC), all),
     };
     let mut out = io::stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
     Ok(status(&answer, desk.report.status()))
+}
+
+/// Refuses a port that stands apart from the peer's address, where it is taken for a path.
+fn refuse_port_apart(peer: Option<&str>, paths: &[PathBuf]) -> Result<(), Misuse> {
+    let Some(Peer { address, port: None }) = peer.and_then(|peer| Peer::parse(peer).ok()) else { return Ok(()) };
+    let port = |path: &PathBuf| path.to_str()?.parse::<u16>().ok();
+    match paths.iter().filter(|path| !path.exists()).find_map(port) {
+        Some(port) => {
+            let meant = Peer { address, port: Some(port) };
+            Err(Misuse(format!("{port}: there is no such file; a port stands behind its address: --peer {meant}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// How the program ends that gave this answer, and whose reading ended so.

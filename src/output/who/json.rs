@@ -5,17 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use ctrecorder_format::header::split;
 use serde::Serialize;
 
+use super::hint::hint;
 use super::{translation, verdict};
 use crate::output::coverage::{JsonGap, JsonSpan, moment};
 use crate::protocol::Protocol;
 use crate::query::coverage::{Gap, Span};
 use crate::query::who::{Answer, Around, Change, Flow, Name, Question, Told, What};
 
-/// The object of an answer, on one line.
+/// The object of an answer, on one line; of a question among many, with the number of its line.
 ///
 /// # Errors
 /// None that anything here could make.
-pub fn json(answer: &Answer) -> serde_json::Result<String> {
+pub fn json(answer: &Answer, line: Option<u64>) -> serde_json::Result<String> {
     let Answer { question, finding, near, around, inside_as, sensitivity } = answer;
     serde_json::to_string(&Json {
         verdict: verdict(finding.verdict),
@@ -24,8 +25,10 @@ pub fn json(answer: &Answer) -> serde_json::Result<String> {
         flows: finding.flows.iter().map(|flow| JsonFlow::of(flow, around)).collect(),
         inside_as: inside_as.iter().copied().map(Endpoint::from).collect(),
         doubts: answer.reasons(),
+        hint: hint(answer),
         coverage: JsonCoverage::of(*near, around, question.window()),
         sensitivity: sensitivity.iter().map(JsonChange::of).collect(),
+        line,
     })
 }
 
@@ -38,8 +41,11 @@ struct Json<'a> {
     flows: Vec<JsonFlow<'a>>,
     inside_as: Vec<Endpoint>,
     doubts: Vec<String>,
+    hint: Option<&'static str>,
     coverage: JsonCoverage<'a>,
     sensitivity: Vec<JsonChange<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +91,7 @@ impl JsonQuery {
 #[derive(Serialize)]
 struct JsonFlow<'a> {
     answer: bool,
+    sure: bool,
     start: Option<String>,
     end: Option<String>,
     proto: String,
@@ -127,12 +134,14 @@ struct JsonClock {
 
 impl<'a> JsonFlow<'a> {
     fn of(flow: &Flow, around: &'a [Around]) -> Self {
-        let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer } = *flow;
+        let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer, is_sure } =
+            *flow;
         let at = |told| if let Told::At { moment: ns, .. } = told { Some(moment(ns)) } else { None };
         let after = |told| if let Told::By { after, .. } = told { after.map(moment) } else { None };
         let by = |told| if let Told::By { latest, .. } = told { Some(moment(latest)) } else { None };
         Self {
             answer: is_answer,
+            sure: is_sure,
             start: at(start),
             end: at(end),
             proto: Protocol(protocol).to_string(),
@@ -225,6 +234,8 @@ impl<'a> JsonChange<'a> {
     fn of(change: &'a Change) -> Self {
         let Change { what, at, slack, verdict: found, insides, differs } = change;
         let what = match what {
+            What::AnyPeer => "without --peer",
+            What::AnyProtocol => "without --proto",
             What::Slack => "slack",
             What::Local => "local time",
             What::Utc => "UTC",

@@ -1,5 +1,6 @@
 //! Answers to the question who had an endpoint: docs/who.md, as text for a person and as JSON for programs.
 
+mod hint;
 mod json;
 mod text;
 

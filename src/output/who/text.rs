@@ -1,13 +1,11 @@
 //! An answer as text: the verdict in the first line, then what it stands on.
 
-use std::collections::HashMap;
 use std::fmt::{Display, Write};
-use std::hash::Hash;
 
 use chrono::SecondsFormat;
 use ctrecorder_format::NS_PER_SECOND;
-use ctrecorder_format::header::split;
 
+use super::hint::hint;
 use super::{translation, verdict};
 use crate::counted::counted;
 use crate::output::gap;
@@ -15,7 +13,7 @@ use crate::protocol::{Protocol, Protocols};
 use crate::query::ClockZone;
 use crate::query::coverage::{Gap, GapCause};
 use crate::query::time::date_time;
-use crate::query::who::{Answer, Around, Change, Flow, Peer, Question, Told, Translation, Verdict, What, Why};
+use crate::query::who::{Answer, Around, Change, Flow, Question, Told, Translation, Verdict, What, Why};
 
 /// So many flows are shown at most, and so many gaps of a recorder, unless all are asked for.
 const SHOWN: usize = 20;
@@ -67,17 +65,23 @@ fn headline(answer: &Answer) -> String {
     let Answer { question, finding, .. } = answer;
     let word = verdict(finding.verdict);
     let reasons = answer.reasons().join("; ");
+    let unsure = if finding.is_sure() { "" } else { " may have had it" };
     let missing = if reasons.is_empty() { String::new() } else { format!("; others may be missing: {reasons}") };
     match finding.verdict {
         Verdict::Unique => {
             let mut answers = finding.flows.iter().filter(|flow| flow.is_answer);
             let is_own = answers.all(|flow| flow.translation == Translation::None);
-            let own = if is_own { ", not translated" } else { "" };
-            format!("{word}: {}{own}{missing}\n", few(&finding.insides))
+            let own = match (is_own, unsure) {
+                (false, _) => "",
+                (true, "") => ", not translated",
+                (true, _) => ", not translated,",
+            };
+            format!("{word}: {}{own}{unsure}{missing}\n", few(&finding.insides))
         }
         Verdict::Ambiguous => {
+            let decides = hint(answer).map(|hint| format!("; {hint}")).unwrap_or_default();
             let several = if finding.insides.len() > 1 { "" } else { " in several network namespaces" };
-            format!("{word}: {}{several}{}{missing}\n", few(&finding.insides), hint(answer))
+            format!("{word}: {}{several}{unsure}{}{missing}\n", few(&finding.insides), decides)
         }
         Verdict::None => {
             let away: Vec<_> =
@@ -98,7 +102,7 @@ fn headline(answer: &Answer) -> String {
                     "{word}: the journal begins after that time; a flow that had {subject} was alive then, {since}\n"
                 )
             } else {
-                format!("{word}: the journal ends before that time; a flow that had {subject} was open then\n")
+                format!("{word}: the journal ends before that time; a flow that had {subject} was open where it ends\n")
             }
         }
         Verdict::Unknown => {
@@ -106,36 +110,6 @@ fn headline(answer: &Answer) -> String {
             format!("{word}: no flow is known to have had {subject} then, but one may be missing: {reasons}\n")
         }
     }
-}
-
-/// What may part several inside hosts: the remote side, or the network namespace, where each flow's tells who it was; else less slack.
-fn hint(answer: &Answer) -> &'static str {
-    let Answer { question, finding, .. } = answer;
-    // The host of a flow: its address, and the network that this is of.
-    let network = |flow: &Flow| answer.around.get(flow.recorder).and_then(|around| around.name.namespace);
-    let netns = |flow: &Flow| network(flow).map(|number| split(number).1);
-    let peer = |flow: &Flow| Peer { address: flow.peer.ip(), port: None };
-    let peer_port = |flow: &Flow| Peer { address: flow.peer.ip(), port: Some(flow.peer.port()) };
-    if parts(&finding.flows, peer, network) {
-        "; --peer decides"
-    } else if parts(&finding.flows, peer_port, network) {
-        "; --peer with its port decides"
-    } else if parts(&finding.flows, netns, network) {
-        "; --netns decides"
-    } else if question.slack > 0 && finding.insides.len() > 1 {
-        "; less slack may decide"
-    } else {
-        ""
-    }
-}
-
-/// Whether the flows of one key that are answers are of one host each: of an address in one network.
-fn parts<K: Eq + Hash>(flows: &[Flow], key: impl Fn(&Flow) -> K, network: impl Fn(&Flow) -> Option<u64>) -> bool {
-    let mut whose = HashMap::new();
-    flows.iter().filter(|flow| flow.is_answer).all(|flow| {
-        let host = (flow.inside.ip(), network(flow));
-        *whose.entry(key(flow)).or_insert(host) == host
-    })
 }
 
 /// The endpoint, and what else flows had to meet.
@@ -222,7 +196,7 @@ fn flows(answer: &Answer, times: Times, all: bool) -> String {
 }
 
 fn lines(flow: &Flow, answer: &Answer, times: Times) -> String {
-    let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer } = *flow;
+    let Flow { inside, start, end, public, peer, translation: how, protocol, zone, recorder, is_answer, .. } = *flow;
     let no_answer = if is_answer { "" } else { "no answer: " };
     let zone = if zone == 0 { String::new() } else { format!(", zone {zone}") };
     let around = answer.around.get(recorder).filter(|_| answer.has_several_recorders());
@@ -280,10 +254,13 @@ fn coverage(around: &Around, answer: &Answer, times: Times, all: bool) -> String
     for found in shown {
         let Gap { from, to, cause, lost } = *found;
         let touches = if found.touches(answer.question.window()) { "; the time asked for touches it" } else { "" };
-        // Whether anything was lost where there is no file, nobody can say.
-        let lost = if cause == GapCause::NoFile { String::new() } else { format!(", {}", gap::lost(lost)) };
+        let lost = gap::losing(cause, lost);
         let (from, to) = (times.text(from), times.text(to));
-        out += &format!("gap{of} from {from} to {to}: {}{lost}{touches}\n", cause.text());
+        out += &match cause {
+            // Most of it may be still to come.
+            GapCause::NotYetWritten => format!("nothing{of} is written yet behind {from}{touches}\n"),
+            _ => format!("gap{of} from {from} to {to}: {}{lost}{touches}\n", cause.text()),
+        };
     }
     if left > 0 {
         out += &format!("and {} more{of}, less near to that time: --all shows them\n", counted(left, "gap"));
@@ -306,8 +283,8 @@ fn changes(changes: &[Change], times: Times) -> String {
             insides => format!(": {}", few(insides)),
         };
         let at = match change.what {
-            What::Slack => String::new(),
-            _ => format!(" ({})", times.text(change.at)),
+            What::Slack | What::AnyPeer | What::AnyProtocol => String::new(),
+            What::Local | What::Utc | What::Earlier | What::Later => format!(" ({})", times.text(change.at)),
         };
         out += &format!("{}{at} it would be {}{addresses}\n", name(change), verdict(change.verdict));
     }
@@ -320,6 +297,8 @@ fn changes(changes: &[Change], times: Times) -> String {
 
 fn name(change: &Change) -> String {
     match change.what {
+        What::AnyPeer => "without --peer".to_owned(),
+        What::AnyProtocol => "without --proto".to_owned(),
         What::Slack => format!("with slack {}", span(change.slack)),
         What::Local => "if local time was meant".to_owned(),
         What::Utc => "if UTC was meant".to_owned(),

@@ -131,9 +131,19 @@ impl Coverage {
     /// The spans in which nothing is missing, by their begin: as [`Coverage::missing`] has it, a gap all of whose events are back
     /// does not end one.
     pub fn whole_spans(&self) -> Vec<Span> {
+        self.spans_without(|_| true)
+    }
+
+    /// The spans in which nothing was lost, by their begin: times that the clock was set over end none.
+    pub fn heard_spans(&self) -> Vec<Span> {
+        self.spans_without(|gap| gap.cause != GapCause::SetForward)
+    }
+
+    /// The spans between such of the gaps in which something is missing.
+    fn spans_without(&self, counts: impl Fn(&Gap) -> bool) -> Vec<Span> {
         let (first, last) = (self.outside.0.bound, self.outside.1.bound);
         let outside = [Span { from: self.from, to: first }, Span { from: last, to: self.to }];
-        let mut missing: Vec<_> = self.missing.iter().map(|gap| gap.span()).collect();
+        let mut missing: Vec<_> = self.missing.iter().filter(|gap| counts(gap)).map(Gap::span).collect();
         missing.extend(outside.into_iter().filter(|span| span.from < span.to));
         missing.sort_unstable();
         complement(missing, self.from, self.to)

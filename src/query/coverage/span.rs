@@ -15,6 +15,11 @@ impl Span {
         Self { from: moment.saturating_sub(reach), to: moment.saturating_add(reach) }
     }
 
+    /// Whether a moment is in it, its ends included.
+    pub const fn holds(self, moment: u64) -> bool {
+        self.from <= moment && moment <= self.to
+    }
+
     /// Whether two spans, both with their ends, have a moment in common.
     pub const fn meets(self, other: Self) -> bool {
         self.from <= other.to && other.from <= self.to

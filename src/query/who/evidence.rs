@@ -31,7 +31,9 @@ impl Evidence {
         let recorded = recorders(journal, asked);
         let directories = Directories::of(journal, &recorded);
         let wanted = Wanted::by(questions);
-        let read = |recorded| Recorder::read(journal, recorded, questions, &wanted, threads, asked);
+        // At the same times, and about the same endpoints.
+        let wider: Vec<_> = questions.iter().flat_map(Question::wider).map(|(_, wider)| wider).collect();
+        let read = |recorded| Recorder::read(journal, recorded, [questions, &wider], &wanted, threads, asked);
         let recorders = recorded.into_iter().map(read).collect();
         let failures = unfound.iter().chain(&asked.failures).map(|error| error.path.as_path());
         let unread = Unread::of(failures.chain(asked.shapeless.iter().map(PathBuf::as_path)), &directories);

@@ -172,6 +172,21 @@ impl Known {
         self.life = Span { from: from.min(to), to: to.max(from) };
     }
 
+    /// From when to when it was surely alive, by its records and the readings of the kernel's table; `None` if of no moment that is
+    /// known. Where its end was not heard, it may be sure of a longer time, for what was recorded without gap.
+    pub(super) fn sure(&self) -> Option<Span> {
+        // One that has an id may have its start of version 2.
+        let began = self.start.latest().map(|start| reaches_to(start, 0));
+        let to = match self.end {
+            Told::At { moment, .. } => Some(moment),
+            // What told of its end may be lost, whatever a later reading says: the gaps tell how long that cannot be.
+            Told::By { .. } | Told::Unknown => began,
+        }?;
+        // One that ended before it began did so by a clock that was set back.
+        let is_turned = self.start.latest().is_some_and(|start| to < start);
+        (!is_turned).then(|| Span { from: began.unwrap_or(to).min(to), to })
+    }
+
     /// Its endpoints, each once.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = SocketAddr> + use<> {
         let Identity { original, reply, .. } = self.identity;
@@ -181,12 +196,14 @@ impl Known {
     }
 
     /// The flow as it is seen from an endpoint of it that others may have seen: at most twice, where both its sides are
-    /// that. `recorder` is the number of who recorded it; the time that is asked for may lie `beyond` what that one tells of.
+    /// that. `recorder` is the number of who recorded it; the time that is asked for may lie `beyond` what that one tells of; and
+    /// whether it was alive then may be sure.
     pub(super) fn seen_from(
         &self,
         endpoint: SocketAddr,
         recorder: usize,
         beyond: Option<Beyond>,
+        is_sure: bool,
     ) -> impl Iterator<Item = Flow> + use<> {
         let Identity { original, reply, protocol, zone, .. } = self.identity;
         let flow = |inside: SocketAddr, peer, translation| Flow {
@@ -200,6 +217,7 @@ impl Known {
             end: self.end,
             recorder,
             is_answer: beyond.is_none_or(|beyond| beyond.is_answered_by(self.start, self.end)),
+            is_sure,
         };
         let source = (reply.dst == endpoint).then(|| {
             // Without translation it is itself on both sides of the router, and calls its peer by that one's public name.
@@ -266,6 +284,8 @@ pub struct Flow {
     pub recorder: usize,
     /// Whether it is an answer. One that was open where the journal ends, or found where that begins, is none about a time beyond that.
     pub is_answer: bool,
+    /// Whether it was surely alive at some moment of the time that was asked for, for all that is known; else it may have been.
+    pub is_sure: bool,
 }
 
 impl Flow {
@@ -297,7 +317,7 @@ mod tests {
 
     /// Inside, peer and translation, as seen from an endpoint.
     fn seen(endpoints: [([u8; 4], u16); 4], from: ([u8; 4], u16)) -> Vec<(SocketAddr, SocketAddr, Translation)> {
-        let flows = known(endpoints).seen_from(from.into(), 0, None);
+        let flows = known(endpoints).seen_from(from.into(), 0, None, true);
         flows.map(|flow| (flow.inside, flow.peer, flow.translation)).collect()
     }
 
@@ -339,8 +359,10 @@ mod tests {
     fn a_query_has_its_id_on_both_sides() {
         let mut ping = record::<V4>(Kind::Flow, 5, 9, [(A.0, 77), (SERVER.0, 0x800), (SERVER.0, 99), (PUBLIC.0, 0)]);
         ping.protocol = 1;
-        let flow =
-            Known::of(&ping, None, &Readings::default()).seen_from((PUBLIC.0, 99).into(), 0, None).next().unwrap();
+        let flow = Known::of(&ping, None, &Readings::default())
+            .seen_from((PUBLIC.0, 99).into(), 0, None, true)
+            .next()
+            .unwrap();
         assert_eq!((flow.inside, flow.peer), ((A.0, 77).into(), (SERVER.0, 99).into()));
     }
 
@@ -352,7 +374,7 @@ mod tests {
         let known = Known::of(&ping, None, &Readings::default());
         let (inside, server): (SocketAddr, SocketAddr) = ((A.0, 77).into(), (SERVER.0, 99).into());
         assert_eq!((known.public_of(inside), known.public_of(server)), (Some((PUBLIC.0, 99).into()), None));
-        let seen: Vec<_> = known.seen_from(server, 0, None).collect();
+        let seen: Vec<_> = known.seen_from(server, 0, None, true).collect();
         assert_eq!(seen.len(), 1);
         assert_eq!(
             (seen[0].inside, seen[0].peer, seen[0].translation),

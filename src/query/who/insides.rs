@@ -38,14 +38,18 @@ struct Inside {
 
 impl Insides {
     /// Of these flows, each with its place among those that were told of, which `reads` counts.
-    pub(super) fn of(flows: &[(usize, Known)], reads: &[Read], questions: &[Question]) -> Self {
-        let sought: HashSet<Sought> = questions.iter().map(|question| (question.endpoint, question.peer)).collect();
+    pub(super) fn of<'q>(
+        flows: &[(usize, Known)],
+        reads: &[Read],
+        questions: impl Iterator<Item = &'q Question>,
+    ) -> Self {
+        let sought: HashSet<Sought> = questions.map(|question| (question.endpoint, question.peer)).collect();
         let endpoints: HashSet<_> = sought.iter().map(|(endpoint, _)| *endpoint).collect();
         let mut lives: HashMap<Sought, HashMap<Key, Vec<Span>>> = HashMap::new();
         for (place, known) in flows {
             let told_for = reads.partition_point(|read| read.flows <= *place);
             for endpoint in known.endpoints().filter(|endpoint| endpoints.contains(endpoint)) {
-                for flow in known.seen_from(endpoint, 0, None) {
+                for flow in known.seen_from(endpoint, 0, None, true) {
                     let sides = [Beyond::Before, Beyond::Behind];
                     let [has_start, has_end] = sides.map(|beyond| beyond.is_answered_by(flow.start, flow.end));
                     let (address, protocol) = (flow.inside.ip(), flow.protocol);
@@ -145,10 +149,10 @@ mod tests {
             let beyond = [None, Some(Beyond::Before), Some(Beyond::Behind)][beyond];
             let flows: Vec<_> = flows.into_iter().map(flow).enumerate().collect();
             let reads = [told, usize::MAX].map(|flows| Read { span: window, flows, last_reading: None });
-            let insides = Insides::of(&flows, &reads, &[question(None), asked.clone()]);
+            let insides = Insides::of(&flows, &reads, [question(None), asked.clone()].iter());
             for (read, told) in [told, usize::MAX].into_iter().enumerate() {
                 let alive = flows.iter().filter(|(place, known)| *place < told && known.life.meets(window));
-                let seen = alive.flat_map(|(_, known)| known.seen_from(SERVER.into(), 0, beyond));
+                let seen = alive.flat_map(|(_, known)| known.seen_from(SERVER.into(), 0, beyond, true));
                 let found: Vec<_> = seen.filter(|flow| peer.is_none_or(|peer| peer.is(flow.peer))).collect();
                 let answers = found.iter().filter(|flow| flow.is_answer);
                 let expected = (answers.map(|flow| flow.inside.ip()).collect(), !found.is_empty());

@@ -18,16 +18,16 @@ pub(super) struct Kinds {
 
 impl Kinds {
     /// What these files of one recorder, which cover this together, tell of the kinds that the questions are about.
-    pub(super) fn of(
+    pub(super) fn of<'q>(
         files: &[Surveyed],
         reading: &Reading,
         coverage: Option<&Coverage>,
-        questions: &[Question],
+        questions: impl Iterator<Item = &'q Question>,
     ) -> Self {
         let mut by_kind: HashMap<Kind, Arc<OfKind>> = HashMap::new();
         let all: Vec<_> = files.iter().collect();
         let all = Arc::new(OfKind::new(&all, reading, coverage.cloned()));
-        for kind in questions.iter().flat_map(Kind::asked_by) {
+        for kind in questions.flat_map(Kind::asked_by) {
             by_kind.entry(kind).or_insert_with(|| {
                 let its: Vec<_> = files.iter().filter(|file| file.scope.has(kind)).collect();
                 let is_always = files.iter().all(|file| file.unrecorded(kind).is_empty());

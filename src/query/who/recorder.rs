@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use ctrecorder_format::NS_PER_SECOND;
 
-use super::flow::{Beyond, Flow, Known};
+use super::flow::{Beyond, Flow, Known, Told};
 use super::gather::{Read, gather};
 use super::insides::Insides;
 use super::intervals::Intervals;
@@ -34,6 +34,8 @@ struct Pass {
     flows: HashMap<SocketAddr, Intervals<(usize, Known)>>,
     /// When flows may have been alive of which lost records told.
     lost: Intervals<()>,
+    /// What the clock was set back over.
+    twice: Vec<Span>,
 }
 
 /// What one recorder says.
@@ -47,6 +49,8 @@ pub(super) struct Recorder {
     coverage: Option<Coverage>,
     /// The spans in which nothing is missing.
     whole: Vec<Span>,
+    /// Those in which no event was lost, were it one that a filter left out.
+    heard: Vec<Span>,
     reading: Reading,
     /// Files of an archive are missing among its others, or behind them. They hold the flows that ended later, whenever these began.
     lacks_parts: bool,
@@ -72,11 +76,11 @@ pub(super) struct Heard {
 }
 
 impl Recorder {
-    /// Reads what the questions need. What happens on the way is told in `asked`.
+    /// Reads what the questions need, and these without their conditions. What happens on the way is told in `asked`.
     pub(super) fn read(
         journal: &Journal,
         recorded: Recorded,
-        questions: &[Question],
+        [questions, wider]: [&[Question]; 2],
         wanted: &Wanted,
         threads: NonZeroUsize,
         asked: &mut Asked,
@@ -93,6 +97,7 @@ impl Recorder {
         let extents: Vec<_> = files.iter().map(extent).collect();
         let windows = questions.iter().flat_map(Question::windows).collect();
         let parts = plan::parts(&extents, windows, scope.has_version_2);
+        let every = || questions.iter().chain(wider);
         let (mut passes, mut left) = (Vec::new(), parts.as_slice());
         while !left.is_empty() {
             let gathered = gather(&journal, wanted, left, threads);
@@ -103,20 +108,23 @@ impl Recorder {
             let known: Vec<_> = asked.failures.iter().map(|error| error.path.clone()).collect();
             asked.failures.extend(gathered.failures.into_iter().filter(|error| !known.contains(&error.path)));
             let lost = gathered.lost.into_iter().map(|lost| (lost, ())).collect();
-            let insides = Insides::of(&gathered.flows, &gathered.reads, questions);
+            let insides = Insides::of(&gathered.flows, &gathered.reads, every());
             let flows = by_endpoint(&gathered.flows, wanted);
-            passes.push(Pass { reads: gathered.reads, insides, flows, lost: Intervals::new(lost) });
+            let (reads, lost, twice) = (gathered.reads, Intervals::new(lost), gathered.twice);
+            passes.push(Pass { reads, insides, flows, lost, twice });
         }
         let places =
             |files: Vec<&Surveyed>| Intervals::new(files.into_iter().map(|file| (file.extent.span(), ())).collect());
-        let kinds = Kinds::of(&files, &reading, coverage.as_ref(), questions);
+        let kinds = Kinds::of(&files, &reading, coverage.as_ref(), every());
         let mut filtered = Filtered::default();
         files.iter().for_each(|file| filtered.join(&file.filtered));
+        let heard = coverage.as_ref().map(Coverage::heard_spans).unwrap_or_default();
         let coverage = coverage.map(|coverage| coverage.left_out_by(&filtered));
         Self {
             name,
             passes,
             whole: coverage.as_ref().map(Coverage::whole_spans).unwrap_or_default(),
+            heard,
             kinds,
             lacks_parts: !reading.absent().iter().all(Absent::is_begin),
             reading,
@@ -147,8 +155,9 @@ impl Recorder {
         let (insides, is_found) = found.unwrap_or_default();
         let mut flows = Vec::new();
         if with_flows && is_found {
-            self.alive(question, window, |known| {
-                let seen = known.seen_from(question.endpoint, number, beyond);
+            self.alive(question, window, |pass, known| {
+                let is_sure = self.is_sure(pass, known, window);
+                let seen = known.seen_from(question.endpoint, number, beyond, is_sure);
                 flows.extend(seen.filter(|flow| question.peer.is_none_or(|peer| peer.is(flow.peer))));
             });
         }
@@ -159,20 +168,42 @@ impl Recorder {
     /// The public endpoints of the flows that had the endpoint of a question on the inside in a window.
     pub(super) fn inside_as(&self, question: &Question, window: Span) -> BTreeSet<SocketAddr> {
         let mut public = BTreeSet::new();
-        self.alive(question, window, |known| public.extend(known.public_of(question.endpoint)));
+        self.alive(question, window, |_, known| public.extend(known.public_of(question.endpoint)));
         public
     }
 
     /// Hands on the flows that have an endpoint on either side and may have been alive in a window.
-    fn alive(&self, question: &Question, window: Span, mut each: impl FnMut(&Known)) {
+    fn alive(&self, question: &Question, window: Span, mut each: impl FnMut(&Pass, &Known)) {
         let Some((pass, read)) = self.read_for(window) else { return };
         let Some(flows) = pass.flows.get(&question.endpoint) else { return };
         let Some(read) = pass.reads.get(read) else { return };
         flows.meeting(window, |(place, known)| {
             if *place < read.flows && question.asks_for(known.identity.protocol) {
-                each(known);
+                each(pass, known);
             }
         });
+    }
+
+    /// Whether a flow was surely alive at a moment of a window. Where the clock was set back over that moment, nobody knows.
+    fn is_sure(&self, pass: &Pass, known: &Known, window: Span) -> bool {
+        let Some(sure) = known.sure() else { return false };
+        let to =
+            if matches!(known.end, Told::At { .. }) { sure.to } else { self.heard_to(pass, known, sure.to, window) };
+        let Some(common) = (Span { from: sure.from, to }).common(window) else { return false };
+        let is_in_order = |moment: &u64| !pass.twice.iter().any(|twice| twice.holds(*moment));
+        [common.from, common.to].iter().any(is_in_order)
+    }
+
+    /// Until when a flow was surely alive that was at this moment, and whose end nobody heard: until the next gap, as far as a window is
+    /// concerned. Where no gap hides the end, nobody knows why it was not heard.
+    fn heard_to(&self, pass: &Pass, known: &Known, moment: u64, window: Span) -> u64 {
+        // What began before the journal was recorded when that began.
+        let recorded = self.heard.first().map_or(moment, |first| moment.max(first.from));
+        let behind = self.heard.partition_point(|span| span.to < recorded);
+        let Some(span) = self.heard.get(behind).filter(|span| span.from <= recorded) else { return moment };
+        let is_hidden = known.end.latest().is_none_or(|latest| span.to < latest);
+        let needed = Span { from: moment, to: moment.max(window.from) };
+        if is_hidden && !pass.lost.any_meets(needed) { span.to } else { moment }
     }
 
     /// What was read for a window, as the number of what that pass read: each lies in one span.

@@ -83,7 +83,12 @@ impl Finding {
             insides.iter().any(|inside| *inside != public && is_in_several_networks(*inside, &heard, names));
         let mut flows: Vec<_> = heard.into_iter().flat_map(|heard| heard.flows).collect();
         flows.sort_unstable();
-        flows.dedup();
+        // What is told of twice is sure if either is.
+        flows.dedup_by(|next, flow| {
+            let is_same = Flow { is_sure: flow.is_sure, ..*next } == *flow;
+            flow.is_sure |= is_same && next.is_sure;
+            is_same
+        });
         let verdict = match insides.len() {
             0 if doubts.is_empty() => Verdict::None,
             0 => Verdict::Unknown,
@@ -91,6 +96,13 @@ impl Finding {
             _ => Verdict::Ambiguous,
         };
         Self { verdict, insides, flows, doubts, away }
+    }
+}
+
+impl Finding {
+    /// Whether it is sure of one of the answers at least that it had the endpoint then; else each may have had it.
+    pub fn is_sure(&self) -> bool {
+        self.flows.iter().any(|flow| flow.is_answer && flow.is_sure)
     }
 }
 
@@ -107,6 +119,10 @@ fn is_in_several_networks(inside: IpAddr, heard: &[Heard], names: &[Option<&Name
 /// How a question could have been asked otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// Whoever the peer was.
+    AnyPeer,
+    /// By whatever protocol that has ports.
+    AnyProtocol,
     /// With another slack.
     Slack,
     /// The digits of its time meant as local time.
@@ -175,12 +191,14 @@ pub struct Answer {
 impl Answer {
     pub(super) fn new(question: Question, evidence: &Evidence) -> Self {
         let finding = evidence.find(&question, question.at, question.slack, true);
-        let changes = question.variants().into_iter().map(|(what, at, slack)| {
-            let Finding { verdict, insides, .. } = evidence.find(&question, at, slack, false);
+        let change = |question: &Question, what, at, slack| {
+            let Finding { verdict, insides, .. } = evidence.find(question, at, slack, false);
             let differs = (verdict, &insides) != (finding.verdict, &finding.insides);
             Change { what, at, slack, verdict, insides, differs }
-        });
-        let sensitivity = changes.collect();
+        };
+        let wider = question.wider().map(|(what, wider)| change(&wider, what, wider.at, wider.slack));
+        let others = question.variants().into_iter().map(|(what, at, slack)| change(&question, what, at, slack));
+        let sensitivity = wider.chain(others).collect();
         let near = Span::around(question.at, question.slack.max(HOUR));
         let around = evidence.around(&question, near, &finding.away);
         let inside_as = if finding.flows.is_empty() { evidence.inside_as(&question) } else { Vec::new() };
@@ -214,7 +232,16 @@ impl Answer {
 }
 
 impl Question {
-    /// The other ways to ask: each a time and a slack.
+    /// The same without one of its conditions.
+    pub(super) fn wider(&self) -> impl Iterator<Item = (What, Self)> {
+        let any_peer = self.peer.is_some().then(|| (What::AnyPeer, Self { peer: None, ..self.clone() }));
+        // Of protocols that have ports none is asked for where the endpoint has none.
+        let may_have_port = self.protocols.is_some() && self.endpoint.port() != 0;
+        let any_protocol = may_have_port.then(|| (What::AnyProtocol, Self { protocols: None, ..self.clone() }));
+        any_peer.into_iter().chain(any_protocol)
+    }
+
+    /// The other times to ask for, each with its slack.
     fn variants(&self) -> Vec<(What, u64, u64)> {
         let slacks = SLACKS.into_iter().filter(|slack| *slack != self.slack);
         let mut variants: Vec<_> = slacks.map(|slack| (What::Slack, self.at, slack)).collect();

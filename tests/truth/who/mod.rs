@@ -88,6 +88,7 @@ impl Truth<'_> {
         verdict
             .or_else(|| self.left_out(question, window, answer))
             .or_else(|| self.made_up(question, window, answer))
+            .or_else(|| self.too_sure(question, window, answer))
             .or_else(|| self.inexact(question, window, answer))
     }
 
@@ -121,6 +122,7 @@ impl Truth<'_> {
         (is_ordered && !is_same)
             .then(|| "it is another answer".to_owned())
             .or_else(|| self.left_out(question, window, again))
+            .or_else(|| self.too_sure(question, window, again))
             // When a flow began, another form tells by a clock that may have shown that time twice.
             .or_else(|| if is_exact && !is_part { self.made_up(question, window, again) } else { None })
     }
@@ -271,6 +273,16 @@ impl Truth<'_> {
         let counts = |flow: &&question::Named| flow.has_latest || self.order_is_told();
         let wrong = answer.flows.iter().filter(counts).find(|flow| !is_true(flow))?;
         Some(format!("{wrong:?} cannot have been alive"))
+    }
+
+    /// Each flow of which that is said to be sure was truly alive.
+    fn too_sure(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
+        let was_alive = |flow: &question::Named| {
+            let mut same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
+            same.any(|life| life.was_alive(window) || self.is_untold(life))
+        };
+        let wrong = answer.flows.iter().find(|flow| flow.is_sure && !was_alive(flow))?;
+        Some(format!("that this was alive is not sure: {wrong:?}"))
     }
 
     /// Where everything was heard, the answer is exact: flows, times and verdict.

@@ -48,6 +48,8 @@ pub struct Named {
     pub has_latest: bool,
     /// Whether it is named as an answer.
     pub is_answer: bool,
+    /// Whether it is said to be sure that it was alive then.
+    pub is_sure: bool,
 }
 
 /// An answer.
@@ -133,6 +135,7 @@ fn answer(line: &str) -> Answer {
         has_earliest: flow["start"].is_string() || flow["began_after"].is_string(),
         has_latest: flow["end"].is_string() || flow["ended_by"].is_string(),
         is_answer: flow["answer"].as_bool().unwrap(),
+        is_sure: flow["sure"].as_bool().unwrap(),
     });
     let flows: Vec<_> = flows.collect();
     let answers: BTreeSet<_> = flows.iter().filter(|flow| flow.is_answer).map(|flow| flow.seen.inside.ip()).collect();

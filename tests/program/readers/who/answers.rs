@@ -237,6 +237,32 @@ fn it_is_told_what_the_answer_depends_on() {
     assert_eq!(changes, ["slack", "slack", "slack", "local time", "12 hours earlier", "12 hours later"]);
 }
 
+/// What a complaint says besides may be wrong as well.
+#[test]
+fn it_is_told_what_the_answer_would_be_without_peer_and_protocol() {
+    let files = [("a.ct", segment())];
+    let asked = ["203.0.113.6:36782", "--at", "2027-01-15T08:04:30Z", "--slack", "5s"];
+    let text = |more: &[&str]| ask(&files, &[&asked[..], more].concat()).stdout;
+    let without = |what: &str| format!("\nwithout {what} it would be UNIQUE: 10.64.3.7\n");
+    let wrong = text(&["--peer", "198.51.100.99"]);
+    assert!(wrong.starts_with("NONE: ") && wrong.contains(&without("--peer")) && !wrong.contains("--proto"), "{wrong}");
+    let wrong = text(&["--proto", "udp"]);
+    assert!(wrong.starts_with("NONE: ") && wrong.contains(&without("--proto")) && !wrong.contains("--peer"), "{wrong}");
+    let right = text(&["--proto", "tcp", "--peer", "198.51.100.7"]);
+    assert!(right.contains("\nthe same without --peer, without --proto, with slack 0s, "), "{right}");
+    assert!(!text(&[]).contains("without --"));
+    // Both are wrong: neither alone changes that.
+    let (answer, _) = json(&files, &[&asked[..], &["--proto", "udp", "--peer", "198.51.100.99"]].concat());
+    let changes = answer["sensitivity"].as_array().unwrap()[..2].iter();
+    let changes: Vec<_> = changes.map(|change| (&change["change"], &change["verdict"], &change["differs"])).collect();
+    let none = |what: &'static str| (Value::from(what), Value::from("NONE"), Value::from(false));
+    let expected = ["without --peer", "without --proto"].map(none);
+    assert_eq!(changes, expected.iter().map(|(what, none, no)| (what, none, no)).collect::<Vec<_>>());
+    // What has no ports is not asked for by protocols that have.
+    let pings = ask(&files, &["203.0.113.6:0", "--at", "2027-01-15T08:04:30Z", "--proto", "icmp"]).stdout;
+    assert!(pings.starts_with("NONE: ") && !pings.contains("without --proto"), "{pings}");
+}
+
 const LONG: [&str; 4] = ["10.0.0.1:1000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.6:1000"];
 
 /// Six segments of ten minutes, each with a whole keyframe. A flow lasts from the first to the fifth; the second, third and
@@ -282,7 +308,9 @@ fn a_flow_that_was_open_at_last_is_shown_and_no_answer_later() {
     assert_eq!(behind["inside"].as_array().map(Vec::len), Some(0));
     assert_eq!((&within["flows"][0]["answer"], &behind["flows"][0]["answer"]), (&true.into(), &false.into()));
     let mut flows = within["flows"].clone();
-    flows[0]["answer"] = false.into();
+    // It was alive at the last moment that the journal tells of, and nobody knows how long it was.
+    assert_eq!((&flows[0]["sure"], &behind["flows"][0]["sure"]), (&true.into(), &false.into()));
+    (flows[0]["answer"], flows[0]["sure"]) = (false.into(), false.into());
     assert_eq!(behind["flows"], flows);
 }
 
@@ -412,28 +440,38 @@ fn of_many_gaps_the_nearest_are_shown() {
     assert!(shown.len() == 30 && !text.contains("--all"), "{text}");
 }
 
-/// Which of several hosts it was, the remote side tells only where each had another one.
+/// Which of several hosts it was, the remote side or the protocol tells only where each had another one.
 #[test]
 fn what_decides_is_said_only_where_it_does() {
     let flow = |host: &'static str, server: &'static str| [host, server, server, "203.0.113.6:1000"];
-    let first_line = |servers: [&'static str; 2], more: &[&str]| {
+    let said = |protocols: [u8; 2], servers: [&'static str; 2], more: &[&str]| {
         let [one, other] = [flow("10.0.0.1:1000", servers[0]), flow("10.0.0.2:1000", servers[1])];
         let bytes = Segment::new(&every_protocol(0))
             .note(&Note::at(BEGIN, Cause::Started))
             .note(&Note::gap(BEGIN, BEGIN, 0, Cause::TableRead))
-            .push::<V4>(&event(Kind::Start, TCP, 10, one))
-            .push::<V4>(&event(Kind::End, TCP, 20, one))
-            .push::<V4>(&event(Kind::Start, TCP, 30, other))
-            .push::<V4>(&event(Kind::End, TCP, 40, other));
+            .push::<V4>(&event(Kind::Start, protocols[0], 10, one))
+            .push::<V4>(&event(Kind::End, protocols[0], 20, one))
+            .push::<V4>(&event(Kind::Start, protocols[1], 30, other))
+            .push::<V4>(&event(Kind::End, protocols[1], 40, other));
+        let files = [("a.ct", bytes.stopped())];
         let arguments = [&["203.0.113.6:1000", "--at", "2027-01-15T08:01:00Z"][..], more].concat();
-        let text = ask(&[("a.ct", bytes.stopped())], &arguments).stdout;
-        text.lines().next().unwrap().to_owned()
+        let text = ask(&files, &arguments).stdout;
+        let hint = json(&files, &arguments).0["hint"].as_str().map(str::to_owned);
+        let shown = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        assert_eq!(text.lines().next(), Some(&*format!("AMBIGUOUS: 10.0.0.1, 10.0.0.2{shown}")));
+        hint
     };
-    let both = |hint: &str| format!("AMBIGUOUS: 10.0.0.1, 10.0.0.2{hint}");
+    let is = |hint: &str| Some(hint.to_owned());
     let (apart, same) = (["198.51.100.7:443", "198.51.100.8:443"], ["198.51.100.7:443", "198.51.100.7:443"]);
     let by_port = ["198.51.100.7:443", "198.51.100.7:444"];
-    assert_eq!(first_line(apart, &[]), both("; --peer decides"));
-    assert_eq!(first_line(by_port, &["--peer", "198.51.100.7"]), both("; --peer with its port decides"));
-    assert_eq!(first_line(same, &["--peer", "198.51.100.7"]), both("; less slack may decide"));
-    assert_eq!(first_line(same, &["--peer", "198.51.100.7:443"]), both("; less slack may decide"));
+    assert_eq!(said([TCP; 2], apart, &[]), is("--peer decides"));
+    assert_eq!(said([TCP; 2], by_port, &["--peer", "198.51.100.7"]), is("--peer with its port decides"));
+    assert_eq!(said([TCP; 2], same, &["--peer", "198.51.100.7"]), is("less slack may decide"));
+    assert_eq!(said([TCP; 2], same, &["--peer", "198.51.100.7:443"]), is("less slack may decide"));
+    assert_eq!(said([TCP, UDP], same, &[]), is("--proto decides"));
+    assert_eq!(said([TCP, UDP], by_port, &[]), is("--proto decides"));
+    assert_eq!(said([TCP, UDP], apart, &[]), is("--peer or --proto decides"));
+    let unique =
+        json(&[("a.ct", segment())], &["203.0.113.6:36782", "--at", "2027-01-15T08:04:30Z", "--slack", "5s"]).0;
+    assert_eq!((&unique["verdict"], &unique["hint"]), (&"UNIQUE".into(), &Value::Null));
 }

@@ -12,6 +12,7 @@ mod manual;
 mod paths;
 mod recorders;
 mod restarts;
+mod sure;
 mod truth;
 mod turned;
 mod turned_unheard;
