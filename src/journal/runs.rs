@@ -227,7 +227,7 @@ pub(crate) fn last_told(head: Head<'_>) -> u64 {
 }
 
 /// The notes of a block, if it is one of notes that are whole.
-fn notes(head: Head<'_>) -> Vec<Note> {
+pub(super) fn notes(head: Head<'_>) -> Vec<Note> {
     if head.header.kind() != Some(BlockKind::Notes) {
         return Vec::new();
     }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use ctrecorder_format::header::VERSION;
-use ctrecorder_format::{Cause, Content, Header, MadeFrom, Note, Segment};
+use ctrecorder_format::{BlockKind, Cause, Content, Header, Heads, MadeFrom, Note, Segment, Uptime};
 
-use super::runs::first_notes;
-use super::{Recorder, Version, told_to};
+use super::runs::{first_notes, notes};
+use super::{Recorder, Version, has_sane_directory, told_to};
 use crate::archive::{About, Place};
 
 /// The clock showed times again, of which no note tells. Both are ns since the epoch.
@@ -29,13 +29,39 @@ impl SetBack {
 /// Follows the files of a journal, in their order. What was made of segments knows how the clock was set between them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SetBacks {
-    /// The run of the segment of events that was read last and its number, where these are known, and up to when it tells; or up to when
-    /// a file does that was made of such.
-    last: Option<(Option<(Recorder, u64)>, u64)>,
+    /// A segment of events, or a file that was made of such.
+    last: Option<Last>,
     /// That is a file that was made of such: another recorder may have recorded beside those.
     was_made: bool,
     /// Of each run, by its boot id and its start, the number of the last segment that files were made of.
     made_of: HashMap<([u8; 16], u64), u64>,
+}
+
+/// The file that was read last.
+#[derive(Clone, Debug)]
+struct Last {
+    /// The run of a segment of events and its number, where these are known.
+    place: Option<(Recorder, u64)>,
+    /// Up to when it tells, ns since the epoch.
+    reached: u64,
+    /// For how long the machine had been up by the last that a segment of events tells of that.
+    uptime: Option<Uptime>,
+}
+
+impl Last {
+    const fn of_made(reached: u64) -> Self {
+        Self { place: None, reached, uptime: None }
+    }
+
+    /// Up to when the clock may have gone before it was set back, by what the next file tells of when it was begun: nobody recorded meanwhile.
+    fn gone_on(&self, begun: Option<Uptime>) -> u64 {
+        let same = self.uptime.zip(begun).filter(|(ended, begun)| ended.boot == begun.boot && begun.boot != 0);
+        let passed = same.map_or(0, |(ended, begun)| {
+            let up = ended.up.saturating_add(self.reached.saturating_sub(ended.moment));
+            begun.up.saturating_sub(up)
+        });
+        self.reached.saturating_add(passed)
+    }
 }
 
 /// A segment of events by its run, which is told by the boot id and by when that was started, and by its number there.
@@ -49,7 +75,7 @@ impl SetBacks {
 
     /// Behind something of no known run that tells up to this moment.
     pub(crate) fn after(reached: u64) -> Self {
-        Self { last: Some((None, reached)), ..Self::default() }
+        Self { last: Some(Last::of_made(reached)), ..Self::default() }
     }
 
     /// A file begins: what happened to the clock before it, if that is so.
@@ -71,13 +97,17 @@ impl SetBacks {
         let (place, begun) = (place(header), header.created);
         let told_to = told_to(header, segment);
         let was_made = std::mem::take(&mut self.was_made);
-        let (before, reached) = self.last.replace((Some(place.clone()), told_to))?;
-        let follows = before.is_some_and(|(run, number)| (run, number.checked_add(1)) == (place.0, Some(place.1)));
+        let next = Last { place: Some(place.clone()), reached: told_to, uptime: last_uptime(segment) };
+        let last = self.last.replace(next)?;
+        let follows =
+            last.place.as_ref().is_some_and(|(run, number)| (run, number.checked_add(1)) == (&place.0, Some(place.1)));
         let own = numbered(&MadeFrom::segment(header, None, 0));
         let is_known = follows || own.is_some_and(|own| self.goes_on(own));
-        let may_be_beside = was_made && !first_notes(segment).iter().any(is_told_by);
-        let is_set_back = !is_known && begun < reached && !may_be_beside && !self.is_between(begun, told_to);
-        is_set_back.then_some(SetBack { reached, begun })
+        let notes = first_notes(segment);
+        let may_be_beside = was_made && !notes.iter().any(is_told_by);
+        let is_set_back = !is_known && begun < last.reached && !may_be_beside && !self.is_between(begun, told_to);
+        let uptime = || notes.iter().find_map(Uptime::of);
+        is_set_back.then(|| SetBack { reached: last.gone_on(uptime()), begun })
     }
 
     fn flows(&mut self, header: &Header, segment: &Segment<'_>) -> Option<SetBack> {
@@ -108,7 +138,7 @@ impl SetBacks {
     ) -> Option<SetBack> {
         // Of what nobody knows where it comes from, nobody knows what comes behind it.
         let known = sources.collect::<Option<Vec<_>>>().filter(|sources| !sources.is_empty());
-        let before = std::mem::replace(&mut self.last, known.as_ref().map(|_| (None, reached)));
+        let before = std::mem::replace(&mut self.last, known.as_ref().map(|_| Last::of_made(reached)));
         self.was_made = true;
         let known = known?;
         let goes_on = known.first().is_some_and(|first| self.goes_on(*first)) || self.is_between(begun, reached);
@@ -116,7 +146,7 @@ impl SetBacks {
             let last = self.made_of.entry((boot_id, started)).or_default();
             *last = number.max(*last);
         }
-        let (_, before) = before.filter(|_| is_first && !goes_on)?;
+        let before = before.filter(|_| is_first && !goes_on)?.reached;
         (begun < before).then_some(SetBack { reached: before, begun })
     }
 
@@ -129,6 +159,24 @@ impl SetBacks {
     fn goes_on(&self, (boot_id, started, number): Numbered) -> bool {
         self.made_of.get(&(boot_id, started)).is_some_and(|last| number <= last.saturating_add(1))
     }
+}
+
+/// The last that a segment says of for how long the machine had been up.
+fn last_uptime(segment: &Segment<'_>) -> Option<Uptime> {
+    const NOTES: u8 = 1 << BlockKind::Notes as u8;
+    let uptimes = |heads: Heads<'_, '_>, most: usize| {
+        heads.take(most).filter_map(Result::ok).flat_map(notes).filter_map(|note| Uptime::of(&note)).last()
+    };
+    let Some(footer) = segment.footer().filter(|_| has_sane_directory(segment)) else {
+        return uptimes(segment.heads(), usize::MAX);
+    };
+    let (mut sequence, mut last) = (0_u32, None);
+    for entry in footer.directory {
+        last = if entry.kinds & NOTES != 0 { Some((entry, sequence)) } else { last };
+        sequence = sequence.wrapping_add(entry.blocks.get());
+    }
+    let (entry, sequence) = last?;
+    uptimes(segment.heads_from(segment.place(entry.offset.get(), sequence)), entry.blocks.get() as usize)
 }
 
 /// Whether a note says that the run before had ended at a time that was still to come.
