@@ -2,8 +2,6 @@
 
 use ctrecorder_format::Note;
 
-use super::coverage::Span;
-
 /// The times at which the clock was set, in their order. So what it showed has parts: before the first of them, between each two, and behind
 /// the last one. A moment that is in several of these it showed several times.
 #[derive(Debug, Default)]
@@ -97,13 +95,7 @@ impl Steps {
 
     /// Whether whatever has a lesser moment was before this one: it was not set back over it.
     pub(crate) fn is_in_order(&self, moment: u64) -> bool {
-        !self.twice().any(|twice| twice.holds(moment))
-    }
-
-    /// What it was set back over, each time that it was.
-    pub(crate) fn twice(&self) -> impl Iterator<Item = Span> {
-        let back = self.shown.iter().filter(|[before, after]| after <= before);
-        back.map(|[before, after]| Span { from: *after, to: *before })
+        !self.shown.iter().any(|[before, after]| (*after..=*before).contains(&moment))
     }
 
     /// What it showed before and after each of these times, by their numbers.

@@ -25,8 +25,8 @@ pub(super) struct Gathered {
     pub(super) flows: Vec<(usize, Known)>,
     /// When flows may have been alive of which lost records told.
     pub(super) lost: Vec<Span>,
-    /// What the clock showed twice, each time that it was set back.
-    pub(super) twice: Vec<Span>,
+    /// Whether the clock was set.
+    pub(super) is_clock_set: bool,
     /// Damage that was met, with its file.
     pub(super) damage: Vec<(PathBuf, Damage)>,
     /// Files that could not be read.
@@ -163,8 +163,8 @@ impl State {
         let asked = self.gathered.reads.iter().map(|read| read.span).reduce(Span::joined);
         let is_asked = |flow: &Ended| asked.is_some_and(|asked| flow.known.life.meets(asked));
         let flows = flows.into_iter().filter(is_asked).map(|flow| (flow.place, flow.known)).collect();
-        let twice = self.history.steps().twice().collect();
-        Gathered { flows, lost: self.lost.finish().collect(), twice, ..self.gathered }
+        let is_clock_set = self.history.steps().count() > 0;
+        Gathered { flows, lost: self.lost.finish().collect(), is_clock_set, ..self.gathered }
     }
 }
 

@@ -34,8 +34,8 @@ struct Pass {
     flows: HashMap<SocketAddr, Intervals<(usize, Known)>>,
     /// When flows may have been alive of which lost records told.
     lost: Intervals<()>,
-    /// What the clock was set back over.
-    twice: Vec<Span>,
+    /// Whether the clock was set, as far as the files tell that were read.
+    is_clock_set: bool,
 }
 
 /// What one recorder says.
@@ -110,8 +110,8 @@ impl Recorder {
             let lost = gathered.lost.into_iter().map(|lost| (lost, ())).collect();
             let insides = Insides::of(&gathered.flows, &gathered.reads, every());
             let flows = by_endpoint(&gathered.flows, wanted);
-            let (reads, lost, twice) = (gathered.reads, Intervals::new(lost), gathered.twice);
-            passes.push(Pass { reads, insides, flows, lost, twice });
+            let (reads, lost, is_clock_set) = (gathered.reads, Intervals::new(lost), gathered.is_clock_set);
+            passes.push(Pass { reads, insides, flows, lost, is_clock_set });
         }
         let places =
             |files: Vec<&Surveyed>| Intervals::new(files.into_iter().map(|file| (file.extent.span(), ())).collect());
@@ -184,14 +184,12 @@ impl Recorder {
         });
     }
 
-    /// Whether a flow was surely alive at a moment of a window. Where the clock was set back over that moment, nobody knows.
+    /// Whether a flow was surely alive at a moment of a window. Where the clock was set, nobody knows.
     fn is_sure(&self, pass: &Pass, known: &Known, window: Span) -> bool {
         let Some(sure) = known.sure() else { return false };
         let to =
             if matches!(known.end, Told::At { .. }) { sure.to } else { self.heard_to(pass, known, sure.to, window) };
-        let Some(common) = (Span { from: sure.from, to }).common(window) else { return false };
-        let is_in_order = |moment: &u64| !pass.twice.iter().any(|twice| twice.holds(*moment));
-        [common.from, common.to].iter().any(is_in_order)
+        !pass.is_clock_set && (Span { from: sure.from, to }).meets(window)
     }
 
     /// Until when a flow was surely alive that was at this moment, and whose end nobody heard: until the next gap, as far as a window is
