@@ -135,8 +135,12 @@ struct Fitting {
 
 fn examine(paths: Vec<PathBuf>, own: &Origin, now: u64) -> Result<Fitting, StartError> {
     let mut fitting = Fitting::default();
-    // Since a start of the machine, for how long it had been up tells which was the last one; whatever was begun before that came earlier.
-    let rank = |past: &Past| (own.up(past), past.created <= now, past.created);
+    let rank = |past: &Past| (past.created <= now, past.created);
+    // Within a start of the machine, for how long it had been up tells which one came last, whatever the clock showed.
+    let is_before = |past: &Past, other: &Past| match (own.up(past), own.up(other)) {
+        (Some(up), Some(other)) => up < other,
+        _ => rank(past) < rank(other),
+    };
     let mut ahead = None;
     for path in paths {
         match predecessor::examine(&path, own) {
@@ -152,7 +156,7 @@ fn examine(paths: Vec<PathBuf>, own: &Origin, now: u64) -> Result<Fitting, Start
                         text(past.created)
                     ));
                 }
-                if fitting.newest.as_ref().is_none_or(|(_, newest)| rank(newest) < rank(&past)) {
+                if fitting.newest.as_ref().is_none_or(|(_, newest)| is_before(newest, &past)) {
                     fitting.newest = Some((path, past));
                 }
             }

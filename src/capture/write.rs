@@ -84,7 +84,7 @@ impl<'a> Recording<'a> {
             let gap = gap.run_before_ended().map_or_else(loose, |ended| Note::not_running(ended, now));
             segments.writer().note(&gap);
         }
-        let uptime = segments.uptime(segments.pushed().0);
+        let uptime = segments.uptime(now);
         segments.writer().note(&uptime);
         let quiet = Quiet::begin(segments.pushed(), now);
         Self {

@@ -106,10 +106,6 @@ pub(super) struct Part {
     pub(super) notes: Vec<Note>,
     /// What could not be read in the middle of it.
     pub(super) damaged: Vec<Gap>,
-    /// The machine that recorded; zeros if not known.
-    pub(super) machine: [u8; 16],
-    /// The boot id, of a segment of events; zeros if not known.
-    pub(super) boot_id: [u8; 16],
     /// How its clock was set, as far as it tells.
     pub(super) settings: Settings,
     /// Of one of flows, its place among others; of one of an archive, that of its export.
@@ -172,8 +168,6 @@ impl Part {
             extent: Extent { least: begun, greatest: begun, has_whole_keyframe: false },
             notes: Vec::new(),
             damaged: Vec::new(),
-            machine: header.map_or([0; 16], |header| header.machine),
-            boot_id: header.filter(|header| header.content == Content::Events).map_or([0; 16], |header| header.boot_id),
             settings: Settings::default(),
             place: None,
         }

@@ -6,15 +6,12 @@ use std::collections::BTreeMap;
 
 use ctrecorder_format::{Note, Uptime};
 
-use super::part::{End, Part};
+use super::part::Part;
 use super::run::{Run, between_segments};
 use super::{Gap, GapCause, Span};
 
 /// What the clock differs by less than this is no step that anybody tells of, ns.
 const STEP_MIN: i128 = Note::CLOCK_STEP_MIN_NS as i128;
-
-/// A recorder that is at work writes something at least once a minute, which may take two seconds, ns.
-const SILENT_NS: u64 = 62 * ctrecorder_format::NS_PER_SECOND;
 
 /// How a wall clock was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +40,12 @@ pub(super) struct Settings {
 impl Settings {
     /// Takes what the next note of a file says that begins at a moment. What is made of several tells that the clock was set before that.
     pub(super) fn note(&mut self, note: &Note, began: u64) {
-        let is_within = |[_, after]: &[u64; 2]| self.known.is_none() && *after != began;
-        if let Some([before, after]) = note.clock_set().filter(is_within) {
-            self.set += i128::from(after) - i128::from(before);
+        if let Some([before, after]) = note.clock_set().filter(|[_, after]| *after != began) {
+            let set = i128::from(after) - i128::from(before);
+            match &mut self.known {
+                Some((_, last)) => last.origin += set,
+                None => self.set += set,
+            }
         }
         let Some(Uptime { moment, up, boot }) = Uptime::of(note).filter(|told| told.boot != 0) else { return };
         let told = Setting { boot, origin: i128::from(moment) - i128::from(up) };
@@ -56,7 +56,6 @@ impl Settings {
 
 /// Files of one recorder, one behind the other with nothing missing between them.
 struct Stretch<'r> {
-    parts: &'r [Part],
     first: &'r Part,
     last: &'r Part,
     settings: (Setting, Setting),
@@ -66,7 +65,6 @@ struct Stretch<'r> {
 struct Presence<'r> {
     from: i128,
     to: i128,
-    parts: &'r [Part],
     first: &'r Part,
     last: &'r Part,
 }
@@ -75,13 +73,7 @@ struct Presence<'r> {
 pub(super) fn unrecorded(runs: &[Run]) -> Vec<Gap> {
     let boots = boots(runs);
     let neighbours = boots.values().flat_map(|boot| boot.iter().zip(boot.iter().skip(1)));
-    let mut gaps: Vec<_> = neighbours.flat_map(|(before, after)| between(before, after)).collect();
-    let starts: Vec<_> = boots.iter().filter_map(|(boot, presences)| Start::of(*boot, presences)).collect();
-    for start in &starts {
-        gaps.extend(start.before_first(runs));
-        gaps.extend(start.behind_last(&starts));
-    }
-    gaps
+    neighbours.flat_map(|(before, after)| between(before, after)).collect()
 }
 
 /// Those between two presences within one start of the machine. When the clock was set meanwhile nobody knows: at once, or only at last.
@@ -97,87 +89,15 @@ fn between(before: &Presence<'_>, after: &Presence<'_>) -> Vec<Gap> {
         Span { from: ended, to: ended.saturating_add(passed) },
         Span { from: began.saturating_sub(passed), to: began },
     ];
-    spans.map(gap).into()
-}
-
-/// A start of the machine, and what is recorded of it.
-struct Start<'r> {
-    boot: u64,
-    /// When that was, by the clock as it was set when the first of its files was begun; ns since the epoch.
-    began: u64,
-    presences: &'r [Presence<'r>],
-    first: &'r Part,
-    last: &'r Part,
-}
-
-impl<'r> Start<'r> {
-    /// `None` if nobody knows on which machine that was: another one may have the same name.
-    fn of(boot: u64, presences: &'r [Presence<'r>]) -> Option<Self> {
-        let (Presence { from, first, .. }, Presence { last, .. }) = (presences.first()?, presences.last()?);
-        let up = u64::try_from(*from).unwrap_or(0);
-        (first.machine != [0; 16]).then(|| Self { boot, began: first.began.saturating_sub(up), presences, first, last })
-    }
-
-    /// The gap between this start and the first file of it, where files of other starts tell of that time.
-    fn before_first(&self, runs: &[Run]) -> Option<Gap> {
-        let span = Span { from: self.began, to: self.first.began };
-        let parts = runs.iter().flat_map(|run| &run.parts);
-        let telling = parts.filter(|part| part.shown.spans.iter().any(|shown| shown.within(span).is_some_and(is_long)));
-        let mut is_told = false;
-        for part in telling {
-            is_told |= self.is_other(part)?;
-        }
-        is_told.then(|| gap(span))
-    }
-
-    /// Whether a file is of another start of this machine; `None` if it may be of this one, for all that it tells.
-    fn is_other(&self, part: &Part) -> Option<bool> {
-        if part.machine != [0; 16] && part.machine != self.first.machine {
-            return Some(false);
-        }
-        let boots = match part.settings.known {
-            Some((first, last)) => [first.boot, last.boot],
-            None => [Uptime::boot(part.boot_id); 2],
-        };
-        let is_own = boots.contains(&self.boot);
-        let is_known = if is_own { part.settings.known.is_some() } else { boots != [0; 2] && part.machine != [0; 16] };
-        is_known.then_some(!is_own)
-    }
-
-    /// The gap behind a file that was cut off when the machine failed, where what was recorded after another start tells of that time: the clock
-    /// was set back between.
-    fn behind_last(&self, starts: &[Self]) -> Option<Gap> {
-        let ended = self.last.ended;
-        let span = Span { from: ended, to: ended.saturating_add(SILENT_NS) };
-        let is_back = |other: &Self| {
-            let is_same = other.first.machine == self.first.machine && other.boot != self.boot;
-            is_same && is_long(Span { from: other.began, to: ended.max(other.began) }) && other.tells_of(span)
-        };
-        let is_missed = self.last.end == End::CutOff && starts.iter().any(is_back);
-        is_missed.then(|| gap(span))
-    }
-
-    fn tells_of(&self, span: Span) -> bool {
-        let parts = self.presences.iter().flat_map(|presence| presence.parts);
-        parts.flat_map(|part| &part.shown.spans).any(|shown| shown.meets(span))
-    }
-}
-
-const fn gap(span: Span) -> Gap {
-    Gap::unknown(span.from, span.to, GapCause::SetBack)
-}
-
-/// Whether that is longer than what time daemons correct.
-fn is_long(span: Span) -> bool {
-    i128::from(span.to) - i128::from(span.from) > STEP_MIN
+    spans.map(|span| Gap::unknown(span.from, span.to, GapCause::SetBack)).into()
 }
 
 /// What is recorded of each start of the machine, in the order of that; what lies within another presence is none.
 fn boots(runs: &[Run]) -> BTreeMap<u64, Vec<Presence<'_>>> {
     let mut boots: BTreeMap<u64, Vec<Presence<'_>>> = BTreeMap::new();
-    for Stretch { parts, first, last, settings: (begun, ended) } in runs.iter().flat_map(stretches) {
+    for Stretch { first, last, settings: (begun, ended) } in runs.iter().flat_map(stretches) {
         let (from, to) = (begun.up(first.began), ended.up(last.ended));
-        let mut add = |boot, from, to| boots.entry(boot).or_default().push(Presence { from, to, parts, first, last });
+        let mut add = |boot, from, to| boots.entry(boot).or_default().push(Presence { from, to, first, last });
         if begun.boot == ended.boot {
             add(begun.boot, from, to);
         } else {
@@ -204,6 +124,6 @@ fn stretches(run: &Run) -> impl Iterator<Item = Stretch<'_>> {
         let mut known = parts.iter().filter_map(|part| part.settings.known);
         let (begun, ended) = known.next()?;
         let settings = (begun, known.next_back().map_or(ended, |(_, ended)| ended));
-        Some(Stretch { parts, first: parts.first()?, last: parts.last()?, settings })
+        Some(Stretch { first: parts.first()?, last: parts.last()?, settings })
     })
 }

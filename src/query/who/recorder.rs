@@ -118,7 +118,11 @@ impl Recorder {
         let kinds = Kinds::of(&files, &reading, coverage.as_ref(), every());
         let mut filtered = Filtered::default();
         files.iter().for_each(|file| filtered.join(&file.filtered));
-        let heard = coverage.as_ref().map(Coverage::heard_spans).unwrap_or_default();
+        // Files of version 2 do not tell what was lost, nor does a run tell of ends that it did not record.
+        let are_alike =
+            files.iter().all(|file| file.scope.is_as_wide_as(&scope)) && reading.recorded().next().is_none();
+        let hears_ends = !scope.has_version_2 && are_alike;
+        let heard = coverage.as_ref().filter(|_| hears_ends).map(Coverage::heard_spans).unwrap_or_default();
         let coverage = coverage.map(|coverage| coverage.left_out_by(&filtered));
         Self {
             name,

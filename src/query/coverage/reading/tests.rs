@@ -69,8 +69,6 @@ fn left(history: &[(u64, Vec<(u64, Fate)>)]) -> (Vec<Part>, Vec<Span>) {
                 extent,
                 notes,
                 damaged,
-                machine: [0; 16],
-                boot_id: [0; 16],
                 settings: Settings::default(),
                 place: None,
             });

@@ -94,14 +94,30 @@ fn of_several_it_is_said_only_where_none_is_sure() {
     );
 }
 
-/// Which of two times it was that the clock showed, nobody can say.
+/// Which of two times it was that the clock showed, nobody can say; nor whether it showed one at all.
 #[test]
-fn where_the_clock_was_set_back_nothing_is_sure() {
+fn where_the_clock_was_set_nothing_is_sure() {
     let begun = begun(0, 0).note(&note(0, 0, Cause::TableRead)).push::<V4>(&event(Kind::Start, TCP, 100, ONE));
     let set_back = Note::clock_step(BEGIN + 200 * NS, -100 * NS.cast_signed());
     let bytes = begun.note(&set_back).push::<V4>(&event(Kind::End, TCP, 400, ONE)).stopped();
     let files = [("a.ct", bytes)];
-    for (second, known) in [(150, true), (250, false), (350, true)] {
-        assert_eq!(said(&files, "203.0.113.6:1000", second).1, [known], "{second}");
+    for second in [150, 250, 350] {
+        assert_eq!(said(&files, "203.0.113.6:1000", second).1, [false], "{second}");
     }
+}
+
+/// That something was recorded does not tell that everything was.
+#[test]
+fn where_only_others_were_recorded_no_end_would_have_been_heard() {
+    let of = |protocol: u8, started: u64| {
+        let (created, recorder_started) = (BEGIN + started * NS, BEGIN + started * NS);
+        let header = Header { created, recorder_started, protocols: vec![protocol], ..every_protocol(0) };
+        Segment::new(&header).note(&note(started, started, Cause::TableRead))
+    };
+    let own = of(TCP, 0).push::<V4>(&event(Kind::Start, TCP, 100, ONE)).closed_at(Closing::Stopped, 600).0;
+    let of_others = of(17, 1).closed_at(Closing::Stopped, 3600).0;
+    let sure = |second| said(&[("a.ct", own.clone()), ("b.ct", of_others.clone())], "203.0.113.6:1000", second).1;
+    assert_eq!(sure(2000), [false]);
+    // By itself it is known to have been alive as long as that tells.
+    assert_eq!(said(&[("a.ct", own.clone())], "203.0.113.6:1000", 500).1, [true]);
 }
