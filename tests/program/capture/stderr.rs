@@ -128,7 +128,9 @@ fn who_reads_again_is_told_how_much_was_not_said() {
     let (before, after) = said.split_once(" messages before this found no room\n").expect(&said);
     let (line, count) = before.rsplit_once(' ').unwrap();
     assert!(line.ends_with(" WARN") && count.parse::<u64>().unwrap() > 0, "{line} {count}");
-    assert!(before.contains("recording") && after.contains("received 0 starts"), "{after}");
+    // The figures at the end may be the last of what found no room, if the reader was slow.
+    let has_figures = |said: &str| said.contains("received 0 starts");
+    assert!(before.contains("recording") && (after.is_empty() || has_figures(after)), "{after}");
 }
 
 #[test]
