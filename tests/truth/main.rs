@@ -32,6 +32,7 @@
 //!
 //! `TRUTH_CASES` says how many journals are tried, `TRUTH_FIRST` from which seed on; `TRUTH_SEED` tries that one alone, as a
 //! failure says, and with `TRUTH_KEEP` its files are left in that directory. `TRUTH_SHRINK=0` leaves each case that fails as it is.
+//! `TRUTH_AWAY=1` has the clock set while no recorder runs, too: not all of these hold yet.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
