@@ -9,7 +9,7 @@ use crate::note::{Cause, Note};
 pub struct Uptime {
     /// What the wall clock showed, ns since the epoch, UTC.
     pub moment: u64,
-    /// Since when the machine had been up, in ns, its sleep included.
+    /// For how long the machine had been up, in ns, its sleep included.
     pub up: u64,
     /// Which of its starts that was: the first eight bytes of the boot id ([`Header::boot_id`](crate::Header::boot_id)), 0 if not known.
     pub boot: u64,
