@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 use ctrecorder_format::block::{FOOTER_MAX, PAYLOAD_MAX};
 use ctrecorder_format::{BlockHeader, BlockKind, Body, Footer, Note, Segment};
 
+use crate::journal::last_told;
+
 /// No header of a segment is longer, and no header of a block.
 const FRONT_BYTES: u64 = 64 * 1024;
 const BLOCK_HEADER_BYTES: u64 = 64;
@@ -88,8 +90,10 @@ impl<'a> Pieces<'a> {
         }
         for (offset, header) in last.iter().rev() {
             let bytes = read_at(self.file, *offset, header.length())?;
-            if self.front.head_in(&bytes, *offset).is_some_and(|head| head.verify().is_ok()) {
-                return Ok(Some(header.last_event.get()));
+            let whole = self.front.head_in(&bytes, *offset).filter(|head| head.verify().is_ok());
+            // As whoever reads it has it: that one tells by this which run came behind which.
+            if let Some(told) = whole.map(last_told).filter(|told| *told != 0) {
+                return Ok(Some(told));
             }
         }
         Ok(None)

@@ -331,6 +331,15 @@ mod tests {
         assert_eq!(past(writer.output()), until(8, true));
     }
 
+    /// The reading has the begin of the one before for its end.
+    #[test]
+    fn one_cut_off_behind_a_reading_after_its_clock_was_set_back_does_not_end_with_that() {
+        let mut writer = segment(&header(), 120..121);
+        writer.note(&Note::gap(150, 150, 0, Cause::TableRead));
+        writer.write_out().unwrap();
+        assert_eq!(past(writer.output()), until(120, true));
+    }
+
     #[test]
     fn what_others_recorded_or_squeezed_is_foreign() {
         for foreign in [

@@ -362,7 +362,10 @@ impl<'p, W: Write, C: FnMut(u64) -> Result<W, Error>> Recorder<'p, C, W> {
     fn note(&mut self, note: Note) -> Result<(), Error> {
         if let Some(output) = &mut self.output {
             output.note(&note);
-            self.reached = note.to.get();
+            // No time that the clock showed when the table was read, if that is the begin of the reading before.
+            if note.cause() != Some(Cause::TableRead) || note.from != note.to {
+                self.reached = note.to.get();
+            }
         }
         self.write_out()
     }
