@@ -27,6 +27,11 @@ impl Uptime {
         Note { lost: U64::new(self.boot), ..Note::at(self.moment, Cause::Uptime).with_value(self.up) }
     }
 
+    /// Whether it was so at the other one or later, by the clock that nobody sets: of two starts of the machine nobody knows.
+    pub const fn is_behind(self, other: Self) -> bool {
+        self.boot != 0 && self.boot == other.boot && other.up <= self.up
+    }
+
     /// What a note tells of that; `None` if it is about something else.
     pub fn of(note: &Note) -> Option<Self> {
         let up = u64::try_from(note.value.get()).ok().filter(|_| note.cause() == Some(Cause::Uptime))?;
@@ -45,6 +50,12 @@ mod tests {
         let told = Uptime { moment: 5000, up: 70, boot };
         assert_eq!(Uptime::of(&told.note()), Some(told));
         assert!(!told.note().is_gap());
+        let later = Uptime { moment: 10, up: 70, boot };
+        assert!(later.is_behind(told) && told.is_behind(later) && !told.is_behind(Uptime { up: 71, ..later }));
+        assert!(
+            !later.is_behind(Uptime { boot: 7, ..told })
+                && !Uptime { boot: 0, ..told }.is_behind(Uptime { boot: 0, ..told })
+        );
         let others = [Note::at(5, Cause::Quiet), Note { value: (-1).into(), ..told.note() }];
         assert_eq!(others.map(|note| Uptime::of(&note)), [None; 2]);
     }

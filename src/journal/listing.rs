@@ -395,7 +395,11 @@ fn begin_behind_start<T>(run: &mut [Found<T>]) {
 
 /// The segments of runs that came one behind the other, in that order.
 fn chains<T>(runs: Vec<Vec<Found<T>>>, ended: impl Fn(&T) -> Option<Ended>) -> Vec<Chain<T>> {
-    let place = |run: &Vec<Found<T>>| run.first().map(|segment| segment.place.clone()).unwrap_or_default();
+    let place = |run: &Vec<Found<T>>| {
+        let place = run.first().map(|segment| segment.place.clone()).unwrap_or_default();
+        let last = run.last().and_then(|segment| segment.place.up);
+        Place { up: place.up.zip(last).map(|([first, _], [_, last])| [first, last]), ..place }
+    };
     let mut places: Vec<_> = runs.iter().map(place).collect();
     // Most often there is no other run, and nobody needs to know.
     if places.iter().any(|place| place.behind.is_some() || place.behind_later.is_some()) {

@@ -1,10 +1,10 @@
 //! Which run of a recorder came behind which: as they tell it, since a clock may have been set back meanwhile.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ctrecorder_format::block::flags;
-use ctrecorder_format::{BlockKind, Body, Cause, Content, Digest, Head, Header, Note, Segment};
+use ctrecorder_format::{BlockKind, Body, Cause, Content, Digest, Head, Header, Note, Segment, Uptime};
 
 use super::Version;
 use crate::archive::{About, Archive};
@@ -31,6 +31,9 @@ pub(crate) struct Place {
     pub(crate) behind_later: Option<u64>,
     /// What it is known by itself; `None` if nobody can say.
     pub(crate) ended: Option<Ended>,
+    /// For how long the machine had been up when its first file was begun, and its last one: by the two it is known which one came behind
+    /// which within one start of the machine, were there others between them.
+    pub(crate) up: Option<[Uptime; 2]>,
 }
 
 impl Place {
@@ -44,7 +47,11 @@ impl Place {
         let of_flows = header.filter(|header| header.content == Content::Flows).and_then(|header| header.previous);
         let behind = of_flows.map(Ended::With).or_else(|| begun_behind(file).map(Ended::At));
         let behind_later = first_note(file, ended_later).filter(|_| behind.is_none());
-        Self { host, behind, behind_later, ended: None }
+        let up = match file {
+            Version::Three(segment) if file.content() == Content::Events => first_uptime(segment),
+            _ => None,
+        };
+        Self { host, behind, behind_later, ended: None, up: up.map(|up| [up; 2]) }
     }
 
     /// That of an export to an archive that grows. What it left open comes behind it.
@@ -55,7 +62,7 @@ impl Place {
         let export = |earlier| Ended::Export { namespace, archive_from, earlier };
         let (before, own) = (earlier.checked_sub(1).map(export), Some(export(*earlier)));
         let (behind, ended) = if *is_of_open { (own, None) } else { (before, own) };
-        Self { host, behind, behind_later: None, ended }
+        Self { host, behind, behind_later: None, ended, up: None }
     }
 
     /// Whether both are of one archive that grows, and others of it came between them.
@@ -72,7 +79,8 @@ impl Place {
 }
 
 /// Of each of some runs the number of the one that came behind it: that which tells so, by what this one is known by. No two come
-/// behind one, and none comes behind itself; nor behind one of several that are known by the same. Where a run tells no more than that the
+/// behind one, and none comes behind itself; nor behind one of several that are known by the same. Where the one that it came behind is not
+/// there, it is the last one of those of the same start of the machine before it. Where a run tells no more than that the
 /// clock was set back before it, it is taken to come behind the one that ended last of those that ended before it did, or else first; but if
 /// some find none so, for others took theirs, all are put so that these do.
 pub(crate) fn successors(runs: &[Place]) -> Vec<Option<usize>> {
@@ -91,8 +99,31 @@ pub(crate) fn successors(runs: &[Place]) -> Vec<Option<usize>> {
             *free = Some(number);
         }
     }
+    put_behind_by_uptime(runs, &mut next);
     put_behind_later(runs, &mut next);
     next
+}
+
+/// Finds runs for those to come behind of which it is not known which one they came behind, by how long the machine had been up.
+fn put_behind_by_uptime(runs: &[Place], next: &mut [Option<usize>]) {
+    let is_behind: HashSet<_> = next.iter().copied().flatten().collect();
+    let mut boots: HashMap<(&str, u64), (Vec<Waiting>, Last)> = HashMap::new();
+    for (number, run) in runs.iter().enumerate().filter(|(_, run)| !run.host.is_empty()) {
+        let Some([first, last]) = run.up.filter(|[first, _]| first.boot != 0) else { continue };
+        let (waiting, free) = boots.entry((&run.host, first.boot)).or_default();
+        if !is_behind.contains(&number) {
+            waiting.push(Waiting { number, least: 0, ended: first.up });
+        }
+        if next.get(number).is_some_and(Option::is_none) {
+            free.insert((last.up, number));
+        }
+    }
+    for (mut waiting, free) in boots.into_values() {
+        waiting.sort_unstable_by_key(|run| (run.ended, run.number));
+        for (before, number) in put_behind(&waiting, free, next, &[one_before]) {
+            next.get_mut(before).into_iter().for_each(|next| *next = Some(number));
+        }
+    }
 }
 
 /// A run that tells of the one before it only that this ended at `least` or later.
@@ -191,6 +222,11 @@ pub(crate) fn first_notes(segment: &Segment<'_>) -> Vec<Note> {
     heads.take_while(|head| head.header.kind() == Some(BlockKind::Notes)).flat_map(notes).collect()
 }
 
+/// For how long the machine had been up when a segment was begun, as far as that tells.
+pub(crate) fn first_uptime(segment: &Segment<'_>) -> Option<Uptime> {
+    first_notes(segment).iter().find_map(Uptime::of)
+}
+
 /// From when on the run before ended, if this note tells no more than that the clock was set back since.
 pub(crate) fn ended_later(note: &Note) -> Option<u64> {
     (note.cause() == Some(Cause::NotRunning) && note.run_before_ended().is_none()).then(|| note.from.get())
@@ -247,8 +283,8 @@ mod tests {
         let place = |(host, ended, before): &(&str, u64, u64)| Place {
             host: (*host).to_owned(),
             behind: known(*before),
-            behind_later: None,
             ended: known(*ended),
+            ..Place::default()
         };
         successors(&runs.iter().map(place).collect::<Vec<_>>())
     }
@@ -266,8 +302,8 @@ mod tests {
         let export = |earlier: u64| Place {
             host: "a".into(),
             behind: earlier.checked_sub(1).map(own),
-            behind_later: None,
             ended: Some(own(earlier)),
+            ..Place::default()
         };
         let open = Place { ended: None, behind: Some(own(2)), ..export(2) };
         assert_eq!(successors(&[export(1), open.clone(), export(0), export(2)]), [Some(3), None, Some(0), Some(1)]);
@@ -275,13 +311,35 @@ mod tests {
         assert_eq!(successors(&[export(1), export(0), export(0), export(1), open]), [None; 5]);
     }
 
+    #[test]
+    fn runs_of_one_start_of_the_machine_are_chained_by_how_long_that_had_been_up() {
+        let place = |(boot, first, last, behind): (u64, u64, u64, u64)| Place {
+            host: "a".into(),
+            behind: Some(Ended::At(behind)),
+            ended: Some(Ended::At(last)),
+            up: Some([first, last].map(|up| Uptime { moment: 1000 - up, up, boot })),
+            ..Place::default()
+        };
+        let next = |runs: &[(u64, u64, u64, u64)]| successors(&runs.iter().copied().map(place).collect::<Vec<_>>());
+        assert_eq!(next(&[(7, 30, 40, 20), (7, 1, 10, 0)]), [None, Some(0)], "the one between them is gone");
+        assert_eq!(
+            next(&[(7, 30, 40, 10), (7, 1, 10, 0), (7, 12, 20, 5)]),
+            [None, Some(0), None],
+            "that is known better"
+        );
+        assert_eq!(next(&[(7, 30, 40, 20), (7, 1, 31, 0)]), [None; 2], "one beside the other");
+        assert_eq!(next(&[(8, 30, 40, 20), (7, 1, 10, 0)]), [None; 2], "another start");
+        assert_eq!(next(&[(0, 30, 40, 20), (0, 1, 10, 0)]), [None; 2], "not known");
+        assert_eq!(next(&[(7, 30, 30, 20)]), [None], "itself");
+    }
+
     /// Of runs of one host that ended at one moment, and came behind one that had ended at another one or later.
     fn next_later(runs: &[(u64, u64)]) -> Vec<Option<usize>> {
         let place = |(ended, least): &(u64, u64)| Place {
             host: "a".to_owned(),
-            behind: None,
             behind_later: Some(*least).filter(|least| *least != 0),
             ended: Some(Ended::At(*ended)),
+            ..Place::default()
         };
         successors(&runs.iter().map(place).collect::<Vec<_>>())
     }

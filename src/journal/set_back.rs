@@ -55,7 +55,7 @@ impl Last {
 
     /// Up to when the clock may have gone before it was set back, by what the next file tells of when it was begun: nobody recorded meanwhile.
     fn gone_on(&self, begun: Option<Uptime>) -> u64 {
-        let same = self.uptime.zip(begun).filter(|(ended, begun)| ended.boot == begun.boot && begun.boot != 0);
+        let same = self.uptime.zip(begun).filter(|(ended, begun)| begun.is_behind(*ended));
         let passed = same.map_or(0, |(ended, begun)| {
             let up = ended.up.saturating_add(self.reached.saturating_sub(ended.moment));
             begun.up.saturating_sub(up)

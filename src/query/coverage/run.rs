@@ -48,7 +48,8 @@ impl Run {
         let behind_later = first.and_then(Part::behind_later).filter(|_| behind.is_none());
         let ended = self.parts.last().filter(is_run).map(|last| last.ended);
         let (behind, ended) = (behind.map(Ended::At), ended.map(Ended::At));
-        Place { host: first.and_then(|first| first.host.clone()).unwrap_or_default(), behind, behind_later, ended }
+        let host = first.and_then(|first| first.host.clone()).unwrap_or_default();
+        Place { host, behind, behind_later, ended, up: None }
     }
 
     /// Where a segment is missing between two that are there, or its end.
