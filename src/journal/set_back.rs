@@ -162,7 +162,7 @@ impl SetBacks {
 }
 
 /// The last that a segment says of for how long the machine had been up.
-fn last_uptime(segment: &Segment<'_>) -> Option<Uptime> {
+pub(crate) fn last_uptime(segment: &Segment<'_>) -> Option<Uptime> {
     const NOTES: u8 = 1 << BlockKind::Notes as u8;
     let uptimes = |heads: Heads<'_, '_>, most: usize| {
         heads.take(most).filter_map(Result::ok).flat_map(notes).filter_map(|note| Uptime::of(&note)).last()

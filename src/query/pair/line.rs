@@ -7,7 +7,8 @@ use ctrecorder_format::{Cause, Content, Damage, Digest, Fault, Header, Note, Seg
 
 use super::known::{Kinds, Known};
 use super::part::Part;
-use crate::journal::{Recorder, Version};
+use super::written::Written;
+use crate::journal::Version;
 
 /// No line of recording: what is read tells nothing of flows that it does not name.
 const NO_LINE: u8 = u8::MAX;
@@ -23,6 +24,9 @@ pub(super) struct Place {
     pub(super) is_nameless: bool,
     /// It is one of flows, and does not tell which of them were alive when the clock was set.
     pub(super) is_unmarked: bool,
+    /// The number of the first file since which of this line each is known to have come behind the one before it: what these told of was
+    /// there before anything that this one tells.
+    pub(super) in_order_from: u32,
     /// Up to when files before it told, of the same host and network namespace; 0 if there were none. Ns since the epoch.
     pub(super) told_before: u64,
     /// When it was begun, if it is one of events, ns since the epoch: what it tells as open had begun by then, or by its first reading of the
@@ -38,6 +42,7 @@ impl Default for Place {
             is_of_flows: false,
             is_nameless: true,
             is_unmarked: false,
+            in_order_from: u32::MAX,
             told_before: 0,
             begun: u64::MAX,
         }
@@ -52,11 +57,10 @@ struct Line {
     namespace: u64,
     /// Zeros as long as none of its files tells.
     machine: [u8; 16],
-    /// The run of the file that was read last, and the file's number in it.
-    last: (Recorder, u64),
-    /// Up to when that file tells, ns since the epoch.
-    told_to: u64,
-    /// The same of all files before it.
+    /// The file that was read last, and the number of the first one since which each is known to have come behind the one before it.
+    last: Written,
+    in_order_from: u32,
+    /// Up to when all files before it tell, ns since the epoch.
     told_before: u64,
     /// Since when events may have been missed, as far as no reading of the kernel's table has made up for it.
     unheard: Option<u64>,
@@ -115,39 +119,33 @@ impl Lines {
             // By its records nobody knows which flow of the same tuples has ended.
             self.known.iter_mut().for_each(|line| line.known = None);
         }
+        let goes_on_with = if let Version::Three(segment) = file { self.chain(segment) } else { None };
         if let Some(header) = file.header() {
-            let told_to = file.told_to().unwrap_or_else(|| file.ended());
-            self.follow(header, told_to);
-        }
-        if let Version::Three(segment) = file {
-            self.chain(segment);
+            self.follow(header, Written::of(file, header, self.files, goes_on_with));
         }
         self.begin_part(file);
         let line = self.line.and_then(|line| u8::try_from(line).ok()).unwrap_or(NO_LINE);
         let is_of_flows = file.content() == Content::Flows;
         let marks = file.header().is_some_and(|header| header.marks_clock_sets);
         let (is_nameless, told_before) = (matches!(file, Version::Two(_)), self.told_before());
+        let in_order_from = self.line().map_or(u32::MAX, |line| line.in_order_from);
         let is_unmarked = is_of_flows && !is_nameless && !marks;
         let of_events = file.header().filter(|header| header.content == Content::Events);
         let begun = of_events.map_or(u64::MAX, |header| header.created);
-        Place { line, file: self.files, is_of_flows, is_nameless, is_unmarked, told_before, begun }
+        Place { line, file: self.files, is_of_flows, is_nameless, is_unmarked, in_order_from, told_before, begun }
     }
 
-    /// A file, which tells up to `told_to`, of which later ones tell what became of its flows: those of events at their readings of the
+    /// A file of which later ones tell what became of its flows: those of events at their readings of the
     /// kernel's table, of all flows alive in some namespace, or of those of some families and protocols.
-    fn follow(&mut self, header: &Header, told_to: u64) {
+    fn follow(&mut self, header: &Header, file: Written) {
         let is_known = !header.host.is_empty() && header.namespace != 0;
         let is_of_events = header.content == Content::Events;
         if !is_known {
             return;
         }
-        let last = (Recorder::of(header), header.segment_number);
-        let place = if let Some(place) = self.known.iter().position(|line| line.is_of(header)) {
-            self.known
-                .iter_mut()
-                .skip(place)
-                .take(1)
-                .for_each(|line| line.goes_on(last.clone(), told_to, header.machine));
+        let known = self.known.iter_mut().enumerate().find(|(_, line)| line.is_of(header));
+        let place = if let Some((place, line)) = known {
+            line.goes_on(file, self.files, header.machine);
             place
         } else {
             let Header { host, namespace, machine, .. } = header.clone();
@@ -155,8 +153,8 @@ impl Lines {
                 host,
                 namespace,
                 machine,
-                last,
-                told_to,
+                last: file,
+                in_order_from: self.files,
                 told_before: 0,
                 unheard: None,
                 known: None,
@@ -174,17 +172,18 @@ impl Lines {
         }
     }
 
-    /// A segment of flows that goes on with another one, and ends with what it leaves open itself.
-    fn chain(&mut self, segment: &Segment<'_>) {
-        let (Ok(header), Some(footer)) = (segment.header(), segment.footer()) else { return };
+    /// A segment of flows that goes on with another one, and ends with what it leaves open itself. Returned is the number of the other one.
+    fn chain(&mut self, segment: &Segment<'_>) -> Option<u32> {
+        let (header, footer) = (segment.header().ok()?, segment.footer()?);
         if header.content != Content::Flows || !header.closing_keyframe {
-            return;
+            return None;
         }
         let before = header.previous.and_then(|previous| self.leaving.remove(&previous));
         self.filtered = before.filter(|_| !header.filters.is_empty());
         // What was made from it goes on with what was made from the one before it.
         let source = segment.made_from().last().and_then(|source| source.digest());
         self.leaving.extend([Some(footer.digest), source].into_iter().flatten().map(|digest| (digest, self.files)));
+        before
     }
 
     /// The file may be one of a part that was begun already, or begin another one.
@@ -257,7 +256,7 @@ impl Lines {
     /// What [`Lines::left_open`] is to be told of the file that is read, which tells up to `end`.
     pub(super) fn left(&mut self, end: u64) -> Note {
         let line = self.line();
-        let told = line.as_ref().map_or(0, |line| line.told_before.max(line.told_to));
+        let told = line.as_ref().map_or(0, |line| line.told_before.max(line.last.told_to));
         let (unheard, is_known) = line.map_or((None, false), |line| (line.unheard, line.known.is_some()));
         let to = told.max(end);
         let from = unheard.unwrap_or(to).min(to);
@@ -341,16 +340,18 @@ impl Line {
     }
 
     /// Its next file begins.
-    fn goes_on(&mut self, next: (Recorder, u64), told_to: u64, machine: [u8; 16]) {
+    fn goes_on(&mut self, next: Written, number: u32, machine: [u8; 16]) {
         if self.machine == [0; 16] {
             self.machine = machine;
         }
-        let (run, number) = &self.last;
-        if (run, number.checked_add(1)) != (&next.0, Some(next.1)) {
-            self.miss(self.told_to);
+        if !next.follows(&self.last) {
+            self.miss(self.last.told_to);
         }
-        self.told_before = self.told_before.max(self.told_to);
-        (self.last, self.told_to) = (next, told_to);
+        if !next.is_behind(&self.last) {
+            self.in_order_from = number;
+        }
+        self.told_before = self.told_before.max(self.last.told_to);
+        self.last = next;
     }
 
     fn miss(&mut self, since: u64) {

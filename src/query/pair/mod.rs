@@ -6,6 +6,7 @@
 //! | `open` | the flows that are open |
 //! | `places`, `bodies`, `memory` | where each of them is, what is known of it, and what that may take |
 //! | `versions` | flows of which files of both versions tell |
+//! | `written` | which file was written behind which other one |
 //! | `line` | whose files these are, and what their notes tell of ends that were not heard |
 //! | `known` | of which flows all that had begun are known |
 //! | `stamps` | the kernel's stamps that are later than what they are told with |
@@ -31,6 +32,7 @@ mod tests_of_parts_read;
 #[cfg(test)]
 mod tests_of_readings;
 mod versions;
+mod written;
 
 use std::io;
 

@@ -42,6 +42,8 @@ pub struct Pairing<A: Address> {
     gone: Vec<Record<A>>,
     /// When they were gone at the latest, ns since the epoch.
     gone_by: u64,
+    /// When the reading was at its end that this file told of last, ns since the epoch; 0 if it told of none yet.
+    read_by: u64,
     versions: Versions<A>,
     /// The clock was set, in what was read or is gone on with; and since these were gone.
     was_clock_set: bool,
@@ -98,6 +100,7 @@ impl<A: Address> Pairing<A> {
             without_start: 0,
             gone,
             gone_by: 0,
+            read_by: 0,
             versions,
             was_clock_set: false,
             was_set_since_gone: false,
@@ -166,7 +169,7 @@ impl<A: Address> Pairing<A> {
             Some(Kind::Open) => self.repeat(hash, record, emit),
             Some(Kind::Update) => self.update(hash, record),
             Some(Kind::End) => {
-                let flow = self.end(hash, record, emit);
+                let flow = self.end(hash, &self.by_reading(record), emit);
                 emit(flow, *counters);
             }
             // Where files were made of parts of a journal, one by one, the next one may know its end.
@@ -188,6 +191,14 @@ impl<A: Address> Pairing<A> {
         let whole = self.open.change(hash, flow, came)??;
         self.open.remove(hash, flow, |_| ());
         Some(whole)
+    }
+
+    /// An end that a reading found as that reading tells it: where the clock was set back since its flow began, a recorder gives it the begin
+    /// of that.
+    fn by_reading(&self, end: &Record<A>) -> Record<A> {
+        let has_begin = end.flags & flags::END_AT_LATEST != 0 && end.end == end.start;
+        let by = if has_begin && self.read_by != 0 { self.read_by.min(end.end.get()) } else { end.end.get() };
+        Record { end: by.into(), ..*end }
     }
 
     /// The flow that a record ends. One that was known by its identity, and is over since before it began, is emitted.
@@ -298,8 +309,8 @@ impl<A: Address> Pairing<A> {
         let known = self.open.add(hash, &flow, |known| {
             // The kernel gives the ids of flows that ended again.
             let is_over = known.is_over_by(record, was_clock_set);
-            let is_another =
-                is_over || (known.seen.get() == GONE && flow.start() > gone_by) || known.is_before(&flow, told_before);
+            let is_begun_later = known.seen.get() == GONE && flow.start() > gone_by.max(known.start());
+            let is_another = is_over || is_begun_later || known.is_before(&flow, told_before);
             let before = *known;
             if is_another {
                 *known = flow;
@@ -376,7 +387,7 @@ impl<A: Address> Pairing<A> {
 
     /// Records come from another file from here on.
     pub(super) fn enter(&mut self, place: Place) {
-        (self.place, self.confirmed) = (place, 0);
+        (self.place, self.confirmed, self.read_by) = (place, 0, 0);
         (self.starts_before, self.without_start) = (self.starts, 0);
         self.lines.push(place.line);
         self.versions.enter();
@@ -385,6 +396,7 @@ impl<A: Address> Pairing<A> {
 
     /// The kernel's table was read by this moment, ns since the epoch: flows that were open by then began before.
     pub(super) fn check_stamps(&mut self, by: u64) {
+        self.read_by = by;
         let (by, shown) = (by.max(self.place.begun), self.shown);
         for key in std::mem::take(&mut self.late) {
             let hash = self.open.hash(&key);
@@ -414,7 +426,7 @@ impl<A: Address> Pairing<A> {
     /// [`Pairing::bury`] first those of the reading before.
     pub(super) fn judge(&mut self, reading: &Reading, covers: impl Fn(u8) -> bool) -> Judged {
         let mut judged = Judged::default();
-        let Place { line, file, .. } = self.place;
+        let Place { line, file, in_order_from, .. } = self.place;
         let first = reading.part.unwrap_or(file);
         self.gone_by = reading.to;
         if self.open.len() == self.confirmed {
@@ -428,8 +440,9 @@ impl<A: Address> Pairing<A> {
             }
             // Only what files of flows left open is known again when it comes whole, and only by its id.
             let is_known_again = reading.part.is_none() || (flow.is_told_at_end() && !is_nameless(flow.key()));
-            // It could be of a file that was read first and tells of later times.
-            let is_older = if flow.start() == 0 { reading.told_to } else { flow.start() } <= reading.to;
+            // Where it is not known which file was written first, one that was read first may tell of later times.
+            let is_in_order = in_order_from <= flow.seen.get();
+            let is_older = is_in_order || if flow.start() == 0 { reading.told_to } else { flow.start() } <= reading.to;
             if is_known_again && is_older && covers(flow.protocol()) {
                 judged.gone = true;
                 flow.seen = GONE.into();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST};
 use ctrecorder_format::{
-    Cause, Closing, Content, Counters, Damage, Fault, Header, Kind, Note, Record, Segment, V4, V6, Writer, legacy,
+    Cause, Closing, Content, Counters, Damage, Fault, Header, Kind, Note, Record, Segment, Uptime, V4, V6, Writer,
+    legacy,
 };
 use proptest::prelude::*;
 
@@ -38,7 +39,12 @@ pub(super) struct Work {
 impl Work {
     /// A segment begins, which was closed then, or cut off behind its header.
     pub(super) fn begin(&mut self, header: &Header, closed: Option<u64>) {
-        let bytes = segment(header, closed);
+        self.begin_with(header, closed, &[]);
+    }
+
+    /// The same of one that begins with these notes.
+    fn begin_with(&mut self, header: &Header, closed: Option<u64>, notes: &[Note]) {
+        let bytes = segment(header, closed, notes);
         self.pairs.begin(&Version::Three(Segment::open(&bytes).unwrap()), &mut self.flows);
     }
 
@@ -59,8 +65,9 @@ impl Work {
     }
 }
 
-fn segment(header: &Header, closed: Option<u64>) -> Vec<u8> {
+fn segment(header: &Header, closed: Option<u64>, notes: &[Note]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), header).unwrap();
+    notes.iter().for_each(|note| writer.note(note));
     if let Some(closed) = closed {
         writer.finish(Closing::WentOn, closed).unwrap();
     }
@@ -262,7 +269,7 @@ fn a_damaged_segment_says_nothing_and_the_next_one_does() {
     }
 
     // A segment whose header is damaged is nobody's.
-    let mut bytes = segment(&header(100, 0, 100), None);
+    let mut bytes = segment(&header(100, 0, 100), None, &[]);
     bytes[70] ^= 1;
     let mut work = killed();
     work.pairs.begin(&Version::Three(Segment::open(&bytes).unwrap()), &mut work.flows);
@@ -279,6 +286,43 @@ fn a_reading_says_nothing_of_later_flows() {
     work.begin(&header(100, 0, 100), None);
     assert_eq!(work.read(101, 110), 101);
     assert_eq!(work.finish(), [(2, 0, 0, 0), (1, 210, 0, 0)]);
+}
+
+/// The clock was set back meanwhile, and shows earlier times than those at which the flows began.
+#[test]
+fn a_reading_in_a_file_that_was_written_later_says_which_flows_are_gone_whatever_its_time() {
+    let up = |moment, up| Uptime { moment, up, boot: 7 }.note();
+    for (why, header, notes) in [
+        ("the same run", header(200, 1, 100), [up(100, 0), Note::at(100, Cause::Quiet)]),
+        ("it says so", header(100, 0, 100), [up(100, 0), Note::not_running(300, 100)]),
+        ("the machine had been up longer", header(100, 0, 100), [up(100, 50), Note::at(100, Cause::Started)]),
+    ] {
+        let mut work = Work::default();
+        work.begin_with(&self::header(200, 0, 200), Some(300), &[up(200, 40)]);
+        work.push(&tcp(Kind::Start, 1, 210, 0));
+        work.push(&tcp(Kind::Open, 2, 0, 0));
+        work.push(&tcp(Kind::Start, 3, 250, 0));
+        work.begin_with(&header, None, &notes);
+        work.push(&tcp(Kind::Open, 3, 250, 0));
+        work.read(101, 110);
+        // A record of one that is gone, which began later than the reading by that clock.
+        work.push(&tcp(Kind::Open, 1, 210, 0));
+        let flows = work.finish();
+        assert_eq!(flows, [(2, 0, 110, END_AT_LATEST), (1, 210, 0, 0), (3, 250, 0, 0)], "{why}");
+    }
+}
+
+/// A recorder has none end before it began.
+#[test]
+fn an_end_that_a_reading_found_is_told_as_by_that_though_the_clock_was_set_back_since_the_start() {
+    for (read_by, end) in [(110, 110), (230, 210)] {
+        let mut work = Work::default();
+        work.begin(&header(200, 0, 200), Some(300));
+        work.push(&tcp(Kind::Start, 1, 210, 0));
+        work.read(101, read_by);
+        work.push(&Record { flags: END_AT_LATEST, ..tcp(Kind::End, 1, 210, 210) });
+        assert_eq!(work.finish(), [(1, 210, end, END_AT_LATEST)]);
+    }
 }
 
 #[test]
