@@ -46,10 +46,6 @@ pub(super) fn end(flows: &mut Vec<Ended>, steps: &Steps, is_mixed: bool) {
     // First: a half whose end is concluded looks like a whole flow.
     drop_repeated_halves(flows, steps.is_turned());
     end_replaced(flows, steps, is_mixed);
-    // Last: whatever is concluded of its end, the clock has shown this while it was alive.
-    for flow in flows {
-        steps.shown(flow.steps.clone()).iter().for_each(|step| flow.known.saw(*step));
-    }
 }
 
 /// Files that were squeezed one by one tell of one flow several times: as a half in each, and whole in the last. But where the clock

@@ -127,7 +127,8 @@ pub(super) struct Known {
     pub(super) identity: Identity,
     pub(super) start: Told,
     pub(super) end: Told,
-    /// Its first and its last moment, as far as both can be.
+    /// Its first and its last moment, as far as both can be. The last one may be before the first where the clock was set back; not of what
+    /// [`Known::lives`] gives.
     pub(super) life: Span,
 }
 
@@ -143,33 +144,38 @@ impl Known {
         };
         let end = match record.end.get() {
             0 => Told::Unknown,
+            // A clock that was set back since it began does not tell after which of the times that it shows by then.
+            latest if has(END_AT_LATEST) && latest < start.latest().unwrap_or(0) => Told::By { after: None, latest },
             latest if has(END_AT_LATEST) => Told::By { after: readings.since_end(latest), latest },
             moment => Told::At { moment, kernel: has(END_FROM_KERNEL) },
         };
-        let mut known = Self { identity: Identity::of(record), start, end, life: Span { from: 0, to: 0 } };
-        known.live();
-        known
+        let identity = Identity::of(record);
+        let to = end.latest().map_or(u64::MAX, |end| reaches_to(end, identity.id));
+        Self { identity, start, end, life: Span { from: start.earliest().unwrap_or(0), to } }
     }
 
     /// It was gone by this moment, which another flow shows that has taken its place; `reach` is the last one that this
     /// may stand for.
     pub(super) fn gone_by(&mut self, latest: u64, reach: u64) {
         self.end = Told::By { after: None, latest };
-        self.life.to = reach.max(self.life.from);
+        self.life.to = reach;
     }
 
-    /// The clock showed these moments while it was alive.
-    pub(super) fn saw(&mut self, moments: [u64; 2]) {
-        for moment in moments {
-            self.life = self.life.joined(Span { from: moment, to: moment });
+    /// The same flow for each span of what the clock showed while it was alive: it was set meanwhile, and showed these before and after that.
+    /// What it was set over counts, too: others have the right time then.
+    pub(super) fn lives(self, set: &[[u64; 2]]) -> impl Iterator<Item = Self> {
+        let moment = |moment| Span { from: moment, to: moment };
+        let mut own = moment(self.life.from);
+        let mut spans = Vec::with_capacity(1);
+        for [before, after] in set {
+            own = own.joined(moment(*before));
+            if after < before {
+                spans.push(std::mem::replace(&mut own, moment(*after)));
+            }
+            own = own.joined(moment(*after));
         }
-    }
-
-    fn live(&mut self) {
-        let from = self.start.earliest().unwrap_or(0);
-        let to = self.end.latest().map_or(u64::MAX, |end| reaches_to(end, self.identity.id));
-        // The clock may have been set back meanwhile.
-        self.life = Span { from: from.min(to), to: to.max(from) };
+        spans.push(own.joined(moment(self.life.to)));
+        Span::apart(spans).into_iter().map(move |life| Self { life, ..self })
     }
 
     /// From when to when it was surely alive, by its records and the readings of the kernel's table; `None` if of no moment that is
@@ -390,7 +396,7 @@ mod tests {
             let mut readings = Readings::default();
             readings.add(Span { from: 40, to: 50 }, 0);
             let known = Known::of(&flow, since, &readings);
-            (known.life.from, known.life.to)
+            known.lives(&[]).map(|known| (known.life.from, known.life.to)).next().unwrap()
         };
         let life = |start, end, flags| found(None, start, end, flags);
         assert_eq!(life(5, 9, 0), (5, 9));
@@ -402,6 +408,23 @@ mod tests {
         assert_eq!(life(50, 60, RECOVERED | START_FROM_KERNEL), (50, 60));
         assert_eq!(life(5, 50, END_AT_LATEST), (5, 50));
         assert_eq!(life(9, 5, 0), (5, 9), "the clock was set back");
+    }
+
+    #[test]
+    fn what_a_clock_did_not_show_while_the_flow_was_alive_is_no_time_of_it() {
+        let lives = |start, end, set: &[[u64; 2]]| {
+            let flow = record::<V4>(Kind::Flow, start, end, [A, SERVER, SERVER, PUBLIC]);
+            let known = Known::of(&flow, None, &Readings::default());
+            known.lives(set).map(|known| (known.life.from, known.life.to)).collect::<Vec<_>>()
+        };
+        assert_eq!(lives(50, 12, &[[60, 10]]), [(10, 12), (50, 60)]);
+        assert_eq!(lives(50, 55, &[[60, 10]]), [(10, 60)]);
+        assert_eq!(lives(50, 0, &[[60, 10]]), [(10, u64::MAX)]);
+        assert_eq!(lives(0, 12, &[[60, 10]]), [(0, 60)]);
+        assert_eq!(lives(50, 95, &[[60, 90]]), [(50, 95)], "set over");
+        assert_eq!(lives(50, 12, &[[55, 90], [92, 10]]), [(10, 12), (50, 92)]);
+        assert_eq!(lives(50, 22, &[[60, 10], [15, 20]]), [(10, 22), (50, 60)]);
+        assert_eq!(lives(70, 5, &[[60, 10]]), [(5, 10), (60, 70)], "not as it was told to be set");
     }
 
     #[test]

@@ -161,9 +161,13 @@ impl State {
         ended::end(&mut flows, self.history.steps(), self.history.is_mixed());
         // What began later was not followed to its end.
         let asked = self.gathered.reads.iter().map(|read| read.span).reduce(Span::joined);
-        let is_asked = |flow: &Ended| asked.is_some_and(|asked| flow.known.life.meets(asked));
-        let flows = flows.into_iter().filter(is_asked).map(|flow| (flow.place, flow.known)).collect();
-        let is_clock_set = self.history.steps().count() > 0;
+        let is_asked = |(_, known): &(usize, Known)| asked.is_some_and(|asked| known.life.meets(asked));
+        let steps = self.history.steps();
+        let lives = flows.into_iter().flat_map(|Ended { known, place, steps: seen, .. }| {
+            known.lives(steps.shown(seen)).map(move |known| (place, known))
+        });
+        let flows = lives.filter(is_asked).collect();
+        let is_clock_set = steps.count() > 0;
         Gathered { flows, lost: self.lost.finish().collect(), is_clock_set, ..self.gathered }
     }
 }

@@ -237,8 +237,6 @@ impl History {
             return Past { order, steps, most_steps, found, is_guess: false };
         }
         let after = match flow.end.get() {
-            // It has its start for its end, since the clock was set back before it was found to be gone: that is no reading's.
-            by if flow.flags & END_AT_LATEST != 0 && !self.is_of_flows && flow.start.get() == by => self.steps.count(),
             by if flow.flags & END_AT_LATEST != 0 => self.steps_at_reading(by),
             end if end != 0 && is_whole => self.steps.most_before(end),
             _ => self.steps.count(),
