@@ -325,7 +325,7 @@ fn flow(world: &World, kept: &Kept, known: &[usize], rows: &[&Row]) -> Says {
 
 /// When the table was read next, after this record, in a later segment that names all flows that are alive: by the clock that
 /// is never set.
-fn gone(world: &World, kept: &Kept, known: &[usize], last: &Row) -> Option<u64> {
+pub fn gone(world: &World, kept: &Kept, known: &[usize], last: &Row) -> Option<u64> {
     if last.says.id == 0 {
         return None;
     }

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 
 use ctrecorder_format::record::flags::{RECOVERED, START_FROM_KERNEL};
 use ctrecorder_format::{Kind, Note};
+use ctrecorder_synth::Flow;
 
 use super::question::Seen;
 use crate::found::{found, is_hidden};
 use crate::kept::{Kept, Why};
+use crate::pairs::gone;
 use crate::rows::{Row, Says, endpoints};
 use crate::world::{Span, World};
 
@@ -20,8 +22,8 @@ pub struct Life {
     truly: (u64, u64),
     /// The same by the wall clock: a span for each time that it was set.
     shown: Vec<(u64, u64)>,
-    /// Whether that clock was ever set back.
-    is_turned: bool,
+    /// The same as far as the records leave it possible; `None` if that clock was never set back.
+    turned: Option<Vec<(u64, u64)>>,
     /// Whether its start was heard.
     pub is_begin_heard: bool,
     /// What the records leave possible, by the wall clock.
@@ -44,18 +46,10 @@ impl Life {
     pub fn may_have_lived(&self, window: (u64, u64)) -> bool {
         // Of a time that a clock showed twice, which was set back, nobody can say which of the two it was; but of a start that was
         // heard, the order of records says it.
-        if self.is_turned && !self.is_begin_heard {
-            return true;
+        match &self.turned {
+            Some(turned) => !self.is_begin_heard || turned.iter().any(|span| meets(*span, window)),
+            None => meets(self.possible, window),
         }
-        // Of a clock that was set back it showed earlier times than that of the start, and later ones than that of the end. When that was
-        // noticed it was a while ago.
-        let unnoticed = |is_beside_step: bool| if is_beside_step { Note::CLOCK_STEP_NOTICED_NS } else { 0 };
-        let all = || self.shown.iter().enumerate().filter(|_| self.is_turned);
-        let (least, greatest) = all().fold(self.possible, |(least, greatest), (place, (from, to))| {
-            let is_last = place + 1 == self.shown.len();
-            (least.min(from.saturating_sub(unnoticed(place > 0))), greatest.max(to.saturating_add(unnoticed(!is_last))))
-        });
-        meets((least, greatest), window)
     }
 
     /// Whether one of these may have been alive then, if nobody knows which start belongs to which end: nor then which of them it is
@@ -136,7 +130,7 @@ fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
         protocol: flow.protocol,
         truly,
         shown: shown(world, truly),
-        is_turned: world.has_steps_back(),
+        turned: world.has_steps_back().then(|| turned(world, kept, flow.start, gone_by(world, kept, flow, rows))),
         is_begin_heard: was_heard(Kind::Start),
         possible: (start.map_or(0, |(least, _)| least), end.map_or(u64::MAX, |end| last(&end.says, end.says.end))),
         is_recorded: !rows.is_empty(),
@@ -188,6 +182,38 @@ fn shown(world: &World, (from, to): (u64, u64)) -> Vec<(u64, u64)> {
     let begins = [from].into_iter().chain(steps.iter().copied());
     let ends = steps.iter().map(|at| at - 1).chain([to]);
     begins.zip(ends).map(|(from, to)| (world.clock.shows(from), world.clock.shows(to))).collect()
+}
+
+/// By when a flow was gone, for all that is told, by the clock that is never set; 2^64 - 1 if nothing is.
+fn gone_by(world: &World, kept: &Kept, flow: &Flow, rows: &[&Row]) -> u64 {
+    let damaged: Vec<_> = kept.files.iter().filter(|file| file.is_damaged).map(|file| file.index).collect();
+    match rows.iter().find(|row| row.says.kind == Kind::End) {
+        Some(end) if end.says.is_heard() => flow.end,
+        Some(end) => end.at,
+        None => rows.last().and_then(|last| gone(world, kept, &damaged, last)).unwrap_or(u64::MAX),
+    }
+}
+
+/// What the wall clock may have shown in a span, for all that is told: a span for each time that it was set back. What it was set over counts.
+fn turned(world: &World, kept: &Kept, from: u64, to: u64) -> Vec<(u64, u64)> {
+    let (mut spans, mut begin) = (Vec::new(), world.clock.shows(from));
+    for (at, _) in world.steps().filter(|(at, by)| from < *at && *at <= to && *by < 0) {
+        let unknown = unknown_around(world, kept, at);
+        spans.push((begin, world.clock.shows(at - 1).saturating_add(unknown)));
+        begin = world.clock.shows(at).saturating_sub(unknown);
+    }
+    spans.push((begin, if to == u64::MAX { to } else { world.clock.shows(to) }));
+    spans.into_iter().map(|(from, to)| (from.min(to), to.max(from))).collect()
+}
+
+/// For how long around a time at which the clock was set nobody knows when that was: until it was noticed, or as long as nobody recorded whose
+/// files are left.
+fn unknown_around(world: &World, kept: &Kept, at: u64) -> u64 {
+    let is_noted = world.noted().iter().any(|noted| noted.set == at && kept.file(noted.file).is_some());
+    let spans = || kept.files.iter().map(|file| world.files[file.index].span);
+    let ended = spans().filter(|span| span.from < at).map(|span| span.to.min(at)).max().unwrap_or(at);
+    let begun = spans().map(|span| span.from).filter(|from| at < *from).min().unwrap_or(at);
+    if is_noted { Note::CLOCK_STEP_NOTICED_NS } else { Note::CLOCK_STEP_NOTICED_NS.max(begun - ended) }
 }
 
 /// Of a flow whose end nobody tells it is known that it was gone when another one had its place: the kernel's table has one
