@@ -28,9 +28,11 @@ impl Heard {
     /// A file begins.
     pub(super) fn begin(&mut self, file: &Version<'_>) {
         // A network namespace may be recorded from a moment on that the clock shows before the start of its recorder.
-        let first = || file.header().map_or(0, |header| header.created);
-        let before = self.from.unwrap_or_else(first);
-        self.from = Some(self.follow(file).map_or(0, |started| started.min(before)));
+        let created = || file.header().map_or(0, |header| header.created);
+        // A later run that seems to have been started before that was so by a clock that was set back since.
+        let before = self.from;
+        let first = |started: u64| before.unwrap_or_else(|| started.min(created()));
+        self.from = Some(self.follow(file).map_or(0, first));
     }
 
     /// Something could not be read, now or when the files were made: the clock may have been set there.
@@ -43,8 +45,8 @@ impl Heard {
         self.from.unwrap_or(0)
     }
 
-    /// When the first of the runs was started of which a file tells, by their clocks, ns since the epoch; `None` if that is not known of all
-    /// of them, or something is missing between them.
+    /// When the first of the runs was started of which a file tells, ns since the epoch; `None` if that is not known of all of them, or
+    /// something is missing between them.
     fn follow(&mut self, file: &Version<'_>) -> Option<u64> {
         match file {
             Version::Two(_) => None,
@@ -63,7 +65,7 @@ impl Heard {
         let is_behind_missing = header.previous.is_some_and(|previous| Some(previous) != last);
         let mut sources = segment.made_from().filter(|_| !is_behind_missing);
         let first = self.source(sources.next()?)?;
-        sources.try_fold(first, |least, source| Some(least.min(self.source(source)?)))
+        sources.try_fold(first, |first, source| self.source(source).map(|_| first))
     }
 
     /// What a segment of flows was made from.
@@ -86,11 +88,13 @@ impl Heard {
         };
         // A later file has flows of all that was read for those before.
         let sources = about.sources.iter().filter(|source| source.open_of().is_none());
-        let known = is_next.then_some(u64::MAX);
-        sources.fold(known, |least, source| {
+        let known = is_next.then_some(None);
+        let first = sources.fold(known, |first, source| {
             let place = source.place.as_ref().filter(|_| source.made_from.is_empty());
-            Some(least?.min(self.told(place.and_then(Place::numbered)?)?))
-        })
+            let started = self.told(place.and_then(Place::numbered)?)?;
+            Some(first?.or(Some(started)))
+        });
+        Some(first?.unwrap_or(u64::MAX))
     }
 
     /// A segment of events is told of, with this boot id, start and number. Returned is the start, unless one before it is not told of.
@@ -131,11 +135,11 @@ mod tests {
         let open = About { is_of_open: true, ..file(1, 0, true, &[]) };
         let third = file(1, 0, true, &[(50, 2)]);
         let all = [first.clone(), second.clone(), third.clone(), open];
-        assert_eq!(told(&all), [Some(50), Some(40), Some(50), Some(u64::MAX)]);
+        assert_eq!(told(&all), [Some(50), Some(50), Some(50), Some(u64::MAX)]);
         assert_eq!(told(&[first.clone(), third]), [Some(50), None], "the end of an export is missing");
         assert_eq!(told(&[file(0, 1, true, &[(50, 0)])]), [None], "its begin is");
         assert_eq!(told(&[first.clone(), file(0, 2, true, &[(50, 2)])]), [Some(50), None], "a file is");
-        assert_eq!(told(&[first.clone(), second, file(2, 0, true, &[])]), [Some(50), Some(40), None], "an export is");
+        assert_eq!(told(&[first.clone(), second, file(2, 0, true, &[])]), [Some(50), Some(50), None], "an export is");
         for (number, expected) in [(1, None), (0, Some(60))] {
             assert_eq!(told(&[file(0, 0, true, &[(60, number)])]), [expected], "segment {number} is the first");
         }
