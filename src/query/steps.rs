@@ -93,11 +93,6 @@ impl Steps {
         self.between().filter(|(from, to)| *from <= moment && moment <= *to).count() < 2
     }
 
-    /// Whether whatever has a lesser moment was before this one: it was not set back over it.
-    pub(crate) fn is_in_order(&self, moment: u64) -> bool {
-        !self.shown.iter().any(|[before, after]| (*after..=*before).contains(&moment))
-    }
-
     /// What it showed before and after each of these times, by their numbers.
     pub(crate) fn shown(&self, steps: std::ops::Range<usize>) -> &[[u64; 2]] {
         self.shown.get(steps).unwrap_or_default()
@@ -157,8 +152,6 @@ mod tests {
         let moments = [10, 30, 50, YEAR + 30, YEAR + 44];
         assert_eq!(each(moments, |moment| steps.most_before(moment)), [0, 0, 2, 1, 1]);
         assert_eq!(each(moments, |moment| steps.is_once(moment)), [true; 5]);
-        // What came later has lesser moments.
-        assert_eq!(each(moments, |moment| steps.is_in_order(moment)), [true, true, false, false, false]);
     }
 
     #[test]

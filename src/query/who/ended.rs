@@ -129,8 +129,9 @@ impl Starts {
         Self { by_time, by_order }
     }
 
-    /// The first that began behind a flow: by its time, and, where both are known, by its place among those that began. The
-    /// clock may have been set back between them: where a place is not known, only a time that it was not set back over tells.
+    /// The first that began behind a flow: by its time, and by its place among those that began. Where not both places are known, the
+    /// clock tells: it may have been set back between them, but not if it had not been set more often when the flow began than when
+    /// the other one did.
     fn next(&self, flow: &Ended, clock: &Steps) -> Option<Start> {
         match (flow.known.start.latest(), flow.order) {
             (Some(own), order) => {
@@ -138,7 +139,7 @@ impl Starts {
                 let mut later = self.by_time.iter().skip(behind);
                 let is_later = |start: &&Start| match order.zip(start.order) {
                     Some((own, other)) => own < other,
-                    None => clock.is_in_order(start.latest),
+                    None => flow.most_steps <= clock.least_before(start.latest),
                 };
                 later.find(is_later).copied()
             }
@@ -160,7 +161,7 @@ impl Start {
 #[cfg(test)]
 mod tests {
     use ctrecorder_format::record::flags::END_AT_LATEST;
-    use ctrecorder_format::{Kind, Note, V4};
+    use ctrecorder_format::{Kind, NS_PER_SECOND, Note, V4};
     use proptest::prelude::*;
 
     use super::super::readings::Readings;
@@ -176,13 +177,14 @@ mod tests {
         Ended { known: Known::of(&flow, None, &Readings::default()), place, order, steps: 0..0, most_steps: 0 }
     }
 
-    /// When a flow was gone, each looked at with each.
-    fn naive(flows: &[Ended], own: &Ended, clock: &Steps) -> Told {
+    /// When a flow was gone, each looked at with each. `showed` says how often the clock may have been set when it showed a moment.
+    fn naive(flows: &[Ended], own: &Ended, showed: impl Fn(u64) -> Vec<usize>) -> Told {
         let began = |flow: &Ended| flow.began_by().map(|(latest, _)| latest);
+        let is_known = |own, other| showed(own).iter().all(|own| showed(other).iter().all(|other| own <= other));
         let is_later = |other: &&Ended| {
             let in_order = own.order.zip(other.order).map(|(own, other)| own < other);
             match (began(own), began(other)) {
-                (Some(own), Some(other)) => own < other && in_order.unwrap_or_else(|| clock.is_in_order(other)),
+                (Some(own), Some(other)) => own < other && in_order.unwrap_or_else(|| is_known(own, other)),
                 (None, Some(_)) => in_order == Some(true),
                 (_, None) => false,
             }
@@ -205,16 +207,54 @@ mod tests {
         ) {
             let mut clock = Steps::default();
             set_back.into_iter().for_each(|after| clock.add(&Note::clock_step(after, -2)));
+            // When that was noticed, it may have been two seconds ago.
+            let showed = |moment: u64| match set_back {
+                None => vec![0],
+                Some(after) if moment <= after + 2 => vec![0, 1],
+                Some(_) => vec![1],
+            };
             let made = || -> Vec<Ended> {
                 let flows = flows.iter().enumerate();
-                flows.map(|(place, (second, start, end, order))| flow(place, *second, *start, *end, *order)).collect()
+                let made = flows.map(|(place, (second, start, end, order))| flow(place, *second, *start, *end, *order));
+                let placed = made.map(|flow| Ended {
+                    most_steps: flow.began_by().map_or(clock.count(), |(latest, _)| clock.most_before(latest)),
+                    ..flow
+                });
+                placed.collect()
             };
             let (before, mut after) = (made(), made());
             end_replaced(&mut after, &clock, false);
             for (own, ended) in before.iter().zip(&after) {
-                prop_assert_eq!(ended.known.end, naive(&before, own, &clock), "{:?}", own);
+                prop_assert_eq!(ended.known.end, naive(&before, own, showed), "{:?}", own);
             }
         }
+    }
+
+    /// By the order in which records tell of them, or else if the clock had not been set since.
+    #[test]
+    fn another_one_ends_a_flow_if_it_is_known_to_have_come_later() {
+        let mut clock = Steps::default();
+        // It had shown 1030, and shows 20 then.
+        let set = |seconds: u64| seconds * NS_PER_SECOND;
+        clock.add(&Note::clock_step(set(20), -1010 * NS_PER_SECOND.cast_signed()));
+        clock.tell_until(set(90));
+        let ended = |[own, other]: [u64; 2], orders: [Option<u64>; 2]| {
+            let flow = |place: usize, start| {
+                let most_steps = clock.most_before(set(start));
+                Ended { most_steps, ..flow(place, false, set(start), 0, orders[place]) }
+            };
+            let mut flows = [flow(0, own), flow(1, other)];
+            end_replaced(&mut flows, &clock, false);
+            flows[0].known.end.latest()
+        };
+        let unknown = [None; 2];
+        assert_eq!(ended([50, 60], unknown), None, "the clock showed both twice");
+        assert_eq!(ended([50, 60], [Some(1), Some(2)]), Some(set(60)));
+        assert_eq!(ended([50, 60], [Some(2), Some(1)]), None);
+        assert_eq!(ended([50, 60], [Some(1), None]), None);
+        assert_eq!(ended([500, 600], unknown), Some(set(600)), "both once");
+        assert_eq!(ended([50, 600], unknown), None, "the first one may have begun later");
+        assert_eq!(ended([10, 60], unknown), Some(set(60)), "before that it was 10 only once");
     }
 
     #[test]

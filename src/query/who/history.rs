@@ -49,7 +49,11 @@ struct Begun {
     /// Whoever asks for a time from this one on, ns since the epoch, needs to know its end: from its start on, or 0 if that is not
     /// known. `None`: nobody, as it has no endpoint that is asked for where that is public.
     needed_from: Option<u64>,
-    order: u64,
+    /// So many had begun when a record was the first to tell of it.
+    number: u64,
+    /// The same of the first record of events that told of it; `None` if none did. In a file of flows those that it leaves open stand in
+    /// the order of their starts, which says nothing where the clock was set back.
+    order: Option<u64>,
     /// How often the clock had been set before, at the least, and at the most.
     steps: usize,
     most_steps: usize,
@@ -60,7 +64,7 @@ struct Begun {
 /// What is known of a flow beside its record.
 #[derive(Clone, Debug)]
 pub(super) struct Past {
-    /// Its place among those that began; `None` if it came whole.
+    /// Its place among those that began; `None` if no record of events told of it before its end.
     pub(super) order: Option<u64>,
     /// How often the clock had been set when it began, at the least, and when it ended.
     pub(super) steps: Range<usize>,
@@ -147,7 +151,8 @@ impl History {
             }
             Some(_) => {}
             None => {
-                self.open.entry(own).or_insert(begun);
+                let known = self.open.entry(own).or_insert(begun);
+                known.order = known.order.or(begun.order);
             }
         }
     }
@@ -163,9 +168,10 @@ impl History {
         }
         Begun {
             needed_from: wanted.is_public_in(record).then_some(start),
-            order: self.begun,
+            number: self.begun,
+            order: (!self.is_of_flows).then_some(self.begun),
             steps: self.steps_before(record),
-            most_steps: self.steps.count(),
+            most_steps: self.most_steps_before(record),
             found: self.found.len().checked_sub(1).filter(|_| is_found),
         }
     }
@@ -185,6 +191,12 @@ impl History {
             }
             _ => self.least_at_start(record),
         }
+    }
+
+    /// The same at the most.
+    fn most_steps_before<A: Address>(&self, record: &Record<A>) -> usize {
+        let count = self.steps.count();
+        if record.kind() == Some(Kind::Start) { count } else { self.most_at_start(record, count) }
     }
 
     /// Which times at which the clock was set a flow may have seen of which a record says that it was not set while it was alive: if nobody
@@ -214,7 +226,7 @@ impl History {
             _ if !self.is_mixed() => None,
             0 if self.is_version_2 => {
                 let same = self.open.iter().filter(|(other, _)| other.nameless() == *own);
-                same.max_by_key(|(_, begun)| begun.order).map(|(other, _)| *other)
+                same.max_by_key(|(_, begun)| begun.number).map(|(other, _)| *other)
             }
             0 => None,
             _ => Some(own.nameless()).filter(|other| self.open.contains_key(other)),
@@ -230,7 +242,7 @@ impl History {
         let is_whole = begun.is_none() || (self.is_of_flows && is_end_heard);
         if is_whole && self.is_once(flow) {
             let steps = self.steps.most_before(flow.event_time());
-            let (order, found) = begun.map_or((None, None), |begun| (Some(begun.order), begun.found));
+            let (order, found) = begun.map_or((None, None), |begun| (begun.order, begun.found));
             let unseen = self.unseen(flow).filter(|_| begun.is_none());
             let steps = unseen.map_or(steps..steps, |unseen| unseen.start..unseen.end.min(steps));
             let most_steps = self.most_at_start(flow, steps.end);
@@ -243,7 +255,7 @@ impl History {
         };
         match begun {
             Some(begun) => Past {
-                order: Some(begun.order),
+                order: begun.order,
                 steps: begun.steps..after,
                 most_steps: begun.most_steps,
                 found: begun.found,
