@@ -221,8 +221,8 @@ impl Pairs {
         }
         self.bury(flows);
         let is_of_starts = self.find(note);
-        self.ipv4.check_stamps(note.to.get());
-        self.ipv6.check_stamps(note.to.get());
+        self.ipv4.table_read(note.to.get());
+        self.ipv6.table_read(note.to.get());
         let Judged { gone, left } = self.judge(note);
         let unheard = self.lines.unheard();
         self.lines.read(left);

@@ -45,8 +45,9 @@ pub struct Pairing<A: Address> {
     /// When the reading was at its end that this file told of last, ns since the epoch; 0 if it told of none yet.
     read_by: u64,
     versions: Versions<A>,
-    /// The clock was set, in what was read or is gone on with; and since these were gone.
+    /// The clock was set, in what was read or is gone on with; since the kernel's table was read last; and since these were gone.
     was_clock_set: bool,
+    was_set_since_read: bool,
     was_set_since_gone: bool,
     shown: Shown,
     /// Flows that this file has told of as open, with a stamp of the kernel's that is later than its begin: the keys to them.
@@ -103,6 +104,7 @@ impl<A: Address> Pairing<A> {
             read_by: 0,
             versions,
             was_clock_set: false,
+            was_set_since_read: false,
             was_set_since_gone: false,
             shown: Shown::default(),
             late: Vec::new(),
@@ -339,12 +341,16 @@ impl<A: Address> Pairing<A> {
         OpenFlow::of(&self.marked(*record), self.place, self.starts)
     }
 
-    /// A record with what is not known of its flow: whether that was alive when the clock was set. Only of one whose start was heard
-    /// it is known, and of those of files that tell it.
+    /// A record with what is not known of its flow: whether that was alive when the clock was set. It is known of one whose start was
+    /// heard, of one that a reading of the kernel's table found if the clock was not set since the reading before that, and of those of files that tell it.
     fn marked(&self, mut record: Record<A>) -> Record<A> {
-        let is_heard = record.kind() == Some(Kind::Start) && record.flags & flags::RECOVERED == 0;
+        let was_set_before = match record.kind() {
+            Some(Kind::Start) if record.flags & flags::RECOVERED == 0 => false,
+            Some(Kind::Start) => self.was_set_since_read,
+            _ => self.was_clock_set,
+        };
         let is_told = self.place.is_of_flows && !self.place.is_nameless;
-        if self.place.is_unmarked || (self.was_clock_set && !is_heard && !is_told) {
+        if self.place.is_unmarked || (was_set_before && !is_told) {
             record.flags |= flags::CLOCK_SET;
         }
         record
@@ -352,7 +358,7 @@ impl<A: Address> Pairing<A> {
 
     /// The clock was set in the time of what is gone on with: of flows that are open that says so itself.
     pub(super) const fn know_clock_set(&mut self) {
-        self.was_clock_set = true;
+        (self.was_clock_set, self.was_set_since_read) = (true, true);
         self.shown.clock_set_unknown();
     }
 
@@ -365,7 +371,7 @@ impl<A: Address> Pairing<A> {
     /// ended before, too, and it is this file that says so of those that it goes on with; unless it does not know that, as it `was_before`
     /// this file.
     pub(super) fn clock_set(&mut self, note: &Note, was_before: bool) {
-        (self.was_clock_set, self.was_set_since_gone) = (true, true);
+        (self.was_clock_set, self.was_set_since_read, self.was_set_since_gone) = (true, true, true);
         self.shown.clock_set(note);
         let is_told = !was_before && self.place.is_of_flows && !self.place.is_unmarked;
         self.open.for_each(|flow| {
@@ -394,9 +400,10 @@ impl<A: Address> Pairing<A> {
         self.late.clear();
     }
 
-    /// The kernel's table was read by this moment, ns since the epoch: flows that were open by then began before.
-    pub(super) fn check_stamps(&mut self, by: u64) {
-        self.read_by = by;
+    /// The kernel's table was read by this moment, ns since the epoch: flows that were open by then began before, and what the next reading
+    /// finds, behind it.
+    pub(super) fn table_read(&mut self, by: u64) {
+        (self.read_by, self.was_set_since_read) = (by, false);
         let (by, shown) = (by.max(self.place.begun), self.shown);
         for key in std::mem::take(&mut self.late) {
             let hash = self.open.hash(&key);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST};
+use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED};
 use ctrecorder_format::{
     Cause, Closing, Content, Counters, Damage, Fault, Header, Kind, Note, Record, Segment, Uptime, V4, V6, Writer,
     legacy,
@@ -139,6 +139,23 @@ fn a_flow_that_is_gone_was_not_there_when_the_clock_was_set_later() {
 }
 
 /// Its network namespace has the same number as that of the other machine: both are those of process 1.
+#[test]
+fn a_flow_that_a_reading_found_was_not_there_when_the_clock_was_set_before_the_last_one() {
+    for (is_set, mark) in [(false, 0), (true, CLOCK_SET)] {
+        let mut work = Work::default();
+        work.begin(&header(1, 0, 1), Some(200));
+        let set = |work: &mut Work| work.pairs.note(&Note::clock_step(90, -40), &mut work.flows);
+        set(&mut work);
+        work.read(95, 100);
+        if is_set {
+            set(&mut work);
+        }
+        work.push(&Record { flags: RECOVERED, ..tcp(Kind::Start, 1, 110, 0) });
+        work.read(100, 110);
+        assert_eq!(work.finish(), [(1, 110, 0, RECOVERED | mark)]);
+    }
+}
+
 #[test]
 fn the_reading_of_another_machine_of_that_name_says_nothing() {
     for (first, second, gone) in [(1, 2, false), (1, 1, true), (0, 1, true), (1, 0, true)] {

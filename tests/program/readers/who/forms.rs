@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ctrecorder_format::record::flags::RECOVERED;
 use ctrecorder_format::{Cause, Closing, Header, Kind, Note, Record, V4};
 use serde_json::Value;
 
@@ -77,6 +78,41 @@ fn a_flow_was_alive_at_one_of_two_times_that_the_clock_showed() {
         .push(&flow(Kind::Start, 1003, OTHER, 8))
         .push(&flow(Kind::End, 1005, OTHER, 8));
     let expected = [(1001, "NONE []"), (1004, two), (1006, "NONE []"), (1010, "NONE []")];
+    check(&[("1", segment.closed_at(Closing::Stopped, 1200).0)], PUBLIC, &[], &expected);
+}
+
+/// Nobody heard either of them end, and the kernel holds one at a time: the one that began first by its time began last.
+#[test]
+fn a_flow_that_began_at_the_other_of_two_times_that_the_clock_showed_ended_none() {
+    let segment = begun(900, 0, 900)
+        .push(&flow(Kind::Start, 1005, OTHER, 8))
+        .note(&Note::clock_step(at(1000), -10 * NS as i64))
+        .push(&flow(Kind::Start, 1003, FLOW, 7));
+    let both = "AMBIGUOUS [\"10.0.0.1\",\"10.0.0.2\"]";
+    check(&[("1", segment.closed_at(Closing::Stopped, 1200).0)], PUBLIC, &[], &[(1004, both), (1007, both)]);
+    // Of times that it showed once it is known which came first, however far it was set back later.
+    let segment = begun(900, 0, 900)
+        .push(&flow(Kind::Start, 1003, FLOW, 7))
+        .push(&flow(Kind::Start, 1005, OTHER, 8))
+        .push(&flow(Kind::End, 1006, OTHER, 8))
+        .note(&Note::clock_step(at(500), -600 * NS as i64));
+    let (one, none) = ("UNIQUE [\"10.0.0.1\"]", "NONE []");
+    check(&[("1", segment.closed_at(Closing::Stopped, 700).0)], PUBLIC, &[], &[(1004, one), (1050, none), (600, none)]);
+}
+
+/// By a reading behind the one that was made when the clock had been set back already.
+#[test]
+fn a_flow_that_was_found_began_behind_the_reading_before_whichever_time_that_showed() {
+    let reading = |from, to| Note::gap(at(from), at(to), 0, Cause::TableRead);
+    let found = Record { flags: RECOVERED, ..flow(Kind::Start, 1008, FLOW, 7) };
+    let segment = begun(900, 0, 900)
+        .note(&Note::clock_step(at(1000), -10 * NS as i64))
+        .note(&reading(900, 1005))
+        .note(&Note::gap(at(1006), at(1008), 1, Cause::KernelOverrun))
+        .push(&found)
+        .note(&reading(1005, 1008));
+    let one = "UNIQUE [\"10.0.0.1\"]";
+    let expected = [(950, "NONE []"), (1003, "NONE []"), (1007, one), (1100, one)];
     check(&[("1", segment.closed_at(Closing::Stopped, 1200).0)], PUBLIC, &[], &expected);
 }
 
