@@ -200,7 +200,7 @@ fn examine_file(file: &File, is_ours: impl Fn(&Header) -> bool) -> Result<Found,
     };
     let number = Some(header.segment_number);
     let (created, run, netns) = (header.created, header.recorder_started, header.netns());
-    let uptime = first_notes(&front).iter().find_map(Uptime::of);
+    let uptime = first_notes(&front).find_map(|note| Uptime::of(&note));
     Ok(Found::Ours(Past { created, number, run, netns, end, cut_off, uptime }))
 }
 

@@ -37,21 +37,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// What the first file of a run says; what the run is known by, its last file does ([`Version::known_by`]).
+    /// What the first file of a run says; what the run is known by, its last file does ([`Version::known_by`]), and so when that was begun.
     pub(crate) fn of(file: &Version<'_>) -> Self {
+        let up = begun_up(file).map(|up| [up; 2]);
         if let Version::Archive(archive) = file {
-            return Self::of_export(archive);
+            return Self { up, ..Self::of_export(archive) };
         }
         let header = file.header();
         let host = header.map(|header| header.host.clone()).unwrap_or_default();
         let of_flows = header.filter(|header| header.content == Content::Flows).and_then(|header| header.previous);
         let behind = of_flows.map(Ended::With).or_else(|| begun_behind(file).map(Ended::At));
         let behind_later = first_note(file, ended_later).filter(|_| behind.is_none());
-        let up = match file {
-            Version::Three(segment) if file.content() == Content::Events => first_uptime(segment),
-            _ => None,
-        };
-        Self { host, behind, behind_later, ended: None, up: up.map(|up| [up; 2]) }
+        Self { host, behind, behind_later, ended: None, up }
     }
 
     /// That of an export to an archive that grows. What it left open comes behind it.
@@ -146,11 +143,13 @@ fn put_behind_later(runs: &[Place], next: &mut [Option<usize>]) {
     if runs.iter().all(|run| run.behind_later.is_none()) {
         return;
     }
+    let is_behind: HashSet<_> = next.iter().flatten().copied().collect();
     let mut hosts: HashMap<&str, (Vec<Waiting>, Last)> = HashMap::new();
     for (number, run) in runs.iter().enumerate().filter(|(_, run)| !run.host.is_empty()) {
         let Some(Ended::At(ended)) = run.ended else { continue };
         let (waiting, last) = hosts.entry(&run.host).or_default();
-        waiting.extend(run.behind_later.map(|least| Waiting { number, least, ended }));
+        let least = run.behind_later.filter(|_| !is_behind.contains(&number));
+        waiting.extend(least.map(|least| Waiting { number, least, ended }));
         if next.get(number).is_some_and(Option::is_none) {
             last.insert((ended, number));
         }
@@ -209,22 +208,32 @@ pub(crate) fn begun_behind(version: &Version<'_>) -> Option<u64> {
     first_note(version, Note::run_before_ended)
 }
 
+/// For how long the machine had been up when a file was begun, if that tells; of what was made of others, when the first of these was.
+pub(crate) fn begun_up(file: &Version<'_>) -> Option<Uptime> {
+    let up = match file {
+        Version::Two(_) => None,
+        Version::Three(segment) => first_uptime(segment),
+        Version::Archive(archive) => archive.notes().iter().find_map(Uptime::of),
+    };
+    up.filter(|up| up.boot != 0)
+}
+
 /// The first that is found in the notes at the begin of the first file of a run.
 fn first_note(version: &Version<'_>, find: impl Fn(&Note) -> Option<u64>) -> Option<u64> {
     let Version::Three(segment) = version else { return None };
     segment.header().ok().filter(|header| header.content == Content::Events && header.segment_number == 0)?;
-    first_notes(segment).iter().find_map(find)
+    first_notes(segment).find_map(|note| find(&note))
 }
 
 /// The notes at the begin of a segment.
-pub(crate) fn first_notes(segment: &Segment<'_>) -> Vec<Note> {
+pub(crate) fn first_notes(segment: &Segment<'_>) -> impl Iterator<Item = Note> {
     let heads = segment.heads().map_while(Result::ok);
-    heads.take_while(|head| head.header.kind() == Some(BlockKind::Notes)).flat_map(notes).collect()
+    heads.take_while(|head| head.header.kind() == Some(BlockKind::Notes)).flat_map(notes)
 }
 
 /// For how long the machine had been up when a segment was begun, as far as that tells.
 pub(crate) fn first_uptime(segment: &Segment<'_>) -> Option<Uptime> {
-    first_notes(segment).iter().find_map(Uptime::of)
+    first_notes(segment).find_map(|note| Uptime::of(&note))
 }
 
 /// From when on the run before ended, if this note tells no more than that the clock was set back since.
@@ -331,6 +340,23 @@ mod tests {
         assert_eq!(next(&[(8, 30, 40, 20), (7, 1, 10, 0)]), [None; 2], "another start");
         assert_eq!(next(&[(0, 30, 40, 20), (0, 1, 10, 0)]), [None; 2], "not known");
         assert_eq!(next(&[(7, 30, 30, 20)]), [None], "itself");
+    }
+
+    #[test]
+    fn what_a_run_names_is_known_sooner_than_by_how_long_the_machine_had_been_up() {
+        let up = |up| Some([Uptime { moment: 0, up, boot: 1 }; 2]);
+        let run = |moment, behind: Option<u64>, behind_later, up| Place {
+            host: "a".to_owned(),
+            behind: behind.map(Ended::At),
+            behind_later,
+            ended: Some(Ended::At(moment)),
+            up,
+        };
+        let runs = [run(20, None, None, up(1)), run(30, None, None, up(2)), run(50, Some(20), None, up(3))];
+        assert_eq!(successors(&runs), [Some(2), None, None]);
+        // The clock was set back, and nothing more is told; then it is known by that which of the others came last.
+        let runs = [run(20, None, None, up(1)), run(70, None, None, up(2)), run(50, None, Some(10), up(3))];
+        assert_eq!(successors(&runs), [Some(1), Some(2), None]);
     }
 
     /// Of runs of one host that ended at one moment, and came behind one that had ended at another one or later.

@@ -73,9 +73,9 @@ impl SetBacks {
         Self::default()
     }
 
-    /// Behind something of no known run that tells up to this moment.
-    pub(crate) fn after(reached: u64) -> Self {
-        Self { last: Some(Last::of_made(reached)), ..Self::default() }
+    /// Behind something of no known run that tells up to this moment, and last of all for how long the machine had been up.
+    pub(crate) fn after(reached: u64, uptime: Option<Uptime>) -> Self {
+        Self { last: Some(Last { uptime, ..Last::of_made(reached) }), ..Self::default() }
     }
 
     /// A file begins: what happened to the clock before it, if that is so.
@@ -103,7 +103,7 @@ impl SetBacks {
             last.place.as_ref().is_some_and(|(run, number)| (run, number.checked_add(1)) == (&place.0, Some(place.1)));
         let own = numbered(&MadeFrom::segment(header, None, 0));
         let is_known = follows || own.is_some_and(|own| self.goes_on(own));
-        let notes = first_notes(segment);
+        let notes: Vec<_> = first_notes(segment).collect();
         let may_be_beside = was_made && !notes.iter().any(is_told_by);
         let is_set_back = !is_known && begun < last.reached && !may_be_beside && !self.is_between(begun, told_to);
         let uptime = || notes.iter().find_map(Uptime::of);
@@ -112,7 +112,7 @@ impl SetBacks {
 
     fn flows(&mut self, header: &Header, segment: &Segment<'_>) -> Option<SetBack> {
         // One that goes on with another one tells what happened to the clock between them.
-        let is_first = header.previous.is_none() && first_notes(segment).iter().any(is_told_by);
+        let is_first = header.previous.is_none() && first_notes(segment).any(|note| is_told_by(&note));
         self.made(header.created, told_to(header, segment), is_first, segment.made_from().map(numbered))
     }
 
@@ -164,19 +164,24 @@ impl SetBacks {
 /// The last that a segment says of for how long the machine had been up.
 pub(crate) fn last_uptime(segment: &Segment<'_>) -> Option<Uptime> {
     const NOTES: u8 = 1 << BlockKind::Notes as u8;
-    let uptimes = |heads: Heads<'_, '_>, most: usize| {
+    let last = |heads: Heads<'_, '_>, most: usize| {
         heads.take(most).filter_map(Result::ok).flat_map(notes).filter_map(|note| Uptime::of(&note)).last()
     };
     let Some(footer) = segment.footer().filter(|_| has_sane_directory(segment)) else {
-        return uptimes(segment.heads(), usize::MAX);
+        return last(segment.heads(), usize::MAX);
     };
-    let (mut sequence, mut last) = (0_u32, None);
-    for entry in footer.directory {
-        last = if entry.kinds & NOTES != 0 { Some((entry, sequence)) } else { last };
+    let mut sequence = 0_u32;
+    let with_sequence = footer.directory.iter().map(|entry| {
+        let own = sequence;
         sequence = sequence.wrapping_add(entry.blocks.get());
-    }
-    let (entry, sequence) = last?;
-    uptimes(segment.heads_from(segment.place(entry.offset.get(), sequence)), entry.blocks.get() as usize)
+        (entry, own)
+    });
+    let of_notes: Vec<_> = with_sequence.filter(|(entry, _)| entry.kinds & NOTES != 0).collect();
+    // What was made of a segment that was cut off has further notes behind the last one of that.
+    of_notes.into_iter().rev().find_map(|(entry, sequence)| {
+        let heads = segment.heads_from(segment.place(entry.offset.get(), sequence));
+        last(heads, entry.blocks.get() as usize)
+    })
 }
 
 /// Whether a note says that the run before had ended at a time that was still to come.

@@ -57,9 +57,6 @@ fn check_form(world: &World, kept: &Kept, told: &[Says], Form { name, paths }: &
     if paths.len() > 1 && world.has_steps_back() {
         return;
     }
-    if paths.iter().any(|path| path.ends_with(".directory")) && world.has_steps_back_unheard() {
-        return;
-    }
     let (_, again) = listed(["-s"], paths);
     // Where the clock was set back, two readings of the table may have ended at the same time.
     let plain = |flows: &[Says]| match paths.len() {
@@ -103,7 +100,7 @@ pub fn forms(world: &World, kept: &Kept) -> Vec<Form> {
         form("archive", has_archives.then(|| vec![made(kept, "export", ".archive")])),
         form("parts squeezed one by one", halves(kept, "squeeze", ".part")),
         form("parts exported one by one", has_archives.then(|| halves(kept, "export", ".archived")).flatten()),
-        form("journal squeezed into a directory", into_directory(world, kept).map(|path| vec![path])),
+        form("journal squeezed into a directory", into_directory(kept).map(|path| vec![path])),
         form("archive of several exports", has_archives.then(|| Some(vec![grown(kept)?])).flatten()),
     ];
     forms.into_iter().flatten().collect()
@@ -127,7 +124,7 @@ fn halves(kept: &Kept, command: &str, name: &str) -> Option<Vec<PathBuf>> {
 
 /// The directory of squeezed files of a journal, made in one run or in two. `None` if something is missing or damaged, or more may be
 /// written to the last file.
-fn into_directory(world: &World, kept: &Kept) -> Option<PathBuf> {
+fn into_directory(kept: &Kept) -> Option<PathBuf> {
     let path = kept.directory.path().join(".directory");
     if path.exists() || !is_plain(kept) {
         return Some(path).filter(|path| path.exists());
@@ -148,9 +145,7 @@ fn into_directory(world: &World, kept: &Kept) -> Option<PathBuf> {
     assert_eq!(squeeze(&at_once, paths.len()), is_all);
     for output in fs::read_dir(&at_once).unwrap().map(|output| output.unwrap().file_name()) {
         let [one, other] = [&path, &at_once].map(|directory| fs::read(directory.join(&output)).unwrap());
-        // Where the clock was set back while nobody recorded, what is made later does not know of all stamps that they tell nothing.
-        let is_same = one == other || world.has_steps_back_unheard();
-        assert!(is_same, "{} is another file if it is made in another run", output.display());
+        assert!(one == other, "{} is another file if it is made in another run", output.display());
     }
     if !is_all {
         fs::remove_dir_all(&path).unwrap();

@@ -130,11 +130,6 @@ impl World {
         self.steps().any(|(_, by)| by < 0)
     }
 
-    /// Whether it was set back while no recorder ran.
-    pub fn has_steps_back_unheard(&self) -> bool {
-        self.steps().any(|(at, by)| by < 0 && !self.runs.iter().any(|run| run.span.holds(at)))
-    }
-
     /// Whether the clock was set back by days: then what the recorder wrote last seems to be older than all else.
     pub fn is_set_far_back(&self) -> bool {
         const DAY: i64 = 86_400 * 1_000_000_000;

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
-use ctrecorder_format::{Content, Header, MadeFrom, Segment, digest_of};
+use ctrecorder_format::{Content, Header, MadeFrom, Segment, Uptime, digest_of};
 
 use super::How;
 use super::said::Input;
 use crate::archive::{Archive, Place, SourceFile};
 use crate::cli::Misuse;
-use crate::journal::{self, Error, Journal, Member, Version, begun_behind};
+use crate::journal::{self, Error, Journal, Member, Version, begun_behind, begun_up};
 use crate::output::header::hex;
 
 /// Changes whenever an export of the same inputs would become another one.
@@ -46,6 +46,8 @@ pub(super) struct Source {
     /// When the run had ended that its own came behind, as it tells itself; or from when on, if the clock was set back since.
     pub(super) behind: Option<u64>,
     pub(super) behind_later: Option<u64>,
+    /// For how long the machine had been up when it was begun, if it tells.
+    pub(super) up: Option<Uptime>,
     pub(super) end: End,
     /// What the export tells of it.
     pub(super) told: Input,
@@ -224,6 +226,7 @@ impl Source {
             told_to: version.told_to().unwrap_or_else(|| version.ended()),
             behind: begun_behind(&version),
             behind_later: journal::Place::of(&version).behind_later,
+            up: begun_up(&version),
             end,
             told: Input { file: source_file(file, &source, &version), damaged, records_lost },
         })

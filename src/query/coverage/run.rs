@@ -39,8 +39,10 @@ impl Run {
 
     /// What it tells of its place among other runs.
     pub(super) fn place(&self) -> Place {
+        let up = |part: &Part| part.settings.at_begin(part.began);
+        let up = self.parts.first().and_then(up).zip(self.parts.last().and_then(up)).map(|(first, last)| [first, last]);
         if let Some(place) = self.parts.first().and_then(|first| first.place.clone()) {
-            return place;
+            return Place { up, ..place };
         }
         let is_run = |part: &&Part| part.run.is_some() && part.content == Content::Events;
         let first = self.parts.first().filter(is_run);
@@ -49,7 +51,7 @@ impl Run {
         let ended = self.parts.last().filter(is_run).map(|last| last.ended);
         let (behind, ended) = (behind.map(Ended::At), ended.map(Ended::At));
         let host = first.and_then(|first| first.host.clone()).unwrap_or_default();
-        Place { host, behind, behind_later, ended, up: None }
+        Place { host, behind, behind_later, ended, up }
     }
 
     /// Where a segment is missing between two that are there, or its end.

@@ -52,6 +52,12 @@ impl Settings {
         let first = self.known.map_or(Setting { origin: told.origin - self.set, ..told }, |(first, _)| first);
         self.known = Some((first, told));
     }
+
+    /// For how long the machine had been up when the file was begun, at this moment.
+    pub(super) fn at_begin(&self, began: u64) -> Option<Uptime> {
+        let (first, _) = self.known?;
+        Some(Uptime { moment: began, up: u64::try_from(first.up(began)).ok()?, boot: first.boot })
+    }
 }
 
 /// Files of one recorder, one behind the other with nothing missing between them.

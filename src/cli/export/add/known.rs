@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Context;
+use ctrecorder_format::Uptime;
 
 use crate::archive::{Place, SourceFile};
 use crate::cli::export::sources::{Source, ids, without_digest};
@@ -31,6 +32,8 @@ pub(super) struct Known {
     accepted: HashSet<String>,
     /// Until when the last of what is there tells, or of what is put behind it, by what the clock showed then; ns since the epoch.
     ended: Option<u64>,
+    /// For how long the machine had been up by the last that the same says of that.
+    up: Option<Uptime>,
     /// Of which time the archive tells that is there, and from when on it told when its first files were there.
     told: Option<(Span, u64)>,
 }
@@ -107,11 +110,13 @@ impl Known {
         self.started = place.and_then(started);
         self.next_from = self.next_from.min(source.begun);
         self.ended = Some(source.told_to);
+        self.up = source.up.or(self.up);
     }
 
-    /// The last of the exports that are there tells until this moment, by what the clock showed then; ns since the epoch.
-    pub(super) const fn ended(&mut self, ended: Option<u64>) {
-        self.ended = ended;
+    /// The last of the exports that are there tells until this moment, by what the clock showed then, ns since the epoch, and last of all for
+    /// how long the machine had been up.
+    pub(super) const fn ended(&mut self, ended: Option<u64>, up: Option<Uptime>) {
+        (self.ended, self.up) = (ended, up);
     }
 
     /// An export that begins at this moment has files that tell of this span, of an archive that begins at `archive_from`.
@@ -208,7 +213,7 @@ impl Known {
     }
 
     /// Whether what came behind a file is there. A recorder numbers its files; of two runs that one came first that ended at the moment
-    /// at which the other one says that it had, or else had begun first.
+    /// at which the other one says that it had, or else had begun first, by how long the machine had been up if both tell that.
     fn late(&self, source: &Source, run_ended: impl Fn() -> u64) -> Option<Late> {
         let place = source.told.file.place.as_ref()?;
         match self.runs.get(&place.run).filter(|_| source.told.file.segment.is_some()) {
@@ -221,9 +226,13 @@ impl Known {
         }
     }
 
-    /// Whether a run tells that it came behind the last one of what is there: when that had ended. If the clock was set back since, it tells
-    /// no more than that this was at a later time: then the last one was there at that moment already, or had ended when this one did.
+    /// Whether a run tells that it came behind the last one of what is there: when that had ended; or, if both tell, for how long the machine
+    /// had been up. If the clock was set back since, it may tell no more than that the one before ended at a later time: then the last one
+    /// was there at that moment already, or had ended when this one did.
     fn is_behind(&self, source: &Source, run_ended: impl Fn() -> u64) -> bool {
+        if self.up.zip(source.up).is_some_and(|(last, own)| last.boot == own.boot && last.up <= own.up) {
+            return true;
+        }
         let Some(ended) = self.ended else { return false };
         let is_before = |moment: u64| {
             moment <= ended && (ended <= run_ended() || self.started.is_some_and(|started| started <= moment))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use ctrecorder_format::Cause;
+use ctrecorder_format::{Cause, Uptime};
 
 use super::intent::{Intent, Wanted};
 use super::known::{Known, Manner, is_given};
@@ -42,6 +42,8 @@ struct Export {
     sources: Vec<SourceFile>,
     /// How many exports came before it, and until when it tells, ns since the epoch.
     place: (u64, u64),
+    /// For how long the machine had been up by the last that it tells of that.
+    up: Option<Uptime>,
     /// The clock was set in its time.
     saw_clock_set: bool,
 }
@@ -88,17 +90,20 @@ impl Export {
             chosen: chosen.clone(),
             sources: Vec::new(),
             place: (0, 0),
+            up: None,
             saw_clock_set: false,
         }
     }
 
-    fn add(&mut self, path: &Path, about: &About) {
+    fn add(&mut self, path: &Path, archive: &Archive) {
+        let about = archive.about();
         self.files.push(path.to_owned());
         self.has_last |= about.is_last;
         self.place = self.place.max((about.earlier, about.ended.unwrap_or(about.to)));
         self.told = self.told.joined(Span { from: about.from, to: about.to });
         self.archive_from = self.archive_from.min(about.archive_from.unwrap_or(about.from));
         self.sources.extend(about.sources.iter().cloned());
+        self.up = archive.notes().iter().filter_map(Uptime::of).last().or(self.up);
         self.saw_clock_set |= about.notes.iter().any(|note| note.cause == Cause::ClockStep as u16);
     }
 }
@@ -120,10 +125,10 @@ impl There {
             let about = archive.about();
             if about.is_of_open {
                 let mut export = Export::new(&archive);
-                export.add(file.path(), about);
+                export.add(file.path(), &archive);
                 open.push((about.export.clone(), export));
             } else {
-                exports.entry(about.export.clone()).or_insert_with(|| Export::new(&archive)).add(file.path(), about);
+                exports.entry(about.export.clone()).or_insert_with(|| Export::new(&archive)).add(file.path(), &archive);
             }
         }
         Ok(Self::of(exports, open, Intent::read(directory)?))
@@ -157,13 +162,18 @@ impl There {
         there.exports.extend(exports.into_values());
         there.exports.sort_by_key(|export| export.place);
         there.exports.iter().for_each(|export| there.known.take(export));
-        there.known.ended(there.last().map(|(_, ended)| ended));
+        there.known.ended(there.last().map(|(_, ended)| ended), there.last_up());
         there
     }
 
     /// How many exports came before the last one, and until when that tells, ns since the epoch.
     pub(super) fn last(&self) -> Option<(u64, u64)> {
         self.exports.iter().map(|export| export.place).max()
+    }
+
+    /// For how long the machine had been up by the last that they tell of that.
+    fn last_up(&self) -> Option<Uptime> {
+        self.exports.iter().rev().find_map(|export| export.up)
     }
 
     /// What is known of the clock before the first file of a journal.
@@ -173,7 +183,7 @@ impl There {
         let previous = source.parse()?.header().and_then(|header| header.previous).map(|digest| hex(&digest));
         // No clock was set between the two but as they tell.
         let follows = previous.is_some_and(|previous| self.known.has_digest(&previous));
-        Ok(if follows { SetBacks::new() } else { SetBacks::after(ended) })
+        Ok(if follows { SetBacks::new() } else { SetBacks::after(ended, self.last_up()) })
     }
 
     /// Whether the clock was set in the time of the archive, or may have been: its first files may be gone.

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use ctrecorder_format::{Header, MadeFrom, header};
+use ctrecorder_format::{Header, MadeFrom, Uptime, header};
 
 use super::headless::{Ends, Headless};
 use crate::cli::Report;
 use crate::cli::flows::{Choice, Plan};
-use crate::journal::{Journal, Recorder, Shown, Source, Version};
+use crate::journal::{Journal, Recorder, Shown, Source, Version, begun_up};
 
 /// Inputs of recorders that recorded the same: in the order of time, each goes on where the one before it ended.
 #[derive(Debug)]
@@ -62,16 +62,25 @@ pub(super) struct Place {
     run: Recorder,
     number: u64,
     created: u64,
+    /// For how long the machine had been up then, if it tells.
+    up: Option<Uptime>,
 }
 
 impl Place {
-    pub(super) fn of(header: &Header) -> Self {
-        Self { run: Recorder::of(header), number: header.segment_number, created: header.created }
+    /// That of a file with this header.
+    pub(super) fn of(header: &Header, file: &Version<'_>) -> Self {
+        let (run, up) = (Recorder::of(header), begun_up(file));
+        Self { run, number: header.segment_number, created: header.created, up }
     }
 
-    /// Whether it is before another one of its line.
+    /// Whether it is before another one of its line: by a clock that nobody sets, if both tell.
     pub(super) fn is_before(&self, other: &Self) -> bool {
-        if self.run == other.run { self.number < other.number } else { self.created < other.created }
+        let of_boot = self.up.zip(other.up).filter(|(own, other)| own.boot == other.boot);
+        match of_boot {
+            _ if self.run == other.run => self.number < other.number,
+            Some((own, other)) => own.up < other.up,
+            None => self.created < other.created,
+        }
     }
 }
 
@@ -100,7 +109,7 @@ impl Input {
             anyhow::bail!("it is an archive: its flows are whole already");
         }
         let plan = Plan::for_file(&version, source.length());
-        let (header, place) = (plan.kept().clone(), Place::of(plan.kept()));
+        let (header, place) = (plan.kept().clone(), Place::of(plan.kept(), &version));
         let made_from = plan.made_from().first().copied().unwrap_or(MadeFrom::version_2(0, 0));
         let end = end(&source, &version);
         let plan = Plan::for_choice(&source, &version, choice)?;

@@ -21,6 +21,7 @@ pub(super) struct Made {
     /// The output that it goes on with.
     pub(super) previous: Option<Digest>,
     pub(super) made_from: MadeFrom,
+    pub(super) place: Place,
     /// Whether its input is among those that are squeezed.
     pub(super) has_input: bool,
 }
@@ -52,8 +53,8 @@ pub(super) fn of(input: &Input) -> anyhow::Result<Option<Made>> {
     if made_from.without_content() != input.made_from {
         bail!("it exists already, and was made from another input, or when that was another one: remove it");
     }
-    let (path, previous) = (input.output.clone(), header.previous);
-    Ok(Some(Made { path, digest: footer.digest, previous, made_from, has_input: true }))
+    let (path, previous, place) = (input.output.clone(), header.previous, input.place.clone());
+    Ok(Some(Made { path, digest: footer.digest, previous, made_from, place, has_input: true }))
 }
 
 const OTHER: &str = "it exists already, and is not what this input becomes: nothing is overwritten";
@@ -125,14 +126,16 @@ fn look(file: &Member) -> Option<Result<(Header, Made), Unreadable>> {
         Ok(source) => source,
         Err(error) => return unreadable(error.reason.to_string(), None, None),
     };
-    let Ok(Version::Three(segment)) = source.parse() else { return None };
+    let version = source.parse().ok()?;
+    let Version::Three(segment) = &version else { return None };
     let digest = segment.footer().map(|footer| footer.digest);
     match (segment.header(), digest, segment.made_from().last()) {
         (Err(damage), ..) => unreadable(damage.to_string(), None, digest),
         (Ok(header), ..) if !header.closing_keyframe => None,
         (Ok(header), Some(digest), Some(made_from)) => {
             let (path, previous) = (file.path().to_path_buf(), header.previous);
-            let made = Made { path, digest, previous, made_from: *made_from, has_input: false };
+            let place = Place::of(header, &version);
+            let made = Made { path, digest, previous, made_from: *made_from, place, has_input: false };
             Some(Ok((header.clone(), made)))
         }
         (Ok(header), None, _) => unreadable("it is not whole: it has no footer".into(), Some(header), None),
@@ -143,7 +146,7 @@ fn look(file: &Member) -> Option<Result<(Header, Made), Unreadable>> {
 /// The outputs of a line that are there when a run begins.
 pub(super) struct There {
     /// Those whose inputs are not, in their order, as far as they are still to come.
-    alone: Peekable<IntoIter<(Place, Made)>>,
+    alone: Peekable<IntoIter<Made>>,
     /// The outputs that go on with each of all, by which a further one would go on with that.
     following: HashMap<Option<Digest>, Vec<PathBuf>>,
     digests: HashSet<Digest>,
@@ -165,11 +168,11 @@ impl There {
         };
         let mut alone = Vec::new();
         // One that does not tell its machine may be of any line: it is of the one that goes on with it.
-        for (header, made) in own.into_iter().filter(|(_, made)| !of_others.contains(&made.digest)) {
+        for (_, made) in own.into_iter().filter(|(_, made)| !of_others.contains(&made.digest)) {
             there.following.entry(made.previous).or_default().push(made.path.clone());
             there.digests.insert(made.digest);
             if !inputs.contains(&made.path) {
-                alone.push((Place::of(header), made.clone()));
+                alone.push(made.clone());
             }
         }
         there.alone = alone.into_iter().peekable();
@@ -186,7 +189,7 @@ impl There {
     /// The last output behind the one before this input, and before this input.
     pub(super) fn before(&mut self, input: &Input) -> Option<Made> {
         let mut last = None;
-        while let Some((_, made)) = self.alone.next_if(|(place, _)| place.is_before(&input.place)) {
+        while let Some(made) = self.alone.next_if(|made| made.place.is_before(&input.place)) {
             last = Some(made);
         }
         last

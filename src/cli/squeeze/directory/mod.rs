@@ -189,8 +189,9 @@ impl Work<'_> {
         let mut gaps = Vec::new();
         if let Some(before) = before {
             let end = open::left_by(&before.path, self.how.threads, &mut begun)?;
-            if !input.made_from.follows(&before.made_from) {
-                begun.set_backs = SetBacks::after(end);
+            // No clock was set between the two but as they tell.
+            if input.made_from.follows(&before.made_from) {
+                begun.set_backs = SetBacks::new();
             }
             gaps = gaps_between(before, input);
             // Where the clock was set back, what is given may seem to leave out times that other inputs tell of.
@@ -207,7 +208,7 @@ impl Work<'_> {
         let made = stream.run(choice, self.how.threads)?;
         self.counts.made.wrote(&made, input.journal.length());
         let (path, digest) = (input.output.clone(), made.digest.context("it has no digest")?);
-        Ok(Made { path, digest, previous, made_from, has_input: true })
+        Ok(Made { path, digest, previous, made_from, place: input.place.clone(), has_input: true })
     }
 }
 

@@ -13,7 +13,7 @@ use ctrecorder_format::{
 
 use crate::cli::flows::{Begun, Nowhere};
 use crate::counted::{are, counted};
-use crate::journal::{Error, Journal, OpenRecords, Scan, Select, Shown, Sink, Version};
+use crate::journal::{Error, Journal, OpenRecords, Scan, Select, SetBacks, Shown, Sink, Version, last_uptime};
 use crate::query::coverage::Span;
 
 /// Begins with what is known behind an output. Returns up to when that tells, in ns since the epoch.
@@ -91,6 +91,7 @@ impl Sink for Reading<'_> {
         let Version::Three(segment) = file else { return ControlFlow::Break(anyhow!("it is of version 2")) };
         let Some(footer) = segment.footer() else { return ControlFlow::Break(anyhow!("it has no footer")) };
         (self.end, self.said) = (footer.totals.closed, footer.totals.opens);
+        self.begun.set_backs = SetBacks::after(self.end, last_uptime(segment));
         ControlFlow::Continue(())
     }
 
