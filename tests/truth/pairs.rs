@@ -22,7 +22,7 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
     let (_, told) = listed(["-s"], kept.paths());
     check_bounds(world, kept, &told);
     if also {
-        forms(world, kept).iter().for_each(|form| check_form(world, kept, &told, form));
+        forms(kept).iter().for_each(|form| check_form(world, kept, &told, form));
     }
     // Where the clock was set back, flows may begin after they end, and nothing says which time is to be believed.
     if world.has_steps_back() {
@@ -92,7 +92,7 @@ pub struct Form {
 
 /// The other forms of a journal: the one file that squeezing makes of it, and its archive; the same of its two halves, each made by
 /// itself; and an archive that grew.
-pub fn forms(world: &World, kept: &Kept) -> Vec<Form> {
+pub fn forms(kept: &Kept) -> Vec<Form> {
     let form = |name, paths: Option<Vec<PathBuf>>| Some(Form { name, paths: paths? });
     let has_archives = cfg!(feature = "archive");
     let forms = [

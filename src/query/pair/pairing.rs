@@ -342,7 +342,8 @@ impl<A: Address> Pairing<A> {
     }
 
     /// A record with what is not known of its flow: whether that was alive when the clock was set. It is known of one whose start was
-    /// heard, of one that a reading of the kernel's table found if the clock was not set since the reading before that, and of those of files that tell it.
+    /// heard, of one that a reading of the kernel's table found if the clock was not set since the reading before that, and of those of files
+    /// that tell it.
     fn marked(&self, mut record: Record<A>) -> Record<A> {
         let was_set_before = match record.kind() {
             Some(Kind::Start) if record.flags & flags::RECOVERED == 0 => false,

@@ -27,6 +27,7 @@ mod squeezed_filter;
 mod squeezed_gone;
 mod squeezed_headless;
 mod squeezed_place;
+mod squeezed_turned;
 mod synthetic;
 mod test;
 mod who;

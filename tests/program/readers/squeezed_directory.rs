@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ctrecorder_format::{Closing, Kind, NS_PER_SECOND, Segment as Read};
+use ctrecorder_format::{Closing, Kind, Segment as Read};
 use ctrecorder_synth::{Incident, Version};
 
 use super::sample::{Segment, header, run, v4, v6};
@@ -339,28 +339,6 @@ fn an_output_between_two_runs_is_missed() {
     fs::remove_file(place.path("sq").join(&names[0])).unwrap();
     let copy = test();
     assert!(copy.stdout.contains(goes_on) && !copy.stdout.contains(missed), "{}", copy.stdout);
-}
-
-/// The clock was set back between two runs, and the files are gone that tell behind which the second one came.
-#[test]
-fn runs_of_one_start_of_the_machine_have_one_order_in_however_many_runs() {
-    let back = Incident::ClockStep { at: at(135), by: -200 * NS_PER_SECOND.cast_signed() };
-    let place = synthetic(Version::Three, vec![Incident::Stop { at: at(130), back: at(140) }, back], false);
-    for name in ["04.ct", "05.ct"] {
-        fs::remove_file(place.path("journal").join(name)).unwrap();
-    }
-    let names: Vec<_> = files(&place.path("journal")).into_keys().collect();
-    let first: Vec<_> = names.iter().take(4).map(|name| place.path("journal").join(name)).collect();
-    let made = place.squeeze("at once", &[], &place.journal());
-    assert_eq!((made.status, files(&place.path("at once")).len()), (0, names.len()), "{}", made.stderr);
-    for options in [&[][..], &["--remove"]] {
-        let directory = format!("in two {options:?}");
-        for inputs in [&first[..], &place.journal()] {
-            let made = place.squeeze(&directory, options, inputs);
-            assert_eq!(made.status, 0, "{}", made.stderr);
-        }
-        assert!(files(&place.path(&directory)) == files(&place.path("at once")), "{options:?}");
-    }
 }
 
 /// Beside their inputs, the outputs are passed over; where some inputs are gone, their outputs are read.

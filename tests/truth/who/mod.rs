@@ -37,7 +37,7 @@ pub fn check(world: &World, kept: &Kept, seed: u64, also: bool) {
         check_paths(kept, seed, |paths| question::ask(&questions, slack, paths));
     }
     let window = |question: &Question| (question.at.saturating_sub(slack), question.at + slack);
-    for pairs::Form { name: form, paths } in also.then(|| pairs::forms(world, kept)).into_iter().flatten() {
+    for pairs::Form { name: form, paths } in also.then(|| pairs::forms(kept)).into_iter().flatten() {
         // What was made part by part does not tell which of them came first where the clock was set back.
         if paths.len() > 1 && world.has_steps_back() {
             continue;

@@ -103,7 +103,7 @@ impl Export {
         self.told = self.told.joined(Span { from: about.from, to: about.to });
         self.archive_from = self.archive_from.min(about.archive_from.unwrap_or(about.from));
         self.sources.extend(about.sources.iter().cloned());
-        self.up = archive.notes().iter().filter_map(Uptime::of).last().or(self.up);
+        self.up = archive.notes().iter().filter_map(Uptime::of).next_back().or(self.up);
         self.saw_clock_set |= about.notes.iter().any(|note| note.cause == Cause::ClockStep as u16);
     }
 }

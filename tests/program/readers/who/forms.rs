@@ -95,9 +95,9 @@ fn a_flow_that_began_at_the_other_of_two_times_that_the_clock_showed_ended_none(
         .push(&flow(Kind::Start, 1003, FLOW, 7))
         .push(&flow(Kind::Start, 1005, OTHER, 8))
         .push(&flow(Kind::End, 1006, OTHER, 8))
-        .note(&Note::clock_step(at(500), -600 * NS as i64));
-    let (one, none) = ("UNIQUE [\"10.0.0.1\"]", "NONE []");
-    check(&[("1", segment.closed_at(Closing::Stopped, 700).0)], PUBLIC, &[], &[(1004, one), (1050, none), (600, none)]);
+        .note(&Note::clock_step(at(910), -150 * NS as i64));
+    let expected = [(930, "NONE []"), (1004, "UNIQUE [\"10.0.0.1\"]"), (1050, "UNKNOWN []")];
+    check(&[("1", segment.closed_at(Closing::Stopped, 950).0)], PUBLIC, &[], &expected);
 }
 
 /// By a reading behind the one that was made when the clock had been set back already.
