@@ -70,6 +70,16 @@ impl Recorder {
     pub fn of(header: &Header) -> Self {
         Self { host: header.host.clone(), boot_id: header.boot_id, started: header.recorder_started }
     }
+
+    /// Since which start of the machine, by its boot id; `None` if that is not known.
+    pub fn boot(&self) -> Option<[u8; 16]> {
+        Some(self.boot_id).filter(|boot| *boot != [0; 16])
+    }
+
+    /// When it was started, ns since the epoch.
+    pub const fn started(&self) -> u64 {
+        self.started
+    }
 }
 
 /// The last segment given of a recorder.

@@ -72,7 +72,11 @@ fn check_form(world: &World, kept: &Kept, told: &[Says], Form { name, paths }: &
     // covers what its last time leaves of it.
     if !world.has_steps_back() && !kept.files.iter().any(|file| file.is_damaged) {
         let (whole, once) = (coverage::ask(&[], kept.paths()), coverage::ask(&[], paths));
-        assert_eq!(once.spans, whole.spans, "coverage of the {name}");
+        // A file of version 2 seems to have begun by less than a microsecond earlier, and before the clock was set forward.
+        let unit = if kept.has_version_2() { 1_000 } else { 1 };
+        let [once, whole] = [once.spans, whole.spans]
+            .map(|spans| spans.into_iter().map(|(from, to)| (from / unit, to / unit)).collect::<Vec<_>>());
+        assert_eq!(once, whole, "coverage of the {name}");
     }
 }
 

@@ -3,9 +3,9 @@
 use ctrecorder_format::header::split;
 use ctrecorder_format::{Cause, Note, Retirement};
 
+use super::known::Known;
 use super::part::Part;
 use super::run::{Run, between_runs};
-use super::span::complement_of_apart;
 use super::{Gap, GapCause, Span, account, complement, joined, uptime};
 
 pub(super) const REMOVED: GapCause = GapCause::Noted(Cause::Removed as u16);
@@ -45,7 +45,7 @@ pub(super) struct Hole<'r> {
 /// The gaps between runs, where nothing that is told already tells of them.
 pub(super) fn holes<'r>(runs: &'r [Run], told: &[Gap]) -> Vec<Hole<'r>> {
     // Of times that a clock showed twice, what tells of the one says nothing of the other.
-    let known = known(runs.iter().filter(|run| !run.is_turned()), told);
+    let known = Known::of(runs.iter().filter(|run| !run.is_turned()), told);
     let mut holes = Vec::new();
     let mut last: Option<&Part> = None;
     for run in runs {
@@ -54,7 +54,7 @@ pub(super) fn holes<'r>(runs: &'r [Run], told: &[Gap]) -> Vec<Hole<'r>> {
             && before.ended < began
         {
             let gap = |span: Span| Gap::unknown(span.from, span.to, between_runs(before, after, began, span));
-            let left = complement(known.iter().copied(), before.ended, began);
+            let left = known.left(before.ended, began);
             holes.extend(left.into_iter().map(|span| Hole { before, after, gap: gap(span) }));
         }
         last = last.into_iter().chain(run.parts.last()).max_by_key(|part| part.ended);
@@ -65,17 +65,18 @@ pub(super) fn holes<'r>(runs: &'r [Run], told: &[Gap]) -> Vec<Hole<'r>> {
 /// The gaps between files, where no note tells of them.
 pub(super) fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
     // Of times that a clock showed twice, what tells of the one says nothing of the other.
-    let known = known(runs.iter().filter(|run| !run.is_turned()), noted);
-    let left = |from, to| complement_of_apart(&known, from, to);
+    let known = Known::of(runs.iter().filter(|run| !run.is_turned()), noted);
     let headless: Vec<_> = runs.iter().flat_map(|run| &run.parts).filter(|part| part.host.is_none()).collect();
+    let own = runs.iter().flat_map(|run| run.derived().map(move |gap| (run, gap)));
     let mut gaps = Vec::new();
-    for mut gap in runs.iter().flat_map(Run::derived) {
+    for (run, mut gap) in own.chain(begun_before(runs)) {
         // Whose number is missing may be there, with a header that cannot be read.
         if headless.iter().any(|part| gap.from <= part.hull().from && part.hull().to <= gap.to) {
             gap.cause = GapCause::Damaged;
         }
         if gap.from <= gap.to {
-            gaps.extend(left(gap.from, gap.to).into_iter().map(|span| Gap { from: span.from, to: span.to, ..gap }));
+            let left = known.left_within(run.boot(), gap.from, gap.to);
+            gaps.extend(left.into_iter().map(|span| Gap { from: span.from, to: span.to, ..gap }));
         } else {
             // The clock was set back: where the gap is, nobody knows.
             gaps.push(Gap { from: gap.to, to: gap.from, ..gap });
@@ -86,13 +87,26 @@ pub(super) fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
     gaps
 }
 
+/// What is missing of runs before their first file where others tell of the same times, and there is no hole between two runs: the clock was
+/// set back between two starts of the machine. The runs are by their begin.
+fn begun_before(runs: &[Run]) -> impl Iterator<Item = (&Run, Gap)> {
+    let mut reached = 0;
+    runs.iter().filter_map(move |run| {
+        let (began, ended) = run.ends();
+        let before = reached;
+        reached = ended.max(before);
+        let started = run.started().filter(|started| *started < began.min(before))?;
+        Some((run, Gap::unknown(started, began, GapCause::SegmentMissing)))
+    })
+}
+
 /// What was removed as the recorder was told to, and is not told of by a file that is there all the same, or by a note. Removals of
 /// this journal are told by it, or, by the id of its network namespace, by the recorder's own.
 fn retired(runs: &[Run], elsewhere: &[Note], noted: &[Gap]) -> Vec<Gap> {
-    let known = known(runs, noted);
+    let known = Known::of(runs, noted);
     let netns = runs.iter().find_map(|run| split(run.namespace).1);
     let notes = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.notes).chain(elsewhere);
-    let left = |told: Retirement| complement_of_apart(&known, told.from, told.to);
+    let left = |told: Retirement| known.left(told.from, told.to);
     let of_this = |told: &Retirement| told.netns.is_none() || told.netns == netns;
     let spans = Retirement::standing(notes).into_iter().filter(of_this).flat_map(left);
     joined(spans.map(|span| Gap::unknown(span.from, span.to, RETIRED)).collect())
@@ -103,19 +117,12 @@ fn retired(runs: &[Run], elsewhere: &[Note], noted: &[Gap]) -> Vec<Gap> {
 pub(super) fn never_shown(runs: &[Run], told: &[Gap], span: Span, outside: GapCause) -> Vec<Gap> {
     let skipped = runs.iter().flat_map(|run| &run.parts).flat_map(|part| &part.shown.skipped);
     let skipped = Span::apart(skipped.copied().collect());
-    let known = known(runs, told);
-    let over = skipped.iter().flat_map(|over| complement_of_apart(&known, over.from, over.to));
+    let known = Known::of(runs, told);
+    let over = skipped.iter().flat_map(|over| known.left(over.from, over.to));
     let mut gaps: Vec<_> = over.map(Gap::set_forward).collect();
-    let mut all: Vec<_> = known.iter().copied().chain(told.iter().chain(&gaps).map(Gap::span)).collect();
+    let mut all: Vec<_> = known.spans().chain(told.iter().chain(&gaps).map(Gap::span)).collect();
     all.sort_unstable();
     let left = complement(all, span.from, span.to).into_iter();
     gaps.extend(left.map(|left| Gap::unknown(left.from, left.to, outside)));
     gaps
-}
-
-/// What is no gap between files: what a file tells of, and gaps that are told already. By their begin, those that meet as one.
-fn known<'r>(runs: impl IntoIterator<Item = &'r Run>, noted: &[Gap]) -> Vec<Span> {
-    const ABSENCES: [GapCause; 4] = [GapCause::NotRunning, REMOVED, RETIRED, GapCause::Noted(Cause::Damaged as u16)];
-    let told = noted.iter().filter(|gap| ABSENCES.contains(&gap.cause)).map(Gap::span);
-    Span::apart(told.chain(runs.into_iter().flat_map(Run::shown)).collect())
 }

@@ -10,6 +10,7 @@ mod clock;
 mod covered;
 mod filtered;
 mod gap;
+mod known;
 mod part;
 mod reading;
 mod run;

@@ -7,7 +7,7 @@ use ctrecorder_format::{Cause, Content, Note};
 
 use super::part::{End, Part};
 use super::{Gap, GapCause, Span, complement};
-use crate::journal::{Ended, Place, chain, successors};
+use crate::journal::{Ended, Place, Recorder, chain, successors};
 
 const GONE: GapCause = GapCause::Noted(Cause::NamespaceGone as u16);
 
@@ -15,6 +15,9 @@ const GONE: GapCause = GapCause::Noted(Cause::NamespaceGone as u16);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("segments of several recorders: {}; ask each by itself", .0.join(", "))]
 pub struct Several(pub Vec<String>);
+
+/// Which start of a machine, by its boot id.
+pub(super) type Boot = [u8; 16];
 
 /// The segments of one run of a recorder, or a file that is of none.
 pub(super) struct Run {
@@ -60,6 +63,18 @@ impl Run {
             [before, after] => between_segments(before, after),
             _ => None,
         })
+    }
+
+    /// Since which start of the machine it was recorded; `None` if that is not known, or may be several.
+    pub(super) fn boot(&self) -> Option<Boot> {
+        let first = self.parts.first().filter(|first| first.content == Content::Events)?;
+        first.run.as_ref()?.boot()
+    }
+
+    /// When the run began, if it had written other segments before the first of these; ns since the epoch.
+    pub(super) fn started(&self) -> Option<u64> {
+        let first = self.parts.first().filter(|first| first.content == Content::Events && first.is_later())?;
+        first.run.as_ref().map(Recorder::started)
     }
 
     /// The first moment that it tells of, and the last one. Where the clock was set back, they are not the least and the greatest.

@@ -1,6 +1,6 @@
 //! A clock that was set back while nobody recorded: for how long the machine had been up tells of the times that nobody recorded.
 
-use ctrecorder_format::{Closing, Header, Note, Uptime};
+use ctrecorder_format::{Closing, Digest, Header, Note, Uptime};
 
 use super::answers::is;
 use super::journal::{directory, every_protocol};
@@ -17,9 +17,21 @@ fn up(second: u64, up: u64, starts: u64) -> Note {
 
 /// A file of a run that was started at one time, begun at another, when the machine had been up for so long.
 fn begun(started: u64, number: u64, created: u64, seconds: u64, starts: u64) -> Segment {
+    begun_behind(None, started, number, created, seconds, starts)
+}
+
+/// The same of one that goes on with another one.
+fn begun_behind(
+    previous: Option<Digest>,
+    started: u64,
+    number: u64,
+    created: u64,
+    seconds: u64,
+    starts: u64,
+) -> Segment {
     let header =
         Header { machine: [5; 16], recorder_started: at(started), created: at(created), ..every_protocol(number) };
-    let header = Header { boot_id: [starts as u8; 16], ..header };
+    let header = Header { boot_id: [starts as u8; 16], previous, ..header };
     Segment::new(&header).note(&up(created, seconds, starts)).note(&reading(created))
 }
 
@@ -119,4 +131,33 @@ fn another_start_of_the_machine_says_nothing_of_this_one() {
     let second = begun(1010, 0, 1010, UP + 910, 1).note(&not_running(1000, 1010));
     let files = [("1", first), ("2", closed(second, Closing::Stopped, 3000, UP + 2900, 1))];
     assert_eq!(verdicts(&files, [150, 500, 990, 1005, 1020]), "---?-");
+}
+
+/// A run that recorded from 1000 to 2000; and one since the next start of the machine, with the clock behind: three segments from 500 on,
+/// of which that with this number is missing.
+fn behind_a_start(missing: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let first = closed(begun(1000, 0, 1000, UP, 1), Closing::Stopped, 2000, UP + 1000, 1);
+    let ends = [(500, 1100), (1100, 3000), (3000, 4000)];
+    let mut previous = None;
+    let later = ["2", "3", "4"].into_iter().zip(ends).enumerate().map(|(number, (name, (from, to)))| {
+        let segment = begun_behind(previous.take(), 500, number as u64, from, from, 2);
+        let segment = if number == 0 { segment.note(&not_running(500, 500)) } else { segment };
+        let closing = if number == 2 { Closing::Stopped } else { Closing::WentOn };
+        let (bytes, digest) = segment.note(&up(to, to, 2)).closed_at(closing, to);
+        previous = Some(digest);
+        (name, bytes)
+    });
+    let later: Vec<_> = later.enumerate().filter(|(number, _)| *number != missing).map(|(_, file)| file).collect();
+    [("1", first)].into_iter().chain(later).collect()
+}
+
+#[test]
+fn what_an_earlier_start_of_the_machine_told_says_nothing_of_a_segment_that_is_missing() {
+    let seconds = [1050, 1150, 2500, 3100];
+    for (missing, expected) in [(3, "----"), (1, "-??-")] {
+        let files = behind_a_start(missing);
+        let told = (verdicts(&files, seconds), squeezed(&files, seconds));
+        assert_eq!(told, (expected.into(), [expected, expected].map(str::to_owned)), "{missing}");
+    }
+    assert_eq!(verdicts(&behind_a_start(0), seconds), "?---", "its run had begun before its first segment here");
 }
