@@ -71,7 +71,7 @@ impl Sink for Count {
         ControlFlow::Continue(())
     }
 
-    fn damage(&mut self, _: &Path, damage: &Damage) -> ControlFlow<String> {
+    fn damage(&mut self, _: &Path, _: &ctrecorder::journal::Version<'_>, damage: &Damage) -> ControlFlow<String> {
         ControlFlow::Break(damage.to_string())
     }
 

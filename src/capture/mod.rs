@@ -54,7 +54,7 @@ mod silence;
 mod statistics;
 mod stderr;
 mod sync;
-mod syslog;
+pub(crate) mod syslog;
 mod table;
 mod write;
 

@@ -28,8 +28,8 @@ const FACILITY: u8 = 3 << 3;
 /// So long room for a message is waited for.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Says where messages go if no syslog takes them: nowhere. Only whoever starts the recorder can be told.
-pub(super) fn unheard() -> Option<String> {
+/// Says where messages go if no syslog takes them: nowhere. Only whoever starts the recorder, or asks before that, can be told.
+pub(crate) fn unheard() -> Option<String> {
     probe().err().filter(|error| !takes_streams(error)).map(|error| {
         format!(
             "no syslog takes messages at {PATH} ({error}): they go nowhere; --foreground writes them to standard error"

@@ -111,7 +111,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if has_damage && !is_gap {
         report.failed();
     }
+    let cut_off = covered.cut_off();
     let covered = within(covered.left_out_by(&filtered), since, until)?;
+    cut_off.into_iter().for_each(|end| tell_cut_off(end, &covered, &mut report));
     show(&covered, filtered.texts(), arguments.output, &zone)?;
     Ok(match report.status() {
         Status::Done
@@ -156,6 +158,17 @@ fn within(covered: Coverage, since: Option<u64>, until: Option<u64>) -> Result<C
         return Err(Misuse(what.into()));
     }
     Ok(asked)
+}
+
+/// Says that the last segment was cut off at this moment, if it was asked for that, and no gap tells it.
+fn tell_cut_off(end: u64, covered: &Coverage, report: &mut Report) {
+    let is_told = covered.gaps.iter().any(|gap| gap.cause == GapCause::CutOff && gap.to > end);
+    if (covered.from..=covered.to).contains(&end) && !is_told {
+        let end = report.time(end);
+        report.line(format_args!(
+            "the last segment was not closed, as where a recorder was killed: it tells up to {end}, and no further"
+        ));
+    }
 }
 
 /// Now, in ns since the epoch.

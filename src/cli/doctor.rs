@@ -41,6 +41,10 @@ pub struct Arguments {
     #[arg(long)]
     all_netns: bool,
 
+    /// It would stay in the foreground, and need no syslog, as with capture
+    #[arg(short = 'F', long)]
+    foreground: bool,
+
     #[command(flatten)]
     limits: LimitArguments,
 
@@ -78,6 +82,7 @@ mod examination {
         let subject = Subject {
             accounting: arguments.accounting,
             all_netns: arguments.all_netns,
+            foreground: arguments.foreground,
             socket_buffer: arguments.socket_buffer as usize * 1024,
             pattern: pattern.as_ref(),
             user: arguments.user.as_deref(),

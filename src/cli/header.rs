@@ -57,7 +57,7 @@ fn show(
     if let Version::Three(segment) = &version
         && let Err(damage) = segment.header()
     {
-        report.damage(file.path(), damage);
+        report.damage(file.path(), &version, damage);
     }
     if with_name {
         writeln!(out, "{}:", Shown(file.path()))?;

@@ -320,12 +320,12 @@ impl<W: Write> Sink for List<W> {
         ControlFlow::Continue(())
     }
 
-    fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<io::Error> {
+    fn damage(&mut self, path: &Path, file: &Version<'_>, damage: &Damage) -> ControlFlow<io::Error> {
         if let Some(pairs) = &mut self.pairs {
             pairs.damage(damage);
         }
         self.write_out()?;
-        self.report.damage(path, damage);
+        self.report.damage(path, file, damage);
         ControlFlow::Continue(())
     }
 

@@ -14,7 +14,8 @@ use super::{Status, written};
 use crate::journal::{Shown, Version};
 use crate::output::time::Times;
 use crate::output::{Zone, gap};
-use crate::query::coverage::{Gap, GapCause};
+use crate::query::arrived;
+use crate::query::coverage::{Gap, GapCause, Span};
 
 /// Shorter work shows no progress.
 const QUIET: Duration = Duration::from_secs(2);
@@ -50,9 +51,13 @@ impl Report {
         self.status = Status::Failed;
     }
 
-    /// Says that something in a file could not be read.
-    pub fn damage(&mut self, path: &Path, damage: &Damage) {
-        self.failure(format_args!("{}: {damage}", Shown(path)));
+    /// Says that something in a file could not be read, and of which times that was, where something still tells.
+    pub fn damage(&mut self, path: &Path, file: &Version<'_>, damage: &Damage) {
+        let span = arrived(file, damage).map(|Span { from, to }| {
+            let [from, to] = [from, to].map(|moment| self.times.text(moment));
+            format!(", between {from} and {to}")
+        });
+        self.failure(format_args!("{}: {damage}{}", Shown(path), span.unwrap_or_default()));
     }
 
     /// Says that events may be missing, or what gaps came to, if that is what the note tells.

@@ -39,7 +39,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
         report: Report::new(journal.length(), with_progress),
         out: BufWriter::new(WhileRead(stdout.lock())),
         times: Times::new(Zone::local()),
-        examiner: Examiner::with(reading.retirements()),
+        examiner: Examiner::with(reading.retirements(), reading.gone_on()),
         absent: reading.absent(),
         gone: reading.gone(),
         tally: Tally { unread: failures.len() as u64, ..Tally::default() },
@@ -150,23 +150,34 @@ impl<W: Write> Test<W> {
     }
 
     fn file(&mut self, file: &Member) -> io::Result<()> {
-        let mut line = Line { out: &mut self.out, path: file.path(), failed: false, is_missing: false, done: Ok(()) };
+        let mut line = Line {
+            out: &mut self.out,
+            path: file.path(),
+            failed: false,
+            is_whole: true,
+            is_missing: false,
+            done: Ok(()),
+        };
         let examined = file.open().and_then(|source| {
             let version = source.parse()?;
             let of_flows = version.header().filter(|header| header.content == Content::Flows);
             self.tally.begun += u64::from(of_flows.is_some_and(|header| header.previous.is_none()));
             let mut passed = |bytes| self.report.passed(bytes);
-            let mut found = |finding| {
-                line.is_missing |= matches!(finding, Finding::Chain(Broken::Missing { .. }));
-                line.finding(&finding);
+            let mut found = |finding| match finding {
+                Finding::Chain(Broken::Missing { .. }) => line.missing(&finding),
+                _ => line.finding(&finding),
             };
             self.examiner.examine(&source, &mut found, &mut passed)
         });
+        line.is_whole &= examined.is_ok();
         line.gone(&self.gone, &mut self.times);
         for absent in self.absent.iter().filter(|absent| absent.path() == file.path() && !absent.is_begin()) {
-            line.finding(absent);
-            line.is_missing |= absent.is_between();
-            self.tally.lacks_end |= !absent.is_between();
+            if absent.is_between() {
+                line.missing(absent);
+            } else {
+                line.elsewhere(absent);
+                self.tally.lacks_end = true;
+            }
         }
         self.tally.legacy += u64::from(matches!(&examined, Ok(Examined { condition: Condition::Legacy, .. })));
         match examined {
@@ -233,6 +244,8 @@ struct Line<'a, W> {
     out: &'a mut W,
     path: &'a Path,
     failed: bool,
+    /// Nothing was found so far, of this file or of others.
+    is_whole: bool,
     /// Something is missing before the file.
     is_missing: bool,
     done: io::Result<()>,
@@ -241,10 +254,22 @@ struct Line<'a, W> {
 impl<W: Write> Line<'_, W> {
     fn finding(&mut self, what: impl Display) {
         let (path, first) = (Shown(self.path), !self.failed);
-        self.failed = true;
+        (self.failed, self.is_whole) = (true, false);
         if self.done.is_ok() {
             self.done = if first { write!(self.out, "{path}: FAILED: {what}") } else { write!(self.out, "; {what}") };
         }
+    }
+
+    /// Something that is wrong with other files, and not with this one, of which that is said.
+    fn elsewhere(&mut self, what: impl Display) {
+        let whole = if self.is_whole { "the file itself is whole, but " } else { "" };
+        self.finding(format_args!("{whole}{what}"));
+    }
+
+    /// What is missing before the file.
+    fn missing(&mut self, what: impl Display) {
+        self.elsewhere(what);
+        self.is_missing = true;
     }
 
     /// Says what is missing between the run of the file and the one before, unless its number in a chain has told that.
@@ -256,8 +281,7 @@ impl<W: Write> Line<'_, W> {
                 && !is_told
             {
                 let (before, from, to) = (Shown(before), times.text(span.from), times.text(span.to));
-                self.finding(format_args!("segments are missing between {before} and this one, from {from} to {to}"));
-                self.is_missing = true;
+                self.missing(format_args!("segments are missing between {before} and this one, from {from} to {to}"));
             }
         }
     }

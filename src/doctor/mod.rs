@@ -8,6 +8,7 @@
 //! | `netns` | the other network namespaces, if they are to be recorded |
 //! | `clock` | whether the clock is synchronised |
 //! | `sandbox` | what keeps a recorder to its own |
+//! | `messages` | whether anybody hears what a recorder says |
 //! | `place` | the directory of the files, and what is in it |
 //! | `space` | its room, and how long that lasts |
 //! | [`show`] | what was found, as text and as JSON |
@@ -16,6 +17,7 @@
 
 mod clock;
 mod finding;
+mod messages;
 mod modules;
 mod netns;
 mod place;
@@ -39,6 +41,8 @@ pub struct Subject<'a> {
     pub accounting: bool,
     /// Whether the other network namespaces are to be recorded.
     pub all_netns: bool,
+    /// Whether it would write messages to standard error.
+    pub foreground: bool,
     /// The receive buffer that a recorder would ask for, in bytes.
     pub socket_buffer: usize,
     /// Where it would write, if that is to be looked at.
@@ -57,6 +61,8 @@ pub struct Subject<'a> {
 pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = examine_but_files(subject);
     if let Some(pattern) = subject.pattern {
+        // Who starts one in the background is told by itself.
+        findings.extend((!subject.foreground).then(messages::examine));
         findings.extend(place::files(pattern, &subject.limits, now()));
     }
     findings
@@ -68,6 +74,7 @@ pub fn at_start(options: &Options) -> Vec<Remark> {
         accounting: options.accounting,
         // Its recorder looks at each by itself, and says what is not right there.
         all_netns: false,
+        foreground: options.foreground,
         socket_buffer: options.socket_buffer,
         pattern: Some(&options.pattern),
         user: options.user.as_deref(),

@@ -1,6 +1,7 @@
 //! Says of a file whether it is as it was written: `ctrecorder test`.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use ctrecorder_format::legacy::{self, Piece};
 use ctrecorder_format::{BlockKind, Body, Closing, Damage, Digest, Fault, Retirement, Segment, header};
@@ -8,7 +9,7 @@ use ctrecorder_format::{BlockKind, Body, Closing, Damage, Digest, Fault, Retirem
 use super::chain::{Broken, Chain, LooseEnd};
 use super::count::Count;
 use super::indexed::Comparison;
-use super::{Error, Passage, Source, Version};
+use super::{Error, Passage, Shown, Source, Version};
 use crate::archive::Archive;
 use crate::counted::{are, counted};
 
@@ -20,8 +21,8 @@ pub enum Finding {
     Damage(Damage),
     /// The segment was not closed in order.
     #[error(
-        "offset {offset}: no footer: cut off, as where a recorder was killed, or copied while it was written; before that, {} in {} {} \
-         whole",
+        "offset {offset}: no footer: cut off, {}; before that, {} in {} {} whole",
+        why_cut_off(next.as_deref()),
         counted(*records, "record"),
         counted(*blocks, "block"),
         are(*records)
@@ -33,6 +34,8 @@ pub enum Finding {
         records: u64,
         /// Whole blocks.
         blocks: u64,
+        /// The file in which its recorder went on.
+        next: Option<PathBuf>,
     },
     /// The footer's totals are not those of the blocks.
     #[error("offset {offset}: the footer says {said} {what}, and there are {counted}")]
@@ -97,6 +100,16 @@ pub enum Finding {
     },
 }
 
+fn why_cut_off(next: Option<&Path>) -> String {
+    match next {
+        None => "as where a recorder was killed, or copied while it was written".into(),
+        Some(next) => format!(
+            "though its recorder went on in {}: as where the disk failed, or copied while it was written",
+            Shown(next)
+        ),
+    }
+}
+
 /// How a file that was examined ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -129,12 +142,15 @@ pub struct Examined {
 #[derive(Default)]
 pub struct Examiner {
     chain: Chain,
+    /// For files in which a recorder did not end, the one in which it went on.
+    next: HashMap<PathBuf, PathBuf>,
 }
 
 impl Examiner {
-    /// Where recorders removed segments as these say, host by host, nothing is missing.
-    pub fn with(retired: HashMap<String, Vec<Retirement>>) -> Self {
-        Self { chain: Chain::with(retired) }
+    /// Where recorders removed segments as these say, host by host, nothing is missing. `next` has the files in which a recorder did
+    /// not end, each with the one in which it went on.
+    pub fn with(retired: HashMap<String, Vec<Retirement>>, next: HashMap<PathBuf, PathBuf>) -> Self {
+        Self { chain: Chain::with(retired), next }
     }
 
     /// Examines a file: header, blocks and their sequence, indexes, footer, totals, directory, digest, and that it follows the
@@ -150,7 +166,7 @@ impl Examiner {
             Version::Two(file) => Ok(examine_legacy(&file, source, found, passed)),
             Version::Archive(archive) => Ok(examine_archive(&archive, found, passed)),
             Version::Three(segment) => {
-                let examined = examine_segment(&segment, source, found, passed);
+                let examined = examine_segment(&segment, source, self.next.get(source.path()), found, passed);
                 if let Some(broken) = self.chain.follow(source.path(), &segment) {
                     found(Finding::Chain(broken));
                 }
@@ -213,6 +229,7 @@ fn examine_archive(archive: &Archive, found: &mut dyn FnMut(Finding), passed: &m
 fn examine_segment(
     segment: &Segment<'_>,
     source: &Source,
+    next: Option<&PathBuf>,
     found: &mut dyn FnMut(Finding),
     passed: &mut dyn FnMut(u64),
 ) -> Examined {
@@ -258,7 +275,8 @@ fn examine_segment(
         count.hold_against(segment, found);
     }
     if condition == Condition::Open && !count.has_footer {
-        found(Finding::NoFooter { offset: segment.length(), records: count.totals.records(), blocks: count.blocks });
+        let (records, blocks) = (count.totals.records(), count.blocks);
+        found(Finding::NoFooter { offset: segment.length(), records, blocks, next: next.cloned() });
     }
     if let Some(footer) = segment.footer()
         && segment.digested().and_then(|parts| source.digest(parts)) != Some(footer.digest)
@@ -270,8 +288,6 @@ fn examine_segment(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use ctrecorder_format::{Cause, Clock, Content, Header, Kind, Note, V4, V6, Writer};
 
     use super::*;

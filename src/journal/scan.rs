@@ -136,7 +136,7 @@ pub trait Sink {
     fn note(&mut self, path: &Path, note: &Note) -> ControlFlow<Self::Stop>;
 
     /// Something in the file could not be read.
-    fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<Self::Stop>;
+    fn damage(&mut self, path: &Path, file: &Version<'_>, damage: &Damage) -> ControlFlow<Self::Stop>;
 
     /// A file could not be read at all.
     fn error(&mut self, error: Error) -> ControlFlow<Self::Stop>;

@@ -195,6 +195,18 @@ fn by_head(version: &Version<'_>, damage: &Damage) -> Option<Lost> {
     }
 }
 
+/// When what some damage took away had arrived, where the head of a block or the directory of an archive still tells.
+pub fn arrived(file: &Version<'_>, damage: &Damage) -> Option<Span> {
+    let arrived = match (file, &damage.fault) {
+        (Version::Archive(archive), Fault::Rows { group, .. }) => {
+            let group = archive.entry(*group as usize)?;
+            Span { from: group.first_event.get(), to: group.last_event.get() }
+        }
+        _ => by_head(file, damage)?.arrived?.span(),
+    };
+    Some(arrived).filter(|arrived| arrived.from > 0)
+}
+
 /// Since when flows of a file may have been alive that only records told of which nothing tells of any more.
 #[derive(Clone, Debug, Default)]
 struct Since {

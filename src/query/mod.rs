@@ -12,7 +12,7 @@ pub mod who;
 
 pub use coverage::Coverage;
 pub use filter::{Condition, Filter, Places, Where, WhereError};
-pub use lost::Losses;
+pub use lost::{Losses, arrived};
 pub use network::{NetworkError, parse_network};
 pub(crate) use pair::may_go_on;
 pub use pair::{Allowance, FlowSink, Pairing, Pairs};

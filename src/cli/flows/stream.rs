@@ -324,8 +324,8 @@ impl<O: Output> Sink for Stream<'_, O> {
         self.out.flow()
     }
 
-    fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
-        self.report.damage(path, damage);
+    fn damage(&mut self, path: &Path, file: &Version<'_>, damage: &Damage) -> ControlFlow<anyhow::Error> {
+        self.report.damage(path, file, damage);
         self.pairs.damage(damage);
         self.first_read.damage(damage);
         self.out.forget_found();

@@ -65,7 +65,7 @@ impl Held {
                     None
                 }
                 Step::Damage(damage) => {
-                    present.damage(source, damage, out)?;
+                    present.damage(file, damage, out)?;
                     None
                 }
             };

@@ -115,7 +115,7 @@ impl<'d, F: Select> Lane<'d, F> {
                 out.sink.passed(length);
                 out.sink.error(error)?;
             }
-            Task::Damage { file, damage } => self.present.damage(file.source(), &damage, out)?,
+            Task::Damage { file, damage } => self.present.damage(&file, &damage, out)?,
             Task::Rest { file, place } => {
                 self.walk(&file, place, u64::MAX, false);
             }
@@ -153,7 +153,7 @@ impl<'d, F: Select> Lane<'d, F> {
             Version::Three(segment) => {
                 self.present.open = out.keyframes.begin(segment.header().ok(), is_gone_on_with);
                 if let Err(damage) = segment.header() {
-                    self.present.damage(file.source(), damage, out)?;
+                    self.present.damage(file, damage, out)?;
                 }
             }
             Version::Archive(archive) => {

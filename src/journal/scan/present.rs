@@ -68,10 +68,11 @@ impl Present {
     /// Tells of damage; but a segment that is being written may end anywhere.
     pub(super) fn damage<S: Sink>(
         &mut self,
-        source: &Source,
+        file: &Opened,
         damage: &Damage,
         out: &mut Outlet<'_, S>,
     ) -> ControlFlow<S::Stop> {
+        let source = file.source();
         if matches!(damage.fault, Fault::CutOff(_)) && source.is_being_written() {
             return ControlFlow::Continue(());
         }
@@ -83,6 +84,6 @@ impl Present {
         if damage.records_lost != Some(0) {
             self.open.damage();
         }
-        out.sink.damage(source.path(), damage)
+        out.sink.damage(source.path(), file.version(), damage)
     }
 }

@@ -123,6 +123,12 @@ impl Coverage {
         self.to.min(self.outside.1.bound) < span.from && !self.turned.iter().any(|shown| shown.meets(span))
     }
 
+    /// Until when the last segment tells, if it was cut off.
+    pub fn cut_off(&self) -> Option<u64> {
+        let Outside { cause, bound } = self.outside.1;
+        (cause == GapCause::CutOff).then_some(bound)
+    }
+
     /// The spans without a gap, by their begin.
     pub fn spans(&self) -> Vec<Span> {
         complement(self.gaps.iter().map(|gap| gap.span()), self.from, self.to)

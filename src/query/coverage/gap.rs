@@ -94,7 +94,7 @@ impl Gap {
     }
 
     /// Its span.
-    pub(super) const fn span(&self) -> Span {
+    pub(in crate::query) const fn span(&self) -> Span {
         Span { from: self.from, to: self.to }
     }
 

@@ -3,6 +3,7 @@
 mod gone;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use ctrecorder_format::{Cause, Content, Damage, Note, Recorded, Retirement};
 
@@ -122,6 +123,24 @@ impl Reading {
             [part] => part.ended,
             _ => outermost(&self.clone().runs()).map_or(0, |outermost| outermost.last.ended),
         }
+    }
+
+    /// The files that are not the last ones of their runs, each with the next one that is there.
+    pub fn gone_on(&self) -> HashMap<PathBuf, PathBuf> {
+        let mut runs: HashMap<_, Vec<&Part>> = HashMap::new();
+        for part in self.parts.iter().filter(|part| part.content == Content::Events) {
+            part.run.iter().for_each(|run| runs.entry(run).or_default().push(part));
+        }
+        for parts in runs.values_mut() {
+            parts.sort_by_key(|part| part.number);
+        }
+        let pairs = runs.values().flat_map(|parts| parts.windows(2));
+        pairs
+            .filter_map(|pair| match pair {
+                [part, next] if part.number < next.number => Some((part.path.clone(), next.path.clone())),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The least span that holds all times of which the files tell; `None` if there are none.

@@ -19,7 +19,7 @@ pub enum TimeError {
     /// It is in none of the forms.
     #[error(
         "{0} is no time: say 2026-11-20T14:13:20Z, or 2026-11-20 14:13:20 with or without a zone behind it, or a date, \
-         the date of an e-mail or of a web server's log, @ and the seconds since 1970, or 5 minutes ago"
+         the date of an e-mail or of a web server's log, @ and the seconds since 1970, 5 minutes ago, or now"
     )]
     Form(String),
     /// It is in none of the forms, and has AM or PM.

@@ -5,7 +5,7 @@ use ctrecorder_format::NS_PER_SECOND;
 
 use super::half;
 use super::part::{Parsed, PartError, date, digits, month, on, time_of_day, weekday};
-use super::zone::{ClockZone, ZoneError, is_utc};
+use super::zone::{ClockZone, ZoneError, is_utc, parse_zone};
 use super::{TimeError, parse_duration};
 
 /// Seconds since 1970 have so many digits from 2001 to 2286; other numbers could be meant for dates.
@@ -13,6 +13,9 @@ const EPOCH_DIGITS: usize = 10;
 
 /// Milliseconds since 1970 have so many, as long as seconds have ten.
 const MILLISECONDS_DIGITS: usize = EPOCH_DIGITS + 3;
+
+/// Those of a date without marks between its parts.
+const DATE_DIGITS: usize = 8;
 
 /// A time as its text says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,9 @@ impl Typed {
         if typed.split('.').next().is_some_and(|whole| whole.len() == EPOCH_DIGITS && is_digits(whole)) {
             return since_epoch(typed).map(Self::Epoch).ok_or_else(form);
         }
+        if typed.eq_ignore_ascii_case("now") {
+            return Ok(Self::Ago(Some(0)));
+        }
         if let Some(span) = typed.strip_suffix("ago").filter(|span| span.ends_with(char::is_whitespace)) {
             return match parse_duration(span) {
                 Ok(span) => Ok(Self::Ago(Some(span))),
@@ -50,8 +56,7 @@ impl Typed {
             };
         }
         let typed = half::joined(without_brackets(typed));
-        let typed = typed.as_str();
-        let (shown, zone) = split_zone(typed);
+        let (shown, zone) = split_zone(&typed);
         if let Some(parsed) = date_and_time(shown).or_else(|| web_server(shown)) {
             return Self::local(text, parsed, zone, ClockZone::parse_behind_time);
         }
@@ -60,12 +65,7 @@ impl Typed {
         {
             return Self::local(text, parsed, within.or(zone), ClockZone::parse_behind_time);
         }
-        let (shown, zone) = split_zone(without_comment(typed));
-        let date = email(shown).ok_or_else(|| formless(text, shown))?;
-        match zone_in_parentheses(typed).filter(|_| zone.is_none()) {
-            Some((_, zone)) => Self::local(text, date, Some(zone), ClockZone::parse_behind_time),
-            None => Self::local(text, date, zone, email_zone),
-        }
+        Self::local(text, email(shown).ok_or_else(|| formless(text, shown))?, zone, email_zone)
     }
 
     /// What a clock showed, and the zone that stands behind it.
@@ -126,7 +126,7 @@ fn with_year_first(typed: &str) -> Option<Vec<String>> {
     let (day, rest) = typed.split_at(typed.find(char::is_whitespace).unwrap_or(typed.len()));
     let mut parts = day.split(day.chars().find(|mark| "./-".contains(*mark))?);
     let (one, other, year) =
-        (digits(parts.next()?, 1..=2)?, digits(parts.next()?, 1..=2)?, digits(parts.next()?, 4..=4)?);
+        (digits(parts.next()?, 1..=2)?, digits(parts.next()?, 1..=2)?, digits(without_comma(parts.next()?), 4..=4)?);
     if parts.next().is_some() {
         return None;
     }
@@ -152,25 +152,37 @@ fn since_epoch(text: &str) -> Option<Option<u64>> {
     Some(whole.and_then(|seconds| seconds.checked_mul(NS_PER_SECOND)?.checked_add(ns)))
 }
 
-/// Parts what the clock showed from the zone behind it: a word behind a space, or an offset or a `Z` right behind the time. In front of an
-/// offset, `UTC` and `GMT` say what it is an offset from.
+/// Parts what the clock showed from the zone behind it. That may stand in parentheses; behind another one these are a comment, as in
+/// e-mails: `-0500 (EST)`.
 fn split_zone(typed: &str) -> (&str, Option<&str>) {
+    let Some((before, comment)) = typed.strip_suffix(')').and_then(|typed| typed.split_once('(')) else {
+        return split_plain_zone(typed);
+    };
+    match split_plain_zone(before.trim_end()) {
+        (shown, None) => (shown, Some(comment)),
+        // `UTC (+0100)`: whether that is what the clock was ahead of UTC, nobody can say.
+        (_, Some(zone)) if !is_signed(zone) && matches!(parse_zone(comment), Ok(ClockZone::Offset(_))) => (typed, None),
+        behind => behind,
+    }
+}
+
+/// The same without parentheses: a word behind a space, or an offset or a `Z` right behind the time. In front of an offset, `UTC` and
+/// `GMT` say what it is an offset from.
+fn split_plain_zone(typed: &str) -> (&str, Option<&str>) {
     if let Some((shown, word)) = typed.rsplit_once(char::is_whitespace)
-        && word.starts_with(|first: char| first.is_alphabetic() || "+-".contains(first))
+        && (is_signed(word) || word.starts_with(char::is_alphabetic))
     {
         let from_utc = shown.trim_end().rsplit_once(char::is_whitespace).filter(|(_, utc)| is_utc(utc));
-        let from_utc = from_utc.filter(|_| word.starts_with(['+', '-']));
+        let from_utc = from_utc.filter(|_| is_signed(word));
         return (from_utc.map_or(shown, |(shown, _)| shown).trim_end(), Some(word));
-    }
-    if let Some((shown, zone)) = zone_in_parentheses(typed) {
-        return (shown, Some(zone));
     }
     let shown = typed.trim_end_matches(['Z', 'z']);
     if typed.len() == shown.len() + 1 && shown.ends_with(|last: char| last.is_ascii_digit()) {
         return (shown, Some("Z"));
     }
-    // Before a colon, the signs are those between the parts of a date.
-    let time = typed.find(':').unwrap_or(typed.len());
+    // Before a colon, the signs are those between the parts of a date, if it has any.
+    let digits = typed.find(|character: char| !character.is_ascii_digit()).unwrap_or(typed.len());
+    let time = if digits == DATE_DIGITS { digits } else { typed.find(':').unwrap_or(typed.len()) };
     let sign = typed.get(time..).and_then(|rest| rest.find(['+', '-']));
     match sign.map(|sign| typed.split_at(time + sign)) {
         // Else more comes behind the zone.
@@ -179,16 +191,22 @@ fn split_zone(typed: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// What stands before a word in parentheses, and that word, if it is a zone: else it is a comment.
-fn zone_in_parentheses(typed: &str) -> Option<(&str, &str)> {
-    let (shown, zone) = typed.strip_suffix(')')?.rsplit_once(" (")?;
-    ClockZone::parse_behind_time(zone).is_ok().then(|| (shown.trim_end(), zone))
+fn is_signed(zone: &str) -> bool {
+    zone.starts_with(['+', '-'])
+}
+
+/// A word without the comma behind it: some write one between date and time.
+fn without_comma(word: &str) -> &str {
+    word.strip_suffix(',').unwrap_or(word)
 }
 
 /// `2026-11-20`, `2026.11.20` or `2026/11/20`, then nothing or a time of day behind a space or a `T`.
 fn date_and_time(shown: &str) -> Parsed<NaiveDateTime> {
+    if let Some(basic) = basic(shown) {
+        return Some(basic);
+    }
     let (day, time) = match shown.split_once([' ', 'T', 't']) {
-        Some((day, time)) => (day, time_of_day(time.trim_start())?),
+        Some((day, time)) => (without_comma(day), time_of_day(time.trim_start())?),
         None => (shown, Ok(NaiveTime::MIN)),
     };
     let mut parts = day.split(['.', '/'].into_iter().find(|mark| day.contains(*mark)).unwrap_or('-'));
@@ -197,6 +215,19 @@ fn date_and_time(shown: &str) -> Parsed<NaiveDateTime> {
         return None;
     }
     Some(together(date(year, month, day)?, time))
+}
+
+/// `20261120T141320`, as ISO 8601 has it in its basic form: the `T` tells it from a number.
+fn basic(shown: &str) -> Parsed<NaiveDateTime> {
+    let (day, time) = shown.split_once(['T', 't'])?;
+    digits(day, DATE_DIGITS..=DATE_DIGITS)?;
+    let (year, day) = day.split_at_checked(4)?;
+    let (month, day) = day.split_at_checked(2)?;
+    let (hour, time) = time.split_at_checked(2)?;
+    let (minute, time) = time.split_at_checked(2)?;
+    let seconds = if time.starts_with(|first: char| first.is_ascii_digit()) { ":" } else { "" };
+    let time = time_of_day(&format!("{hour}:{minute}{seconds}{time}"))?;
+    Some(together(date(year, digits(month, 2..=2)?, digits(day, 2..=2)?)?, time))
 }
 
 /// `20/Nov/2026:14:13:20`, as web servers log it.
@@ -225,13 +256,11 @@ fn of_the_c_library(shown: &str) -> Option<(Result<NaiveDateTime, PartError>, Op
 
 /// `Fri, 20 Nov 2026 14:13:20`, as e-mails have it (RFC 2822, section 3.3); the day of the week may be missing.
 fn email(shown: &str) -> Parsed<NaiveDateTime> {
-    let (said, rest) = match shown.split_once(',') {
-        Some((name, rest)) => (Some(weekday(name.trim())?), rest),
-        None => (None, shown),
-    };
+    let said = shown.split_once(',').and_then(|(name, rest)| Some((weekday(name.trim())?, rest)));
+    let (said, rest) = said.map_or((None, shown), |(said, rest)| (Some(said), rest));
     let mut words = rest.split_whitespace();
     let (day, month) = (digits(words.next()?, 1..=2)?, month(words.next()?)?);
-    let (year, time) = (full_year(words.next()?), time_of_day(words.next()?)?);
+    let (year, time) = (full_year(without_comma(words.next()?)), time_of_day(words.next()?)?);
     if words.next().is_some() {
         return None;
     }
@@ -246,12 +275,6 @@ fn full_year(year: &str) -> String {
         Some(short) => (1900 + short).to_string(),
         None => year.to_owned(),
     }
-}
-
-/// Cuts a comment off, which e-mails may have behind the zone.
-fn without_comment(typed: &str) -> &str {
-    let open = typed.find('(').filter(|_| typed.ends_with(')'));
-    open.and_then(|open| typed.get(..open)).unwrap_or(typed).trim_end()
 }
 
 /// The zone of an e-mail, with the short names that RFC 2822, section 4.3, gives a meaning; but not its single letters, which many

@@ -7,6 +7,7 @@ mod forms;
 mod half;
 mod local;
 mod part;
+mod short;
 mod zone;
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, SecondsFormat, Timelike, Utc};
@@ -54,12 +55,13 @@ impl Clock {
     /// - RFC 3339, with its offset from UTC: `2026-11-20T14:13:20.5Z`, `2026-11-20 15:13:20+01:00`;
     /// - a date, with or without a time, with or without a zone behind it: `2026.11.20 15:13:20.602998`,
     ///   `2026-11-20 15:13 Europe/Warsaw`, `2026-11-20 UTC`; without a time it is when that day began there;
+    /// - the basic form of ISO 8601: `20261120T141320Z`;
     /// - the date of an e-mail (RFC 2822): `Fri, 20 Nov 2026 15:13:20 +0100`;
     /// - the date of a web server's log: `20/Nov/2026:15:13:20 +0100`, brackets around it or not;
     /// - the date of the C library and of date(1): `Fri Nov 20 14:13:20 2026`, `Fri Nov 20 14:13:20 UTC 2026`;
     /// - one of these with the hours of half a day, `2:13:20 PM`;
     /// - the seconds since 1970: `@1795184000.25`, and without the `@` where they have ten digits;
-    /// - a span of time and `ago`: `5 minutes ago`, `1h 30m ago`.
+    /// - a span of time and `ago`: `5 minutes ago`, `1h 30m ago`; and `now`.
     ///
     /// A leap second, 23:59:60 UTC, is read as the second behind it: seconds since 1970 know none.
     ///

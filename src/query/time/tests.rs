@@ -95,6 +95,25 @@ fn every_form_is_read() {
         ("Fri Nov 20 11:13:20 -03 2026", MOMENT),
         ("Fri Nov 20 19:43:20 +0530 2026", MOMENT),
         ("fri nov  20 14:13:20 2026 (UTC)", MOMENT),
+        ("20 Nov 2026, 14:13:20 GMT", MOMENT),
+        ("Fri, 20 Nov 2026, 9:13:20 AM EST", MOMENT),
+        ("2026-11-20, 14:13:20 UTC", MOMENT),
+        ("2026-11-20, 3:13:20 p.m.", MOMENT),
+        ("2026-11-20 09:13:20 -0500 (EST)", MOMENT),
+        ("2026-11-20T09:13:20-05:00 (Eastern Standard Time)", MOMENT),
+        ("2026-11-20 14:13:20 +0000 (UTC)", MOMENT),
+        ("2026-11-20 15:13:20 +0100 (UTC+1)", MOMENT),
+        ("2026-11-20 14:13:20Z (UTC)", MOMENT),
+        ("20/Nov/2026:09:13:20 -0500 (EST)", MOMENT),
+        ("Fri, 20 Nov 2026 09:13:20 (EST)", MOMENT),
+        ("20261120T141320Z", MOMENT),
+        ("20261120t151320", MOMENT),
+        ("20261120T1413Z", MOMENT - 20 * NS_PER_SECOND),
+        ("20261120T151320.5+0100", MOMENT + NS_PER_SECOND / 2),
+        ("20261120T091320-05", MOMENT),
+        ("20261120T141320 UTC", MOMENT),
+        ("now", MOMENT),
+        (" Now ", MOMENT),
         ("0s ago", MOMENT),
         ("5 minutes ago", MOMENT - 300 * NS_PER_SECOND),
         ("1h 30m  ago", MOMENT - 5400 * NS_PER_SECOND),
@@ -118,6 +137,9 @@ fn it_is_told_whether_the_zone_was_assumed() {
         ("20/Nov/2026:14:13:20 +0000", false),
         ("@1795184000", false),
         ("5 minutes ago", false),
+        ("now", false),
+        ("20261120T151320", true),
+        ("2026-11-20 09:13:20 -0500 (EST)", false),
     ] {
         assert_eq!(clock(None).read(text).map(|moment| moment.zone_assumed), Ok(needs_one), "{text}");
         assert_eq!(clock(Some(Tz::UTC)).read(text).map(|moment| moment.zone_assumed), Ok(false), "{text}");
@@ -131,6 +153,9 @@ fn a_zone_that_is_none_is_named() {
     };
     refused("2026-11-20 12:00:00 CET", ZoneError::ShortName("CET".into()));
     refused("2026-07-20 12:00:00 CEST", ZoneError::ShortName("CEST".into()));
+    refused("2026-11-20 12:00:00 (EST)", ZoneError::ShortName("EST".into()));
+    refused("20261120T120000 est", ZoneError::ShortName("est".into()));
+    refused("2026-11-20 (Friday)", ZoneError::Unknown("Friday".into()));
     refused("2026-11-20 12:00 Europe/Warschau", ZoneError::Unknown("Europe/Warschau".into()));
     for offset in ["+1:00", "+01:0", "+1", "+", "-", "+01:00:00", "+0é0"] {
         refused(&format!("2026-11-20 {offset}"), ZoneError::Offset(offset.into()));
@@ -142,6 +167,8 @@ fn a_zone_that_is_none_is_named() {
     refused("20 Nov 2026 14:13:20 +2500", ZoneError::OffsetRange("+2500".into()));
     refused("20 Nov 2026 14:13:20 A", ZoneError::ShortName("A".into()));
     assert_eq!(parse_zone("Europe/Warsaw"), Ok(Tz::Europe__Warsaw.into()));
+    assert_eq!(parse_zone("CST"), Err(ZoneError::ShortName("CST".into())));
+    assert_eq!(parse_zone("CET"), Ok(Tz::CET.into()));
     assert_eq!(parse_zone("Mars"), Err(ZoneError::Unknown("Mars".into())));
     assert_eq!(parse_zone("+25:00"), Err(ZoneError::OffsetRange("+25:00".into())));
     assert_eq!(parse_zone("UTC+25"), Err(ZoneError::OffsetRange("UTC+25".into())));
@@ -169,8 +196,9 @@ fn spans_of_time_are_read() {
 #[test]
 fn what_is_no_time_is_refused() {
     for text in [
-        "now",
+        "tomorrow",
         "yesterday",
+        "now ago",
         "2026",
         "2026-11",
         "2026-1-2",
@@ -181,12 +209,18 @@ fn what_is_no_time_is_refused() {
         "2026-11-20 12:00:0",
         "2026-11-20 12:00.5",
         "2026-11-20 12:00:00:00",
-        "2026-11-20 (Friday)",
         "2026-11-20 12:00:",
         "179518400",
         "17951840001",
         "1795184000.",
         "20261120",
+        "20261120T14",
+        "20261120T141",
+        "20261120T14132",
+        "20261120T1413200",
+        "20261120 141320",
+        "2026112T141320",
+        "2026-11-20 14:13:20 UTC (+0100)",
         "20 Nov 2026",
         "20 Now 2026 14:13:20 +0000",
         "Fry, 20 Nov 2026 14:13:20 +0000",
@@ -225,12 +259,12 @@ fn what_is_no_time_is_refused() {
         ("3/4/2026 14:13 +0100", &["2026-04-03 14:13 +0100", "2026-03-04 14:13 +0100"]),
         ("04/04/2026", &["2026-04-04"]),
         ("11/20/2026 2:13 am", &["2026-11-20 2:13 am"]),
+        ("11/20/2026, 2:13:20 PM", &["2026-11-20 2:13:20 PM"]),
     ] {
         let readings = readings.iter().map(ToString::to_string).collect();
         assert_eq!(warsaw(text), Err(TimeError::YearLast { text: text.into(), readings }), "{text:?}");
     }
     for text in [
-        "2026-11-20 14:13:20 +0100 (UTC)",
         "Fri Nov 20 14:13:20 UTC 2026 UTC",
         "Fri Nov 20 2026",
         "Nov 20 14:13:20 2026",
@@ -264,6 +298,8 @@ fn the_part_that_is_wrong_is_told() {
     let leap = "there is no second 60 but the leap second, which comes at 23:59:60 UTC";
     for (text, wrong) in [
         ("2026-02-30", "February 2026 has no day 30"),
+        ("20260230T141320Z", "February 2026 has no day 30"),
+        ("20261120T1460Z", "there is no minute 60: minutes go from 0 to 59"),
         ("2026-11-31", "November 2026 has no day 31"),
         ("2027.02.29 12:00", "February 2027 has no day 29"),
         ("2026-11-00 12:00 UTC", "November 2026 has no day 0"),
@@ -391,7 +427,9 @@ proptest! {
         let moment = DateTime::from_timestamp(second, ns).unwrap().with_timezone(&offset);
         prop_assert_eq!(warsaw(&moment.to_rfc3339()).ok(), ns_of(second, ns));
         prop_assert_eq!(warsaw(&moment.to_rfc2822()).ok(), ns_of(second, 0));
-        prop_assert_eq!(warsaw(&moment.format("[%d/%b/%Y:%H:%M:%S %z]").to_string()).ok(), ns_of(second, 0));
+        for form in ["[%d/%b/%Y:%H:%M:%S %z]", "%Y%m%dT%H%M%S%z", "%-d %b %Y, %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %z (Some Time)"] {
+            prop_assert_eq!(warsaw(&moment.format(form).to_string()).ok(), ns_of(second, 0), "{}", form);
+        }
     }
 
     /// Read by a zone's offsets as by what `chrono-tz` knows of its local times.

@@ -5,6 +5,8 @@ use std::fmt;
 use chrono::{FixedOffset, Local, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
+use super::short;
+
 /// What is wrong with a zone. Each message begins with the text as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ZoneError {
@@ -12,9 +14,7 @@ pub enum ZoneError {
     #[error("{0} is no time zone: say a name such as Europe/Warsaw, or UTC, or an offset such as +01:00")]
     Unknown(String),
     /// It is the short name of some zone's time, and several may go by it.
-    #[error(
-        "{0} is the short name of a time, and not clear: say an offset such as +01:00, or a name such as Europe/Warsaw"
-    )]
+    #[error("{0} is the short name of a time, and not clear: say {instead}", instead = short::instead(.0))]
     ShortName(String),
     /// It is no offset from UTC.
     #[error("{0} is no offset from UTC, such as +01:00 or -0530")]
@@ -53,7 +53,10 @@ pub fn parse_zone(text: &str) -> Result<ClockZone, ZoneError> {
     {
         return offset(text, &with_two_digits(behind)).map(ClockZone::Offset);
     }
-    text.parse().map(ClockZone::Named).map_err(|_| ZoneError::Unknown(text.to_owned()))
+    text.parse().map(ClockZone::Named).map_err(|_| {
+        let error = if short::is_known(text) { ZoneError::ShortName } else { ZoneError::Unknown };
+        error(text.to_owned())
+    })
 }
 
 impl ClockZone {

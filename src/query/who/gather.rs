@@ -238,7 +238,7 @@ impl Sink for Gather<'_> {
         ControlFlow::Continue(())
     }
 
-    fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<()> {
+    fn damage(&mut self, path: &Path, _file: &Version<'_>, damage: &Damage) -> ControlFlow<()> {
         self.pairs.damage(damage);
         self.state.history.damage(damage);
         let file = self.next.checked_sub(1).and_then(|place| self.journal.files().get(place));

@@ -336,7 +336,7 @@ fn every_name_of_a_finding_is_documented() {
     let found = Examined::of(&namespace, &["-f", &pattern_in(directory.path())]);
     let names: Vec<_> = found.findings.iter().map(|finding| finding["name"].as_str().unwrap()).collect();
     let expected = "conntrack ctnetlink capability tracking events timestamp accounting table buffer clock sandbox directory \
-                    space recorder files";
+                    space messages recorder files";
     assert_eq!(names.join(" "), expected);
     let manual = fs::read_to_string("docs/operations.md").unwrap();
     for finding in &found.findings {
@@ -381,7 +381,7 @@ fn a_recorder_logs_at_its_start_what_is_not_right_a_line_each() {
     set_events(&namespace, 0);
     let recorder = Recorder::start(&namespace, "ct.%s", &[]);
     let log = recorder.log();
-    let found = Examined::of(&namespace, &["-f", &pattern_in(recorder.directory())]);
+    let found = Examined::of(&namespace, &["-f", &pattern_in(recorder.directory()), "--foreground"]);
     for finding in &found.findings {
         let name = finding["name"].as_str().unwrap();
         let lines = log.lines().filter(|line| line.contains(&format!("WARN {name}: ")));

@@ -1,5 +1,6 @@
 //! Messages of a recorder in the background: to whoever listens at /dev/log, a syslog or the journal, whenever that comes.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -37,18 +38,23 @@ impl Machine {
         self.devices.path().join("log")
     }
 
-    /// Starts a recorder in the background.
-    fn record(&self) -> (Answer, Daemon) {
-        let (devices, directory) = (self.devices.path(), self.directory.path());
-        let pid_file = directory.join("pid");
-        let started = self.namespace.enter(|| {
+    /// Runs the program there.
+    fn run<A: AsRef<OsStr> + Sync>(&self, arguments: &[A]) -> Answer {
+        self.namespace.enter(|| {
             // A mount namespace is one of the thread's, as the network's is.
             unshare(CloneFlags::CLONE_NEWNS).unwrap();
             let none = None::<&Path>;
             mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
-            mount(Some(devices), "/dev", none, MsFlags::MS_BIND, none).unwrap();
-            answer(ctrecorder().args(["capture", "-f"]).arg(directory.join("ct")).arg("-P").arg(&pid_file))
-        });
+            mount(Some(self.devices.path()), "/dev", none, MsFlags::MS_BIND, none).unwrap();
+            answer(ctrecorder().args(arguments))
+        })
+    }
+
+    /// Starts a recorder in the background.
+    fn record(&self) -> (Answer, Daemon) {
+        let [file, pid_file] = ["ct", "pid"].map(|name| self.directory.path().join(name));
+        let arguments = ["capture".as_ref(), "-f".as_ref(), file.as_os_str(), "-P".as_ref(), pid_file.as_os_str()];
+        let started = self.run(&arguments);
         assert_eq!(started.status, 0, "{started:?}");
         (started, Daemon::of(&pid_file))
     }
@@ -113,6 +119,25 @@ fn a_syslog_that_comes_later_or_comes_again_hears_what_is_said_from_then_on() {
     // Without any, the recorder goes on.
     kill(daemon.pid, Signal::SIGUSR1).unwrap();
     end(&daemon);
+}
+
+#[test]
+fn doctor_says_of_a_recorder_in_the_background_whether_anybody_hears_it() {
+    let machine = Machine::new();
+    let [pattern, config] = ["ct.%s", "config"].map(|name| machine.directory.path().join(name));
+    let [pattern, config] = [&pattern, &config].map(|path| path.to_str().unwrap());
+    fs::write(config, format!("[capture]\nfile = {pattern:?}\nforeground = true\n")).unwrap();
+    let said = |arguments: &[&str]| {
+        let said = machine.run(&[&["doctor"], arguments].concat()).stdout;
+        said.lines().find(|line| line.contains(" messages ")).map(str::to_owned)
+    };
+    let unheard = said(&["-f", pattern]).unwrap();
+    assert!(unheard.starts_with("warning  messages    no syslog takes messages at /dev/log"), "{unheard}");
+    for arguments in [&["-f", pattern, "-F"][..], &["--config", config], &[]] {
+        assert_eq!(said(arguments), None, "{arguments:?}");
+    }
+    let _syslog = Syslog::listen(&machine.socket());
+    assert_eq!(said(&["-f", pattern]).as_deref(), Some("ok       messages    a syslog takes them"));
 }
 
 #[test]

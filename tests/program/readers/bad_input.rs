@@ -168,7 +168,17 @@ fn damage_is_told_and_the_rest_is_shown() {
         let listed = run(["list".as_ref(), "-H".as_ref(), path.as_os_str()]);
         let expected: String = lines.iter().zip(shown).filter(|(_, shown)| *shown).map(|(lines, _)| &**lines).collect();
         assert_eq!((listed.status, listed.stdout), (5, expected), "{name}");
-        let line = format!("ctrecorder: {}: {said}", path.display());
+        // The head of the block, which is whole, tells when its records arrived.
+        let has_head = ["payload", "size", "count"].contains(&name);
+        let when = ", between 2027.01.15 08:00:00.000000 and 2027.01.15 08:00:01.000000\n";
+        let line = format!("ctrecorder: {}: {said}{}", path.display(), if has_head { when } else { "" });
+        let squeezed = run([
+            "squeeze".as_ref(),
+            "-o".as_ref(),
+            directory.path().join(format!("{name}.sq")).as_os_str(),
+            path.as_os_str(),
+        ]);
+        assert!(squeezed.stderr.contains(&line), "{name}: {}", squeezed.stderr);
         // A footer that has moved is not in its place.
         let said_in_all = if name == "missing" { 2 } else { 1 };
         assert!(listed.stderr.starts_with(&line) && listed.stderr.lines().count() == said_in_all, "{}", listed.stderr);

@@ -10,6 +10,9 @@ use tempfile::TempDir;
 use super::sample::{BEGIN, NS, Segment, blocks, golden, header, run, v4, v6};
 use crate::program::{Answer, answer, ctrecorder};
 
+/// What is said of a last segment without a footer.
+const NOT_CLOSED: &str = "ctrecorder: the last segment was not closed, as where a recorder was killed: it tells up to ";
+
 /// Files in a directory.
 pub fn journal(files: &[(&str, &[u8])]) -> TempDir {
     let directory = TempDir::new().unwrap();
@@ -37,8 +40,8 @@ fn covered(files: &[&[u8]]) -> (i32, Vec<String>) {
     let named: Vec<_> = names.iter().map(String::as_str).zip(files.iter().copied()).collect();
     let directory = journal(&named);
     let answer = coverage(directory.path(), &[]);
-    let is_of_copies = |line: &str| line.ends_with(" passed over: a copy of it is there");
-    assert!(answer.stderr.lines().all(is_of_copies), "{}", answer.stderr);
+    let is_known = |line: &str| line.ends_with(" passed over: a copy of it is there") || line.starts_with(NOT_CLOSED);
+    assert!(answer.stderr.lines().all(is_known), "{}", answer.stderr);
     told(&answer)
 }
 
@@ -265,6 +268,32 @@ fn damage_is_a_gap_from_block_to_block() {
     assert_eq!(damaged(100), (5, true, vec![queue.into()]));
 }
 
+/// Nothing stands behind it that would make a gap of it; but a recorder that is at work is no killed one.
+#[test]
+fn a_last_segment_that_was_not_closed_is_told_with_up_to_when_it_tells() {
+    let (first, _) = begun(0, 0, 0).closed_at(Closing::WentOn, 600);
+    let cut = || begun(0, 1, 600).push(&v4(Kind::Start, 1, 700)).cut_off();
+    let mut torn = cut();
+    torn.extend_from_slice(b"CTBK");
+    let until = |time| ["--until", time];
+    for bytes in [cut(), torn] {
+        let directory = journal(&[("0", &first), ("1", &bytes)]);
+        let said = |options: &[&str]| {
+            let answer = coverage(directory.path(), options);
+            (answer.status, answer.stderr)
+        };
+        let not_closed = format!("{NOT_CLOSED}2027.01.15 08:11:40.000000, and no further\n");
+        assert_eq!(said(&[]), (0, not_closed.clone()));
+        assert_eq!(said(&["-o", "json"]), (0, not_closed));
+        assert_eq!(said(&until("2027-01-15 08:11:00 UTC")), (0, String::new()), "of an earlier time");
+        assert_eq!(said(&until("2027-01-15 08:12:00 UTC")), (1, String::new()), "a gap tells it");
+        let recorder = fs::File::options().append(true).open(directory.path().join("1")).unwrap();
+        recorder.lock().unwrap();
+        assert_eq!(said(&[]), (0, String::new()), "being written");
+    }
+    assert_eq!(coverage(journal(&[("0", &first)]).path(), &[]).stderr, "");
+}
+
 /// A status of 0 would say that all is well, while standard error says that it is not.
 #[test]
 fn damage_that_is_no_gap_is_a_failure() {
@@ -278,7 +307,8 @@ fn damage_that_is_no_gap_is_a_failure() {
     // Without a footer, the journal ends at its last whole block: what is damaged behind that is in no span, and in no gap.
     let places = blocks(&whole);
     let mut cut = whole[..places[places.len() - 2]].to_vec();
-    assert_eq!((answer(&cut).status, answer(&cut).stderr.as_str()), (0, ""));
+    let said = format!("{NOT_CLOSED}2027.01.15 08:00:10.000000, and no further\n");
+    assert_eq!((answer(&cut).status, answer(&cut).stderr), (0, said));
     let last = cut.len();
     cut.extend([0x5a; 200]);
     let damaged = answer(&cut);

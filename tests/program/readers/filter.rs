@@ -224,6 +224,11 @@ fn what_cannot_be_understood_is_pointed_at() {
           set back: say 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00\n",
         ),
         (&["--at", "2026-11-20 12:00 CET"], "--at: 2026-11-20 12:00 CET: CET is the short name of a time"),
+        (
+            &["--at", "2026-11-20 12:00 CST"],
+            "--at: 2026-11-20 12:00 CST: CST is the short name of a time, and not clear: say -0600, or America/Chicago; or +0800, \
+             or Asia/Shanghai\n",
+        ),
         (&["--since", "tomorrow"], "--since: tomorrow is no time"),
         (&["--since", "2026-02-30"], "--since: 2026-02-30: February 2026 has no day 30\n"),
         (&["--at", "2026-11-20T14:00:60Z"], "--at: 2026-11-20T14:00:60Z: there is no second 60 but the leap second"),

@@ -297,7 +297,11 @@ fn outputs_are_tested_as_a_chain() {
     for paths in [["sq/a.ct", "sq/c.ct"], ["sq/a.ct", "journal/c.ct"]] {
         let missing = test(&paths);
         assert_eq!(missing.status, 1);
-        assert!(missing.stdout.contains("FAILED: segment 1 is missing between "), "{}", missing.stdout);
+        assert!(
+            missing.stdout.contains("FAILED: the file itself is whole, but segment 1 is missing between "),
+            "{}",
+            missing.stdout
+        );
     }
     // Another second one, made alone.
     let alone = place.squeeze("alone", &[], &[place.path("journal/b.ct")]);
@@ -310,7 +314,11 @@ fn outputs_are_tested_as_a_chain() {
     let words = ["squeeze".as_ref(), "-o".as_ref(), gap.as_os_str(), first.as_os_str(), third.as_os_str()];
     assert_eq!(run(words).status, 0);
     let told = test(&["gap.ct"]);
-    assert!(told.stdout.contains("FAILED: segment 1 is missing between "), "{}", told.stdout);
+    assert!(
+        told.stdout.contains("FAILED: the file itself is whole, but segment 1 is missing between "),
+        "{}",
+        told.stdout
+    );
 }
 
 /// Where runs of the recorder meet, the numbers of segments do not tell what is missing, but the next output does.
@@ -331,7 +339,10 @@ fn an_output_between_two_runs_is_missed() {
         let removed: Vec<_> = removed.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
         removed.iter().for_each(|(path, _)| fs::remove_file(path).unwrap());
         let left = test().stdout;
-        let fails = left.contains(&format!("{}: FAILED: segments are missing between ", next.display()));
+        let fails = left.contains(&format!(
+            "{}: FAILED: the file itself is whole, but segments are missing between ",
+            next.display()
+        ));
         let is_told = left.contains(&format!("{}: {goes_on}\n", next.display())) && left.contains(missed);
         assert!(fails != is_told, "{left}");
         removed.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());

@@ -85,8 +85,14 @@ fn a_segment_that_is_missing_moved_or_exchanged_shows() {
     };
     // A journal need not begin with its recorder, nor be whole at its end.
     assert_eq!(said(&[1, 2]), "");
-    assert_eq!(said(&[0, 2, 3]), "1: FAILED: segment 1 is missing between 0 and this one");
-    assert_eq!(said(&[0, 3]), "1: FAILED: segments 1 to 2 are missing between 0 and this one");
+    assert_eq!(
+        said(&[0, 2, 3]),
+        "1: FAILED: the file itself is whole, but segment 1 is missing between 0 and this one"
+    );
+    assert_eq!(
+        said(&[0, 3]),
+        "1: FAILED: the file itself is whole, but segments 1 to 2 are missing between 0 and this one"
+    );
     assert_eq!(said(&[1, 0]), "1: FAILED: segment 0 stands after segment 1 (0)");
 
     // One whose header is damaged is there: the one behind it names its digest.
@@ -108,6 +114,31 @@ fn a_segment_that_is_missing_moved_or_exchanged_shows() {
         directory.path().display()
     );
     assert_eq!((answer.status, answer.stdout.lines().nth(1)), (1, Some(expected.as_str())));
+}
+
+/// A segment without an end is no work of a recorder that was killed if that went on. What is missing before it is told behind what
+/// is wrong with itself.
+#[test]
+fn a_segment_that_was_cut_off_in_the_midst_of_a_run_is_not_that_of_a_recorder_that_was_killed() {
+    let chain = chain();
+    let cut = &chain[1][..blocks(&chain[1])[1]];
+    let (directory, answer) = test(&[&chain[0], cut, &chain[2]]);
+    let said = format!(
+        "{0}/1: FAILED: offset {1}: no footer: cut off, though its recorder went on in {0}/2: as where the disk failed, or copied while it \
+         was written; before that, 1 record in 1 block is whole",
+        directory.path().display(),
+        cut.len()
+    );
+    let lines: Vec<_> = answer.stdout.lines().collect();
+    assert_eq!((answer.status, lines[1]), (1, said.as_str()));
+    assert!(lines[2].contains("/2: ok, "), "{}", lines[2]);
+
+    let (_, last) = test(&[&chain[0], cut]);
+    assert!(last.stdout.contains("cut off, as where a recorder was killed, or copied while"), "{}", last.stdout);
+
+    let (_, behind) = test(&[&chain[0], &chain[2][..blocks(&chain[2])[1]]]);
+    let line = behind.stdout.lines().nth(1).unwrap();
+    assert!(!line.contains("itself is whole") && line.contains("; segment 1 is missing between "), "{line}");
 }
 
 #[test]
@@ -207,7 +238,10 @@ fn a_run_that_is_missing_or_an_end_of_one_fails_the_file_behind() {
         lines.join("\n").replace(&format!("{}/", directory.path().display()), "").replace("2027.01.15 ", "")
     };
     let failed = |file, before, from, to| {
-        format!("{file}: FAILED: segments are missing between {before} and this one, from {from}.000000 to {to}.000000")
+        format!(
+            "{file}: FAILED: the file itself is whole, but segments are missing between {before} and this one, from {from}.000000 to \
+             {to}.000000"
+        )
     };
     assert_eq!(said(&[0, 1, 2, 3, 4]), "");
     assert_eq!(said(&[0, 2, 3, 4]), failed(1, 0, "08:01:40", "08:03:20"), "the end of the first run");
@@ -255,5 +289,9 @@ fn runs_of_several_recorders_are_told_apart() {
     let other = of_other(&runs[1]);
     let (_, answer) = test(&[&runs[0], &other, &runs[2]]);
     assert_eq!(answer.status, 1);
-    assert!(answer.stdout.contains("2: FAILED: segments are missing between "), "{}", answer.stdout);
+    assert!(
+        answer.stdout.contains("2: FAILED: the file itself is whole, but segments are missing between "),
+        "{}",
+        answer.stdout
+    );
 }

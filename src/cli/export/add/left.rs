@@ -63,7 +63,7 @@ impl Sink for Left<'_> {
         ControlFlow::Continue(())
     }
 
-    fn damage(&mut self, _path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
+    fn damage(&mut self, _path: &Path, _file: &Version<'_>, damage: &Damage) -> ControlFlow<anyhow::Error> {
         ControlFlow::Break(anyhow::anyhow!("{damage}"))
     }
 

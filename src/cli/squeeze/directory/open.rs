@@ -120,7 +120,7 @@ impl Sink for Reading<'_> {
         ControlFlow::Continue(())
     }
 
-    fn damage(&mut self, _path: &Path, damage: &Damage) -> ControlFlow<anyhow::Error> {
+    fn damage(&mut self, _path: &Path, _file: &Version<'_>, damage: &Damage) -> ControlFlow<anyhow::Error> {
         ControlFlow::Break(anyhow!("{damage}"))
     }
 

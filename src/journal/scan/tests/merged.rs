@@ -119,7 +119,7 @@ impl Sink for Told {
         ControlFlow::Continue(())
     }
 
-    fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<()> {
+    fn damage(&mut self, path: &Path, _file: &Version<'_>, damage: &Damage) -> ControlFlow<()> {
         panic!("{path:?}: {damage:?}")
     }
 

@@ -56,7 +56,7 @@ impl Sink for Heard {
         self.tell(format!("{path:?} {note:?}"))
     }
 
-    fn damage(&mut self, path: &Path, damage: &Damage) -> ControlFlow<()> {
+    fn damage(&mut self, path: &Path, _file: &Version<'_>, damage: &Damage) -> ControlFlow<()> {
         self.tell(format!("damage {path:?} {damage:?}"))
     }
 

@@ -31,13 +31,13 @@ pub(super) fn walk<F: Select, S: Sink>(
                             match piece {
                                 Piece::Record { record, .. } if select.matches(&record) => sink.ipv4(&record, None)?,
                                 Piece::Record { .. } => {}
-                                Piece::Damage(damage) => sink.damage(source.path(), &damage)?,
+                                Piece::Damage(damage) => sink.damage(source.path(), &version, &damage)?,
                             }
                         }
                     }
                     Version::Three(segment) => {
                         let mut open = keyframes.begin(segment.header().ok(), false);
-                        Walk { open: &mut open, select, source: &source, sink }.segment(segment)?;
+                        Walk { open: &mut open, select, source: &source, version: &version, sink }.segment(segment)?;
                         keyframes.end(segment, &open);
                     }
                     Version::Archive(_) => unreachable!("these journals have none"),
@@ -53,6 +53,7 @@ struct Walk<'w, F, S> {
     open: &'w mut State,
     select: &'w F,
     source: &'w Source,
+    version: &'w Version<'w>,
     sink: &'w mut S,
 }
 
@@ -137,7 +138,7 @@ impl<F: Select, S: Sink> Walk<'_, F, S> {
         if damage.records_lost != Some(0) {
             self.open.damage();
         }
-        self.sink.damage(self.source.path(), damage)
+        self.sink.damage(self.source.path(), self.version, damage)
     }
 }
 

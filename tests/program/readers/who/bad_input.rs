@@ -79,7 +79,7 @@ fn an_option_that_makes_no_sense_is_refused() {
         ("--peer", "203.0.113.400", "peer 203.0.113.400 is not an IP address"),
         ("--peer", "198.51.100.0/24", "peer 198.51.100.0/24 is a network: say one address of it, as 203.0.113.6"),
         ("--proto", "tpc", "\"tpc\" is not a protocol"),
-        ("--tz", "CEST", "CEST is no time zone"),
+        ("--tz", "CEST", "CEST is the short name of a time, and not clear: say +0200, or Europe/Berlin"),
         ("--output", "xml", "[possible values: text, json]"),
     ] {
         let at = ["--at", AT];
