@@ -75,11 +75,6 @@ impl Recorder {
     pub fn boot(&self) -> Option<[u8; 16]> {
         Some(self.boot_id).filter(|boot| *boot != [0; 16])
     }
-
-    /// When it was started, ns since the epoch.
-    pub const fn started(&self) -> u64 {
-        self.started
-    }
 }
 
 /// The last segment given of a recorder.

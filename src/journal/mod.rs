@@ -38,7 +38,7 @@ pub(crate) use listing::{Found, in_order, partitions};
 pub use listing::{Journal, Member};
 pub use netns::{Netns, NoSuchNetns};
 pub use once::{Beside, Repeats, UNEVEN};
-pub(crate) use runs::{Ended, Place, begun_behind, begun_up, chain, ended_later, first_uptime, successors, told_to};
+pub(crate) use runs::{Ended, Place, begun_behind, begun_up, chain, ended_later, successors, told_to};
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub(crate) use runs::{first_notes, last_told};
 pub use scan::{Everything, Scan, Search, Select, Sink, THREADS_MAX};

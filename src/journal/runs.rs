@@ -212,7 +212,7 @@ pub(crate) fn begun_behind(version: &Version<'_>) -> Option<u64> {
 pub(crate) fn begun_up(file: &Version<'_>) -> Option<Uptime> {
     let up = match file {
         Version::Two(_) => None,
-        Version::Three(segment) => first_uptime(segment),
+        Version::Three(segment) => first_notes(segment).find_map(|note| Uptime::of(&note)),
         Version::Archive(archive) => archive.notes().iter().find_map(Uptime::of),
     };
     up.filter(|up| up.boot != 0)
@@ -229,11 +229,6 @@ fn first_note(version: &Version<'_>, find: impl Fn(&Note) -> Option<u64>) -> Opt
 pub(crate) fn first_notes(segment: &Segment<'_>) -> impl Iterator<Item = Note> {
     let heads = segment.heads().map_while(Result::ok);
     heads.take_while(|head| head.header.kind() == Some(BlockKind::Notes)).flat_map(notes)
-}
-
-/// For how long the machine had been up when a segment was begun, as far as that tells.
-pub(crate) fn first_uptime(segment: &Segment<'_>) -> Option<Uptime> {
-    first_notes(segment).find_map(|note| Uptime::of(&note))
 }
 
 /// From when on the run before ended, if this note tells no more than that the clock was set back since.

@@ -69,7 +69,7 @@ pub(super) fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
     let headless: Vec<_> = runs.iter().flat_map(|run| &run.parts).filter(|part| part.host.is_none()).collect();
     let own = runs.iter().flat_map(|run| run.derived().map(move |gap| (run, gap)));
     let mut gaps = Vec::new();
-    for (run, mut gap) in own.chain(begun_before(runs)) {
+    for (run, mut gap) in own {
         // Whose number is missing may be there, with a header that cannot be read.
         if headless.iter().any(|part| gap.from <= part.hull().from && part.hull().to <= gap.to) {
             gap.cause = GapCause::Damaged;
@@ -85,19 +85,6 @@ pub(super) fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
     gaps.extend(holes(runs, noted).into_iter().map(|hole| hole.gap));
     gaps.extend(uptime::unrecorded(runs));
     gaps
-}
-
-/// What is missing of runs before their first file where others tell of the same times, and there is no hole between two runs: the clock was
-/// set back between two starts of the machine. The runs are by their begin.
-fn begun_before(runs: &[Run]) -> impl Iterator<Item = (&Run, Gap)> {
-    let mut reached = 0;
-    runs.iter().filter_map(move |run| {
-        let (began, ended) = run.ends();
-        let before = reached;
-        reached = ended.max(before);
-        let started = run.started().filter(|started| *started < began.min(before))?;
-        Some((run, Gap::unknown(started, began, GapCause::SegmentMissing)))
-    })
 }
 
 /// What was removed as the recorder was told to, and is not told of by a file that is there all the same, or by a note. Removals of

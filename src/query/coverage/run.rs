@@ -7,7 +7,7 @@ use ctrecorder_format::{Cause, Content, Note};
 
 use super::part::{End, Part};
 use super::{Gap, GapCause, Span, complement};
-use crate::journal::{Ended, Place, Recorder, chain, successors};
+use crate::journal::{Ended, Place, chain, successors};
 
 const GONE: GapCause = GapCause::Noted(Cause::NamespaceGone as u16);
 
@@ -69,12 +69,6 @@ impl Run {
     pub(super) fn boot(&self) -> Option<Boot> {
         let first = self.parts.first().filter(|first| first.content == Content::Events)?;
         first.run.as_ref()?.boot()
-    }
-
-    /// When the run began, if it had written other segments before the first of these; ns since the epoch.
-    pub(super) fn started(&self) -> Option<u64> {
-        let first = self.parts.first().filter(|first| first.content == Content::Events && first.is_later())?;
-        first.run.as_ref().map(Recorder::started)
     }
 
     /// The first moment that it tells of, and the last one. Where the clock was set back, they are not the least and the greatest.

@@ -1,8 +1,8 @@
 //! Which file was written behind which other one, as far as they tell: a clock that is set back tells another order.
 
-use ctrecorder_format::{Content, Header, Uptime};
+use ctrecorder_format::{Header, Uptime};
 
-use crate::journal::{Recorder, Version, begun_behind, first_uptime, last_uptime};
+use crate::journal::{Recorder, Version, begun_behind, begun_up, last_uptime};
 
 /// What a file tells of its place among others of its line.
 #[derive(Clone, Debug)]
@@ -26,10 +26,9 @@ impl Written {
     /// The how many-th file that is read, with this header, which goes on with another one.
     pub(super) fn of(version: &Version<'_>, header: &Header, file: u32, goes_on_with: Option<u32>) -> Self {
         let up = match version {
-            Version::Three(segment) if header.content == Content::Events => {
-                [first_uptime(segment), last_uptime(segment)]
-            }
-            _ => [None; 2],
+            Version::Two(_) => [None; 2],
+            Version::Three(segment) => [begun_up(version), last_uptime(segment)],
+            Version::Archive(archive) => [begun_up(version), archive.notes().iter().filter_map(Uptime::of).next_back()],
         };
         Self {
             file,

@@ -134,8 +134,8 @@ fn another_start_of_the_machine_says_nothing_of_this_one() {
 }
 
 /// A run that recorded from 1000 to 2000; and one since the next start of the machine, with the clock behind: three segments from 500 on,
-/// of which that with this number is missing.
-fn behind_a_start(missing: usize) -> Vec<(&'static str, Vec<u8>)> {
+/// of which that with this number may be missing.
+fn behind_a_start(missing: Option<usize>) -> Vec<(&'static str, Vec<u8>)> {
     let first = closed(begun(1000, 0, 1000, UP, 1), Closing::Stopped, 2000, UP + 1000, 1);
     let ends = [(500, 1100), (1100, 3000), (3000, 4000)];
     let mut previous = None;
@@ -147,17 +147,17 @@ fn behind_a_start(missing: usize) -> Vec<(&'static str, Vec<u8>)> {
         previous = Some(digest);
         (name, bytes)
     });
-    let later: Vec<_> = later.enumerate().filter(|(number, _)| *number != missing).map(|(_, file)| file).collect();
+    let later: Vec<_> =
+        later.enumerate().filter(|(number, _)| Some(*number) != missing).map(|(_, file)| file).collect();
     [("1", first)].into_iter().chain(later).collect()
 }
 
 #[test]
 fn what_an_earlier_start_of_the_machine_told_says_nothing_of_a_segment_that_is_missing() {
     let seconds = [1050, 1150, 2500, 3100];
-    for (missing, expected) in [(3, "----"), (1, "-??-")] {
+    for (missing, expected) in [(None, "----"), (Some(1), "-??-")] {
         let files = behind_a_start(missing);
         let told = (verdicts(&files, seconds), squeezed(&files, seconds));
-        assert_eq!(told, (expected.into(), [expected, expected].map(str::to_owned)), "{missing}");
+        assert_eq!(told, (expected.into(), [expected, expected].map(str::to_owned)), "{missing:?}");
     }
-    assert_eq!(verdicts(&behind_a_start(0), seconds), "?---", "its run had begun before its first segment here");
 }
