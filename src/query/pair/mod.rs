@@ -31,6 +31,8 @@ mod tests_of_parts;
 mod tests_of_parts_read;
 #[cfg(test)]
 mod tests_of_readings;
+#[cfg(test)]
+mod tests_of_restarts;
 mod versions;
 mod written;
 

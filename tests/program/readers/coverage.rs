@@ -11,7 +11,8 @@ use super::sample::{BEGIN, NS, Segment, blocks, golden, header, run, v4, v6};
 use crate::program::{Answer, answer, ctrecorder};
 
 /// What is said of a last segment without a footer.
-const NOT_CLOSED: &str = "ctrecorder: the last segment was not closed, as where a recorder was killed: it tells up to ";
+pub(super) const NOT_CLOSED: &str =
+    "ctrecorder: the last segment was not closed, as where a recorder was killed: it tells up to ";
 
 /// Files in a directory.
 pub fn journal(files: &[(&str, &[u8])]) -> TempDir {
@@ -29,7 +30,7 @@ pub fn coverage(path: &Path, options: &[&str]) -> Answer {
 }
 
 /// The lines of an answer without the date that all times have, and its status.
-fn told(answer: &Answer) -> (i32, Vec<String>) {
+pub(super) fn told(answer: &Answer) -> (i32, Vec<String>) {
     let lines = answer.stdout.lines().map(|line| line.replace("2027.01.15 ", "").replace(".000000", ""));
     (answer.status, lines.collect())
 }
@@ -45,7 +46,7 @@ fn covered(files: &[&[u8]]) -> (i32, Vec<String>) {
     told(&answer)
 }
 
-fn lines(lines: &[&str]) -> Vec<String> {
+pub(super) fn lines(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| line.to_string()).collect()
 }
 
@@ -56,7 +57,7 @@ fn header_at(started: u64, number: u64, created: u64, previous: Option<Digest>) 
     header
 }
 
-fn begun(started: u64, number: u64, created: u64) -> Segment {
+pub(super) fn begun(started: u64, number: u64, created: u64) -> Segment {
     Segment::new(&header_at(started, number, created, None))
 }
 
@@ -292,45 +293,6 @@ fn a_last_segment_that_was_not_closed_is_told_with_up_to_when_it_tells() {
         assert_eq!(said(&[]), (0, String::new()), "being written");
     }
     assert_eq!(coverage(journal(&[("0", &first)]).path(), &[]).stderr, "");
-}
-
-/// A status of 0 would say that all is well, while standard error says that it is not.
-#[test]
-fn damage_that_is_no_gap_is_a_failure() {
-    let (whole, _) = begun(0, 0, 0).push(&v4(Kind::Start, 1, 10)).seal().closed_at(Closing::Stopped, 600);
-    let answer = |bytes: &[u8]| coverage(journal(&[("a", bytes)]).path(), &[]);
-    assert_eq!(answer(&whole).status, 0);
-    let behind = answer(&[&whole[..], b"behind the footer"].concat());
-    assert!(behind.stderr.contains("bytes behind the footer, 17 bytes"), "{}", behind.stderr);
-    assert!(behind.stdout.ends_with("no gap\n"), "{}", behind.stdout);
-    assert_eq!(behind.status, 5);
-    // Without a footer, the journal ends at its last whole block: what is damaged behind that is in no span, and in no gap.
-    let places = blocks(&whole);
-    let mut cut = whole[..places[places.len() - 2]].to_vec();
-    let said = format!("{NOT_CLOSED}2027.01.15 08:00:10.000000, and no further\n");
-    assert_eq!((answer(&cut).status, answer(&cut).stderr), (0, said));
-    let last = cut.len();
-    cut.extend([0x5a; 200]);
-    let damaged = answer(&cut);
-    assert!(damaged.stderr.contains(&format!("offset {last}: no block")), "{}", damaged.stderr);
-    assert!(damaged.stdout.ends_with("no gap\n"), "{}", damaged.stdout);
-    assert_eq!(damaged.status, 5);
-}
-
-#[test]
-fn a_segment_with_a_damaged_header_is_not_missing_but_damaged() {
-    let first = begun(0, 0, 0).closed_at(Closing::WentOn, 600).0;
-    let mut second = begun(0, 1, 600).push(&v4(Kind::Start, 1, 610)).closed_at(Closing::WentOn, 1200).0;
-    second[100] ^= 1;
-    let third = begun(0, 2, 1200).closed_at(Closing::Stopped, 1800).0;
-    let directory = journal(&[("0", &first), ("1", &second), ("2", &third)]);
-    let expected = [
-        "recorded from 08:00:00 to 08:10:00",
-        "gap from 08:10:00 to 08:10:10: damaged, number of events lost not known",
-        "recorded from 08:10:10 to 08:30:00",
-        "recorded 29 min 50 s, 1 gap, number of events lost not known",
-    ];
-    assert_eq!(told(&coverage(directory.path(), &[])), (5, lines(&expected)));
 }
 
 #[test]

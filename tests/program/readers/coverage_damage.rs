@@ -5,7 +5,7 @@ use std::path::Path;
 use ctrecorder_format::{Closing, Kind, V4};
 use serde_json::Value;
 
-use super::coverage::{coverage, journal};
+use super::coverage::{NOT_CLOSED, begun, coverage, journal, lines, told};
 use super::sample::{Segment, blocks, header, run, v4};
 
 /// Two segments, the first of four blocks, with one record, two, three and four.
@@ -72,4 +72,43 @@ fn what_verify_finds_is_told_and_makes_the_status() {
     let gap = "gap from 2027.01.15 08:03:20.000000 to 2027.01.15 08:03:21.000000: damaged, 2 events lost\n";
     assert!(verified.stdout.contains(gap), "{}", verified.stdout);
     assert_eq!(coverage(directory.path(), &[]).status, 0);
+}
+
+/// A status of 0 would say that all is well, while standard error says that it is not.
+#[test]
+fn damage_that_is_no_gap_is_a_failure() {
+    let (whole, _) = begun(0, 0, 0).push(&v4(Kind::Start, 1, 10)).seal().closed_at(Closing::Stopped, 600);
+    let answer = |bytes: &[u8]| coverage(journal(&[("a", bytes)]).path(), &[]);
+    assert_eq!(answer(&whole).status, 0);
+    let behind = answer(&[&whole[..], b"behind the footer"].concat());
+    assert!(behind.stderr.contains("bytes behind the footer, 17 bytes"), "{}", behind.stderr);
+    assert!(behind.stdout.ends_with("no gap\n"), "{}", behind.stdout);
+    assert_eq!(behind.status, 5);
+    // Without a footer, the journal ends at its last whole block: what is damaged behind that is in no span, and in no gap.
+    let places = blocks(&whole);
+    let mut cut = whole[..places[places.len() - 2]].to_vec();
+    let said = format!("{NOT_CLOSED}2027.01.15 08:00:10.000000, and no further\n");
+    assert_eq!((answer(&cut).status, answer(&cut).stderr), (0, said));
+    let last = cut.len();
+    cut.extend([0x5a; 200]);
+    let damaged = answer(&cut);
+    assert!(damaged.stderr.contains(&format!("offset {last}: no block")), "{}", damaged.stderr);
+    assert!(damaged.stdout.ends_with("no gap\n"), "{}", damaged.stdout);
+    assert_eq!(damaged.status, 5);
+}
+
+#[test]
+fn a_segment_with_a_damaged_header_is_not_missing_but_damaged() {
+    let first = begun(0, 0, 0).closed_at(Closing::WentOn, 600).0;
+    let mut second = begun(0, 1, 600).push(&v4(Kind::Start, 1, 610)).closed_at(Closing::WentOn, 1200).0;
+    second[100] ^= 1;
+    let third = begun(0, 2, 1200).closed_at(Closing::Stopped, 1800).0;
+    let directory = journal(&[("0", &first), ("1", &second), ("2", &third)]);
+    let expected = [
+        "recorded from 08:00:00 to 08:10:00",
+        "gap from 08:10:00 to 08:10:10: damaged, number of events lost not known",
+        "recorded from 08:10:10 to 08:30:00",
+        "recorded 29 min 50 s, 1 gap, number of events lost not known",
+    ];
+    assert_eq!(told(&coverage(directory.path(), &[])), (5, lines(&expected)));
 }
