@@ -48,6 +48,8 @@ pub(super) struct Parts {
     waiting: Read,
     /// The journal is at its end: flows without an end are those that are open there. What is known of them.
     at_end: Option<Note>,
+    /// The last that was told of for how long the machine had been up.
+    last_up: Option<Note>,
     /// The file of these, and whether there was one.
     left: Option<Part>,
     has_left: bool,
@@ -71,6 +73,7 @@ impl Parts {
             present: None,
             waiting,
             at_end: None,
+            last_up: None,
             left: None,
             has_left: false,
             made: Made::default(),
@@ -118,9 +121,10 @@ impl Parts {
     fn end_left(&mut self, part: Part) -> anyhow::Result<()> {
         let Target::New(file) = part.file else { return Ok(()) };
         let export = export_of_open(&self.settings.export);
-        // What it tells of the time before, its rows do alone.
+        // What it tells of the time before, its rows do alone; but what goes on with it is known to come later by how long the machine had
+        // been up.
         let (from, to) = (part.from, part.from);
-        let notes = self.at_end.iter().map(NoteText::of).collect();
+        let notes = self.at_end.iter().chain(&self.last_up).map(NoteText::of).collect();
         let bytes = file.finish(&About { export, is_last: true, is_of_open: true, from, to, notes, ..self.about() })?;
         self.made.wrote(part.flows, bytes);
         self.made.open = part.flows;
@@ -322,6 +326,9 @@ impl Output for Parts {
 
     fn note(&mut self, note: &Note) -> anyhow::Result<()> {
         self.bounds.note(note);
+        if note.cause() == Some(Cause::Uptime) {
+            self.last_up = Some(*note);
+        }
         // What readings tell is in the rows; and that nothing happened says nothing here. Without ids no flow is known again, and of
         // those that are open, which are not in these files, a later export tells.
         let is_told = match note.cause() {
