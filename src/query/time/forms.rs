@@ -6,7 +6,7 @@ use ctrecorder_format::NS_PER_SECOND;
 use super::half;
 use super::part::{Parsed, PartError, date, digits, month, on, time_of_day, weekday};
 use super::zone::{ClockZone, ZoneError, is_utc, parse_zone};
-use super::{TimeError, parse_duration};
+use super::{TimeError, parse_duration, seconds_of, short};
 
 /// Seconds since 1970 have so many digits from 2001 to 2286; other numbers could be meant for dates.
 const EPOCH_DIGITS: usize = 10;
@@ -26,6 +26,14 @@ pub(super) enum Typed {
     Ago(Option<u64>),
     /// What a clock showed in this zone, or in one that is not told.
     Shown(NaiveDateTime, Option<ClockZone>),
+}
+
+/// The zone of a time, as it stands behind that.
+#[derive(Clone, Copy)]
+struct Zone<'t> {
+    name: &'t str,
+    /// What stands behind it in parentheses.
+    again: Option<&'t str>,
 }
 
 impl Typed {
@@ -63,6 +71,7 @@ impl Typed {
         if let Some((parsed, within)) = of_the_c_library(shown)
             && (within.is_none() || zone.is_none())
         {
+            let within = within.map(|name| Zone { name, again: None });
             return Self::local(text, parsed, within.or(zone), ClockZone::parse_behind_time);
         }
         Self::local(text, email(shown).ok_or_else(|| formless(text, shown))?, zone, email_zone)
@@ -72,11 +81,11 @@ impl Typed {
     fn local(
         text: &str,
         shown: Result<NaiveDateTime, PartError>,
-        zone: Option<&str>,
+        zone: Option<Zone<'_>>,
         parse_zone: fn(&str) -> Result<ClockZone, ZoneError>,
     ) -> Result<Self, TimeError> {
         let shown = shown.map_err(|error| TimeError::Part { text: text.to_owned(), error })?;
-        let zone = zone.map(parse_zone).transpose();
+        let zone = zone.map(|zone| one_zone(shown, parse_zone(zone.name)?, zone)).transpose();
         let zone = zone.map_err(|error| TimeError::Zone { text: text.to_owned(), error })?;
         Ok(Self::Shown(shown, zone))
     }
@@ -152,17 +161,39 @@ fn since_epoch(text: &str) -> Option<Option<u64>> {
     Some(whole.and_then(|seconds| seconds.checked_mul(NS_PER_SECOND)?.checked_add(ns)))
 }
 
-/// Parts what the clock showed from the zone behind it. That may stand in parentheses; behind another one these are a comment, as in
-/// e-mails: `-0500 (EST)`.
-fn split_zone(typed: &str) -> (&str, Option<&str>) {
-    let Some((before, comment)) = typed.strip_suffix(')').and_then(|typed| typed.split_once('(')) else {
-        return split_plain_zone(typed);
+/// Parts what the clock showed from the zone behind it. That may stand in parentheses; behind another one these say it once more, or are
+/// any comment, as in e-mails: `-0500 (EST)`.
+fn split_zone(typed: &str) -> (&str, Option<Zone<'_>>) {
+    let (plain, comment) = match typed.strip_suffix(')').and_then(|typed| typed.split_once('(')) {
+        Some((before, comment)) => (before.trim_end(), Some(comment.trim())),
+        None => (typed, None),
     };
-    match split_plain_zone(before.trim_end()) {
-        (shown, None) => (shown, Some(comment)),
-        // `UTC (+0100)`: whether that is what the clock was ahead of UTC, nobody can say.
-        (_, Some(zone)) if !is_signed(zone) && matches!(parse_zone(comment), Ok(ClockZone::Offset(_))) => (typed, None),
-        behind => behind,
+    let (shown, name) = split_plain_zone(plain);
+    let (name, again) = if name.is_some() { (name, comment) } else { (comment, None) };
+    (shown, name.map(|name| Zone { name, again }))
+}
+
+/// The zone of a clock that showed this, if what stands behind its name does not name another one: whether `UTC (+0100)` is what a clock showed
+/// in London or in Berlin, nobody can say.
+fn one_zone(shown: NaiveDateTime, zone: ClockZone, Zone { name, again }: Zone<'_>) -> Result<ClockZone, ZoneError> {
+    let meant = again.map_or(Vec::new(), meant);
+    let seconds = seconds_of(shown, zone);
+    let is_same = |other: &ClockZone| seconds.iter().any(|second| zone.offset_at(*second) == other.offset_at(*second));
+    match again {
+        Some(again) if !meant.is_empty() && !seconds.is_empty() && !meant.iter().any(is_same) => {
+            Err(ZoneError::Contradiction(name.to_owned(), again.to_owned()))
+        }
+        _ => Ok(zone),
+    }
+}
+
+/// Which zones a comment may mean: a short name, any of several; most other words, none.
+fn meant(comment: &str) -> Vec<ClockZone> {
+    let offsets = short::offsets(comment);
+    if offsets.is_empty() {
+        email_zone(comment).or_else(|_| parse_zone(comment)).into_iter().collect()
+    } else {
+        offsets
     }
 }
 

@@ -145,14 +145,7 @@ fn ns_of(second: i64, ns: u32) -> Option<u64> {
 fn resolve(text: &str, shown: NaiveDateTime, zone: ClockZone, zone_assumed: bool) -> Result<Option<u64>, TimeError> {
     let (text, name) = (|| text.to_owned(), || if zone_assumed { ClockZone::Machine } else { zone }.to_string());
     let local = shown.and_utc().timestamp();
-    // No zone's clocks were ever changed twice within six days: a day before and a day behind are the two sides of a change,
-    // if there is one near. What chrono says of local times itself is wrong at the very second of a change (0.4.45).
-    let sides = [local - SECONDS_PER_DAY, local + SECONDS_PER_DAY].map(|second| zone.offset_at(second));
-    let mut seconds: Vec<_> = sides.map(|offset| local - i64::from(offset)).to_vec();
-    seconds.retain(|second| second + i64::from(zone.offset_at(*second)) == local);
-    seconds.sort_unstable();
-    seconds.dedup();
-    match seconds[..] {
+    match seconds_of(shown, zone)[..] {
         [] => Err(TimeError::Skipped { text: text(), zone: name() }),
         [second] => {
             part::leap(&shown, second).map_err(|error| TimeError::Part { text: text(), error })?;
@@ -163,6 +156,19 @@ fn resolve(text: &str, shown: NaiveDateTime, zone: ClockZone, zone_assumed: bool
             Err(TimeError::Twice { text: text(), zone: name(), first, second })
         }
     }
+}
+
+/// The moments at which a clock in this zone showed this, in order, in seconds since the epoch: one, or none or two where clocks were changed.
+fn seconds_of(shown: NaiveDateTime, zone: ClockZone) -> Vec<i64> {
+    let local = shown.and_utc().timestamp();
+    // No zone's clocks were ever changed twice within six days: a day before and a day behind are the two sides of a change,
+    // if there is one near. What chrono says of local times itself is wrong at the very second of a change (0.4.45).
+    let sides = [local - SECONDS_PER_DAY, local + SECONDS_PER_DAY].map(|second| zone.offset_at(second));
+    let mut seconds: Vec<_> = sides.map(|offset| local - i64::from(offset)).to_vec();
+    seconds.retain(|second| second + i64::from(zone.offset_at(*second)) == local);
+    seconds.sort_unstable();
+    seconds.dedup();
+    seconds
 }
 
 /// A moment as a clock told it that showed these seconds since the epoch.

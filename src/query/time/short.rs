@@ -1,5 +1,7 @@
 //! Short names of times, such as `EST`: people write them, and several zones go by most of them.
 
+use super::zone::{ClockZone, parse_zone};
+
 /// What somebody may mean by a short name: an offset from UTC, and a zone of which it is.
 type Readings = &'static [(&'static str, &'static str)];
 
@@ -39,6 +41,12 @@ pub(super) fn instead(text: &str) -> String {
     };
     let readings: Vec<_> = readings.iter().map(|(offset, name)| format!("{offset}, or {name}")).collect();
     readings.join("; or ")
+}
+
+/// The offsets from UTC that may be meant by one of them; none, if it is not among them.
+pub(super) fn offsets(text: &str) -> Vec<ClockZone> {
+    let readings = readings(text).unwrap_or_default().iter();
+    readings.filter_map(|(offset, _)| parse_zone(offset).ok()).collect()
 }
 
 fn readings(text: &str) -> Option<Readings> {

@@ -101,6 +101,16 @@ fn every_form_is_read() {
         ("2026-11-20, 3:13:20 p.m.", MOMENT),
         ("2026-11-20 09:13:20 -0500 (EST)", MOMENT),
         ("2026-11-20T09:13:20-05:00 (Eastern Standard Time)", MOMENT),
+        ("Fri Nov 20 15:13:20 2026 GMT+0100 (CET)", MOMENT),
+        ("2026-11-20 14:13:20 UTC (GMT)", MOMENT),
+        ("2026-11-20 14:13:20 UTC (+0000)", MOMENT),
+        ("2026-11-20 14:13:20 UTC (Universal)", MOMENT),
+        ("2026-11-20 14:13:20 UTC (as of our firewall)", MOMENT),
+        ("2026-11-20 15:13:20 Europe/Berlin (CET)", MOMENT),
+        ("2026-11-20 15:13:20 Europe/Berlin (+0100)", MOMENT),
+        ("2026-11-20 15:13:20 Europe/Berlin (Europe/Warsaw)", MOMENT),
+        ("2026-11-20 22:13:20 +0800 (CST)", MOMENT),
+        ("2026-11-20 08:13:20 -0600 (CST)", MOMENT),
         ("2026-11-20 14:13:20 +0000 (UTC)", MOMENT),
         ("2026-11-20 15:13:20 +0100 (UTC+1)", MOMENT),
         ("2026-11-20 14:13:20Z (UTC)", MOMENT),
@@ -177,6 +187,36 @@ fn a_zone_that_is_none_is_named() {
 }
 
 #[test]
+fn two_zones_that_contradict_each_other_are_refused() {
+    for (shown, zone, again) in [
+        ("2026-11-20 14:13:20", "UTC", "CET"),
+        ("2026-11-20 14:13:20", "UTC", "EST"),
+        ("2026-11-20 14:13:20", "UTC", "+0100"),
+        ("2026-11-20 14:13:20", "UTC", "GMT+1"),
+        ("2026-11-20 14:13:20", "UTC", "Europe/Berlin"),
+        ("2026-11-20 14:13:20", "Europe/Berlin", "UTC"),
+        ("2026-11-20 14:13:20", "Europe/Berlin", "ut"),
+        ("2026-11-20 14:13:20", "Europe/Berlin", "CEST"),
+        ("2026-07-20 14:13:20", "Europe/Berlin", "CET"),
+        ("2026-11-20 14:13:20", "Europe/Berlin", "HST"),
+        ("2026-11-20 14:13:20", "-0500", "CST"),
+        ("20 Nov 2026 14:13:20", "EST", "UTC"),
+        ("20/Nov/2026:14:13:20", "+0000", "cet"),
+    ] {
+        let text = format!("{shown} {zone} ({again})");
+        let error = ZoneError::Contradiction(zone.into(), again.into());
+        assert_eq!(warsaw(&text), Err(TimeError::Zone { text: text.clone(), error }), "{text}");
+    }
+    let error = warsaw("2026-11-20T14:13:20Z (CET)").unwrap_err().to_string();
+    assert_eq!(error, "2026-11-20T14:13:20Z (CET): Z is not CET, and the time is another one in each: say one of them");
+    // Where the clocks were set, a comment cannot contradict.
+    let twice = warsaw("2026-10-25 02:30 Europe/Berlin (CET)");
+    assert!(matches!(twice, Err(TimeError::Twice { .. })), "{twice:?}");
+    let skipped = warsaw("2026-03-29 02:30 Europe/Berlin (UTC)");
+    assert!(matches!(skipped, Err(TimeError::Skipped { .. })), "{skipped:?}");
+}
+
+#[test]
 fn spans_of_time_are_read() {
     for (text, seconds) in [("90s", 90), ("5 minutes", 300), ("1h 30m", 5400), ("1h30m", 5400), (" 2 days ", 172_800)] {
         assert_eq!(parse_duration(text), Ok(seconds * NS_PER_SECOND), "{text}");
@@ -220,7 +260,6 @@ fn what_is_no_time_is_refused() {
         "20261120T1413200",
         "20261120 141320",
         "2026112T141320",
-        "2026-11-20 14:13:20 UTC (+0100)",
         "20 Nov 2026",
         "20 Now 2026 14:13:20 +0000",
         "Fry, 20 Nov 2026 14:13:20 +0000",

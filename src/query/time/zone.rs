@@ -22,6 +22,9 @@ pub enum ZoneError {
     /// It is written as an offset from UTC, and no clock is so far from it.
     #[error("{0} is no offset from UTC: its hours go up to 23 and its minutes up to 59")]
     OffsetRange(String),
+    /// What stands behind it in parentheses is another one: that is the second text.
+    #[error("{0} is not {1}, and the time is another one in each: say one of them")]
+    Contradiction(String, String),
 }
 
 /// The zone of a clock.
