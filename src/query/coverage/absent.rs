@@ -3,7 +3,7 @@
 use ctrecorder_format::header::split;
 use ctrecorder_format::{Cause, Note, Retirement};
 
-use super::known::Known;
+use super::known::{Known, is_absence};
 use super::part::Part;
 use super::run::{Run, between_runs};
 use super::{Gap, GapCause, Span, account, complement, joined, uptime};
@@ -83,7 +83,8 @@ pub(super) fn derived(runs: &[Run], noted: &[Gap]) -> Vec<Gap> {
         }
     }
     gaps.extend(holes(runs, noted).into_iter().map(|hole| hole.gap));
-    gaps.extend(uptime::unrecorded(runs));
+    let absent: Vec<_> = noted.iter().filter(|gap| is_absence(gap)).chain(&gaps).map(Gap::span).collect();
+    gaps.extend(uptime::unrecorded(runs, absent.into_iter()));
     gaps
 }
 

@@ -9,6 +9,12 @@ use super::run::{Boot, Run};
 use super::span::complement_of_apart;
 use super::{Gap, GapCause, Span};
 
+/// Whether a gap that is told is one between files.
+pub(super) fn is_absence(gap: &Gap) -> bool {
+    const ABSENCES: [GapCause; 4] = [GapCause::NotRunning, REMOVED, RETIRED, GapCause::Noted(Cause::Damaged as u16)];
+    ABSENCES.contains(&gap.cause)
+}
+
 /// What is no gap between files: what a file tells of, and gaps that are told already. Spans by their begin, those that meet as one.
 pub(super) struct Known {
     all: Vec<Span>,
@@ -20,9 +26,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn of<'r>(runs: impl IntoIterator<Item = &'r Run>, told: &[Gap]) -> Self {
-        const ABSENCES: [GapCause; 4] =
-            [GapCause::NotRunning, REMOVED, RETIRED, GapCause::Noted(Cause::Damaged as u16)];
-        let mut of_any: Vec<_> = told.iter().filter(|gap| ABSENCES.contains(&gap.cause)).map(Gap::span).collect();
+        let mut of_any: Vec<_> = told.iter().filter(|gap| is_absence(gap)).map(Gap::span).collect();
         let mut of_one: HashMap<_, Vec<Span>> = HashMap::new();
         for run in runs {
             run.boot().map_or(&mut of_any, |boot| of_one.entry(boot).or_default()).extend(run.shown());

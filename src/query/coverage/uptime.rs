@@ -1,13 +1,14 @@
-//! What nobody recorded, by a clock that nobody sets: where the wall clock was set back while no recorder ran, or in a file that is
-//! missing, the times between two files do not tell that something is between them. How long the machine had been up does.
+//! What nobody recorded, by a clock that nobody sets: where the wall clock was set back, the times of files do not tell what is between two
+//! of them, nor that others tell of the same times but not of that. How long the machine had been up does.
 //! docs/format.md, section "How long the machine had been up".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ctrecorder_format::{Note, Uptime};
 
 use super::part::Part;
-use super::run::{Run, between_segments};
+use super::run::{Run, between_runs, between_segments};
+use super::span::complement_of_apart;
 use super::{Gap, GapCause, Span};
 
 /// What the clock differs by less than this is no step that anybody tells of, ns.
@@ -30,9 +31,11 @@ impl Setting {
 }
 
 /// How the clock was set when a file was begun, and when it ended.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     known: Option<(Setting, Setting)>,
+    /// The starts of the machine of which it tells.
+    boots: BTreeSet<u64>,
     /// By how much it was set before that is known.
     set: i128,
 }
@@ -51,6 +54,7 @@ impl Settings {
         let told = Setting { boot, origin: i128::from(moment) - i128::from(up) };
         let first = self.known.map_or(Setting { origin: told.origin - self.set, ..told }, |(first, _)| first);
         self.known = Some((first, told));
+        self.boots.insert(told.boot);
     }
 
     /// For how long the machine had been up when the file was begun, at this moment.
@@ -58,13 +62,6 @@ impl Settings {
         let (first, _) = self.known?;
         Some(Uptime { moment: began, up: u64::try_from(first.up(began)).ok()?, boot: first.boot })
     }
-}
-
-/// Files of one recorder, one behind the other with nothing missing between them.
-struct Stretch<'r> {
-    first: &'r Part,
-    last: &'r Part,
-    settings: (Setting, Setting),
 }
 
 /// Where within one start of the machine something was recorded: for how long it had been up.
@@ -76,40 +73,51 @@ struct Presence<'r> {
 }
 
 /// Gaps of times that the clock may have shown while nobody recorded, though files tell of them, for it was set back and showed them twice.
-pub(super) fn unrecorded(runs: &[Run]) -> Vec<Gap> {
+/// `absent` is what is told already.
+pub(super) fn unrecorded(runs: &[Run], absent: impl Iterator<Item = Span>) -> Vec<Gap> {
+    // Of what does not tell for how long the machine had been up, nobody knows that it is of another time.
+    let untimed = runs.iter().flat_map(stretches).filter(|parts| ends(parts).is_none()).flatten();
+    let untimed = untimed.filter(|part| !part.is_turned()).flat_map(|part| &part.shown.spans).copied();
+    let known = Span::apart(absent.chain(untimed).collect());
     let boots = boots(runs);
     let neighbours = boots.values().flat_map(|boot| boot.iter().zip(boot.iter().skip(1)));
-    neighbours.flat_map(|(before, after)| between(before, after)).collect()
+    neighbours.flat_map(|(before, after)| between(before, after, &known)).collect()
 }
 
-/// Those between two presences within one start of the machine. When the clock was set meanwhile nobody knows: at once, or only at last.
-fn between(before: &Presence<'_>, after: &Presence<'_>) -> Vec<Gap> {
+/// Those between two presences within one start of the machine, but for what is known. When the clock was set meanwhile, if it was, nobody
+/// knows: at once, or only at last.
+fn between(before: &Presence<'_>, after: &Presence<'_>, known: &[Span]) -> Vec<Gap> {
     let passed = after.from - before.to;
     let (ended, began) = (before.last.ended, after.first.began);
     let went = i128::from(began) - i128::from(ended);
-    if passed <= 0 || passed - went <= STEP_MIN {
+    if passed <= 0 {
         return Vec::new();
     }
-    let passed = u64::try_from(passed).unwrap_or(u64::MAX);
-    let spans = [
-        Span { from: ended, to: ended.saturating_add(passed) },
-        Span { from: began.saturating_sub(passed), to: began },
+    let time = u64::try_from(passed).unwrap_or(u64::MAX);
+    let spans = vec![
+        Span { from: ended, to: ended.saturating_add(time) },
+        Span { from: began.saturating_sub(time), to: began },
     ];
-    spans.map(|span| Gap::unknown(span.from, span.to, GapCause::SetBack)).into()
+    let spans = Span::apart(spans).into_iter();
+    if passed - went > STEP_MIN {
+        return spans.map(|span| Gap::unknown(span.from, span.to, GapCause::SetBack)).collect();
+    }
+    let gap = |span: Span| Gap::unknown(span.from, span.to, cause(before.last, after.first, span));
+    spans.flat_map(|span| complement_of_apart(known, span.from.max(ended), span.to.min(began))).map(gap).collect()
+}
+
+/// Why nothing is told of a span between two files, with nothing else between them.
+fn cause(before: &Part, after: &Part, span: Span) -> GapCause {
+    let same_run = before.run.is_some() && before.run == after.run;
+    let within = same_run.then(|| between_segments(before, after)).flatten();
+    within.map_or_else(|| between_runs(before, after, after.began, span), |gap| gap.cause)
 }
 
 /// What is recorded of each start of the machine, in the order of that; what lies within another presence is none.
 fn boots(runs: &[Run]) -> BTreeMap<u64, Vec<Presence<'_>>> {
     let mut boots: BTreeMap<u64, Vec<Presence<'_>>> = BTreeMap::new();
-    for Stretch { first, last, settings: (begun, ended) } in runs.iter().flat_map(stretches) {
-        let (from, to) = (begun.up(first.began), ended.up(last.ended));
-        let mut add = |boot, from, to| boots.entry(boot).or_default().push(Presence { from, to, first, last });
-        if begun.boot == ended.boot {
-            add(begun.boot, from, to);
-        } else {
-            add(begun.boot, from, i128::MAX);
-            add(ended.boot, 0, to);
-        }
+    for (boot, presence) in runs.iter().flat_map(stretches).flat_map(presences) {
+        boots.entry(boot).or_default().push(presence);
     }
     for boot in boots.values_mut() {
         boot.sort_by_key(|presence| presence.from);
@@ -123,13 +131,30 @@ fn boots(runs: &[Run]) -> BTreeMap<u64, Vec<Presence<'_>>> {
     boots
 }
 
-/// The stretches of a run of which it is known how the clock was set.
-fn stretches(run: &Run) -> impl Iterator<Item = Stretch<'_>> {
-    let stretches = run.parts.chunk_by(|before, after| between_segments(before, after).is_none());
-    stretches.filter_map(|parts| {
-        let mut known = parts.iter().filter_map(|part| part.settings.known);
-        let (begun, ended) = known.next()?;
-        let settings = (begun, known.next_back().map_or(ended, |(_, ended)| ended));
-        Some(Stretch { first: parts.first()?, last: parts.last()?, settings })
+/// Where files of a stretch tell of something, with which start of the machine.
+fn presences(parts: &[Part]) -> impl Iterator<Item = (u64, Presence<'_>)> {
+    let ends = parts.first().zip(parts.last()).zip(ends(parts));
+    ends.into_iter().flat_map(move |((first, last), (begun, ended))| {
+        let boots: BTreeSet<_> = parts.iter().flat_map(|part| &part.settings.boots).copied().collect();
+        boots.into_iter().map(move |boot| {
+            let from = if boot == begun.boot { begun.up(first.began) } else { 0 };
+            let to = if boot == ended.boot { ended.up(last.ended) } else { i128::MAX };
+            (boot, Presence { from, to, first, last })
+        })
     })
 }
+
+/// Files of a run, one behind the other with nothing missing between them.
+fn stretches(run: &Run) -> impl Iterator<Item = &[Part]> {
+    run.parts.chunk_by(|before, after| between_segments(before, after).is_none())
+}
+
+/// How the clock was set at the begin of a stretch, and at its end, as far as it tells.
+fn ends(parts: &[Part]) -> Option<(Setting, Setting)> {
+    let mut known = parts.iter().filter_map(|part| part.settings.known);
+    let (begun, ended) = known.next()?;
+    Some((begun, known.next_back().map_or(ended, |(_, ended)| ended)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -161,3 +161,22 @@ fn what_an_earlier_start_of_the_machine_told_says_nothing_of_a_segment_that_is_m
         assert_eq!(told, (expected.into(), [expected, expected].map(str::to_owned)), "{missing:?}");
     }
 }
+
+#[test]
+fn what_was_recorded_before_the_clock_was_set_back_says_nothing_of_a_segment_that_is_missing() {
+    // A run from 1000 to 2000; the clock was set back by 1600 seconds, and another one went on in a second file from 1100 to 2100.
+    let first = || closed(begun(1000, 0, 1000, UP, 0), Closing::Stopped, 2000, UP + 1000, 0);
+    let second = || {
+        let second = begun(500, 0, 500, UP + 1100, 0).note(&not_running(500, 500));
+        closed(second, Closing::WentOn, 1100, UP + 1700, 0)
+    };
+    let third = || closed(begun(500, 1, 1100, UP + 1700, 0), Closing::WentOn, 2100, UP + 2700, 0);
+    let fourth = || closed(begun(500, 2, 2100, UP + 2700, 0), Closing::Stopped, 2500, UP + 3100, 0);
+    let seconds = [1050, 1150, 1500, 1900, 2200];
+    let whole = [("1", first()), ("2", second()), ("3", third()), ("4", fourth())];
+    assert_eq!(verdicts(&whole, seconds), "-----");
+    let files = [("1", first()), ("2", second()), ("4", fourth())];
+    let expected = "-???-";
+    assert_eq!(verdicts(&files, seconds), expected);
+    assert_eq!(squeezed(&files, seconds), [expected, expected].map(str::to_owned));
+}
