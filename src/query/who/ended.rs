@@ -21,16 +21,25 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// By when it had begun, and how often the clock had been set by then, at the most. One of which the end alone is known had begun by
-    /// that: parts of a journal that do not follow each other may tell of one flow so.
-    fn began_by(&self) -> Option<(u64, usize)> {
+    /// By when it had begun. One of which the end alone is known had begun by that: parts of a journal that do not follow each other may
+    /// tell of one flow so.
+    fn began_by(&self) -> Option<By> {
         match (self.known.start.latest(), self.known.end) {
-            (Some(latest), _) => Some((latest, self.most_steps)),
-            (None, Told::At { moment, .. }) => Some((moment, self.steps.end)),
+            (Some(latest), _) => Some((self.most_steps, latest)),
+            (None, Told::At { moment, .. }) => Some((self.steps.end, moment)),
             (None, _) => None,
         }
     }
+
+    /// By when it was gone; `None` if nobody knows.
+    fn gone_by(&self) -> Option<By> {
+        self.known.end.latest().map(|latest| (self.steps.end, latest))
+    }
 }
+
+/// By when something had happened: how often the clock had been set, at the most, and what it showed since, ns since the epoch. One that is
+/// less is earlier, whatever the clock showed.
+type By = (usize, u64);
 
 /// What the kernel holds once: zone, protocol, the type and code of a query's reply, and the reply tuple.
 type Place = (u16, u8, u16, Sides);
@@ -79,7 +88,7 @@ fn end_replaced(flows: &mut [Ended], clock: &Steps, is_mixed: bool) {
         starts.entry(place(&flow.known)).or_default();
     }
     for flow in flows.iter() {
-        if let (Some((latest, steps)), Some(starts)) = (flow.began_by(), starts.get_mut(&place(&flow.known))) {
+        if let (Some((steps, latest)), Some(starts)) = (flow.began_by(), starts.get_mut(&place(&flow.known))) {
             let reach = reaches_to(latest, if is_mixed { 0 } else { flow.known.identity.id });
             starts.push(Start { latest, reach, order: flow.order, steps });
         }
@@ -87,9 +96,9 @@ fn end_replaced(flows: &mut [Ended], clock: &Steps, is_mixed: bool) {
     let starts: HashMap<_, _> = starts.into_iter().map(|(place, starts)| (place, Starts::new(starts))).collect();
     for flow in flows.iter_mut().filter(|flow| is_unheard(flow)) {
         let next = starts.get(&place(&flow.known)).and_then(|starts| starts.next(flow, clock));
-        if let Some(next) = next.filter(|next| flow.known.end.latest().is_none_or(|latest| next.latest < latest)) {
+        if let Some(next) = next.filter(|next| flow.gone_by().is_none_or(|gone_by| next.began_by() < gone_by)) {
             flow.known.gone_by(next.latest, next.reach);
-            flow.steps.end = flow.steps.end.min(next.steps);
+            flow.steps.end = next.steps;
         }
     }
 }
@@ -111,7 +120,7 @@ struct Start {
 #[derive(Debug)]
 struct Starts {
     by_time: Vec<Start>,
-    /// Those whose place among all that began is known, by that; each with the earliest of it and all behind it.
+    /// Those whose place among all that began is known, by that; each with the earliest of it and of all behind it.
     by_order: Vec<(u64, Start)>,
 }
 
@@ -129,17 +138,17 @@ impl Starts {
         Self { by_time, by_order }
     }
 
-    /// The first that began behind a flow: by its time, and by its place among those that began. Where not both places are known, the
-    /// clock tells: it may have been set back between them, but not if it had not been set more often when the flow began than when
-    /// the other one did.
+    /// The first that began behind a flow: by its time, and by its place among those that began. Where not both places are known, what
+    /// the clock showed tells: it may have been set back between them, but not if it had not been set more often when the flow began
+    /// than when the other one did.
     fn next(&self, flow: &Ended, clock: &Steps) -> Option<Start> {
         match (flow.known.start.latest(), flow.order) {
             (Some(own), order) => {
-                let behind = self.by_time.partition_point(|start| start.latest <= own);
+                let behind = self.by_time.partition_point(|start| start.began_by() <= (flow.most_steps, own));
                 let mut later = self.by_time.iter().skip(behind);
                 let is_later = |start: &&Start| match order.zip(start.order) {
                     Some((own, other)) => own < other,
-                    None => flow.most_steps <= clock.least_before(start.latest),
+                    None => own < start.latest && flow.most_steps <= clock.least_before(start.latest),
                 };
                 later.find(is_later).copied()
             }
@@ -153,8 +162,12 @@ impl Starts {
 }
 
 impl Start {
-    fn time(&self) -> (u64, u64) {
-        (self.latest, self.reach)
+    const fn began_by(&self) -> By {
+        (self.steps, self.latest)
+    }
+
+    fn time(&self) -> (By, u64) {
+        (self.began_by(), self.reach)
     }
 }
 
@@ -169,63 +182,99 @@ mod tests {
     use crate::sample::record;
 
     /// A flow of one of two places. Its start may not be known; its end may be heard, or known as a bound, or not at all.
-    fn flow(place: usize, second_place: bool, start: u64, end: u8, order: Option<u64>) -> Ended {
+    fn flow(place: usize, second_place: bool, start: u64, end: u64, is_end_heard: bool, order: Option<u64>) -> Ended {
         let public = ([8; 4], if second_place { 7 } else { 8 });
-        let mut flow = record::<V4>(Kind::Flow, start, 0, [([10, 0, 0, 1], 1), ([9; 4], 2), ([9; 4], 2), public]);
-        flow.end = if end == 0 { 0 } else { 6 }.into();
-        flow.flags = if end == 1 { END_AT_LATEST } else { 0 };
+        let mut flow = record::<V4>(Kind::Flow, start, end, [([10, 0, 0, 1], 1), ([9; 4], 2), ([9; 4], 2), public]);
+        flow.flags = if end == 0 || is_end_heard { 0 } else { END_AT_LATEST };
         Ended { known: Known::of(&flow, None, &Readings::default()), place, order, steps: 0..0, most_steps: 0 }
     }
 
-    /// When a flow was gone, each looked at with each. `showed` says how often the clock may have been set when it showed a moment.
-    fn naive(flows: &[Ended], own: &Ended, showed: impl Fn(u64) -> Vec<usize>) -> Told {
-        let began = |flow: &Ended| flow.began_by().map(|(latest, _)| latest);
-        let is_known = |own, other| showed(own).iter().all(|own| showed(other).iter().all(|other| own <= other));
-        let is_later = |other: &&Ended| {
-            let in_order = own.order.zip(other.order).map(|(own, other)| own < other);
-            match (began(own), began(other)) {
-                (Some(own), Some(other)) => own < other && in_order.unwrap_or_else(|| is_known(own, other)),
-                (None, Some(_)) => in_order == Some(true),
-                (_, None) => false,
-            }
-        };
-        let others = flows.iter().filter(|other| place(&other.known) == place(&own.known));
-        let next = others.filter(is_later).filter_map(began).min();
-        match own.known.end {
-            Told::At { .. } => own.known.end,
-            end => next
-                .filter(|next| end.latest().is_none_or(|latest| *next < latest))
-                .map_or(end, |latest| Told::By { after: None, latest }),
+    /// A clock that showed 100 s at first, and was set back once.
+    #[derive(Clone, Copy, Debug)]
+    struct Clock {
+        set_at: u64,
+        by: u64,
+    }
+
+    impl Clock {
+        /// By when something had happened that did so after so many seconds.
+        fn by(self, after: u64) -> By {
+            let steps = usize::from(after >= self.set_at);
+            let back = if steps == 0 { 0 } else { self.by };
+            (steps, (100 + after - back) * NS_PER_SECOND)
+        }
+
+        fn steps(self) -> Steps {
+            let (mut steps, by) = (Steps::default(), self.by * NS_PER_SECOND);
+            steps.add(&Note::clock_step(self.by(self.set_at).1, -by.cast_signed()));
+            steps
         }
     }
 
+    /// Of one flow: for how long its place was free before, and the flow alive; how long after its begin it was found, if its begin is told
+    /// of; whether its end was heard, or how long after it the flow was found to be gone, or that is not told either; whether it is
+    /// known how often the clock had been set; and whether its place among those that began is.
+    type Lived = ((u64, u64), Option<u64>, Option<Option<u64>>, bool, bool);
+
+    fn lived() -> impl Strategy<Value = Lived> {
+        let found = prop::option::of(0..6_u64);
+        let gone = prop::option::of(prop::option::of(0..9_u64));
+        ((0..5_u64, 1..9_u64), found, gone, any::<bool>(), any::<bool>())
+    }
+
+    /// What is told of the flows that had a place one after the other, and after how many seconds each was gone.
+    fn told(flows: &[Lived], second_place: bool, clock: Clock) -> Vec<(Ended, u64)> {
+        let mut now = 0;
+        let told = flows.iter().enumerate().map(|(number, ((free, alive), found, gone, knows_steps, has_order))| {
+            let (began, ended) = (now + free, now + free + alive);
+            now = ended;
+            let start = found.map(|found| clock.by(began + found.min(alive - 1)));
+            let end = gone.map(|gone| clock.by(ended + gone.unwrap_or(0)));
+            let heard = matches!(gone, Some(None));
+            let order = has_order.then_some(number as u64);
+            let moment = |by: Option<By>| by.map_or(0, |(_, moment)| moment);
+            let most = |by: Option<By>| match by {
+                Some((steps, _)) if *knows_steps => steps,
+                Some((_, moment)) => clock.steps().most_before(moment),
+                None => 1,
+            };
+            let ended_by = most(end);
+            let told = flow(number, second_place, moment(start), moment(end), heard, order);
+            (Ended { steps: 0..ended_by, most_steps: most(start).min(ended_by), ..told }, ended)
+        });
+        told.collect()
+    }
+
     proptest! {
+        /// Whatever is told of flows, and whatever the clock showed.
         #[test]
-        fn the_next_one_in_its_place_ends_a_flow(
-            flows in prop::collection::vec((any::<bool>(), 0..9_u64, 0..3_u8, prop::option::of(0..9_u64)), 0..30),
-            set_back in prop::option::of(0..9_u64),
+        fn no_flow_is_said_to_be_gone_before_it_was(
+            places in prop::array::uniform2(prop::collection::vec(lived(), 0..9)),
+            clock in (0..60_u64, 0..90_u64).prop_map(|(set_at, by)| Clock { set_at, by }),
         ) {
-            let mut clock = Steps::default();
-            set_back.into_iter().for_each(|after| clock.add(&Note::clock_step(after, -2)));
-            // When that was noticed, it may have been two seconds ago.
-            let showed = |moment: u64| match set_back {
-                None => vec![0],
-                Some(after) if moment <= after + 2 => vec![0, 1],
-                Some(_) => vec![1],
-            };
-            let made = || -> Vec<Ended> {
-                let flows = flows.iter().enumerate();
-                let made = flows.map(|(place, (second, start, end, order))| flow(place, *second, *start, *end, *order));
-                let placed = made.map(|flow| Ended {
-                    most_steps: flow.began_by().map_or(clock.count(), |(latest, _)| clock.most_before(latest)),
-                    ..flow
-                });
-                placed.collect()
-            };
-            let (before, mut after) = (made(), made());
-            end_replaced(&mut after, &clock, false);
-            for (own, ended) in before.iter().zip(&after) {
-                prop_assert_eq!(ended.known.end, naive(&before, own, showed), "{:?}", own);
+            let [first, second] = places;
+            let told = told(&first, false, clock).into_iter().chain(told(&second, true, clock));
+            let (mut flows, gone): (Vec<_>, Vec<_>) = told.unzip();
+            end_replaced(&mut flows, &clock.steps(), false);
+            for (flow, gone) in flows.iter().zip(gone) {
+                let gone_by = flow.gone_by();
+                prop_assert!(gone_by.is_none_or(|by| by >= clock.by(gone)), "{:?} in {:#?}", flow, flows);
+            }
+        }
+
+        /// Where their places among those that began are known.
+        #[test]
+        fn a_flow_was_gone_when_the_next_one_had_its_place(
+            flows in prop::collection::vec(lived(), 0..9),
+            clock in (0..60_u64, 0..90_u64).prop_map(|(set_at, by)| Clock { set_at, by }),
+        ) {
+            let in_order = |(times, found, gone, ..): &Lived| (*times, found.or(Some(0)), *gone, true, true);
+            let flows: Vec<_> = flows.iter().map(in_order).collect();
+            let mut flows: Vec<_> = told(&flows, false, clock).into_iter().map(|(flow, _)| flow).collect();
+            end_replaced(&mut flows, &clock.steps(), false);
+            for (flow, next) in flows.iter().zip(flows.iter().skip(1)) {
+                let gone_by = flow.gone_by();
+                prop_assert!(gone_by.is_some() && gone_by <= next.began_by(), "{:?} before {:?}", flow, next);
             }
         }
     }
@@ -241,7 +290,7 @@ mod tests {
         let ended = |[own, other]: [u64; 2], orders: [Option<u64>; 2]| {
             let flow = |place: usize, start| {
                 let most_steps = clock.most_before(set(start));
-                Ended { most_steps, ..flow(place, false, set(start), 0, orders[place]) }
+                Ended { most_steps, ..flow(place, false, set(start), 0, false, orders[place]) }
             };
             let mut flows = [flow(0, own), flow(1, other)];
             end_replaced(&mut flows, &clock, false);
@@ -259,12 +308,13 @@ mod tests {
 
     #[test]
     fn a_half_that_is_told_behind_an_end_that_nobody_heard_is_one() {
-        let mut flows = vec![flow(0, false, 3, 1, None), flow(1, false, 3, 0, None), flow(2, false, 3, 0, None)];
+        let half = |place, gone_by| flow(place, false, 3, gone_by, false, None);
+        let mut flows = vec![half(0, 6), half(1, 0), half(2, 0)];
         drop_repeated_halves(&mut flows, true);
         assert_eq!(flows.iter().map(|flow| flow.place).collect::<Vec<_>>(), [0, 1]);
         drop_repeated_halves(&mut flows, false);
         assert_eq!(flows.iter().map(|flow| flow.place).collect::<Vec<_>>(), [0], "the clock was not set back");
-        let mut flows = vec![flow(0, false, 3, 0, None), flow(1, false, 3, 1, None)];
+        let mut flows = vec![half(0, 0), half(1, 6)];
         drop_repeated_halves(&mut flows, true);
         assert_eq!(flows.iter().map(|flow| flow.place).collect::<Vec<_>>(), [1]);
     }
@@ -272,7 +322,8 @@ mod tests {
     #[test]
     fn a_half_that_another_file_tells_whole_is_none_though_its_place_was_taken() {
         // It began at 3 and ended at 6; in its place there was another one from 8 on.
-        let mut flows = vec![flow(0, false, 3, 0, None), flow(1, false, 3, 2, None), flow(2, false, 8, 0, None)];
+        let told = [(3, 0), (3, 6), (8, 0)].into_iter().enumerate();
+        let mut flows = told.map(|(place, (start, end))| flow(place, false, start, end, true, None)).collect();
         end(&mut flows, &Steps::default(), false);
         let left: Vec<_> = flows.iter().map(|flow| (flow.place, flow.known.end)).collect();
         assert_eq!(left, [(1, Told::At { moment: 6, kernel: false }), (2, Told::Unknown)]);
