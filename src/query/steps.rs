@@ -73,8 +73,24 @@ impl Steps {
 
     /// How often it had been set, at the most, when it showed this moment.
     pub(crate) fn most_before(&self, moment: u64) -> usize {
+        self.most_from(moment, |(from, _)| from)
+    }
+
+    /// The same of a moment that the kernel's stamp of a flow tells. Nobody may have recorded then: from when on the clock showed what it
+    /// does since it was set back, its first sight does not tell.
+    pub(crate) fn most_stamped(&self, moment: u64) -> usize {
+        let was_set_back = |count: usize| {
+            count.checked_sub(1).and_then(|last| self.shown.get(last)).is_some_and(|[before, after]| after < before)
+        };
+        self.most_from(moment, |(from, count)| if was_set_back(count) { 0 } else { from })
+    }
+
+    /// The same, where each part of what it showed begins as `first` says: from when it did, and how often it had been set before.
+    fn most_from(&self, moment: u64, first: impl Fn((u64, usize)) -> u64) -> usize {
         let by_begin = || self.shown.iter().rposition(|[_, after]| *after <= moment).map_or(0, |last| last + 1);
-        self.between().rposition(|(from, to)| from <= moment && moment <= to).unwrap_or_else(by_begin)
+        let mut parts = self.between().enumerate();
+        let last = parts.rfind(|(count, (from, to))| first((*from, *count)) <= moment && moment <= *to);
+        last.map_or_else(by_begin, |(count, _)| count)
     }
 
     /// What it showed before the first time that it was set, between each two, and behind the last one; nothing where that has its end before
@@ -133,7 +149,11 @@ mod tests {
         assert_eq!(least, [0, 0, 0, 1, 1, 3, 2, 2]);
         let most = each([50, 87, 88, 100, 101, 118, 120, 150, 200], |moment| steps.most_before(moment));
         assert_eq!(most, [0, 0, 1, 1, 1, 3, 3, 3, 3]);
+        let stamped = each([50, 101, 150, 200], |moment| steps.most_stamped(moment));
+        assert_eq!(stamped, [3, 3, 3, 3], "the last time that it was set back nobody may have recorded");
         steps.tell_until(140 * NS_PER_SECOND);
+        let stamped = each([120, 150, 200, 220], |moment| steps.most_stamped(moment));
+        assert_eq!(stamped, [3, 1, 2, 2]);
         let most = each([120, 140, 150, 200, 220], |moment| steps.most_before(moment));
         assert_eq!(most, [3, 3, 1, 2, 2]);
         assert_eq!(each([160], |moment| steps.most_before(moment)), [3], "it never showed that");

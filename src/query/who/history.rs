@@ -275,6 +275,7 @@ impl History {
     fn most_at_start<A: Address>(&self, record: &Record<A>, at_end: usize) -> usize {
         match told_start(record) {
             0 => at_end,
+            told if record.flags & START_FROM_KERNEL != 0 => self.steps.most_stamped(told).min(at_end),
             told => self.steps.most_before(told).min(at_end),
         }
     }
