@@ -1,7 +1,7 @@
 //! A clock that was set back while nobody recorded: no note tells of it.
 
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Closing, Header, Kind, Record};
+use ctrecorder_format::{Closing, Header, Kind, Note, Record};
 use serde_json::Value;
 
 use super::answers::is;
@@ -158,5 +158,33 @@ fn of_runs_before_which_the_clock_was_set_back_each_comes_behind_one_that_had_en
         for answer in who_of_each_form(&files, second) {
             assert_eq!(answer["inside"], serde_json::json!(["10.0.0.1"]), "{second}: {answer}");
         }
+    }
+}
+
+#[test]
+fn a_flow_is_not_gone_before_it_was_by_one_that_began_when_the_clock_had_been_set_back() {
+    const OTHER: [&str; 4] = ["10.0.0.2:1000", FLOW[1], FLOW[2], PUBLIC];
+    // It ended while nobody recorded, at 5200 at the latest; the clock was set back to 5000 behind that.
+    let first = begun(5000, 0, 5000).note(&reading(5000)).push(&flow(Kind::Start, 5050, FLOW, 7));
+    let second = begun(5200, 0, 5200).note(&not_running(5190, 5200)).note(&reading(5200));
+    let second = second.note(&Note::clock_step(at(5010), -200 * NS.cast_signed()));
+    let second = second.push(&flow(Kind::Start, 5020, OTHER, 8)).push(&flow(Kind::End, 5030, OTHER, 8));
+    let files = [("1", first.closed_at(Closing::Stopped, 5190).0), ("2", second.closed_at(Closing::Stopped, 5400).0)];
+    for answer in who_of_each_form(&files, 5150) {
+        assert_eq!(answer["inside"].as_array().unwrap(), &["10.0.0.1"], "{answer}");
+    }
+}
+
+#[test]
+fn a_flow_is_not_gone_by_a_stamp_that_the_clock_showed_before_somebody_recorded_again() {
+    // The clock was set back while nobody recorded; the other one began before the recorder was there, and behind that.
+    let first = begun(5000, 0, 5000).note(&reading(5000)).push(&flow(Kind::Start, 5050, FLOW, 7));
+    let endpoints = ["10.0.0.2:1000", FLOW[1], FLOW[2], PUBLIC];
+    let other = Record { flags: flags::START_FROM_KERNEL, ..flow(Kind::Open, 5120, endpoints, 8) };
+    let second = begun(5150, 0, 5150).note(&not_running(5150, 5150)).told(&other, 5150).note(&reading(5150));
+    let files = [("1", first.closed_at(Closing::Stopped, 5300).0), ("2", second.closed_at(Closing::Stopped, 5400).0)];
+    for answer in who_of_each_form(&files, 5250) {
+        let inside = answer["inside"].as_array().unwrap();
+        assert!(inside.contains(&"10.0.0.1".into()), "{answer}");
     }
 }
