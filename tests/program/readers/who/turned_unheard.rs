@@ -164,11 +164,11 @@ fn of_runs_before_which_the_clock_was_set_back_each_comes_behind_one_that_had_en
 #[test]
 fn a_flow_is_not_gone_before_it_was_by_one_that_began_when_the_clock_had_been_set_back() {
     const OTHER: [&str; 4] = ["10.0.0.2:1000", FLOW[1], FLOW[2], PUBLIC];
-    // It ended while nobody recorded, at 5200 at the latest; the clock was set back to 5000 behind that.
+    // It ended while nobody recorded, at 5200 at the latest; the clock was set back to 5080 behind that.
     let first = begun(5000, 0, 5000).note(&reading(5000)).push(&flow(Kind::Start, 5050, FLOW, 7));
     let second = begun(5200, 0, 5200).note(&not_running(5190, 5200)).note(&reading(5200));
-    let second = second.note(&Note::clock_step(at(5010), -200 * NS.cast_signed()));
-    let second = second.push(&flow(Kind::Start, 5020, OTHER, 8)).push(&flow(Kind::End, 5030, OTHER, 8));
+    let second = second.note(&Note::clock_step(at(5080), -130 * NS.cast_signed()));
+    let second = second.push(&flow(Kind::Start, 5090, OTHER, 8)).push(&flow(Kind::End, 5100, OTHER, 8));
     let files = [("1", first.closed_at(Closing::Stopped, 5190).0), ("2", second.closed_at(Closing::Stopped, 5400).0)];
     for answer in who_of_each_form(&files, 5150) {
         assert_eq!(answer["inside"].as_array().unwrap(), &["10.0.0.1"], "{answer}");
