@@ -241,11 +241,13 @@ impl History {
         let is_end_heard = flow.end.get() != 0 && flow.flags & END_AT_LATEST == 0;
         let is_whole = begun.is_none() || (self.is_of_flows && is_end_heard);
         if is_whole && self.is_once(flow) {
-            let steps = self.steps.most_before(flow.event_time());
+            let at_end = self.steps.most_before(flow.event_time());
             let (order, found) = begun.map_or((None, None), |begun| (begun.order, begun.found));
             let unseen = self.unseen(flow).filter(|_| begun.is_none());
-            let steps = unseen.map_or(steps..steps, |unseen| unseen.start..unseen.end.min(steps));
-            let most_steps = self.most_at_start(flow, steps.end);
+            // Unless it saw some of these, it had not been set more often when the flow ended than when it began.
+            let most = unseen.as_ref().map_or(at_end, |unseen| unseen.end.min(at_end));
+            let most_steps = self.most_at_start(flow, most);
+            let steps = unseen.map_or(most_steps..most_steps, |unseen| unseen.start..most);
             return Past { order, steps, most_steps, found, is_guess: false };
         }
         let after = match flow.end.get() {
