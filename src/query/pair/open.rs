@@ -162,11 +162,14 @@ impl<A: Address> OpenFlow<A> {
             self.known.flags |= open.known.flags & flags::CLOCK_SET;
         }
         self.known.flags &= open.known.flags | !TOLD_AT_END;
+        if has_no_stamp(&self.known) {
+            return;
+        }
         let is_stamped = open.start() != 0 && open.known.flags & flags::START_FROM_KERNEL != 0;
         if is_stamped && self.known.flags & flags::START_FROM_KERNEL != 0 {
             self.known.start = open.known.start;
         }
-        if self.start() == 0 && !self.was_there_before(&open.known) && !has_no_stamp(&self.known) {
+        if self.start() == 0 && !self.was_there_before(&open.known) {
             self.known.start = open.known.start;
             self.known.flags |= open.known.flags & OF_START;
         }

@@ -46,3 +46,25 @@ fn without_stamp<A: Address>(flow: Record<A>) -> Record<A> {
 pub(super) const fn has_no_stamp<A: Address>(flow: &Record<A>) -> bool {
     flow.start.get() == 0 && flow.flags & START_FROM_KERNEL != 0
 }
+
+#[cfg(test)]
+mod tests {
+    use ctrecorder_format::Kind;
+
+    use super::super::tests_of_readings::{Work, header, tcp};
+    use super::*;
+
+    /// The clock was set back before the recorder was started; when the next file of the run is begun, it has shown the stamp's time again.
+    #[test]
+    fn a_stamp_that_tells_nothing_does_not_come_back_with_the_next_keyframe() {
+        let at = |second: u64| second * Note::CLOCK_STEP_MIN_NS;
+        let open = Record { flags: START_FROM_KERNEL, ..tcp(Kind::Open, 1, at(50), 0) };
+        let mut work = Work::default();
+        for (number, created) in [(0, at(10)), (1, at(60))] {
+            work.begin(&header(at(10), number, created), Some(at(60)));
+            work.push(&open);
+            work.read(created, created);
+        }
+        assert_eq!(work.finish(), [(1, 0, 0, START_FROM_KERNEL)]);
+    }
+}
