@@ -32,7 +32,6 @@
 //!
 //! `TRUTH_CASES` says how many journals are tried, `TRUTH_FIRST` from which seed on; `TRUTH_SEED` tries that one alone, as a
 //! failure says, and with `TRUTH_KEEP` its files are left in that directory. `TRUTH_SHRINK=0` leaves each case that fails as it is.
-//! `TRUTH_AWAY=1` has the clock set while no recorder runs, too: not all of these hold yet.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -72,7 +71,10 @@ fn check(case: &Case) {
     list::check(&world, &kept, &asks, also);
     pairs::check(&world, &kept, &asks[..asks.len().min(1)], also);
     who::check(&world, &kept, case.questions, also);
-    let is_heard = |trouble: &case::Trouble| matches!(trouble.kind, case::Kind::Stop | case::Kind::Step(0..));
+    let is_heard = |trouble: &case::Trouble| {
+        use case::{By, Kind};
+        matches!(trouble.kind, Kind::Stop | Kind::Step(By::Ms(0..) | By::Part(0..)))
+    };
     // A rotation reads the table and writes what has waited: an overrun and a crash then leave something else.
     if also && case.troubles.iter().all(is_heard) {
         rotated::check(case);

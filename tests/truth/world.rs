@@ -3,7 +3,7 @@
 use ctrecorder_format::NS_PER_SECOND;
 use ctrecorder_synth::{Clock, Flow, Flows, Incident, Plan, Shape};
 
-use crate::case::{Case, Kind};
+use crate::case::{By, Case, Kind};
 
 /// The world of a case.
 #[derive(Debug)]
@@ -83,6 +83,8 @@ impl World {
     /// The world of this case.
     pub fn of(case: &Case) -> Self {
         let kinds = if case.all_kinds { 1 } else { 0 };
+        let crowded = Shape::crowded(case.flows, case.seed);
+        let few = Shape { subscribers: 3, public_addresses: 1, peers: 1, ..crowded.clone() };
         let shape = Shape {
             starts_per_second: case.rate.into(),
             median_duration_ms: case.median_ms.into(),
@@ -91,7 +93,7 @@ impl World {
             ipv6_percent: 15 * kinds,
             // To forwarded ports, over TCP and IPv4.
             incoming_percent: 15,
-            ..Shape::crowded(case.flows, case.seed)
+            ..if case.few_hosts { few } else { crowded }
         };
         let flows: Vec<_> =
             Flows::new(shape.clone()).filter(|happening| !happening.ends).map(|happening| happening.flow).collect();
@@ -195,13 +197,19 @@ fn incidents(case: &Case, begin: u64, last: u64) -> Vec<Incident> {
             false => Incident::Stop { at: from, back: to },
         };
         // No two moments shall show the same time by chance.
-        let step = |at, ms| Incident::ClockStep { at, by: ms * 1_000_000 + 12_347 };
+        let step = |at, by| {
+            let by = match by {
+                By::Ms(ms) => ms * 1_000_000,
+                By::Part(thousandths) => ((last - begin) / 1000).cast_signed() * thousandths,
+            };
+            Incident::ClockStep { at, by: by + 12_347 }
+        };
         match trouble.kind {
             Kind::Overrun => incidents.push(Incident::Overrun { from, to }),
             Kind::Stop => incidents.push(away(false)),
             Kind::Crash => incidents.push(away(true)),
-            Kind::Step(ms) => incidents.push(step(from, ms)),
-            Kind::Away(crashed, ms) => incidents.extend([away(crashed), step(from + (to - from) / 2, ms)]),
+            Kind::Step(by) => incidents.push(step(from, by)),
+            Kind::Away(crashed, by) => incidents.extend([away(crashed), step(from + (to - from) / 2, by)]),
         }
     }
     incidents

@@ -32,27 +32,13 @@ pub fn check(world: &World, kept: &Kept, seed: u64, also: bool) {
     let (gaps, outer) = coverage::expected(world, kept);
     let truth = Truth { world, kept, lives: lives(world, kept), gaps, outer };
     let (slack, questions) = questions(world, seed, 12);
-    let answers = question::ask(&questions, slack, &kept.paths());
     if also {
         check_paths(kept, seed, |paths| question::ask(&questions, slack, paths));
     }
-    let window = |question: &Question| (question.at.saturating_sub(slack), question.at + slack);
-    for pairs::Form { name: form, paths } in also.then(|| pairs::forms(kept)).into_iter().flatten() {
-        // What was made part by part does not tell which of them came first where the clock was set back.
-        if paths.len() > 1 && world.has_steps_back() {
-            continue;
-        }
-        let again = question::ask(&questions, slack, &paths);
-        for ((question, answer), again) in questions.iter().zip(&answers).zip(&again) {
-            if let Some(wrong) = truth.wrong_form(question, window(question), answer, (form, again)) {
-                panic!("of the {form}: {wrong}\n{question:?} within {slack}\n{again:?}\n{answer:?}");
-            }
-        }
-    }
-    for (question, answer) in questions.iter().zip(&answers) {
-        if let Some(wrong) = truth.wrong(question, window(question), answer) {
-            panic!("{wrong}\n{question:?} within {:?}\n{answer:?}", window(question));
-        }
+    truth.check(&questions, slack, also);
+    if world.has_steps_back() {
+        let (slack, questions) = question::beside_steps(world, seed);
+        truth.check(&questions, slack, also);
     }
 }
 
@@ -82,6 +68,29 @@ pub fn check_same(world: &World, [one, other]: [&Kept; 2], seed: u64) {
 }
 
 impl Truth<'_> {
+    /// Holds the answers to these questions against what was true; `also` those that the other forms of the journal give.
+    fn check(&self, questions: &[Question], slack: u64, also: bool) {
+        let answers = question::ask(questions, slack, &self.kept.paths());
+        let window = |question: &Question| (question.at.saturating_sub(slack), question.at + slack);
+        for pairs::Form { name: form, paths } in also.then(|| pairs::forms(self.kept)).into_iter().flatten() {
+            // What was made part by part does not tell which of them came first where the clock was set back.
+            if paths.len() > 1 && self.world.has_steps_back() {
+                continue;
+            }
+            let again = question::ask(questions, slack, &paths);
+            for ((question, answer), again) in questions.iter().zip(&answers).zip(&again) {
+                if let Some(wrong) = self.wrong_form(question, window(question), answer, (form, again)) {
+                    panic!("of the {form}: {wrong}\n{question:?} within {slack}\n{again:?}\n{answer:?}");
+                }
+            }
+        }
+        for (question, answer) in questions.iter().zip(&answers) {
+            if let Some(wrong) = self.wrong(question, window(question), answer) {
+                panic!("{wrong}\n{question:?} within {:?}\n{answer:?}", window(question));
+            }
+        }
+    }
+
     /// What is wrong with an answer.
     fn wrong(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
         let verdict = self.wrong_verdict(window, answer);
@@ -185,16 +194,11 @@ impl Truth<'_> {
         had.filter_map(|life| Some((life, life.seen_from(question.endpoint)?))).find_map(|(life, seen)| {
             let is_named = answer.flows.iter().any(|flow| flow.seen == seen);
             // A file of version 2 names no flows that are alive, and tells of no gap.
-            let is_told = !answer.doubts.is_empty()
-                || life.is_in(&self.told_by_version_2())
-                || self.is_untold(life)
-                // The same time may have come twice, and only the second time is one that files tell of.
-                || !self.absences_are_told();
+            let is_told = !answer.doubts.is_empty() || life.is_in(&self.told_by_version_2()) || self.is_untold(life);
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard, nor any flow if nothing
             // is left that tells of it; that something is missing is said.
             let is_known = life.is_exact && self.order_is_told();
-            let is_turned =
-                self.world.has_steps_back() && !is_known && (!answer.doubts.is_empty() || !self.absences_are_told());
+            let is_turned = self.world.has_steps_back() && !is_known && !answer.doubts.is_empty();
             // It was found later: that it may have begun so early, only the overrun would tell.
             let is_found_later = !life.is_exact && pairs::is_untold(self.world, self.kept, life.began());
             let is_excused = is_turned || is_found_later || (!life.is_recorded && is_told);
@@ -216,15 +220,6 @@ impl Truth<'_> {
     /// Whether all files are left that tell when the clock was set back, if it was, and behind which run each later one came. The order of
     /// files of version 2 is then known by their begins alone.
     fn order_is_told(&self) -> bool {
-        self.is_told(false)
-    }
-
-    /// The same, or that it was set back while no recorder ran: then nobody knows when and how, but that something is missing.
-    fn absences_are_told(&self) -> bool {
-        self.is_told(true)
-    }
-
-    fn is_told(&self, or_is_absence: bool) -> bool {
         let files = &self.world.files;
         let is_left = |index| self.kept.file(index).is_some_and(|file| !file.is_version_2 && !file.is_damaged);
         let holds = |at| files.iter().position(|file| file.span.holds(at)).is_some_and(is_left);
@@ -232,8 +227,7 @@ impl Truth<'_> {
         // Killed before it notices, a recorder does not tell; nor what the clock showed before it was set again.
         let noted = self.world.noted();
         let is_noted = |step: &(u64, i64)| noted.iter().any(|noted| (noted.set, noted.by) == *step);
-        let is_absent = |at: u64| !self.world.runs.iter().any(|run| run.span.holds(at));
-        let is_known = |step: &(u64, i64)| (is_noted(step) && holds(step.0)) || (or_is_absence && is_absent(step.0));
+        let is_known = |step: &(u64, i64)| is_noted(step) && holds(step.0);
         // A run says when the one before had ended, which is when that one's last file does.
         let links = (1..files.len()).filter(|index| files[*index].number == 0);
         let mut links = links.filter(|index| back.first().is_some_and(|first| first.0 < files[*index].span.from));
@@ -279,8 +273,19 @@ impl Truth<'_> {
             let mut same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
             same.any(|life| life.was_alive(window) || self.is_untold(life))
         };
+        // Nobody knows what the clock did not show if it was set forward and no file that is left tells of it.
+        if !self.forward_is_told() {
+            return None;
+        }
         let wrong = answer.flows.iter().find(|flow| flow.is_sure && !was_alive(flow))?;
         Some(format!("that this was alive is not sure: {wrong:?}"))
+    }
+
+    /// Whether files that are left tell of each time that the clock was set forward.
+    fn forward_is_told(&self) -> bool {
+        let noted = self.world.noted();
+        let is_told = |at| noted.iter().any(|noted| noted.set == at && self.kept.file(noted.file).is_some());
+        self.world.steps().all(|(at, by)| by < 0 || is_told(at))
     }
 
     /// Where everything was heard, the answer is exact: flows, times and verdict.

@@ -99,6 +99,28 @@ pub fn questions(world: &World, seed: u64, count: usize) -> (u64, Vec<Question>)
     (slack, about.into_iter().map(question).collect())
 }
 
+/// Questions for what is wrong first where the clock was set back: just beside the moments that it showed then, and those at which other flows
+/// had the same endpoint, by whichever time it showed them.
+pub fn beside_steps(world: &World, seed: u64) -> (u64, Vec<Question>) {
+    const MOST: usize = 150;
+    let slack = prop_oneof![Just(0), Just(1_000_000), Just(NS_PER_SECOND / 10)];
+    let about = (0..world.flows.len(), any::<prop::sample::Index>(), 0..1000_u64, -2..3_i64);
+    let strategy = (slack, prop::collection::vec(about, MOST));
+    // Not the chance that the other questions are made of.
+    let (slack, about) = strategy.new_tree(&mut runner(!seed)).map(|tree| tree.current()).unwrap_or_default();
+    let question = |(flow, which, thousandths, near): (usize, prop::sample::Index, u64, i64)| {
+        let own = &world.flows[flow];
+        let within = own.start + (own.end.min(world.last).max(own.start) - own.start) / 1000 * thousandths;
+        let steps = world.steps().flat_map(|(at, _)| [at - 1, at]);
+        let others = world.flows.iter().filter(|other| other.public == own.public);
+        let moments: Vec<_> = others.flat_map(|flow| [flow.start, flow.end]).chain(steps).collect();
+        let far = near * (slack + 1).cast_signed();
+        let at = if thousandths % 2 == 0 { within } else { *which.get(&moments) };
+        Question { endpoint: own.public, at: world.clock.shows(at).saturating_add_signed(far) }
+    };
+    (slack, about.into_iter().map(question).collect())
+}
+
 /// Asks the program, all by one pass.
 pub fn ask(questions: &[Question], slack: u64, paths: &[PathBuf]) -> Vec<Answer> {
     let line = |question: &Question| {
