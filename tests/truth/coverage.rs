@@ -34,7 +34,7 @@ const NO_FILE: &str = "no file given";
 pub const SET_FORWARD: &str = "clock set forward";
 
 /// A step that is not larger is none that a recorder would tell of.
-const STEP_MIN: i64 = NS_PER_SECOND as i64;
+pub const STEP_MIN: i64 = NS_PER_SECOND as i64;
 
 /// What the program says.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use ctrecorder_format::NS_PER_SECOND;
 use ctrecorder_synth::{Clock, Flow, Flows, Incident, Plan, Shape};
 
 use crate::case::{By, Case, Kind};
+use crate::coverage::STEP_MIN;
 
 /// The world of a case.
 #[derive(Debug)]
@@ -200,7 +201,8 @@ fn incidents(case: &Case, begin: u64, last: u64) -> Vec<Incident> {
         let step = |at, by| {
             let by = match by {
                 By::Ms(ms) => ms * 1_000_000,
-                By::Part(thousandths) => ((last - begin) / 1000).cast_signed() * thousandths,
+                // By more than what is taken for no step.
+                By::Part(part) => ((last - begin) / 1000).cast_signed() * part + part.signum() * STEP_MIN,
             };
             Incident::ClockStep { at, by: by + 12_347 }
         };

@@ -95,7 +95,7 @@ impl Truth<'_> {
     fn wrong(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
         let verdict = self.wrong_verdict(window, answer);
         verdict
-            .or_else(|| self.left_out(question, window, answer))
+            .or_else(|| self.left_out(question, window, answer, true))
             .or_else(|| self.made_up(question, window, answer))
             .or_else(|| self.too_sure(question, window, answer))
             .or_else(|| self.inexact(question, window, answer))
@@ -112,7 +112,9 @@ impl Truth<'_> {
         let is_exact = !self.world.has_steps_back();
         let is_ordered = is_exact || self.order_is_told();
         // What is made part by part does not know of all flows that a run found after which moment they began: it names more.
-        let is_part = form.starts_with("parts");
+        let is_by_parts = ["journal squeezed into a directory", "archive of several exports"].contains(&form);
+        // Nor, where the clock was set back, between which records of another part a flow began or ended.
+        let is_part = form.starts_with("parts") || (!is_exact && is_by_parts);
         let is_shown = is_part && answer.insides().is_subset(&again.insides());
         // Nor does it know of what was damaged whether that could hold what is asked for.
         let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
@@ -130,7 +132,7 @@ impl Truth<'_> {
         let is_same = is_shown || (answer.insides() == again.insides() && has_verdict);
         (is_ordered && !is_same)
             .then(|| "it is another answer".to_owned())
-            .or_else(|| self.left_out(question, window, again))
+            .or_else(|| self.left_out(question, window, again, !is_part))
             .or_else(|| self.too_sure(question, window, again))
             // When a flow began, another form tells by a clock that may have shown that time twice.
             .or_else(|| if is_exact && !is_part { self.made_up(question, window, again) } else { None })
@@ -188,22 +190,36 @@ impl Truth<'_> {
         (expected != answer.verdict && !is_excused).then(|| format!("{expected} is what this should be"))
     }
 
-    /// Who truly had it is named; or, if no record of the flow is left, something is said to be missing.
-    fn left_out(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
+    /// Who truly had it is named; or, if no record of the flow is left, something is said to be missing. `is_whole`: what was asked was
+    /// not made part by part.
+    fn left_out(&self, question: &Question, window: (u64, u64), answer: &Answer, is_whole: bool) -> Option<String> {
         let had = self.lives.iter().filter(|life| life.was_alive(window));
         had.filter_map(|life| Some((life, life.seen_from(question.endpoint)?))).find_map(|(life, seen)| {
             let is_named = answer.flows.iter().any(|flow| flow.seen == seen);
             // A file of version 2 names no flows that are alive, and tells of no gap.
-            let is_told = !answer.doubts.is_empty() || life.is_in(&self.told_by_version_2()) || self.is_untold(life);
+            let is_told = !answer.doubts.is_empty()
+                || life.is_in(&self.told_by_version_2())
+                || self.is_untold(life)
+                // The same time may have come twice, and only one of them is one that files tell of.
+                || (self.world.has_steps_back() && !life.is_in(&[self.told()]));
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard, nor any flow if nothing
             // is left that tells of it; that something is missing is said.
-            let is_known = life.is_exact && self.order_is_told();
-            let is_turned = self.world.has_steps_back() && !is_known && !answer.doubts.is_empty();
+            let is_known = life.is_exact && self.order_is_told() && is_whole;
+            let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
+            let is_told_missing = !answer.doubts.is_empty() || is_damaged;
+            let is_turned = self.world.has_steps_back() && !is_known && is_told_missing;
             // It was found later: that it may have begun so early, only the overrun would tell.
             let is_found_later = !life.is_exact && pairs::is_untold(self.world, self.kept, life.began());
             let is_excused = is_turned || is_found_later || (!life.is_recorded && is_told);
             (!is_named && !is_excused).then(|| format!("a flow is left out: {life:?}"))
         })
+    }
+
+    /// From the begin of the first file that is left to the end of the last one.
+    fn told(&self) -> Span {
+        let mut spans = self.kept.files.iter().map(|file| self.world.files[file.index].span);
+        let first = spans.next().unwrap_or(Span { from: 0, to: 0 });
+        Span { from: first.from, to: spans.next_back().unwrap_or(first).to }
     }
 
     /// The times of which only files of version 2 tell, and the overruns that they do not tell of.
@@ -260,7 +276,8 @@ impl Truth<'_> {
                     && (Life::may_one_have_lived(&same, window) || (self.world.has_steps_back() && !same.is_empty())))
         };
         // One that was alive when the clock was set over a time may have been alive then, for all that anybody knows.
-        if self.world.was_set_over(window) {
+        // Nor may one be denied of which nobody knows how often the clock had been set back when it ended.
+        if self.world.was_set_over(window) || !self.order_is_told() {
             return None;
         }
         let wrong = answer.flows.iter().find(|flow| !is_true(flow))?;
