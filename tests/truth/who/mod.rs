@@ -201,18 +201,27 @@ impl Truth<'_> {
                 || life.is_in(&self.told_by_version_2())
                 || self.is_untold(life)
                 // The same time may have come twice, and only one of them is one that files tell of.
-                || (self.world.has_steps_back() && !life.is_in(&[self.told()]));
+                || (self.world.has_steps_back() && !life.is_in(&[self.told()]))
+                || !self.steps_are_noticed();
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard, nor any flow if nothing
             // is left that tells of it; that something is missing is said.
             let is_known = life.is_exact && self.order_is_told() && is_whole;
             let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
-            let is_told_missing = !answer.doubts.is_empty() || is_damaged;
+            let is_told_missing = !answer.doubts.is_empty() || is_damaged || !self.steps_are_noticed();
             let is_turned = self.world.has_steps_back() && !is_known && is_told_missing;
             // It was found later: that it may have begun so early, only the overrun would tell.
             let is_found_later = !life.is_exact && pairs::is_untold(self.world, self.kept, life.began());
             let is_excused = is_turned || is_found_later || (!life.is_recorded && is_told);
             (!is_named && !is_excused).then(|| format!("a flow is left out: {life:?}"))
         })
+    }
+
+    /// Whether the recorder noticed each time that the clock was set while it was at work, before that was set again or it was killed.
+    fn steps_are_noticed(&self) -> bool {
+        let noted = self.world.noted();
+        let is_noticed = |set, by| noted.iter().any(|noted| (noted.set, noted.by) == (set, by));
+        let is_at_work = |at| self.world.runs.iter().any(|run| run.span.holds(at));
+        self.world.steps().all(|(at, by)| !is_at_work(at) || is_noticed(at, by))
     }
 
     /// From the begin of the first file that is left to the end of the last one.
