@@ -110,9 +110,9 @@ impl Truth<'_> {
         (form, again): (&str, &Answer),
     ) -> Option<String> {
         let is_exact = !self.world.has_steps_back();
-        let is_ordered = is_exact || self.order_is_told();
-        // What is made part by part does not know of all flows that a run found after which moment they began: it names more.
         let is_by_parts = ["journal squeezed into a directory", "archive of several exports"].contains(&form);
+        let is_ordered = is_exact || (self.order_is_told() && !is_by_parts);
+        // What is made part by part does not know of all flows that a run found after which moment they began: it names more.
         // Nor, where the clock was set back, between which records of another part a flow began or ended.
         let is_part = form.starts_with("parts") || (!is_exact && is_by_parts);
         let is_shown = is_part && answer.insides().is_subset(&again.insides());
@@ -286,7 +286,8 @@ impl Truth<'_> {
         };
         // One that was alive when the clock was set over a time may have been alive then, for all that anybody knows.
         // Nor may one be denied of which nobody knows how often the clock had been set back when it ended.
-        if self.world.was_set_over(window) || !self.order_is_told() {
+        let is_told = !self.world.has_steps_back() || (self.order_is_told() && self.kept.is_whole(self.world));
+        if self.world.was_set_over(window) || !is_told {
             return None;
         }
         let wrong = answer.flows.iter().find(|flow| !is_true(flow))?;
