@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ctrecorder_format::record::flags::{END_AT_LATEST, END_FROM_KERNEL, START_FROM_KERNEL};
-use ctrecorder_format::{Address, Record, Tuple};
+use ctrecorder_format::{Address, Note, Record, Tuple};
 
 use super::readings::Readings;
 use crate::protocol::has_queries;
@@ -162,8 +162,21 @@ impl Known {
     }
 
     /// The same flow for each span of what the clock showed while it was alive: it was set meanwhile, and showed these before and after that.
-    /// What it was set over counts, too: others have the right time then.
+    /// What it was set over counts, too: others have the right time then. If it was set back and none of these tells of that, it may have shown
+    /// anything behind the begin, and before the end.
     pub(super) fn lives(self, set: &[[u64; 2]]) -> impl Iterator<Item = Self> {
+        let is_set_back = set.iter().any(|[before, after]| after < before);
+        let Span { from, to } = self.life;
+        let spans = if !is_set_back && to.saturating_add(Note::CLOCK_STEP_MIN_NS) < from {
+            vec![Span { from: 0, to }, Span { from, to: u64::MAX }]
+        } else {
+            Span::apart(self.shown(set))
+        };
+        spans.into_iter().map(move |life| Self { life, ..self })
+    }
+
+    /// What the clock showed while it was alive, in its order.
+    fn shown(&self, set: &[[u64; 2]]) -> Vec<Span> {
         let moment = |moment| Span { from: moment, to: moment };
         let mut own = moment(self.life.from);
         let mut spans = Vec::with_capacity(1);
@@ -175,7 +188,7 @@ impl Known {
             own = own.joined(moment(*after));
         }
         spans.push(own.joined(moment(self.life.to)));
-        Span::apart(spans).into_iter().map(move |life| Self { life, ..self })
+        spans
     }
 
     /// From when to when it was surely alive, by its records and the readings of the kernel's table; `None` if of no moment that is
@@ -408,6 +421,21 @@ mod tests {
         assert_eq!(life(50, 60, RECOVERED | START_FROM_KERNEL), (50, 60));
         assert_eq!(life(5, 50, END_AT_LATEST), (5, 50));
         assert_eq!(life(9, 5, 0), (5, 9), "the clock was set back");
+    }
+
+    #[test]
+    fn a_flow_that_ended_long_before_it_began_had_all_times_that_the_clock_may_have_shown() {
+        let lives = |[start, end]: [u64; 2], set: &[[u64; 2]]| {
+            let [start, end] = [start, end].map(|second| second * Note::CLOCK_STEP_MIN_NS);
+            let flow = record::<V4>(Kind::Flow, start, end, [A, SERVER, SERVER, PUBLIC]);
+            let lives = Known::of(&flow, None, &Readings::default()).lives(set).map(|known| [known.life.from, known.life.to]);
+            lives.map(|life| life.map(|moment| moment / Note::CLOCK_STEP_MIN_NS)).collect::<Vec<_>>()
+        };
+        let last = u64::MAX / Note::CLOCK_STEP_MIN_NS;
+        assert_eq!(lives([9, 5], &[]), [[0, 5], [9, last]]);
+        assert_eq!(lives([9, 8], &[]), [[8, 9]], "what a clock is set by without being told of");
+        let by = |[before, after]: [u64; 2]| [before, after].map(|second| second * Note::CLOCK_STEP_MIN_NS);
+        assert_eq!(lives([9, 5], &[by([10, 4])]), [[4, 5], [9, 10]]);
     }
 
     #[test]

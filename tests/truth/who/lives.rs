@@ -42,6 +42,12 @@ impl Life {
         self.shown.iter().any(|shown| meets(*shown, window))
     }
 
+    /// The same of what the clock showed within a span.
+    pub fn was_alive_within(&self, world: &World, span: Span, window: (u64, u64)) -> bool {
+        let (from, to) = (self.truly.0.max(span.from), self.truly.1.min(span.to));
+        from <= to && shown(world, (from, to)).iter().any(|shown| meets(*shown, window))
+    }
+
     /// Whether it may have been alive then, for all that is known.
     pub fn may_have_lived(&self, window: (u64, u64)) -> bool {
         // Of a time that a clock showed twice, which was set back, nobody can say which of the two it was; but of a start that was

@@ -193,15 +193,15 @@ impl Truth<'_> {
     /// Who truly had it is named; or, if no record of the flow is left, something is said to be missing. `is_whole`: what was asked was
     /// not made part by part.
     fn left_out(&self, question: &Question, window: (u64, u64), answer: &Answer, is_whole: bool) -> Option<String> {
-        let had = self.lives.iter().filter(|life| life.was_alive(window));
+        // The same time may have come twice, and only one of them is one that files tell of.
+        let told = if self.world.has_steps_back() { self.told() } else { Span { from: 0, to: u64::MAX } };
+        let had = self.lives.iter().filter(|life| life.was_alive_within(self.world, told, window));
         had.filter_map(|life| Some((life, life.seen_from(question.endpoint)?))).find_map(|(life, seen)| {
             let is_named = answer.flows.iter().any(|flow| flow.seen == seen);
             // A file of version 2 names no flows that are alive, and tells of no gap.
             let is_told = !answer.doubts.is_empty()
                 || life.is_in(&self.told_by_version_2())
                 || self.is_untold(life)
-                // The same time may have come twice, and only one of them is one that files tell of.
-                || (self.world.has_steps_back() && !life.is_in(&[self.told()]))
                 || !self.steps_are_noticed();
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard, nor any flow if nothing
             // is left that tells of it; that something is missing is said.
