@@ -42,5 +42,5 @@ pub(crate) use runs::{Ended, Place, begun_behind, begun_up, chain, ended_later, 
 #[cfg(all(target_os = "linux", feature = "capture"))]
 pub(crate) use runs::{first_notes, last_told};
 pub use scan::{Everything, Scan, Search, Select, Sink, THREADS_MAX};
-pub(crate) use set_back::{SetBack, SetBacks, last_uptime};
+pub(crate) use set_back::{SetBack, SetBacks, last_uptime, notes_of};
 pub use source::{Passage, Source, Version};

@@ -15,12 +15,17 @@ pub(crate) struct Steps {
     /// Until when the files tell, by what it showed then, ns since the epoch; the latest of those that were begun since it had been set so
     /// often.
     ended: (usize, u64),
+    /// What it showed before it is set back further on in the file that is read, the next time last, ns since the epoch.
+    ahead: Vec<u64>,
 }
 
 impl Steps {
     /// A note tells that the clock was set.
     pub(crate) fn add(&mut self, note: &Note) {
         self.shown.extend(note.clock_shown());
+        if note.sets_back() {
+            self.ahead.pop();
+        }
     }
 
     /// The kernel's table was read.
@@ -33,10 +38,12 @@ impl Steps {
         self.heard_from = moment;
     }
 
-    /// A file begins that tells until this moment, ns since the epoch, by the clock as it was then.
-    pub(crate) fn tell_until(&mut self, ended: u64) {
+    /// A file begins that tells until this moment, ns since the epoch, by the clock as it was then, and has these notes.
+    pub(crate) fn tell_until(&mut self, ended: u64, notes: &[Note]) {
         let before = if self.ended.0 == self.count() { self.ended.1 } else { 0 };
         self.ended = (self.count(), ended.max(before));
+        let set_back = notes.iter().rev().filter(|note| note.sets_back());
+        self.ahead = set_back.filter_map(Note::clock_shown).map(|[before, _]| before).collect();
     }
 
     /// Whether it was set back.
@@ -96,9 +103,13 @@ impl Steps {
     /// What it showed before the first time that it was set, between each two, and behind the last one; nothing where that has its end before
     /// its begin. Flows may have begun before the files did.
     fn between(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> + ExactSizeIterator {
-        let ends = |place: usize| {
+        let ended = if self.ended.1 == 0 {
+            u64::MAX
+        } else {
+            self.ahead.iter().fold(self.ended.1, |ended, before| *before.max(&ended))
+        };
+        let ends = move |place: usize| {
             let from = place.checked_sub(1).and_then(|last| self.shown.get(last)).map_or(0, |[_, after]| *after);
-            let ended = if self.ended.1 == 0 { u64::MAX } else { self.ended.1 };
             (from, self.shown.get(place).map_or(ended, |[before, _]| *before))
         };
         (0..self.shown.len() + 1).map(ends)
@@ -151,7 +162,7 @@ mod tests {
         assert_eq!(most, [0, 0, 1, 1, 1, 3, 3, 3, 3]);
         let stamped = each([50, 101, 150, 200], |moment| steps.most_stamped(moment));
         assert_eq!(stamped, [3, 3, 3, 3], "the last time that it was set back nobody may have recorded");
-        steps.tell_until(140 * NS_PER_SECOND);
+        steps.tell_until(140 * NS_PER_SECOND, &[]);
         let stamped = each([120, 150, 200, 220], |moment| steps.most_stamped(moment));
         assert_eq!(stamped, [3, 1, 2, 2]);
         let most = each([120, 140, 150, 200, 220], |moment| steps.most_before(moment));
@@ -164,9 +175,9 @@ mod tests {
     #[test]
     fn a_clock_that_was_ahead_for_a_while_showed_no_moment_twice() {
         let mut steps = Steps::default();
-        steps.tell_until((YEAR + 30) * NS_PER_SECOND);
+        steps.tell_until((YEAR + 30) * NS_PER_SECOND, &[]);
         set(&mut steps, YEAR + 20, YEAR.cast_signed());
-        steps.tell_until(60 * NS_PER_SECOND);
+        steps.tell_until(60 * NS_PER_SECOND, &[]);
         set(&mut steps, 45, -YEAR.cast_signed());
         assert_eq!(shown(&steps), [[20, YEAR + 18], [YEAR + 45, 43]]);
         let moments = [10, 30, 50, YEAR + 30, YEAR + 44];
@@ -175,12 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn until_it_is_set_back_again_in_a_file_a_clock_shows_more_than_at_the_end_of_that() {
+        let note = |after, by: i64| Note::clock_step(after * NS_PER_SECOND, by * NS_PER_SECOND.cast_signed());
+        let (first, second) = (note(50, -100), note(40, -70));
+        let mut steps = Steps::default();
+        steps.tell_until(60 * NS_PER_SECOND, &[first, second]);
+        steps.add(&first);
+        assert_eq!(each([80, 110, 111], |moment| steps.most_before(moment)), [1, 1, 0]);
+        steps.add(&second);
+        assert_eq!(each([45, 60, 80, 110, 111], |moment| steps.most_before(moment)), [2, 2, 1, 1, 0]);
+    }
+
+    #[test]
     fn what_was_heard_was_not_before_there_were_files() {
         let mut steps = Steps::default();
         for (after, by) in [(100, -900), (1200, 1000), (300, -950)] {
             set(&mut steps, after, by);
         }
-        steps.tell_until(400 * NS_PER_SECOND);
+        steps.tell_until(400 * NS_PER_SECOND, &[]);
         steps.hear_from(990 * NS_PER_SECOND);
         assert_eq!(shown(&steps), [[1000, 98], [200, 1198], [1250, 298]]);
         let moments = [50, 100, 150, 250, 350, 989, 990, 1230];

@@ -32,7 +32,7 @@ impl Bounds {
                 let since = self.readings.entry(note.to.get()).or_insert(Since { least: from, greatest: from });
                 (since.least, since.greatest) = (since.least.min(from), since.greatest.max(from));
                 if note.from < note.to {
-                    self.steps.tell_until(note.to.get());
+                    self.steps.tell_until(note.to.get(), &[]);
                 }
             }
             Some(Cause::ClockStep) => self.steps.add(note),

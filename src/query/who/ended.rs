@@ -286,7 +286,7 @@ mod tests {
         // It had shown 1030, and shows 20 then.
         let set = |seconds: u64| seconds * NS_PER_SECOND;
         clock.add(&Note::clock_step(set(20), -1010 * NS_PER_SECOND.cast_signed()));
-        clock.tell_until(set(90));
+        clock.tell_until(set(90), &[]);
         let ended = |[own, other]: [u64; 2], orders: [Option<u64>; 2]| {
             let flow = |place: usize, start| {
                 let most_steps = clock.most_before(set(start));

@@ -428,7 +428,8 @@ mod tests {
         let lives = |[start, end]: [u64; 2], set: &[[u64; 2]]| {
             let [start, end] = [start, end].map(|second| second * Note::CLOCK_STEP_MIN_NS);
             let flow = record::<V4>(Kind::Flow, start, end, [A, SERVER, SERVER, PUBLIC]);
-            let lives = Known::of(&flow, None, &Readings::default()).lives(set).map(|known| [known.life.from, known.life.to]);
+            let lives =
+                Known::of(&flow, None, &Readings::default()).lives(set).map(|known| [known.life.from, known.life.to]);
             lives.map(|life| life.map(|moment| moment / Note::CLOCK_STEP_MIN_NS)).collect::<Vec<_>>()
         };
         let last = u64::MAX / Note::CLOCK_STEP_MIN_NS;

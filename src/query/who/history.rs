@@ -10,7 +10,7 @@ use super::Wanted;
 use super::flow::{Identity, Known};
 use super::heard::Heard;
 use super::readings::Readings;
-use crate::journal::{SetBack, SetBacks, Version};
+use crate::journal::{SetBack, SetBacks, Version, notes_of};
 use crate::query::Steps;
 use crate::query::coverage::Span;
 use crate::query::pair::{Told, may_go_on};
@@ -93,7 +93,7 @@ impl History {
         }
         self.heard.begin(file);
         self.steps.hear_from(self.heard.from());
-        self.steps.tell_until(told_until(file));
+        self.steps.tell_until(told_until(file), &all_notes(file));
         self.forget_reading();
         set_back
     }
@@ -363,6 +363,15 @@ fn told_until(file: &Version<'_>) -> u64 {
         Version::Two(_) | Version::Three(_) => file.told_to(),
     };
     told.unwrap_or_else(|| file.ended())
+}
+
+/// All notes of a file.
+fn all_notes(file: &Version<'_>) -> Vec<Note> {
+    match file {
+        Version::Two(_) => Vec::new(),
+        Version::Three(segment) => notes_of(segment),
+        Version::Archive(archive) => archive.notes().to_vec(),
+    }
 }
 
 /// Whether a record tells a start that was heard: then by the recorder's clock, and not by the kernel's stamp.

@@ -148,10 +148,14 @@ impl Truth<'_> {
     /// does not tell how often the clock had been set before.
     fn adds_the_ambiguous(&self, question: &Question, answer: &Answer, again: &Answer) -> bool {
         // A kernel's stamp may be older than all files; and what a file tells that was heard where one is missing, or damaged.
-        let is_bound = self.kept.is_whole(self.world) && !self.world.plan.stamps;
+        let is_stamped = self.world.plan.stamps;
+        let is_bound = self.kept.is_whole(self.world) && !is_stamped;
         let told_from = if is_bound { self.world.clock.shows(self.world.shape.begin) } else { 0 };
         self.adds_only(question, answer, again, |life| {
-            life.may_have_begun_before_a_step(self.world, told_from) || life.may_have_ended_behind_a_step(self.world)
+            life.may_have_begun_before_a_step(self.world, told_from)
+                || life.may_have_ended_behind_a_step(self.world)
+                // Nor does a stamp tell whether another flow that had its place began before that.
+                || (is_stamped && self.world.has_steps_back() && !life.is_exact)
         })
     }
 
