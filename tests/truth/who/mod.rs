@@ -110,11 +110,9 @@ impl Truth<'_> {
         (form, again): (&str, &Answer),
     ) -> Option<String> {
         let is_exact = !self.world.has_steps_back();
-        let is_by_parts = ["journal squeezed into a directory", "archive of several exports"].contains(&form);
-        let is_ordered = is_exact || (self.order_is_told() && !is_by_parts);
+        let is_ordered = is_exact || self.order_is_told();
         // What is made part by part does not know of all flows that a run found after which moment they began: it names more.
-        // Nor, where the clock was set back, between which records of another part a flow began or ended.
-        let is_part = form.starts_with("parts") || (!is_exact && is_by_parts);
+        let is_part = form.starts_with("parts");
         let is_shown = is_part && answer.insides().is_subset(&again.insides());
         // Nor does it know of what was damaged whether that could hold what is asked for.
         let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
