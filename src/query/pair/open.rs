@@ -156,8 +156,9 @@ impl<A: Address> OpenFlow<A> {
 
     /// A keyframe repeats what is known, or knows the start that was not. The kernel's stamp there is that of the flow, as its
     /// end has it; a start has that of the event.
-    pub(super) const fn repeated(&mut self, open: &Self) {
+    pub(super) fn repeated(&mut self, open: &Self) {
         self.seen = open.seen;
+        self.learn(&open.known);
         if open.is_told_at_end() {
             self.known.flags |= open.known.flags & flags::CLOCK_SET;
         }
@@ -198,11 +199,17 @@ impl<A: Address> OpenFlow<A> {
         own != 0 && is_comparable && own.saturating_add(Note::CLOCK_STEP_MIN_NS) < stamp
     }
 
-    /// Adds what an update says, which shows that the flow is alive. A mark or state that did not change is 0 there.
+    /// Adds what an update says, which shows that the flow is alive.
     pub(super) fn update(&mut self, record: &Record<A>, Place { file, .. }: Place) {
         self.seen = file.into();
+        self.known.flags |= record.flags & KEPT;
+        self.learn(record);
+    }
+
+    /// Takes what a later record says of how far the flow has come. A mark or state that it does not tell is 0 there.
+    fn learn(&mut self, record: &Record<A>) {
         let known = &mut self.known;
-        known.flags |= record.flags & KEPT;
+        known.flags |= record.flags & flags::REPLY_SEEN;
         known.status |= record.status;
         if record.tcp_state != 0 {
             known.tcp_state = record.tcp_state;

@@ -111,6 +111,17 @@ fn a_repeated_open_record_gives_the_start_that_was_not_known() {
 }
 
 #[test]
+fn an_open_record_tells_how_far_its_flow_has_come() {
+    let mut start = tcp(Kind::Start, 5, 0);
+    (start.mark, start.status, start.tcp_state) = (7.into(), 1.into(), 1);
+    let mut open = tcp(Kind::Open, 5, 0);
+    (open.status, open.tcp_state, open.flags) = (10.into(), 3, flags::REPLY_SEEN);
+    let mut half = tcp(Kind::Flow, 5, 0);
+    (half.mark, half.status, half.tcp_state, half.flags) = (7.into(), 11.into(), 3, flags::REPLY_SEEN);
+    assert_eq!(paired(&[start, open]), (vec![], vec![half]));
+}
+
+#[test]
 fn an_update_changes_the_half_flow_and_alone_makes_one_of_no_times() {
     let mut update = tcp(Kind::Update, 6, 0);
     (update.mark, update.flags) = (9.into(), flags::REPLY_SEEN);
