@@ -163,7 +163,7 @@ impl SetBacks {
 
 /// The last that a segment says of for how long the machine had been up.
 pub(crate) fn last_uptime(segment: &Segment<'_>) -> Option<Uptime> {
-    let last = |notes: Vec<Note>| notes.iter().filter_map(Uptime::of).last();
+    let last = |notes: Vec<Note>| notes.iter().filter_map(Uptime::of).next_back();
     match stretches_of_notes(segment) {
         // What was made of a segment that was cut off has further notes behind the last one of that.
         Some(stretches) => stretches.into_iter().rev().find_map(|stretch| last(notes_in(segment, stretch))),

@@ -116,7 +116,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Status> {
     if arguments.output.is_none()
         && let Some(directory) = arguments.paths.iter().find(|path| path.is_dir())
     {
-        let what = format!("{}: the segments of a directory become one file: say which with -o", Shown(directory));
+        let what = format!(
+            "{}: where what is squeezed of a directory goes, say with -o: a file, or a directory (-o NAME/)",
+            Shown(directory)
+        );
         bail!(Misuse(what));
     }
     let journal = Journal::find(&arguments.paths, |error| failures.push(error)).fixed();
