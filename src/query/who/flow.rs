@@ -165,14 +165,19 @@ impl Known {
     /// What it was set over counts, too: others have the right time then. If it was set back and none of these tells of that, it may have shown
     /// anything behind the begin, and before the end.
     pub(super) fn lives(self, set: &[[u64; 2]]) -> impl Iterator<Item = Self> {
-        let is_set_back = set.iter().any(|[before, after]| after < before);
         let Span { from, to } = self.life;
-        let spans = if !is_set_back && to.saturating_add(Note::CLOCK_STEP_MIN_NS) < from {
+        let spans = if self.is_turned_by_none(set) {
             vec![Span { from: 0, to }, Span { from, to: u64::MAX }]
         } else {
             Span::apart(self.shown(set))
         };
         spans.into_iter().map(move |life| Self { life, ..self })
+    }
+
+    /// Whether it ended before it began, though none of these times at which the clock was set was one at which it was set back.
+    pub(super) fn is_turned_by_none(&self, set: &[[u64; 2]]) -> bool {
+        let is_turned = self.life.to.saturating_add(Note::CLOCK_STEP_MIN_NS) < self.life.from;
+        is_turned && !set.iter().any(|[before, after]| after < before)
     }
 
     /// What the clock showed while it was alive, in its order.

@@ -12,9 +12,9 @@ use super::flow::Known;
 use super::history::{History, Past};
 use super::plan::Plan;
 use crate::journal::{Error, Journal, OpenRecords, Scan, Sink, Version};
-use crate::query::Losses;
 use crate::query::coverage::Span;
 use crate::query::pair::{FlowSink, Pairs, Told};
+use crate::query::{Losses, Steps};
 
 /// What a pass through a journal found.
 #[derive(Debug, Default)]
@@ -164,12 +164,21 @@ impl State {
         let is_asked = |(_, known): &(usize, Known)| asked.is_some_and(|asked| known.life.meets(asked));
         let steps = self.history.steps();
         let lives = flows.into_iter().flat_map(|Ended { known, place, steps: seen, .. }| {
-            known.lives(steps.shown(seen)).map(move |known| (place, known))
+            known.lives(set_during(&known, steps.shown(seen), steps)).map(move |known| (place, known))
         });
         let flows = lives.filter(is_asked).collect();
         let is_clock_set = steps.count() > 0;
         Gathered { flows, lost: self.lost.finish().collect(), is_clock_set, ..self.gathered }
     }
+}
+
+/// What the clock showed before and after each time that it was set while a flow was alive, of which these are known. One may have ended
+/// before anybody noticed that it had been set back.
+fn set_during<'s>(flow: &Known, known: &'s [[u64; 2]], steps: &'s Steps) -> &'s [[u64; 2]] {
+    let turns = |[before, after]: &&[u64; 2]| after < before && flow.life.from <= *before && *after <= flow.life.to;
+    let unnoticed = || steps.shown(0..steps.count()).iter().find(turns);
+    let noticed = flow.is_turned_by_none(known).then(unnoticed).flatten();
+    noticed.map_or(known, std::slice::from_ref)
 }
 
 impl FlowSink for State {

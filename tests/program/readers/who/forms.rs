@@ -81,6 +81,19 @@ fn a_flow_was_alive_at_one_of_two_times_that_the_clock_showed() {
     check(&[("1", segment.closed_at(Closing::Stopped, 1200).0)], PUBLIC, &[], &expected);
 }
 
+/// It ended when the clock had been set back, and before that was noticed.
+#[test]
+fn a_flow_was_alive_until_a_time_before_it_began_though_nobody_had_noticed_that_yet() {
+    let segment = begun(900, 0, 900)
+        .push(&flow(Kind::Start, 1100, FLOW, 7))
+        .push(&flow(Kind::End, 901, FLOW, 7))
+        .note(&Note::clock_step(at(902), -200 * NS as i64));
+    let one = "UNIQUE [\"10.0.0.1\"]";
+    let none = "NONE []";
+    let expected = [(901, one), (950, none), (1050, none), (1101, one), (1150, none), (1190, none)];
+    check(&[("1", segment.closed_at(Closing::Stopped, 1200).0)], PUBLIC, &[], &expected);
+}
+
 /// Nobody heard either of them end, and the kernel holds one at a time: the one that began first by its time began last.
 #[test]
 fn a_flow_that_began_at_the_other_of_two_times_that_the_clock_showed_ended_none() {

@@ -279,3 +279,15 @@ fn a_name_cannot_write_to_the_terminal() {
     assert!(text.contains(", recorded by nat\\u{1b}[31m\n") && !text.contains('\u{1b}'), "{text}");
     assert!(text.contains("\nrecorded by a recorder that is not named without gap "), "{text}");
 }
+
+/// Each of two recorders at a time tells of both flows, so the one that began first is told of once more behind the other one.
+#[test]
+fn of_two_recorders_at_a_time_neither_ends_a_flow_by_what_the_other_one_told_before() {
+    let both = |segment: Segment| {
+        let segment = flow(OTHER, 30, 40)(segment);
+        segment.push::<V4>(&event(Kind::Start, TCP, 50, ONE))
+    };
+    let files = [("1", segment("nat1", 0, (0, 100), both)), ("2", segment("nat1", 0, (20, 120), both))];
+    let named = verdict(&files, &[PUBLIC, "--at", &format!("@{}", BEGIN / NS + 90)]).1;
+    assert!(named.contains(&"10.0.0.1".to_owned()), "{named:?}");
+}
