@@ -63,8 +63,7 @@ fn check_form(world: &World, kept: &Kept, told: &[Says], Form { name, paths }: &
         1 if world.has_steps_back() => without_bounds(flows),
         1 => flows.to_vec(),
         // Since when an end may have been missed, a part knows less well, and not at all of a flow that was there at its begin when that
-        // had begun. Of a flow that it was the first to tell of, for all that it knew, it tells whether a reply had been seen by then;
-        // of one that was known, keyframes do not.
+        // had begun.
         _ => without_bounds(flows).into_iter().map(of_part).collect(),
     };
     same(&format!("flows of the {name}"), &plain(&again), &plain(told));
@@ -83,7 +82,7 @@ fn check_form(world: &World, kept: &Kept, told: &[Says], Form { name, paths }: &
 /// What parts tell of a flow as the whole journal does.
 fn of_part(flow: Says) -> Says {
     let start = if flow.flags & RECOVERED == 0 { flow.start } else { 0 };
-    Says { start, flags: flow.flags & !(REPLY_SEEN | RECOVERED), ..flow }
+    Says { start, flags: flow.flags & !RECOVERED, ..flow }
 }
 
 /// Another form of a journal.
@@ -316,7 +315,12 @@ fn flow(world: &World, kept: &Kept, known: &[usize], rows: &[&Row]) -> Says {
         }
         (None, None) => (0, 0),
     };
-    let updated = rows.iter().filter(|row| row.says.kind == Kind::Update).fold(0, |all, row| all | row.says.flags);
+    let told_later = |row: &&Row| match row.says.kind {
+        Kind::Update => row.says.flags,
+        Kind::Open => row.says.flags & REPLY_SEEN,
+        _ => 0,
+    };
+    let updated = rows.iter().map(told_later).fold(0, |all, flags| all | flags);
     let flags = first | how | stamped | updated;
     let id = end.map_or_else(|| rows.iter().map(|row| row.says.id).max().unwrap_or(0), |end| end.says.id);
     Says { kind: Kind::Flow, start, end: until, flags, id, ended_after: 0, ..rows[0].says.clone() }
