@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use ctrecorder_format::header::VERSION;
-use ctrecorder_format::{BlockKind, Cause, Content, Header, MadeFrom, Note, Segment, Uptime};
+use ctrecorder_format::{Cause, Content, Header, MadeFrom, Note, Segment, Uptime};
 
-use super::runs::{first_notes, notes};
-use super::{Recorder, Version, has_sane_directory, told_to};
+use super::notes::last_uptime;
+use super::runs::first_notes;
+use super::{Recorder, Version, told_to};
 use crate::archive::{About, Place};
 
 /// The clock showed times again, of which no note tells. Both are ns since the epoch.
@@ -159,45 +160,6 @@ impl SetBacks {
     fn goes_on(&self, (boot_id, started, number): Numbered) -> bool {
         self.made_of.get(&(boot_id, started)).is_some_and(|last| number <= last.saturating_add(1))
     }
-}
-
-/// The last that a segment says of for how long the machine had been up.
-pub(crate) fn last_uptime(segment: &Segment<'_>) -> Option<Uptime> {
-    let last = |notes: Vec<Note>| notes.iter().filter_map(Uptime::of).next_back();
-    match stretches_of_notes(segment) {
-        // What was made of a segment that was cut off has further notes behind the last one of that.
-        Some(stretches) => stretches.into_iter().rev().find_map(|stretch| last(notes_in(segment, stretch))),
-        None => last(notes_of(segment)),
-    }
-}
-
-/// All notes of a segment, in their order.
-pub(crate) fn notes_of(segment: &Segment<'_>) -> Vec<Note> {
-    match stretches_of_notes(segment) {
-        Some(stretches) => stretches.into_iter().flat_map(|stretch| notes_in(segment, stretch)).collect(),
-        None => segment.heads().filter_map(Result::ok).flat_map(notes).collect(),
-    }
-}
-
-/// Blocks among which are some of notes: where they begin, the number of the first, and how many.
-type Stretch = (u64, u32, u32);
-
-/// These of a segment, by its directory; `None` if that does not tell.
-fn stretches_of_notes(segment: &Segment<'_>) -> Option<Vec<Stretch>> {
-    const NOTES: u8 = 1 << BlockKind::Notes as u8;
-    let footer = segment.footer().filter(|_| has_sane_directory(segment))?;
-    let mut sequence = 0_u32;
-    let stretches = footer.directory.iter().map(|entry| {
-        let own = sequence;
-        sequence = sequence.wrapping_add(entry.blocks.get());
-        (entry.kinds & NOTES != 0, (entry.offset.get(), own, entry.blocks.get()))
-    });
-    Some(stretches.filter(|(has_notes, _)| *has_notes).map(|(_, stretch)| stretch).collect())
-}
-
-fn notes_in(segment: &Segment<'_>, (offset, sequence, blocks): Stretch) -> Vec<Note> {
-    let heads = segment.heads_from(segment.place(offset, sequence));
-    heads.take(blocks as usize).filter_map(Result::ok).flat_map(notes).collect()
 }
 
 /// Whether a note says that the run before had ended at a time that was still to come.

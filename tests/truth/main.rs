@@ -23,7 +23,7 @@
 //!
 //! - Where a clock was set back: of what is covered, more than that the clock showed it; the pairs, 4 and 5. If the file that told of it,
 //!   or of the order of later runs, is not there, or is of version 2, a flow may be left out, too, and what is squeezed may differ.
-//! - Where a clock was set back and files are missing: 3. What was made part by part may say then that something is missing, and no more.
+//! - Where a clock was set back and files are missing: 3.
 //! - Where a clock was set back: flows that were alive only before the first file that is left, or behind the last one. And where it was set
 //!   forward and no file that is left tells of it, that a flow was surely alive.
 //! - What a clock showed after it was set back, if it was set again, or the recorder killed, before that was noticed.

@@ -95,7 +95,7 @@ impl Truth<'_> {
     fn wrong(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
         let verdict = self.wrong_verdict(window, answer);
         verdict
-            .or_else(|| self.left_out(question, window, answer, true))
+            .or_else(|| self.left_out(question, window, answer))
             .or_else(|| self.made_up(question, window, answer))
             .or_else(|| self.too_sure(question, window, answer))
             .or_else(|| self.inexact(question, window, answer))
@@ -130,7 +130,7 @@ impl Truth<'_> {
         let is_same = is_shown || (answer.insides() == again.insides() && has_verdict);
         (is_ordered && !is_same)
             .then(|| "it is another answer".to_owned())
-            .or_else(|| self.left_out(question, window, again, !is_part))
+            .or_else(|| self.left_out(question, window, again))
             .or_else(|| self.too_sure(question, window, again))
             // When a flow began, another form tells by a clock that may have shown that time twice.
             .or_else(|| if is_exact && !is_part { self.made_up(question, window, again) } else { None })
@@ -192,9 +192,8 @@ impl Truth<'_> {
         (expected != answer.verdict && !is_excused).then(|| format!("{expected} is what this should be"))
     }
 
-    /// Who truly had it is named; or, if no record of the flow is left, something is said to be missing. `is_whole`: what was asked was
-    /// not made part by part.
-    fn left_out(&self, question: &Question, window: (u64, u64), answer: &Answer, is_whole: bool) -> Option<String> {
+    /// Who truly had it is named; or, if no record of the flow is left, something is said to be missing.
+    fn left_out(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
         // The same time may have come twice, and only one of them is one that files tell of.
         let told = if self.world.has_steps_back() { self.told() } else { Span { from: 0, to: u64::MAX } };
         let had = self.lives.iter().filter(|life| life.was_alive_within(self.world, told, window));
@@ -207,7 +206,7 @@ impl Truth<'_> {
                 || !self.steps_are_noticed();
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard, nor any flow if nothing
             // is left that tells of it; that something is missing is said.
-            let is_known = life.is_exact && self.order_is_told() && is_whole;
+            let is_known = life.is_exact && self.order_is_told();
             let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
             let is_told_missing = !answer.doubts.is_empty() || is_damaged || !self.steps_are_noticed();
             let is_turned = self.world.has_steps_back() && !is_known && is_told_missing;
