@@ -111,6 +111,14 @@ fn wild_files() -> impl Strategy<Value = Made> {
     })
 }
 
+/// How many whole records end with the file, read in the step that its end gives, as if one before them had been cut short.
+fn records_up_to_the_end(bytes: &[u8], size: usize) -> usize {
+    let (header, rest) = bytes.split_at(Header::LENGTH);
+    // A single record is shown at any time, if the bytes can be one at all.
+    let is_record = |bytes: &&[u8]| !read(&[header, bytes].concat(), size).0.is_empty();
+    rest.rchunks_exact(size).take_while(is_record).count()
+}
+
 proptest! {
     #[test]
     fn any_file_is_read_as_written(made in files(1..1500, Clock::SetOnce)) {
@@ -128,8 +136,9 @@ proptest! {
         let length = Header::LENGTH + cut.index(made.bytes.len() - Header::LENGTH);
         let whole = (length - Header::LENGTH) / made.size;
         let (records, damages) = read(&made.bytes[..length], made.size);
-        // What stands cut off and the record before it may also pass for one cut short and a whole one.
-        let sure = whole.saturating_sub(1);
+        // The last records, with what stands cut off behind them, may also pass for one cut short and as many whole ones: one
+        // always, more of them where addresses and ports look like types and times near each other.
+        let sure = whole.saturating_sub(records_up_to_the_end(&made.bytes[..length], made.size).max(1));
         prop_assert!(records.get(..sure) == Some(&made.records[..sure]));
         prop_assert!(damages.iter().all(|damage| damage.offset >= made.offset(sure) as u64));
     }

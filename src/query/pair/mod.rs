@@ -223,8 +223,8 @@ impl Pairs {
         }
         self.bury(flows);
         let is_of_starts = self.find(note);
-        self.ipv4.table_read(note.to.get());
-        self.ipv6.table_read(note.to.get());
+        self.ipv4.table_read(note);
+        self.ipv6.table_read(note);
         let Judged { gone, left } = self.judge(note);
         let unheard = self.lines.unheard();
         self.lines.read(left);

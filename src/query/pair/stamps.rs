@@ -67,4 +67,16 @@ mod tests {
         }
         assert_eq!(work.finish(), [(1, 0, 0, START_FROM_KERNEL)]);
     }
+
+    /// It was so in segments of the run that are missing, since the reading before: that of this one is told of as at the time of that.
+    #[test]
+    fn a_stamp_of_before_the_segments_that_are_left_tells_nothing() {
+        let at = |second: u64| second * Note::CLOCK_STEP_MIN_NS;
+        let mut work = Work::default();
+        work.begin(&header(at(28), 1, at(15)), None);
+        work.push(&Record { flags: START_FROM_KERNEL, ..tcp(Kind::Open, 1, at(19), 0) });
+        work.read(at(28), at(28));
+        work.push(&Record { flags: START_FROM_KERNEL, ..tcp(Kind::End, 1, at(19), at(39)) });
+        assert_eq!(work.finish(), [(1, 0, at(39), START_FROM_KERNEL)]);
+    }
 }

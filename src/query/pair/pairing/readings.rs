@@ -1,6 +1,6 @@
 //! What readings of the kernel's table say of the flows that are open.
 
-use ctrecorder_format::{Address, Counters, Record};
+use ctrecorder_format::{Address, Counters, Note, Record};
 
 use super::{GONE, Pairing};
 use crate::query::pair::line::Place;
@@ -27,10 +27,12 @@ pub(in crate::query::pair) struct Judged {
 }
 
 impl<A: Address> Pairing<A> {
-    /// The kernel's table was read by this moment, ns since the epoch: flows that were open by then began before, and what the next reading
-    /// finds, behind it.
-    pub(in crate::query::pair) fn table_read(&mut self, by: u64) {
-        (self.read_by, self.was_set_since_read) = (by, false);
+    /// The kernel's table was read, as this note tells: flows that were open by then began before, and what the next reading finds, behind
+    /// it.
+    pub(in crate::query::pair) fn table_read(&mut self, note: &Note) {
+        (self.read_by, self.was_set_since_read) = (note.to.get(), false);
+        // Set back since `from`, the clock showed less when the table was read than the note can say.
+        let by = if note.from == note.to { 0 } else { note.to.get() };
         let (by, shown) = (by.max(self.place.begun), self.shown);
         for key in std::mem::take(&mut self.late) {
             let hash = self.open.hash(&key);
