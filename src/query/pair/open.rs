@@ -229,9 +229,14 @@ impl<A: Address> OpenFlow<A> {
         Record { kind: Kind::Flow as u8, ..self.open() }
     }
 
-    /// Whether a whole flow in this file may be this one: what one file of flows tells of it, it tells once.
+    /// Whether a whole flow in this file may be this one.
     pub(super) const fn may_become_whole(&self, file: u32) -> bool {
         self.is_told_at_end() && self.seen.get() != file
+    }
+
+    /// Whether it is this file of flows that told of it: what one of these tells of a flow, it tells once.
+    pub(super) const fn is_told_by(&self, file: u32) -> bool {
+        self.is_told_at_end() && self.seen.get() == file
     }
 
     /// Whether what is known of it is from a file of flows.

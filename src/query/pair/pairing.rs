@@ -285,7 +285,7 @@ impl<A: Address> Pairing<A> {
             self.late.push(*record);
         }
         let (mut flow, gone_by, told_before) = (self.begin(record), self.gone_by, self.place.told_before);
-        let (was_clock_set, saw) = (self.was_clock_set, self.was_set_since_gone);
+        let (was_clock_set, saw, file) = (self.was_clock_set, self.was_set_since_gone, self.place.file);
         self.name(hash, record);
         if let Some((known_hash, known)) = self.other_name(hash, record) {
             hash = known_hash;
@@ -295,7 +295,8 @@ impl<A: Address> Pairing<A> {
             // The kernel gives the ids of flows that ended again.
             let is_over = known.is_over_by(record, was_clock_set);
             let is_begun_later = known.seen.get() == GONE && flow.start() > gone_by.max(known.start());
-            let is_another = is_over || is_begun_later || known.is_before(&flow, told_before);
+            let is_told_twice = flow.is_told_at_end() && known.is_told_by(file);
+            let is_another = is_over || is_begun_later || is_told_twice || known.is_before(&flow, told_before);
             let before = *known;
             if is_another {
                 *known = flow;

@@ -74,6 +74,9 @@ fn the_halves_that_parts_tell_of_one_flow_are_one_flow() {
 fn the_halves_that_one_file_tells_of_are_of_two_flows() {
     let (begun, ended) = (named(Kind::Flow, 50, 0), named(Kind::Flow, 0, 70));
     assert_eq!(paired(true, &[&[begun, ended]]), [ended, begun]);
+    // Set back between them, the clock shows less where the kernel has given the id again.
+    let (first, again) = (named(Kind::Flow, 90, 0), named(Kind::Open, 50, 0));
+    assert_eq!(paired(true, &[&[first, again]]), [first, Record { kind: Kind::Flow as u8, ..again }]);
 }
 
 /// Of version 2, where nothing but the order tells flows of the same tuples apart.
