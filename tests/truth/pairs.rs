@@ -22,7 +22,7 @@ pub fn check(world: &World, kept: &Kept, asks: &[Ask], also: bool) {
     let (_, told) = listed(["-s"], kept.paths());
     check_bounds(world, kept, &told);
     if also {
-        forms(kept).iter().for_each(|form| check_form(world, kept, &told, form));
+        forms(world, kept).iter().for_each(|form| check_form(world, kept, &told, form));
     }
     // Where the clock was set back, flows may begin after they end, and nothing says which time is to be believed.
     if world.has_steps_back() {
@@ -95,16 +95,18 @@ pub struct Form {
 
 /// The other forms of a journal: the one file that squeezing makes of it, and its archive; the same of its two halves, each made by
 /// itself; and an archive that grew.
-pub fn forms(kept: &Kept) -> Vec<Form> {
+pub fn forms(world: &World, kept: &Kept) -> Vec<Form> {
     let form = |name, paths: Option<Vec<PathBuf>>| Some(Form { name, paths: paths? });
     let has_archives = cfg!(feature = "archive");
+    // As long as it grows, the next file is missing, which seems to be an older one where the clock was set back by days.
+    let grows = has_archives && !world.is_set_far_back();
     let forms = [
         form("squeezed journal", Some(vec![squeezed(kept)])),
         form("archive", has_archives.then(|| vec![made(kept, "export", ".archive")])),
         form("parts squeezed one by one", halves(kept, "squeeze", ".part")),
         form("parts exported one by one", has_archives.then(|| halves(kept, "export", ".archived")).flatten()),
         form("journal squeezed into a directory", into_directory(kept).map(|path| vec![path])),
-        form("archive of several exports", has_archives.then(|| Some(vec![grown(kept)?])).flatten()),
+        form("archive of several exports", grows.then(|| Some(vec![grown(kept)?])).flatten()),
     ];
     forms.into_iter().flatten().collect()
 }

@@ -136,7 +136,13 @@ fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
         protocol: flow.protocol,
         truly,
         shown: shown(world, truly),
-        turned: world.has_steps_back().then(|| turned(world, kept, flow.start, gone_by(world, kept, flow, rows))),
+        turned: world.has_steps_back().then(|| {
+            let mut spans = turned(world, kept, flow.start, gone_by(world, kept, flow, rows));
+            // The reading that found it gone may tell only that the clock had been set back since the one before, and the time of that.
+            let last = spans.last_mut().zip(end.filter(|end| !end.says.is_heard()));
+            last.into_iter().for_each(|((_, to), end)| *to = end.says.end.max(*to));
+            spans
+        }),
         is_begin_heard: was_heard(Kind::Start),
         possible: (start.map_or(0, |(least, _)| least), end.map_or(u64::MAX, |end| last(&end.says, end.says.end))),
         is_recorded: !rows.is_empty(),

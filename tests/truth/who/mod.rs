@@ -72,7 +72,8 @@ impl Truth<'_> {
     fn check(&self, questions: &[Question], slack: u64, also: bool) {
         let answers = question::ask(questions, slack, &self.kept.paths());
         let window = |question: &Question| (question.at.saturating_sub(slack), question.at + slack);
-        for pairs::Form { name: form, paths } in also.then(|| pairs::forms(self.kept)).into_iter().flatten() {
+        for pairs::Form { name: form, paths } in also.then(|| pairs::forms(self.world, self.kept)).into_iter().flatten()
+        {
             // What was made part by part does not tell which of them came first where the clock was set back.
             if paths.len() > 1 && self.world.has_steps_back() {
                 continue;
