@@ -5,7 +5,7 @@ use ctrecorder_format::NS_PER_SECOND;
 
 use super::half;
 use super::part::{Parsed, PartError, date, digits, month, on, time_of_day, weekday};
-use super::zone::{ClockZone, ZoneError, is_utc, parse_zone};
+use super::zone::{ClockZone, ZoneError, is_offset, is_short_name, is_utc, parse_zone};
 use super::{TimeError, parse_duration, seconds_of, short};
 
 /// Seconds since 1970 have so many digits from 2001 to 2286; other numbers could be meant for dates.
@@ -34,6 +34,18 @@ struct Zone<'t> {
     name: &'t str,
     /// What stands behind it in parentheses.
     again: Option<&'t str>,
+}
+
+impl Zone<'_> {
+    /// Beside an offset a short name is a comment, as in e-mails (RFC 5322, section 4.3): several zones go by most of them, and the
+    /// offsets of some were changed.
+    fn by_its_offset(self) -> Self {
+        match self.again {
+            Some(again) if is_offset(self.name) && is_short_name(again) => Self { again: None, ..self },
+            Some(again) if is_offset(again) && is_short_name(self.name) => Self { name: again, again: None },
+            _ => self,
+        }
+    }
 }
 
 impl Typed {
@@ -85,6 +97,7 @@ impl Typed {
         parse_zone: fn(&str) -> Result<ClockZone, ZoneError>,
     ) -> Result<Self, TimeError> {
         let shown = shown.map_err(|error| TimeError::Part { text: text.to_owned(), error })?;
+        let zone = zone.map(Zone::by_its_offset);
         let zone = zone.map(|zone| one_zone(shown, parse_zone(zone.name)?, zone)).transpose();
         let zone = zone.map_err(|error| TimeError::Zone { text: text.to_owned(), error })?;
         Ok(Self::Shown(shown, zone))
@@ -312,7 +325,6 @@ fn full_year(year: &str) -> String {
 /// have used the wrong way round.
 fn email_zone(text: &str) -> Result<ClockZone, ZoneError> {
     let hours = match text.to_ascii_uppercase().as_str() {
-        "UT" => 0,
         "EDT" => -4,
         "EST" | "CDT" => -5,
         "CST" | "MDT" => -6,

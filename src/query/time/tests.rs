@@ -115,6 +115,19 @@ fn every_form_is_read() {
         ("2026-11-20 15:13:20 +0100 (UTC+1)", MOMENT),
         ("2026-11-20 14:13:20Z (UTC)", MOMENT),
         ("20/Nov/2026:09:13:20 -0500 (EST)", MOMENT),
+        // Beside an offset a short name is a comment, whatever it was taken for.
+        ("Sat, 21 Nov 2026 00:13:20 +1000 (EST)", MOMENT),
+        ("Fri, 20 Nov 2026 18:13:20 +0400 (MSK)", MOMENT),
+        ("Fri, 20 Nov 2026 14:13:20 -0000 (CET)", MOMENT),
+        ("20/Nov/2026:14:13:20 +0000 (cet)", MOMENT),
+        ("2026-11-20 09:13:20 -0500 (CST)", MOMENT),
+        ("2026-11-20 09:13:20-05:00 (MET)", MOMENT),
+        ("2026-11-20 16:13:20 UTC+2 (A)", MOMENT),
+        ("2026-11-20 15:13:20 CET (+0100)", MOMENT),
+        ("2026-11-20 16:13:20 msk (GMT+2)", MOMENT),
+        ("Sat, 21 Nov 2026 00:13:20 EST (+1000)", MOMENT),
+        ("2026-11-20 14:13:20 UT", MOMENT),
+        ("Fri, 20 Nov 2026 14:13:20 ut", MOMENT),
         ("Fri, 20 Nov 2026 09:13:20 (EST)", MOMENT),
         ("20261120T141320Z", MOMENT),
         ("20261120t151320", MOMENT),
@@ -165,6 +178,9 @@ fn a_zone_that_is_none_is_named() {
     refused("2026-07-20 12:00:00 CEST", ZoneError::ShortName("CEST".into()));
     refused("2026-11-20 12:00:00 (EST)", ZoneError::ShortName("EST".into()));
     refused("20261120T120000 est", ZoneError::ShortName("est".into()));
+    refused("2026-11-20 12:00:00 CET (UTC)", ZoneError::ShortName("CET".into()));
+    refused("2026-11-20 12:00:00 CET (Brussels)", ZoneError::ShortName("CET".into()));
+    refused("20 Nov 2026 14:13:20 +25 (EST)", ZoneError::OffsetRange("+25".into()));
     refused("2026-11-20 (Friday)", ZoneError::Unknown("Friday".into()));
     refused("2026-11-20 12:00 Europe/Warschau", ZoneError::Unknown("Europe/Warschau".into()));
     for offset in ["+1:00", "+01:0", "+1", "+", "-", "+01:00:00", "+0é0"] {
@@ -199,9 +215,16 @@ fn two_zones_that_contradict_each_other_are_refused() {
         ("2026-11-20 14:13:20", "Europe/Berlin", "CEST"),
         ("2026-07-20 14:13:20", "Europe/Berlin", "CET"),
         ("2026-11-20 14:13:20", "Europe/Berlin", "HST"),
-        ("2026-11-20 14:13:20", "-0500", "CST"),
+        ("2026-11-20 14:13:20", "-0500", "UTC"),
+        ("2026-11-20 14:13:20", "-0500", "Z"),
+        ("2026-11-20 14:13:20", "-0500", "UT"),
+        ("2026-11-20 14:13:20", "+0100", "GMT"),
+        ("2026-11-20 14:13:20", "+0100", "+0200"),
+        ("2026-11-20 14:13:20", "+0100", "UTC+2"),
+        ("2026-11-20 14:13:20", "+0100", "Europe/Moscow"),
+        ("2026-11-20 14:13:20", "Europe/Berlin", "+0200"),
         ("20 Nov 2026 14:13:20", "EST", "UTC"),
-        ("20/Nov/2026:14:13:20", "+0000", "cet"),
+        ("20 Nov 2026 14:13:20", "EST", "CST"),
     ] {
         let text = format!("{shown} {zone} ({again})");
         let error = ZoneError::Contradiction(zone.into(), again.into());

@@ -38,7 +38,7 @@ pub enum ClockZone {
     Machine,
 }
 
-/// Reads a zone: a name of the IANA database, such as `Europe/Warsaw`; `Z`, `UTC` or `GMT`; or an offset from UTC, `+01:00`, `+0100`
+/// Reads a zone: a name of the IANA database, such as `Europe/Warsaw`; `Z`, `UTC`, `GMT` or `UT`; or an offset from UTC, `+01:00`, `+0100`
 /// or `+01`, with UTC or GMT in front of it or not: `UTC+0100`, `GMT+1`. What is east of Greenwich has a plus, as people write it.
 ///
 /// # Errors
@@ -137,9 +137,19 @@ impl TimeZone for ClockZone {
     }
 }
 
-/// Whether this is a name of UTC.
+/// Whether this is an offset from UTC, in any of its forms.
+pub(super) fn is_offset(text: &str) -> bool {
+    matches!(parse_zone(text), Ok(ClockZone::Offset(_)))
+}
+
+/// Whether this is the short name of a time. Those of UTC are clear, and none.
+pub(super) fn is_short_name(text: &str) -> bool {
+    short::is_known(text) || matches!(ClockZone::parse_behind_time(text), Err(ZoneError::ShortName(_)))
+}
+
+/// Whether this is a name of UTC. (RFC 822 has `UT`.)
 pub(super) fn is_utc(text: &str) -> bool {
-    ["UTC", "GMT"].iter().any(|utc| utc.eq_ignore_ascii_case(text))
+    ["UTC", "GMT", "UT"].iter().any(|utc| utc.eq_ignore_ascii_case(text))
 }
 
 /// An offset behind the name of UTC, where `GMT+1` is usual: with a zero in front of an hour of one digit.
