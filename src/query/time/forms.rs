@@ -1,6 +1,6 @@
 //! The forms that a time can be typed in, before anything is said of where its clock stands.
 
-use chrono::{FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
 use ctrecorder_format::NS_PER_SECOND;
 
 use super::half;
@@ -77,7 +77,7 @@ impl Typed {
         }
         let typed = half::joined(without_brackets(typed));
         let (shown, zone) = split_zone(&typed);
-        if let Some(parsed) = date_and_time(shown).or_else(|| web_server(shown)) {
+        if let Some(parsed) = date_and_time(shown).or_else(|| web_server(shown)).or_else(|| month_first(shown)) {
             return Self::local(text, parsed, zone, ClockZone::parse_behind_time);
         }
         if let Some((parsed, within)) = of_the_c_library(shown)
@@ -288,27 +288,38 @@ fn web_server(shown: &str) -> Parsed<NaiveDateTime> {
 /// `Fri Nov 20 14:13:20 2026`, as ctime(3) and Apache's error log have it, or with the zone before the year, as date(1) has it.
 fn of_the_c_library(shown: &str) -> Option<(Result<NaiveDateTime, PartError>, Option<&str>)> {
     let words: Vec<_> = shown.split_whitespace().collect();
-    let (said, name, day, time, zone, year) = match words.as_slice() {
+    let (said, name, day, time, zone, year) = match *words.as_slice() {
         [said, name, day, time, year] => (said, name, day, time, None, year),
-        [said, name, day, time, zone, year] => (said, name, day, time, Some(*zone), year),
+        [said, name, day, time, zone, year] => (said, name, day, time, Some(zone), year),
         _ => return None,
     };
-    let (said, time) = (weekday(said)?, time_of_day(time)?);
-    let date = date(year, month(name)?, digits(day, 1..=2)?)?.and_then(|date| on(date, said));
-    Some((together(date, time), zone))
+    Some((named(Some(weekday(said)?), [name, day, year], time)?, zone))
 }
 
 /// `Fri, 20 Nov 2026 14:13:20`, as e-mails have it (RFC 2822, section 3.3); the day of the week may be missing.
 fn email(shown: &str) -> Parsed<NaiveDateTime> {
     let said = shown.split_once(',').and_then(|(name, rest)| Some((weekday(name.trim())?, rest)));
     let (said, rest) = said.map_or((None, shown), |(said, rest)| (Some(said), rest));
-    let mut words = rest.split_whitespace();
-    let (day, month) = (digits(words.next()?, 1..=2)?, month(words.next()?)?);
-    let (year, time) = (full_year(without_comma(words.next()?)), time_of_day(words.next()?)?);
-    if words.next().is_some() {
-        return None;
+    let words: Vec<_> = rest.split_whitespace().collect();
+    let &[day, name, year, time] = words.as_slice() else { return None };
+    named(said, [name, day, &full_year(without_comma(year))], time)
+}
+
+/// `Nov 20, 2026 14:13:20`, as people of the United States write it, `Fri, Nov 20, 2026 at 2:13 PM`, as mail programs quote, or
+/// `Fri Nov 20 2026 14:13:20`, as browsers have it.
+fn month_first(shown: &str) -> Parsed<NaiveDateTime> {
+    let words: Vec<_> = shown.split_whitespace().map(without_comma).filter(|word| *word != "at").collect();
+    match *words.as_slice() {
+        [name, day, year, time] => named(None, [name, day, year], time),
+        [said, name, day, year, time] => named(Some(weekday(said)?), [name, day, year], time),
+        _ => None,
     }
-    let date = date(&year, month, day)?.and_then(|date| said.map_or(Ok(date), |said| on(date, said)));
+}
+
+/// A date by the name of its month, and the day and the year, on the day of the week that was said of it, with a time of day.
+fn named(said: Option<Weekday>, [name, day, year]: [&str; 3], time: &str) -> Parsed<NaiveDateTime> {
+    let (time, month, day) = (time_of_day(time)?, month(name)?, digits(day, 1..=2)?);
+    let date = date(year, month, day)?.and_then(|date| said.map_or(Ok(date), |said| on(date, said)));
     Some(together(date, time))
 }
 

@@ -73,19 +73,20 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// Number in a list of the name that these three letters begin.
-fn short_name(names: &[&str], letters: &str) -> Option<usize> {
-    names.iter().position(|name| name.get(..3).is_some_and(|short| short.eq_ignore_ascii_case(letters)))
+/// Number in a list of a name, whole or short.
+fn number(names: &[&str], word: &str) -> Option<usize> {
+    let is = |name: &str| name.eq_ignore_ascii_case(word);
+    names.iter().position(|name| is(name) || name.get(..3).is_some_and(is))
 }
 
-/// The month, from 1, with this short name, such as `Nov`.
-pub(super) fn month(letters: &str) -> Option<u32> {
-    short_name(&MONTHS, letters).map(|number| number as u32 + 1)
+/// The month, from 1, with this name, such as `November` or `Nov`.
+pub(super) fn month(word: &str) -> Option<u32> {
+    number(&MONTHS, word).map(|number| number as u32 + 1)
 }
 
-/// The day of the week with this short name, such as `Fri`.
-pub(super) fn weekday(letters: &str) -> Option<Weekday> {
-    short_name(&WEEKDAYS, letters).and_then(|number| Weekday::try_from(number as u8).ok())
+/// The day of the week with this name, such as `Friday` or `Fri`.
+pub(super) fn weekday(word: &str) -> Option<Weekday> {
+    number(&WEEKDAYS, word).and_then(|number| Weekday::try_from(number as u8).ok())
 }
 
 /// The number that these ASCII digits are, so many of them.

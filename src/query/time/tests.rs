@@ -129,6 +129,14 @@ fn every_form_is_read() {
         ("2026-11-20 14:13:20 UT", MOMENT),
         ("Fri, 20 Nov 2026 14:13:20 ut", MOMENT),
         ("Fri, 20 Nov 2026 09:13:20 (EST)", MOMENT),
+        ("Nov 20, 2026 2:13:20 PM UTC", MOMENT),
+        ("November 20, 2026, 14:13:20 UTC", MOMENT),
+        ("nov 20 2026 15:13:20", MOMENT),
+        ("Friday, November 20, 2026 3:13:20 PM +01:00", MOMENT),
+        ("Fri, Nov 20, 2026 at 2:13 PM UTC", MOMENT - 20 * NS_PER_SECOND),
+        ("Fri Nov 20 2026 09:13:20 GMT-0500 (Eastern Standard Time)", MOMENT),
+        ("Friday, 20 November 2026 14:13:20 GMT", MOMENT),
+        ("Friday November 20 14:13:20 2026 UTC", MOMENT),
         ("20261120T141320Z", MOMENT),
         ("20261120t151320", MOMENT),
         ("20261120T1413Z", MOMENT - 20 * NS_PER_SECOND),
@@ -178,6 +186,7 @@ fn a_zone_that_is_none_is_named() {
     refused("2026-07-20 12:00:00 CEST", ZoneError::ShortName("CEST".into()));
     refused("2026-11-20 12:00:00 (EST)", ZoneError::ShortName("EST".into()));
     refused("20261120T120000 est", ZoneError::ShortName("est".into()));
+    refused("Nov 20, 2026 6:33 PM EST", ZoneError::ShortName("EST".into()));
     refused("2026-11-20 12:00:00 CET (UTC)", ZoneError::ShortName("CET".into()));
     refused("2026-11-20 12:00:00 CET (Brussels)", ZoneError::ShortName("CET".into()));
     refused("20 Nov 2026 14:13:20 +25 (EST)", ZoneError::OffsetRange("+25".into()));
@@ -330,6 +339,9 @@ fn what_is_no_time_is_refused() {
         "Fri Nov 20 14:13:20 UTC 2026 UTC",
         "Fri Nov 20 2026",
         "Nov 20 14:13:20 2026",
+        "Nov 20, 2026",
+        "Nove 20, 2026 14:13",
+        "Nov 20, 26 14:13",
         "1pm2",
         "2026-11-20 123pm",
         "2026-11-20 2:pm",
@@ -373,6 +385,8 @@ fn the_part_that_is_wrong_is_told() {
         ("12026-11-20 12:00", "the year 12026 is further than files can tell: they end in 2554"),
         ("Fri, 20 Nov 12026 14:13:20 +0000", "the year 12026 is further than files can tell: they end in 2554"),
         ("Thu, 20 Nov 2026 14:13:20 +0000", "2026-11-20 is a Friday, and not a Thursday"),
+        ("Thu, Nov 20, 2026 2:13 PM UTC", "2026-11-20 is a Friday, and not a Thursday"),
+        ("Nov 31, 2026 2:13 PM UTC", "November 2026 has no day 31"),
         ("2026-11-20 24:00", &hour(24)),
         (
             "Fri, 20 Nov 2026 14:13:20 pm +0000",
