@@ -1,6 +1,6 @@
 //! The one parser of addresses and networks as they are typed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnetwork::{IpNetwork, IpNetworkError};
 
@@ -34,7 +34,7 @@ pub enum NetworkError {
     NeitherLengthNorMask(String),
 }
 
-/// Reads `IP`, `IP/LENGTH`, or `IP/MASK` with a dotted IPv4 mask. An IPv6 address may stand in brackets.
+/// Reads `IP`, `IP/LENGTH`, or `IP/MASK` with a dotted IPv4 mask. The address may stand in brackets.
 ///
 /// An address without a slash is the network of that address alone. Bits below the mask may be set, and do not matter:
 /// the network's own address has them cleared. One of IPv4 addresses in the form of IPv6 (`::ffff:203.0.113.0/120`) is taken
@@ -72,7 +72,7 @@ pub fn parse_network(text: &str) -> Result<IpNetwork, NetworkError> {
 /// Of an IPv4 address in the form of IPv6, so many bits come before it (RFC 4291, section 2.5.5.2).
 const MAPPED_BITS: u8 = 96;
 
-/// Reads an address; one of IPv6 may stand in brackets. One that is an IPv4 address in the form of IPv6
+/// Reads an address; it may stand in brackets. One that is an IPv4 address in the form of IPv6
 /// (`::ffff:203.0.113.6`) is taken for that: records never hold it so.
 pub(super) fn parse_address(text: &str) -> Option<IpAddr> {
     typed_address(text).map(|address| address.to_canonical())
@@ -80,10 +80,11 @@ pub(super) fn parse_address(text: &str) -> Option<IpAddr> {
 
 /// An address as it stands there.
 fn typed_address(text: &str) -> Option<IpAddr> {
-    match text.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        None => text.parse().ok(),
-    }
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?,
+        None => text,
+    };
+    bare.parse().ok()
 }
 
 /// The length that the part after the slash stands for, not yet held against the greatest there is.
@@ -122,6 +123,7 @@ mod tests {
             ("2001:db8::1", "2001:db8::1/128"),
             ("[2001:db8::1]", "2001:db8::1/128"),
             ("[2001:db8::1]/64", "2001:db8::/64"),
+            ("[10.1.2.3]", "10.1.2.3/32"),
             ("2001:db8::ffff/127", "2001:db8::fffe/127"),
             ("::/0", "::/0"),
             ("::ffff:0:0", "0.0.0.0/32"),
@@ -153,7 +155,8 @@ mod tests {
             ("10.0.0", "10.0.0 is not an IP address"),
             ("", " is not an IP address"),
             ("host/24", "host/24 is not an IP address"),
-            ("[10.0.0.1]", "[10.0.0.1] is not an IP address"),
+            ("[10.0.0.1", "[10.0.0.1 is not an IP address"),
+            ("[[::1]]", "[[::1]] is not an IP address"),
             ("[::1", "[::1 is not an IP address"),
             (
                 "10.0.0.1:80",

@@ -1,7 +1,7 @@
 //! Endpoints as they are typed: an address with a port, or, of a peer, an address alone.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::query::network::{parse_address, parse_network};
 
@@ -64,7 +64,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Reads `ADDRESS:PORT`; an IPv6 address stands in brackets. One that is an IPv4 address in the form of IPv6
+/// Reads `ADDRESS:PORT`; an IPv6 address stands in brackets, and one of IPv4 may. One that is an IPv4 address in the form of IPv6
 /// (`::ffff:203.0.113.6`) is taken for that.
 ///
 /// # Errors
@@ -72,6 +72,9 @@ impl fmt::Display for Peer {
 pub fn parse_endpoint(text: &str) -> Result<SocketAddr, EndpointError> {
     if let Ok(endpoint) = text.parse::<SocketAddr>() {
         return Ok(SocketAddr::new(endpoint.ip().to_canonical(), endpoint.port()));
+    }
+    if let Some(endpoint) = ipv4_in_brackets(text) {
+        return Ok(endpoint);
     }
     let own = || text.to_owned();
     if is_network(text) {
@@ -100,6 +103,12 @@ pub fn parse_endpoint(text: &str) -> Result<SocketAddr, EndpointError> {
     })
 }
 
+/// `[203.0.113.6]:36782`, as programs write it that know of IPv6.
+fn ipv4_in_brackets(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.strip_prefix('[')?.split_once("]:")?;
+    format!("{}:{port}", address.parse::<Ipv4Addr>().ok()?).parse().ok()
+}
+
 /// Whether this is a network, with a port behind it or not.
 fn is_network(text: &str) -> bool {
     let has_prefix = |text: &str| text.contains('/') && parse_network(text).is_ok();
@@ -120,6 +129,7 @@ mod tests {
         for (text, endpoint) in [
             ("203.0.113.6:36782", "203.0.113.6:36782"),
             ("[2001:db8::1]:443", "[2001:db8::1]:443"),
+            ("[203.0.113.6]:36782", "203.0.113.6:36782"),
             ("[::ffff:203.0.113.6]:36782", "203.0.113.6:36782"),
             ("203.0.113.6:0", "203.0.113.6:0"),
         ] {
@@ -143,6 +153,8 @@ mod tests {
             ("[2001:db8::1]:http", Port),
             ("[203.0.113.6]", NoPort),
             ("[2001:db8::1:443", Address),
+            ("[203.0.113.6]:65536", Port),
+            ("[203.0.113.6]:+1", Port),
             ("203.0.113.0/24", Network),
             ("203.0.113.0/24:80", Network),
             ("2001:db8::/32", Network),
@@ -169,11 +181,12 @@ mod tests {
             ("2001:db8::1", "2001:db8::1"),
             ("[2001:db8::1]", "2001:db8::1"),
             ("[2001:db8::1]:25", "[2001:db8::1]:25"),
+            ("[198.51.100.7]", "198.51.100.7"),
+            ("[198.51.100.7]:25", "198.51.100.7:25"),
             ("::ffff:198.51.100.7", "198.51.100.7"),
         ] {
             assert_eq!(peer(text), Ok(shown.to_owned()), "{text}");
         }
-        assert_eq!(peer("[198.51.100.7]"), Err(EndpointError::NoPort("[198.51.100.7]".into())));
         assert_eq!(peer("198.51.100.0/24"), Err(EndpointError::Network("198.51.100.0/24".into())));
         assert_eq!(peer("nowhere"), Err(EndpointError::Address("nowhere".into())));
     }
