@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 
+use super::line::parse;
 use super::{Desk, Status, written};
 use crate::output::who;
-use crate::query::who::{Asked, Peer, Question, Terms};
+use crate::query::who::{Asked, Terms};
 
 /// Lines are gathered until so long none came, so that one question at a time is answered at once, and thousands by one
 /// pass through the journal.
@@ -25,9 +26,6 @@ const BATCH_MAX: usize = 100_000;
 
 /// A line is no longer than this, with its end: no question is.
 const LINE_MAX_BYTES: u64 = 4096;
-
-/// What is said of a line of a table.
-const SPACES: &str = "between its parts a line has spaces: say ADDRESS:PORT TIME [PEER], as 203.0.113.6:36782 2027-01-15T08:02:00Z 198.51.100.8";
 
 /// A line as it was read, or what is wrong with it, with its number from 1.
 type Line = (u64, io::Result<Result<String, &'static str>>);
@@ -123,36 +121,4 @@ struct Wrong {
     /// As it stands there, where it is text.
     #[serde(skip_serializing_if = "Option::is_none")]
     question: Option<String>,
-}
-
-/// The question in a line: `ADDRESS:PORT TIME [PEER]`; `None` if it is empty or a comment.
-fn parse(line: &str, terms: &Terms) -> Option<Result<Question, String>> {
-    let line = without_comment(line).trim();
-    if line.is_empty() {
-        return None;
-    }
-    let (endpoint, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    // As tables of spreadsheets have it. In a time there may be a comma.
-    if endpoint.contains([',', ';', '|', '"']) {
-        return Some(Err(format!("{endpoint}: {SPACES}")));
-    }
-    let question =
-        |at: &str, peer| Question::parse(endpoint, at.trim(), peer, terms).map_err(|error| error.to_string());
-    let Some((at, last)) = rest.rsplit_once(char::is_whitespace) else { return Some(question(rest, None)) };
-    // No time ends with a word that is an address.
-    if Peer::parse(last).is_ok() {
-        return Some(question(at, Some(last)));
-    }
-    // But where it is one without its last word, with its zone, that was to be an address.
-    let is_time = |text: &str| terms.clock.read(text.trim()).is_ok_and(|moment| !moment.zone_assumed);
-    let peer = Some(last).filter(|_| terms.clock.read(rest.trim()).is_err() && is_time(at));
-    Some(question(if peer.is_some() { at } else { rest }, peer))
-}
-
-/// What stands before a comment: a `#` at the begin of the line, or behind a space. Nothing that is asked has one.
-fn without_comment(line: &str) -> &str {
-    let is_comment =
-        |at: &usize| line.get(..*at).is_some_and(|before| before.chars().next_back().is_none_or(char::is_whitespace));
-    let begin = line.match_indices('#').map(|(at, _)| at).find(is_comment);
-    begin.and_then(|at| line.get(..at)).unwrap_or(line)
 }

@@ -1,6 +1,7 @@
 //! `ctrecorder who`: who had a public address and port at a time?
 
 mod batch;
+mod line;
 
 use std::collections::HashSet;
 use std::io::{self, Write};

@@ -184,7 +184,7 @@ fn a_peer_that_is_none_is_told_from_a_time_that_is_none() {
     for (peer, said) in [
         ("198.51.100.8:99999", "peer 198.51.100.8:99999: a port is a number from 1 to 65535"),
         ("198.51.100.800", "peer 198.51.100.800 is not an IP address"),
-        ("mail.example", "peer mail.example is no ADDRESS:PORT such as "),
+        ("mail.example", "mail.example is neither of the time nor a peer: say ADDRESS:PORT TIME [PEER], as "),
     ] {
         let told = error(&format!("203.0.113.6:36782 2027-01-15T08:02:00Z {peer}"));
         assert!(told.starts_with(said), "{told}");
