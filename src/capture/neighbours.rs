@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -36,6 +37,8 @@ pub(crate) struct Neighbours {
     pub(crate) not_running: Option<Note>,
     /// What the operator should know, a line each.
     pub(crate) warnings: Vec<String>,
+    /// A file, or a directory, that may not be read here: of that it is not known whether a recorder writes it, or one in it.
+    pub(crate) shut: Option<PathBuf>,
 }
 
 /// Looks around at `now` (ns since the epoch), from when on this recorder's events are complete.
@@ -49,7 +52,7 @@ pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
     // A recorder of all network namespaces writes those of others beside its own.
     let of_netns = pattern.names_of_netns();
     let counts = |path: &Path| !of_netns.have(path);
-    let Fitting { newest, foreign, mut warnings } = examine(newest(&pattern.glob(), counts), &own, now)?;
+    let Fitting { newest, foreign, mut warnings, shut } = examine(newest(&pattern.glob(), counts), &own, now)?;
     let not_running = newest.map(|(path, past)| not_running(&path, &past, &own, now, &mut warnings));
     let other_name = || Some((other_file(&directory, pattern)?, "has another name than the pattern gives"));
     let foreign = foreign.map(|path| (path, "is of another recorder, or squeezed"));
@@ -60,7 +63,14 @@ pub(crate) fn look(pattern: &Pattern, now: u64) -> Result<Neighbours, StartError
             path.display()
         ));
     }
-    Ok(Neighbours { lock, not_running, warnings })
+    let shut = shut.or_else(|| [pattern.fixed_directory(), directory].into_iter().find(|path| is_shut(path)));
+    Ok(Neighbours { lock, not_running, warnings, shut })
+}
+
+/// Whether what is in a directory may not be seen here.
+fn is_shut(directory: &Path) -> bool {
+    let seen = fs::read_dir(directory).and_then(|_| fs::metadata(directory.join(".")));
+    seen.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Of the files of other network namespaces the newest ones by the ids that they may be of, as [`not_running_before`] wants them.
@@ -131,6 +141,8 @@ struct Fitting {
     /// One that another recorder wrote.
     foreign: Option<PathBuf>,
     warnings: Vec<String>,
+    /// One that may not be read here.
+    shut: Option<PathBuf>,
 }
 
 fn examine(paths: Vec<PathBuf>, own: &Origin, now: u64) -> Result<Fitting, StartError> {
@@ -160,12 +172,18 @@ fn examine(paths: Vec<PathBuf>, own: &Origin, now: u64) -> Result<Fitting, Start
                     fitting.newest = Some((path, past));
                 }
             }
-            // What is older than the segment that counts does not matter.
-            Err(_) if fitting.newest.is_some() => {}
-            Err(error) => fitting.warnings.push(format!(
-                "{}: {error}; until when it was recorded is taken from the segment before it",
-                path.display()
-            )),
+            Err(error) => {
+                // What is older than the segment that counts does not matter.
+                if fitting.newest.is_none() {
+                    fitting.warnings.push(format!(
+                        "{}: {error}; until when it was recorded is taken from the segment before it",
+                        path.display()
+                    ));
+                }
+                if error.is_denied() && fitting.shut.is_none() {
+                    fitting.shut = Some(path);
+                }
+            }
         }
     }
     fitting.warnings.extend(ahead);

@@ -73,6 +73,13 @@ pub(super) enum Unreadable {
     Damaged(ctrecorder_format::Damage),
 }
 
+impl Unreadable {
+    /// Whether it may not be read here.
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
 impl Origin {
     /// This recorder's. To be asked before a sandbox is entered, from within which not all of it can be read.
     pub(super) fn own() -> Self {

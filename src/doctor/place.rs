@@ -114,7 +114,16 @@ pub(super) fn files(pattern: &Pattern, limits: &Limits, now: u64) -> Vec<Finding
         }
         Err(error) => return vec![Finding::cost("recorder", error.to_string())],
     };
-    let mut findings = vec![Finding::ok("recorder", "none is at work on this pattern")];
+    let mut findings = vec![match &neighbours.shut {
+        None => Finding::ok("recorder", "none is at work on this pattern"),
+        Some(path) => {
+            let path = path.display();
+            let found = format!(
+                "whether one is at work cannot be told: {path} may not be read here; ask as root, or as its user"
+            );
+            Finding::warning("recorder", found)
+        }
+    }];
     let first = pattern.name(now);
     if first.symlink_metadata().is_ok() {
         findings.push(Finding::cost("files", StartError::Exists(first).to_string()));
@@ -125,7 +134,7 @@ pub(super) fn files(pattern: &Pattern, limits: &Limits, now: u64) -> Vec<Finding
     {
         findings.push(Finding::warning("files", left.to_string()).value("left_behind", left.count));
     }
-    if findings.len() == 1 {
+    if findings.len() == 1 && neighbours.shut.is_none() {
         findings.push(Finding::ok("files", "none is in the way of a recorder"));
     }
     findings

@@ -30,7 +30,7 @@ impl Examined {
     }
 
     /// Runs this command, which ends in doctor with JSON.
-    fn by(namespace: &Namespace, command: &mut Command) -> Self {
+    pub(super) fn by(namespace: &Namespace, command: &mut Command) -> Self {
         let output = namespace.enter(|| command.output().unwrap());
         let mut json: Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
@@ -45,6 +45,11 @@ impl Examined {
 
     fn has(&self, verdict: &str) -> bool {
         self.findings.iter().any(|finding| finding["verdict"] == verdict)
+    }
+
+    /// Whether these words are in a finding.
+    pub(super) fn says(&self, words: &str) -> bool {
+        self.findings.iter().any(|finding| finding["found"].as_str().unwrap().contains(words))
     }
 
     /// The only finding of this name.
@@ -87,7 +92,7 @@ fn of_all_network_namespaces_those_that_report_nothing_are_named() {
 }
 
 /// A pattern of segments in this directory.
-fn pattern_in(directory: &Path) -> String {
+pub(super) fn pattern_in(directory: &Path) -> String {
     directory.join("ct.%s").to_str().unwrap().to_owned()
 }
 
@@ -309,25 +314,6 @@ fn of_room_it_tells_how_long_it_lasts_as_far_as_the_last_day_tells() {
     record(&inside.path().join("ct.3"), 4_000, 2);
     space().expect("space", "cost", "enough for");
     drop(disk);
-}
-
-#[test]
-fn another_recorder_is_told_of_and_so_are_files_in_the_way() {
-    let namespace = Namespace::new("occupied");
-    let mut recorder = Recorder::start(&namespace, "ct.%s", &[]);
-    let (pattern, path) = (pattern_in(recorder.directory()), recorder.segments().pop().unwrap());
-    let of = |pattern: &str| Examined::of(&namespace, &["-f", pattern]);
-    of(&pattern).expect("recorder", "ok", &format!("{}: a recorder is writing this file", path.display()));
-    // Within its first second the pattern still gives that file's name.
-    recorder.outlive_first_second();
-    recorder.stop();
-    of(&pattern).expect("recorder", "ok", "none is at work");
-    of(&pattern).expect("files", "ok", "");
-
-    let fixed = path.to_str().unwrap();
-    of(fixed).expect("files", "cost", "exists, and is never overwritten");
-    fs::write(&path, "CTNL").unwrap();
-    of(&pattern).expect("files", "warning", "until when it was recorded is taken from the segment before it");
 }
 
 #[test]

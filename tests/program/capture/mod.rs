@@ -7,6 +7,7 @@ mod clock;
 mod crash;
 mod disk_full;
 mod doctor;
+mod doctor_files;
 mod doctor_options;
 mod follow;
 mod keyframe;
