@@ -255,10 +255,12 @@ fn coverage(around: &Around, answer: &Answer, times: Times, all: bool) -> String
         let Gap { from, to, cause, lost } = *found;
         let touches = if found.touches(answer.question.window()) { "; the time asked for touches it" } else { "" };
         let lost = gap::losing(cause, lost);
+        // A gap that reaches further than the hour that is told of is cut off there; what is written is not.
+        let written = times.text(around.given.map_or(from, |given| given.to.min(from)));
         let (from, to) = (times.text(from), times.text(to));
         out += &match cause {
             // Most of it may be still to come.
-            GapCause::NotYetWritten => format!("nothing{of} is written yet behind {from}{touches}\n"),
+            GapCause::NotYetWritten => format!("nothing{of} is written yet behind {written}{touches}\n"),
             _ => format!("gap{of} from {from} to {to}: {}{lost}{touches}\n", cause.text()),
         };
     }

@@ -219,9 +219,16 @@ impl Answer {
 
     /// A doubt in words, likewise.
     pub fn reason(&self, Doubt { recorder, why }: Doubt) -> String {
-        match recorder.and_then(|number| self.around.get(number)).filter(|_| self.has_several_recorders()) {
-            Some(around) => format!("{}: {}", around.name, why.text()),
-            None => why.text().to_owned(),
+        let around = recorder.and_then(|number| self.around.get(number));
+        let text = match why {
+            Why::Gap(Gap { cause: GapCause::NoFile, .. }) if around.is_some_and(|around| around.recorded.is_some()) => {
+                "no file given covers the whole slack, though the time itself was recorded"
+            }
+            _ => why.text(),
+        };
+        match around.filter(|_| self.has_several_recorders()) {
+            Some(around) => format!("{}: {text}", around.name),
+            None => text.to_owned(),
         }
     }
 
@@ -263,8 +270,8 @@ impl Question {
 }
 
 impl Why {
-    /// The reason in words.
-    pub fn text(self) -> &'static str {
+    /// The reason in words, wherever in the time and its slack it holds.
+    fn text(self) -> &'static str {
         match self {
             Self::Gap(Gap { cause: GapCause::NoFile, .. }) => "no file given covers that time",
             Self::Gap(gap) => gap.cause.text(),

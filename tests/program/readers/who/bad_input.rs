@@ -217,7 +217,10 @@ fn a_damaged_segment_makes_unknown_only_what_it_may_hold() {
     let (line, status, _) = ask("203.0.113.6:1000", "2027-01-15T08:00:15Z");
     assert_eq!(
         (line.as_str(), status),
-        ("UNIQUE: 10.0.0.1; others may be missing: no file given covers that time", 0),
+        (
+            "UNIQUE: 10.0.0.1; others may be missing: no file given covers the whole slack, though the time itself was recorded",
+            0
+        ),
         "the index rules the damaged block out"
     );
 }

@@ -69,6 +69,27 @@ fn a_flow_that_was_open_at_last_is_said_to_have_been_open_there() {
     assert!(text.starts_with(said), "{text}");
 }
 
+/// A slack reaches beyond the first and the last file of a journal sooner than the time itself.
+#[test]
+fn a_time_that_was_recorded_is_told_from_a_slack_that_was_not() {
+    let read = Note::gap(BEGIN, BEGIN, 0, Cause::TableRead);
+    let segment = Segment::new(&every_protocol(0)).note(&Note::at(BEGIN, Cause::Started)).note(&read);
+    let files = [("a.ct", segment.closed_at(Closing::Stopped, 3600).0)];
+    let doubts = |at: &str, slack: &str| {
+        let text = ask(&files, &["203.0.113.6:1", "--at", at, "--slack", slack, "-o", "json"]).stdout;
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["doubts"].take()
+    };
+    let edge = serde_json::json!(["no file given covers the whole slack, though the time itself was recorded"]);
+    let whole = serde_json::json!(["no file given covers that time"]);
+    for (inside, outside) in
+        [("2027-01-15T08:00:30Z", "2027-01-15T07:59:45Z"), ("2027-01-15T08:59:30Z", "2027-01-15T09:00:15Z")]
+    {
+        assert_eq!(doubts(inside, "10s"), serde_json::json!([]), "{inside}");
+        assert_eq!(doubts(inside, "1m"), edge, "{inside}");
+        assert_eq!(doubts(outside, "1m"), whole, "{outside}");
+    }
+}
+
 /// The hour behind the time may be still to come.
 #[test]
 fn behind_what_is_written_there_is_no_gap_yet() {
@@ -85,6 +106,8 @@ fn behind_what_is_written_there_is_no_gap_yet() {
     let line = "nothing is written yet behind 2027-01-15T08:01:00Z";
     assert_eq!(said("2027-01-15T08:00:30Z"), [line]);
     assert_eq!(said("2027-01-15T08:01:30Z"), [format!("{line}; the time asked for touches it")]);
+    // Further behind than what is told of gaps.
+    assert_eq!(said("2027-01-15T11:30:00Z"), [format!("{line}; the time asked for touches it")]);
 }
 
 /// A space is typed sooner than a colon.
