@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::flow::{Identity, Known, Sides, Told, reaches_to};
+use super::halves::{Greatest, Halves};
 use crate::query::Steps;
 
 /// A flow, and what its end depends on.
@@ -104,7 +105,7 @@ fn end_replaced(flows: &mut [Ended], clock: &Steps, is_mixed: bool) {
 }
 
 /// When a flow began that may have taken another one's place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Start {
     /// At this moment at the latest.
     latest: u64,
@@ -122,6 +123,8 @@ struct Start {
 #[derive(Debug)]
 struct Starts {
     by_time: Vec<Start>,
+    /// What these are at most.
+    at_most: Halves<Most>,
     /// Those whose place among all that began is known, by that; each with the earliest of it and of all behind it.
     by_order: Vec<(u64, Start)>,
 }
@@ -137,7 +140,8 @@ impl Starts {
             let first = earliest.filter(|first| first.time() < start.time()).unwrap_or(*start);
             (*start, earliest) = (first, Some(first));
         }
-        Self { by_time, by_order }
+        let at_most = Halves::new(by_time.iter().map(Most::of).collect());
+        Self { by_time, at_most, by_order }
     }
 
     /// The first that began behind a flow: by its time, and by its place among those that began. Where not both places are known, what
@@ -147,19 +151,48 @@ impl Starts {
         match (flow.known.start.latest(), flow.order) {
             (Some(own), order) => {
                 let behind = self.by_time.partition_point(|start| start.began_by() <= (flow.most_steps, own));
-                let mut later = self.by_time.iter().skip(behind);
-                let is_later = |start: &&Start| match order.zip(start.order) {
-                    Some((own, other)) => own < other,
-                    None => flow.most_steps <= start.least,
+                let is_later = |most: &Most| match order {
+                    Some(own) => Some(own) < most.order || Some(flow.most_steps) <= most.least_unordered,
+                    None => flow.most_steps <= most.least,
                 };
                 // Two recorders at a time tell of one flow after the other, and may seem to be one whose clock was set back.
-                later.find(|start| own < start.latest && is_later(start)).copied()
+                let first = self.at_most.first(behind, |most| own < most.latest && is_later(most));
+                first.and_then(|place| self.by_time.get(place)).copied()
             }
             (None, Some(order)) => {
                 let behind = self.by_order.partition_point(|(place, _)| *place <= order);
                 self.by_order.get(behind).map(|(_, start)| *start)
             }
             (None, None) => None,
+        }
+    }
+}
+
+/// What the starts of a range are at most: a start by itself is that.
+#[derive(Clone, Copy, Debug, Default)]
+struct Most {
+    latest: u64,
+    /// Of those whose place among all that began is known.
+    order: Option<u64>,
+    least: usize,
+    /// Of those whose place among all that began is not known.
+    least_unordered: Option<usize>,
+}
+
+impl Most {
+    fn of(start: &Start) -> Self {
+        let Start { latest, order, least, .. } = *start;
+        Self { latest, order, least, least_unordered: order.is_none().then_some(least) }
+    }
+}
+
+impl Greatest for Most {
+    fn or(self, other: Self) -> Self {
+        Self {
+            latest: self.latest.max(other.latest),
+            order: self.order.max(other.order),
+            least: self.least.max(other.least),
+            least_unordered: self.least_unordered.max(other.least_unordered),
         }
     }
 }
@@ -280,6 +313,36 @@ mod tests {
                 let is_gone = gone_by.is_some() && gone_by <= next.began_by();
                 prop_assert!(is_gone || !is_later, "{:?} before {:?}", flow, next);
             }
+        }
+    }
+
+    fn start() -> impl Strategy<Value = Start> {
+        let order = prop::option::of(0..12_u64);
+        (0..12_u64, order, 0..4_usize, 0..4_usize).prop_map(|(latest, order, steps, least)| Start {
+            latest,
+            reach: latest,
+            order,
+            steps,
+            least,
+        })
+    }
+
+    proptest! {
+        /// One by one, from the first on that may be it by its time.
+        #[test]
+        fn the_next_one_is_that_which_a_walk_finds(
+            starts in prop::collection::vec(start(), 0..40),
+            (own, order, most_steps) in (1..12_u64, prop::option::of(0..12_u64), 0..4_usize),
+        ) {
+            let mut walked = starts.clone();
+            walked.sort_by_key(Start::time);
+            walked.retain(|start| start.began_by() > (most_steps, own) && own < start.latest);
+            let next = walked.into_iter().find(|start| match order.zip(start.order) {
+                Some((own, other)) => own < other,
+                None => most_steps <= start.least,
+            });
+            let flow = Ended { most_steps, ..flow(0, false, own, 0, false, order) };
+            prop_assert_eq!(Starts::new(starts).next(&flow), next);
         }
     }
 

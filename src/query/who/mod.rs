@@ -5,7 +5,7 @@
 //! | `question`, `endpoint` | what was typed, and what is asked |
 //! | `survey`, `scope` | which recorders the files are of, and what was not recorded at all |
 //! | `wanted`, `plan`, `gather` | the flows that have the endpoints, of the parts of a journal that can hold them |
-//! | `flow`, `ended` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
+//! | `flow`, `ended`, `halves` | who of a flow's endpoints is inside, public, peer, and when it may have been alive |
 //! | `history`, `readings`, `heard` | what the readings of the kernel's table, and the clock when it was set, say of a flow's begin and end |
 //! | `recorder`, `insides`, `intervals` | what one recorder has to say |
 //! | `kinds` | of which kinds of flows it can say that, and when |
@@ -17,6 +17,7 @@ mod endpoint;
 mod evidence;
 mod flow;
 mod gather;
+mod halves;
 mod heard;
 mod history;
 mod insides;
