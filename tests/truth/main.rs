@@ -26,7 +26,8 @@
 //! - Where a clock was set back and files are missing: 3.
 //! - Where a clock was set back: flows that were alive only before the first file that is left, or behind the last one. And where it was set
 //!   forward and no file that is left tells of it, that a flow was surely alive.
-//! - What a clock showed after it was set back, if it was set again, or the recorder killed, before that was noticed.
+//! - What a clock showed after it was set, if it was set again, or the recorder killed, before that was noticed; and between two files that
+//!   are left, if it was set more than once there.
 //! - Where a clock was set back by days, and files are missing, damaged or of version 2: anything but what is covered; nor an archive that
 //!   grew meanwhile.
 //! - Overruns of which the file was removed, or is of version 2, that would have told of them; nor that a flow began there which a

@@ -44,7 +44,7 @@ impl Life {
 
     /// The same of what the clock showed within a span.
     pub fn was_alive_within(&self, world: &World, span: Span, window: (u64, u64)) -> bool {
-        let (from, to) = (self.truly.0.max(span.from), self.truly.1.min(span.to));
+        let (from, to) = (self.truly.0.max(span.from), self.truly.1.min(span.to.saturating_sub(1)));
         from <= to && shown(world, (from, to)).iter().any(|shown| meets(*shown, window))
     }
 

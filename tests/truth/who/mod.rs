@@ -196,20 +196,19 @@ impl Truth<'_> {
     /// Who truly had it is named; or, if no record of the flow is left, something is said to be missing.
     fn left_out(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
         // The same time may have come twice, and only one of them is one that files tell of.
-        let told = if self.world.has_steps_back() { self.told() } else { Span { from: 0, to: u64::MAX } };
-        let had = self.lives.iter().filter(|life| life.was_alive_within(self.world, told, window));
+        let all = || vec![Span { from: 0, to: u64::MAX }];
+        let told = if self.world.has_steps_back() { self.told() } else { all() };
+        let was_alive = |life: &&Life| told.iter().any(|span| life.was_alive_within(self.world, *span, window));
+        let had = self.lives.iter().filter(was_alive);
         had.filter_map(|life| Some((life, life.seen_from(question.endpoint)?))).find_map(|(life, seen)| {
             let is_named = answer.flows.iter().any(|flow| flow.seen == seen);
             // A file of version 2 names no flows that are alive, and tells of no gap.
-            let is_told = !answer.doubts.is_empty()
-                || life.is_in(&self.told_by_version_2())
-                || self.is_untold(life)
-                || !self.steps_are_noticed();
+            let is_told = !answer.doubts.is_empty() || life.is_in(&self.told_by_version_2()) || self.is_untold(life);
             // Of a clock that was set back nobody knows how long a flow lived whose end was not heard, nor any flow if nothing
             // is left that tells of it; that something is missing is said.
             let is_known = life.is_exact && self.order_is_told();
             let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
-            let is_told_missing = !answer.doubts.is_empty() || is_damaged || !self.steps_are_noticed();
+            let is_told_missing = !answer.doubts.is_empty() || is_damaged;
             let is_turned = self.world.has_steps_back() && !is_known && is_told_missing;
             // It was found later: that it may have begun so early, only the overrun would tell.
             let is_found_later = !life.is_exact && pairs::is_untold(self.world, self.kept, life.began());
@@ -218,19 +217,40 @@ impl Truth<'_> {
         })
     }
 
-    /// Whether the recorder noticed each time that the clock was set while it was at work, before that was set again or it was killed.
-    fn steps_are_noticed(&self) -> bool {
-        let noted = self.world.noted();
-        let is_noticed = |set, by| noted.iter().any(|noted| (noted.set, noted.by) == (set, by));
-        let is_at_work = |at| self.world.runs.iter().any(|run| run.span.holds(at));
-        self.world.steps().all(|(at, by)| !is_at_work(at) || is_noticed(at, by))
+    /// From the begin of the first file that is left to the end of the last one, without the times of which nobody can know what the clock
+    /// showed: between files that are left, if it was set more than once there; and from when it was set to when the recorder noticed
+    /// that, if it was set again before, or the recorder killed.
+    fn told(&self) -> Vec<Span> {
+        let spans: Vec<_> = self.kept.files.iter().map(|file| self.world.files[file.index].span).collect();
+        let between = spans.windows(2).map(|pair| Span { from: pair[0].to, to: pair[1].from });
+        let was_set_often = |span: &Span| self.world.steps().filter(|(at, _)| span.holds(*at)).count() > 1;
+        let unknown: Vec<_> = between.filter(was_set_often).chain(self.unnoticed()).collect();
+        let ends = spans.first().zip(spans.last()).map(|(first, last)| Span { from: first.from, to: last.to });
+        let mut told: Vec<_> = ends.into_iter().collect();
+        for Span { from, to } in unknown {
+            let without = |span: Span| {
+                let (before, behind) =
+                    (Span { to: span.to.min(from), ..span }, Span { from: span.from.max(to), ..span });
+                [before, behind].into_iter().filter(|span| span.from < span.to)
+            };
+            told = told.into_iter().flat_map(without).collect();
+        }
+        told
     }
 
-    /// From the begin of the first file that is left to the end of the last one.
-    fn told(&self) -> Span {
-        let mut spans = self.kept.files.iter().map(|file| self.world.files[file.index].span);
-        let first = spans.next().unwrap_or(Span { from: 0, to: 0 });
-        Span { from: first.from, to: spans.next_back().unwrap_or(first).to }
+    /// From when the clock was set, while the recorder was at work, to when it noticed that, if it was set again before, or the recorder
+    /// killed.
+    fn unnoticed(&self) -> Vec<Span> {
+        let noted = self.world.noted();
+        let spans = self.world.steps().filter_map(|(set, by)| {
+            let file = self.world.files.iter().find(|file| file.span.holds(set))?;
+            match noted.iter().find(|noted| noted.set <= set && set <= noted.at) {
+                Some(noted) if (noted.set, noted.by) == (set, by) => None,
+                Some(noted) => Some(Span { from: noted.set, to: noted.at }),
+                None => Some(Span { from: set, to: file.span.to }),
+            }
+        });
+        spans.collect()
     }
 
     /// The times of which only files of version 2 tell, and the overruns that they do not tell of.
@@ -310,10 +330,11 @@ impl Truth<'_> {
         Some(format!("that this was alive is not sure: {wrong:?}"))
     }
 
-    /// Whether files that are left tell of each time that the clock was set forward.
+    /// Whether files that are left tell of each time that the clock was set forward, as those of version 2 do not.
     fn forward_is_told(&self) -> bool {
         let noted = self.world.noted();
-        let is_told = |at| noted.iter().any(|noted| noted.set == at && self.kept.file(noted.file).is_some());
+        let tells = |file| self.kept.file(file).is_some_and(|file| !file.is_version_2);
+        let is_told = |at| noted.iter().any(|noted| noted.set == at && tells(noted.file));
         self.world.steps().all(|(at, by)| by < 0 || is_told(at))
     }
 
