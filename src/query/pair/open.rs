@@ -15,7 +15,7 @@ use super::line::Place;
 use super::memory::{Allowance, expect};
 use super::pairing::GONE;
 use super::places::Places;
-use super::stamps::{Shown, has_no_stamp};
+use super::stamps::{Shown, tells_no_start};
 
 /// What the flags of a start have to say in its flow, whoever knew the start.
 pub(super) const KEPT: u8 = flags::REPLY_SEEN | flags::RECOVERED | flags::CLOCK_SET;
@@ -163,7 +163,7 @@ impl<A: Address> OpenFlow<A> {
             self.known.flags |= open.known.flags & flags::CLOCK_SET;
         }
         self.known.flags &= open.known.flags | !TOLD_AT_END;
-        if has_no_stamp(&self.known) {
+        if tells_no_start(&self.known) {
             return;
         }
         let is_stamped = open.start() != 0 && open.known.flags & flags::START_FROM_KERNEL != 0;
@@ -257,7 +257,7 @@ impl<A: Address> OpenFlow<A> {
             return None;
         }
         let mut whole = match (self.start(), flow.start.get()) {
-            _ if has_no_stamp(&self.known) => self.without_stamp(flow),
+            _ if tells_no_start(&self.known) => self.without_stamp(flow),
             (_, 0) => Record { start: self.known.start, flags: self.flags_with_start(flow), ..*flow },
             _ if self.was_there_before(flow) => Record { start: 0.into(), flags: flow.flags & !OF_START, ..*flow },
             (own, start) => (own == 0 || start <= own.max(told_before)).then_some(*flow)?,
@@ -266,7 +266,7 @@ impl<A: Address> OpenFlow<A> {
         Some(whole)
     }
 
-    /// A record of this flow without a start, as the stamp of that tells nothing.
+    /// A record of this flow without a start, as what was told of that tells nothing.
     fn without_stamp(&self, record: &Record<A>) -> Record<A> {
         Record { start: 0.into(), flags: self.flags_with_start(record), ..*record }
     }
@@ -284,7 +284,7 @@ impl<A: Address> OpenFlow<A> {
         let mut flow = *end;
         flow.kind = Kind::Flow as u8;
         let end_knows_better = end.start.get() != 0 && end.flags & flags::START_FROM_KERNEL != 0;
-        if has_no_stamp(&self.known) {
+        if tells_no_start(&self.known) {
             flow = self.without_stamp(&flow);
         } else if self.start() != 0 && !end_knows_better {
             flow.start = self.known.start;

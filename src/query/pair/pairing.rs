@@ -10,7 +10,7 @@ use ctrecorder_format::{Address, Counters, Kind, Note, Record};
 use super::line::Place;
 use super::memory::Allowance;
 use super::open::{OpenFlow, OpenFlows, is_nameless, nameless};
-use super::stamps::Shown;
+use super::stamps::{Shown, may_be_of_before};
 use super::versions::Versions;
 pub(super) use readings::{Judged, Reading};
 
@@ -53,7 +53,7 @@ pub struct Pairing<A: Address> {
     was_set_since_read: bool,
     was_set_since_gone: bool,
     shown: Shown,
-    /// Flows that this file has told of as open, with a stamp of the kernel's that is later than its begin: the keys to them.
+    /// Flows of which this file was the first to tell, as open, with a start that is later than its own begin: the keys to them.
     late: Vec<Record<A>>,
 }
 
@@ -281,9 +281,6 @@ impl<A: Address> Pairing<A> {
     }
 
     fn repeat(&mut self, mut hash: u32, record: &Record<A>, emit: &mut impl FnMut(Record<A>, Counters)) {
-        if self.place.begun < record.start.get() && record.flags & flags::START_FROM_KERNEL != 0 {
-            self.late.push(*record);
-        }
         let (mut flow, gone_by, told_before) = (self.begin(record), self.gone_by, self.place.told_before);
         let (was_clock_set, saw, file) = (self.was_clock_set, self.was_set_since_gone, self.place.file);
         self.name(hash, record);
@@ -306,7 +303,12 @@ impl<A: Address> Pairing<A> {
             }
             (before, is_another, is_over)
         });
-        self.without_start += usize::from(known.is_none() && flow.start() == 0);
+        if known.is_none() {
+            self.without_start += usize::from(flow.start() == 0);
+            // Of one that was known before, the clock may have been set back just now, and the note of that be still to come.
+            let is_late = self.place.begun < flow.start() && may_be_of_before(record);
+            self.late.extend(Some(*flow.key()).filter(|_| is_late));
+        }
         match &known {
             Some((missed, true, true)) => emit(self.taken_over(missed, record), Counters::default()),
             Some((missed, true, false)) => emit(self.without_end(missed), Counters::default()),

@@ -1,9 +1,9 @@
-//! The kernel's stamps that are later than what they are told with: the clock had been set back before anybody heard of the flow.
+//! Starts that are later than what they are told with: the clock had been set back before anybody heard of the flow whose files are left.
 
-use ctrecorder_format::record::flags::{CLOCK_SET, START_FROM_KERNEL};
+use ctrecorder_format::record::flags::{CLOCK_SET, RECOVERED, START_FROM_KERNEL};
 use ctrecorder_format::{Address, Note, Record};
 
-/// What the clock has shown, as far as that tells which stamps may be of times before it was set back.
+/// What the clock has shown, as far as that tells which starts may be of times before it was set back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shown {
     /// The greatest moment that it showed when it was set back, ns since the epoch; 0 if it was not.
@@ -28,7 +28,7 @@ impl Shown {
     pub(super) fn believed<A: Address>(self, flow: Record<A>, told: u64) -> Record<A> {
         let latest = self.latest(&flow, told).saturating_add(Note::CLOCK_STEP_MIN_NS);
         let is_later = told != 0 && latest < flow.start.get();
-        if is_later && flow.flags & START_FROM_KERNEL != 0 { without_stamp(flow) } else { flow }
+        if is_later && may_be_of_before(&flow) { without_start(flow) } else { flow }
     }
 
     /// The latest moment at which it can have begun.
@@ -37,13 +37,18 @@ impl Shown {
     }
 }
 
-/// A flow that has a stamp of its begin by a clock that was wrong: it has no start, and yet the flag of the kernel's stamp.
-fn without_stamp<A: Address>(flow: Record<A>) -> Record<A> {
-    Record { start: 0.into(), ..flow }
+/// Whether a start may be of a time before the file that tells it: it was heard, or stamped by the kernel, and not found by a reading.
+pub(super) const fn may_be_of_before<A: Address>(flow: &Record<A>) -> bool {
+    flow.flags & RECOVERED == 0 || flow.flags & START_FROM_KERNEL != 0
 }
 
-/// Whether it is known that the stamp of a flow's begin tells nothing: whoever tells of it again has the same.
-pub(super) const fn has_no_stamp<A: Address>(flow: &Record<A>) -> bool {
+/// A flow whose start is by a clock that was set back since: it has none, and yet the flag of the kernel's stamp.
+fn without_start<A: Address>(flow: Record<A>) -> Record<A> {
+    Record { start: 0.into(), flags: flow.flags | START_FROM_KERNEL, ..flow }
+}
+
+/// Whether it is known that the start of a flow tells nothing: whoever tells of it again has the same.
+pub(super) const fn tells_no_start<A: Address>(flow: &Record<A>) -> bool {
     flow.start.get() == 0 && flow.flags & START_FROM_KERNEL != 0
 }
 
@@ -70,13 +75,16 @@ mod tests {
 
     /// It was so in segments of the run that are missing, since the reading before: that of this one is told of as at the time of that.
     #[test]
-    fn a_stamp_of_before_the_segments_that_are_left_tells_nothing() {
+    fn a_start_of_before_the_segments_that_are_left_tells_nothing() {
         let at = |second: u64| second * Note::CLOCK_STEP_MIN_NS;
-        let mut work = Work::default();
-        work.begin(&header(at(28), 1, at(15)), None);
-        work.push(&Record { flags: START_FROM_KERNEL, ..tcp(Kind::Open, 1, at(19), 0) });
-        work.read(at(28), at(28));
-        work.push(&Record { flags: START_FROM_KERNEL, ..tcp(Kind::End, 1, at(19), at(39)) });
-        assert_eq!(work.finish(), [(1, 0, at(39), START_FROM_KERNEL)]);
+        // Whether it is the kernel's, or by the clock of the recorder that heard it.
+        for (flags, start) in [(START_FROM_KERNEL, at(19)), (0, 0)] {
+            let mut work = Work::default();
+            work.begin(&header(at(28), 1, at(15)), None);
+            work.push(&Record { flags, ..tcp(Kind::Open, 1, at(19), 0) });
+            work.read(at(28), at(28));
+            work.push(&Record { flags, ..tcp(Kind::End, 1, start, at(39)) });
+            assert_eq!(work.finish(), [(1, 0, at(39), START_FROM_KERNEL)]);
+        }
     }
 }
