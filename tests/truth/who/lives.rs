@@ -26,8 +26,10 @@ pub struct Life {
     turned: Option<Vec<(u64, u64)>>,
     /// Whether its start was heard.
     pub is_begin_heard: bool,
-    /// What the records leave possible, by the wall clock.
+    /// What its own records leave possible, by the wall clock.
     possible: (u64, u64),
+    /// When another flow had its place, which the records of that tell.
+    replaced_by: Option<u64>,
     /// Whether any record of it is left.
     pub is_recorded: bool,
     /// Whether its start and its end were heard, and are told; or it was alive when all ended.
@@ -54,8 +56,16 @@ impl Life {
         // heard, the order of records says it.
         match &self.turned {
             Some(turned) => !self.is_begin_heard || turned.iter().any(|span| meets(*span, window)),
-            None => meets(self.possible, window),
+            None => {
+                let (from, to) = self.possible;
+                meets((from, self.replaced_by.map_or(to, |begin| begin.max(from))), window)
+            }
         }
+    }
+
+    /// The same where nothing tells which of the flows that had its place came behind it, if its begin is not told.
+    pub fn may_have_lived_unordered(&self, window: (u64, u64)) -> bool {
+        self.may_have_lived(window) || (self.times.0 == 0 && self.turned.is_none() && meets(self.possible, window))
     }
 
     /// Whether one of these may have been alive then, if nobody knows which start belongs to which end: nor then which of them it is
@@ -145,6 +155,7 @@ fn life(world: &World, kept: &Kept, number: usize, rows: &[&Row]) -> Life {
         }),
         is_begin_heard: was_heard(Kind::Start),
         possible: (start.map_or(0, |(least, _)| least), end.map_or(u64::MAX, |end| last(&end.says, end.says.end))),
+        replaced_by: None,
         is_recorded: !rows.is_empty(),
         is_exact: was_heard(Kind::Start) && (was_heard(Kind::End) || lives_on) || rows.is_empty(),
         times: told,
@@ -240,8 +251,6 @@ fn succeed(lives: &mut [Life], rows: &[Vec<&Row>], world: &World) {
         let later = (number + 1..lives.len()).filter(|other| key(&lives[*other]) == own && !rows[*other].is_empty());
         let begins = later.filter_map(|other| rows[other].iter().map(|row| &row.says).find(|says| says.begin() != 0));
         let begin = begins.map(|says| last(says, says.start)).min();
-        if let Some(begin) = begin {
-            lives[number].possible.1 = begin.max(lives[number].possible.0);
-        }
+        lives[number].replaced_by = begin;
     }
 }

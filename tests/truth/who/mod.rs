@@ -97,7 +97,7 @@ impl Truth<'_> {
         let verdict = self.wrong_verdict(window, answer);
         verdict
             .or_else(|| self.left_out(question, window, answer))
-            .or_else(|| self.made_up(question, window, answer))
+            .or_else(|| self.made_up(question, window, answer, Life::may_have_lived))
             .or_else(|| self.too_sure(question, window, answer))
             .or_else(|| self.inexact(question, window, answer))
     }
@@ -133,8 +133,11 @@ impl Truth<'_> {
             .then(|| "it is another answer".to_owned())
             .or_else(|| self.left_out(question, window, again))
             .or_else(|| self.too_sure(question, window, again))
-            // When a flow began, another form tells by a clock that may have shown that time twice.
-            .or_else(|| if is_exact && !is_part { self.made_up(question, window, again) } else { None })
+            // When a flow began, another form tells by a clock that may have shown that time twice; and not in which order flows began.
+            .or_else(|| {
+                let is_held = is_exact && !is_part;
+                is_held.then(|| self.made_up(question, window, again, Life::may_have_lived_unordered)).flatten()
+            })
     }
 
     /// Whether another form of the journal names all that this one does, and beyond it only flows whose start nobody heard: which reading
@@ -296,11 +299,17 @@ impl Truth<'_> {
     }
 
     /// Each flow that is named is a true one, and may have been alive for all that is known.
-    fn made_up(&self, question: &Question, window: (u64, u64), answer: &Answer) -> Option<String> {
+    fn made_up(
+        &self,
+        question: &Question,
+        window: (u64, u64),
+        answer: &Answer,
+        may_have_lived: impl Fn(&Life, (u64, u64)) -> bool,
+    ) -> Option<String> {
         let is_true = |flow: &question::Named| {
             let same = self.lives.iter().filter(|life| life.seen_from(question.endpoint) == Some(flow.seen));
             let same: Vec<_> = same.filter(|life| life.is_recorded).collect();
-            same.iter().any(|life| life.may_have_lived(window))
+            same.iter().any(|life| may_have_lived(life, window))
                 // Of files of version 2 nobody knows which end is of which start, if both have the same tuples; nor, where the clock
                 // was set back, which of them came behind which.
                 || (self.kept.has_version_2()
