@@ -94,16 +94,24 @@ fn between(before: &Presence<'_>, after: &Presence<'_>, known: &[Span]) -> Vec<G
         return Vec::new();
     }
     let time = u64::try_from(passed).unwrap_or(u64::MAX);
-    let spans = vec![
-        Span { from: ended, to: ended.saturating_add(time) },
-        Span { from: began.saturating_sub(time), to: began },
-    ];
-    let spans = Span::apart(spans).into_iter();
-    if passed - went > STEP_MIN {
+    let (at_once, at_last) =
+        (Span { from: ended, to: ended.saturating_add(time) }, Span { from: began.saturating_sub(time), to: began });
+    let is_set_back = passed - went > STEP_MIN;
+    // In what was recorded then and is not there, it may have been set back more than once: it may have shown anything between the two.
+    let is_once = !is_set_back || is_nobody_recording(before.last, after.first);
+    let spans = if is_once { Span::apart(vec![at_once, at_last]) } else { vec![at_once.joined(at_last)] }.into_iter();
+    if is_set_back {
         return spans.map(|span| Gap::unknown(span.from, span.to, GapCause::SetBack)).collect();
     }
     let gap = |span: Span| Gap::unknown(span.from, span.to, cause(before.last, after.first, span));
     spans.flat_map(|span| complement_of_apart(known, span.from.max(ended), span.to.min(began))).map(gap).collect()
+}
+
+/// Whether nobody recorded between two files, as far as they tell: nothing is missing that was recorded then.
+fn is_nobody_recording(before: &Part, after: &Part) -> bool {
+    let is_behind = after.behind().is_none_or(|ended| ended == before.ended);
+    let between = Span { from: before.ended, to: after.began };
+    is_behind && !matches!(cause(before, after, between), GapCause::SegmentMissing | GapCause::Damaged)
 }
 
 /// Why nothing is told of a span between two files, with nothing else between them.
