@@ -64,6 +64,8 @@ struct Line {
     told_before: u64,
     /// Since when events may have been missed, as far as no reading of the kernel's table has made up for it.
     unheard: Option<u64>,
+    /// How often a clock had been set back when the kernel's table was read last.
+    turns_read: u32,
     /// The flows of which all that had begun by then are known.
     known: Option<Known>,
 }
@@ -88,6 +90,10 @@ impl Here {
 pub(super) struct Lines {
     known: Vec<Line>,
     files: u32,
+    /// How often a clock was set back, or may have been.
+    turns: u32,
+    /// No reading of the table, nor that the clock was set back, has come since the run began of which the file that is read is the first one.
+    is_fresh_run: bool,
     /// Whose file is read.
     line: Option<usize>,
     here: Option<Here>,
@@ -120,6 +126,7 @@ impl Lines {
             self.known.iter_mut().for_each(|line| line.known = None);
         }
         let goes_on_with = if let Version::Three(segment) = file { self.chain(segment) } else { None };
+        self.is_fresh_run = file.header().is_some_and(|header| header.segment_number == 0);
         if let Some(header) = file.header() {
             self.follow(header, Written::of(file, header, self.files, goes_on_with));
         }
@@ -157,6 +164,7 @@ impl Lines {
                 in_order_from: self.files,
                 told_before: 0,
                 unheard: None,
+                turns_read: 0,
                 known: None,
             });
             self.known.len() - 1
@@ -202,7 +210,12 @@ impl Lines {
 
     /// The first reading of the part that is read. Returned is the reading of which flows may tell that it did not find any more.
     pub(super) fn first_read(&mut self, note: &Note) -> Note {
-        self.part.as_mut().map_or(*note, |part| part.first_read(note))
+        let is_no_moment = self.is_no_moment(note);
+        let Some(part) = &mut self.part else { return *note };
+        let (since, from) = (part.first_read(note), note.from.get());
+        // Not behind the begin of the reading itself, which bounds the starts that it found.
+        let from = if is_no_moment { from } else { since.min(from) };
+        Note::gap(from, note.to.get(), 0, Cause::TableRead)
     }
 
     /// The part that is read, if it ends with the file that does.
@@ -310,6 +323,19 @@ impl Lines {
         self.line()?.unheard
     }
 
+    /// The clock was set back, or may have been: in the file that is read, or `before` that.
+    pub(super) const fn set_back(&mut self, before: bool) {
+        self.turns = self.turns.saturating_add(1);
+        self.is_fresh_run &= before;
+    }
+
+    /// Whether the clock did not show that moment when a reading was at its end: it was set back since the begin of the reading, which then is
+    /// told for the end, too. The first one of a run begins and ends by one clock.
+    pub(super) fn is_no_moment(&mut self, reading: &Note) -> bool {
+        let (turns, may_be) = (self.turns, reading.from == reading.to && !self.is_fresh_run);
+        may_be && self.line().is_some_and(|line| line.turns_read < turns)
+    }
+
     /// The kinds of flows of which those that a reading in this file is the first to name began after [`Lines::unheard`]: it was at its
     /// end at this moment, ns since the epoch. `None`: nobody knows.
     pub(super) fn unbegun(&self, to: u64) -> Option<Kinds> {
@@ -323,7 +349,10 @@ impl Lines {
     /// A reading was at its end; it has told of all ends that were missed, unless of some flows it `left` that open.
     pub(super) fn read(&mut self, left: bool) {
         let known = self.here.as_ref().filter(|here| here.is_whole).map(Here::known);
+        let turns = self.turns;
+        self.is_fresh_run = false;
         if let Some(line) = self.line() {
+            line.turns_read = turns;
             line.known = known.or(line.known.take());
             if !left {
                 line.unheard = None;

@@ -213,6 +213,9 @@ impl Pairs {
             }
             Some(Cause::FirstRead) => return Told { note: self.lines.first_read(note), is_of_starts: false },
             Some(Cause::ClockStep) => {
+                if note.sets_back() {
+                    self.lines.set_back(false);
+                }
                 self.ipv4.clock_set(note, false);
                 self.ipv6.clock_set(note, false);
             }
@@ -226,10 +229,12 @@ impl Pairs {
         self.ipv4.table_read(note);
         self.ipv6.table_read(note);
         let Judged { gone, left } = self.judge(note);
-        let unheard = self.lines.unheard();
+        // That of a reading which tells of no moment stays that of none.
+        let is_widened = is_of_starts || (gone && !self.lines.is_no_moment(note));
+        let unheard = self.lines.unheard().filter(|_| is_widened);
         self.lines.read(left);
         let mut told = *note;
-        if let Some(since) = unheard.filter(|_| gone || is_of_starts) {
+        if let Some(since) = unheard {
             told.from = note.from.get().min(since).into();
         }
         Told { note: told, is_of_starts }
@@ -238,6 +243,7 @@ impl Pairs {
     /// The clock was set back before the file that has just begun, as this note would have told: it does not know that itself.
     pub fn clock_set_before(&mut self, note: &Note, flows: &mut impl FlowSink) {
         self.settle(flows);
+        self.lines.set_back(true);
         self.ipv4.clock_set(note, true);
         self.ipv6.clock_set(note, true);
     }
@@ -314,6 +320,7 @@ impl Pairs {
 
     /// The clock was set in the time of what is gone on with, or may have been: flows that are found from here on may have been alive then.
     pub fn know_clock_set(&mut self) {
+        self.lines.set_back(true);
         self.ipv4.know_clock_set();
         self.ipv6.know_clock_set();
     }

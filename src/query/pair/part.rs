@@ -3,7 +3,7 @@
 //! A part names each flow that was alive when it first read the kernel's table: whole, or open. So a flow that an earlier part left
 //! open, and of which this one tells nothing, was gone by then. That is known once all of the part was read.
 
-use ctrecorder_format::{Cause, Content, Header, Note};
+use ctrecorder_format::{Content, Header, Note};
 
 use super::pairing::Reading;
 use crate::journal::{UNEVEN, Version};
@@ -52,12 +52,12 @@ impl Part {
         self.next.is_none()
     }
 
-    /// Its note of the first reading. Returned is the reading of which those flows may tell that it did not find any more.
-    pub(super) fn first_read(&mut self, note: &Note) -> Note {
-        let to = note.to.get();
-        self.read = self.read.or(Some(to));
-        // Not behind the begin of the reading itself, which bounds the starts that it found.
-        Note::gap(self.since.min(note.from.get()), to, 0, Cause::TableRead)
+    /// Its note of the first reading. Returned is since when those flows may have ended that it did not find any more, ns since the epoch.
+    pub(super) const fn first_read(&mut self, note: &Note) -> u64 {
+        if self.read.is_none() {
+            self.read = Some(note.to.get());
+        }
+        self.since
     }
 
     /// Events may be missing in it.

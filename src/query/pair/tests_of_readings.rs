@@ -2,8 +2,8 @@
 
 use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED};
 use ctrecorder_format::{
-    Cause, Closing, Content, Counters, Damage, Fault, Header, Kind, Note, Record, Segment, Uptime, V4, V6, Writer,
-    legacy,
+    Cause, Closing, Content, Counters, Damage, Fault, Header, Kind, NS_PER_SECOND, Note, Record, Segment, Uptime, V4,
+    V6, Writer, legacy,
 };
 
 use super::{FlowSink, Pairs};
@@ -346,6 +346,18 @@ fn a_gap_before_the_crash_is_when_it_may_have_ended() {
     work.begin(&header(100, 0, 100), None);
     work.pairs.note(&Note::gap(50, 100, Note::LOST_UNKNOWN, Cause::NotRunning), &mut work.flows);
     assert_eq!(work.read(101, 110), 30);
+}
+
+/// A reading with its begin for its end says that the clock, which was set back, did not show that then.
+#[test]
+fn what_tells_no_moment_of_a_reading_tells_none_of_what_was_missed_before() {
+    for (by, since) in [(-70, 110), (70, 30)] {
+        let mut work = killed();
+        work.pairs.note(&Note::gap(30, 35, 1, Cause::KernelOverrun), &mut work.flows);
+        work.pairs.note(&Note::clock_step(40, by * NS_PER_SECOND.cast_signed()), &mut work.flows);
+        work.begin(&header(1, 1, 45), None);
+        assert_eq!(work.read(110, 110), since);
+    }
 }
 
 /// A run that recorded other protocols in between did not make up for what was missed.
