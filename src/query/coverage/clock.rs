@@ -39,7 +39,12 @@ impl Step {
 
     /// Those of these before a file was begun at this moment, and noted in the file.
     fn skipped_before(self, begun: u64) -> Option<Span> {
-        self.skipped().filter(|_| self.is_before(begun)).map(|over| Span { to: begun, ..over })
+        self.skipped().filter(|_| self.skips(begun)).map(|over| Span { to: begun, ..over })
+    }
+
+    /// Whether it set the clock over this moment, or to it.
+    const fn skips(self, moment: u64) -> bool {
+        self.before < moment && moment <= self.after
     }
 
     /// Whether it set the clock back, and the clock may have shown this moment since, before that was noted.
@@ -47,10 +52,14 @@ impl Step {
         self.after < self.before && !is_later(self.after, moment)
     }
 
-    /// Whether it came before a file was begun at this moment, by the clock as it had been set, and was noted in the file.
-    fn is_before(self, begun: u64) -> bool {
+    /// Whether it came before a file was begun at this moment, by the clock as it had been set, and was noted in the file. `was_set`: whether
+    /// that is so by how long the machine had been up.
+    fn is_before(self, begun: u64, was_set: Option<bool>) -> bool {
         if self.before < self.after {
-            return self.before < begun && begun <= self.after;
+            return self.skips(begun);
+        }
+        if let Some(was_set) = was_set {
+            return was_set;
         }
         let is_small = self.before - self.after <= 2 * NOTICED_NS;
         !is_small && self.after.abs_diff(begun) <= NOTICED_NS && !is_later(self.reached, self.after)
@@ -70,12 +79,17 @@ pub(super) struct Shown {
 
 impl Shown {
     /// From the moment at which a file was begun to that at which it ended. `reached` is the greatest time of anything behind the
-    /// last step.
-    pub(super) fn while_written(began: u64, ended: u64, steps: &[Step], reached: u64) -> Self {
+    /// last step. `was_set`: whether the clock was set back before the begin, and that noted behind it; `None` if that is not told.
+    pub(super) fn while_written(
+        (began, ended): (u64, u64),
+        steps: &[Step],
+        reached: u64,
+        was_set: Option<bool>,
+    ) -> Self {
         let (mut spans, mut skipped, mut before) = (Vec::new(), Vec::new(), None);
         let mut from = began;
         for (place, step) in steps.iter().enumerate() {
-            if place == 0 && step.is_before(began) {
+            if place == 0 && step.is_before(began, was_set) {
                 before = step.skipped_before(began);
                 skipped.extend(before);
                 continue;
@@ -143,7 +157,7 @@ mod tests {
     /// What a clock showed that was set so, and what it was set over.
     fn shown(began: u64, ended: u64, steps: &[[u64; 2]]) -> (Seconds, Seconds) {
         let steps: Vec<_> = steps.iter().copied().map(step).collect();
-        let shown = Shown::while_written(began * SECOND, ended * SECOND, &steps, ended * SECOND);
+        let shown = Shown::while_written((began * SECOND, ended * SECOND), &steps, ended * SECOND, None);
         (seconds(&shown.spans), seconds(&shown.skipped))
     }
 
@@ -171,17 +185,26 @@ mod tests {
         assert_eq!(shown(50, 90, &[[21, 51]]), (vec![(50, 90)], vec![(21, 50)]));
         // It was begun by the clock as it had been set back: that it was ahead is no matter of this file.
         let steps = [Step { reached: 50 * SECOND, ..step([YEAR + 51, 51]) }];
-        let shown = Shown::while_written(50 * SECOND, 90 * SECOND, &steps, 90 * SECOND);
+        let shown = Shown::while_written((50 * SECOND, 90 * SECOND), &steps, 90 * SECOND, None);
         assert_eq!(seconds(&shown.spans), [(50, 90)]);
         // But for one that lasted for a year.
         let steps = [Step { reached: YEAR * SECOND, ..step([YEAR + 51, 51]) }];
-        let shown = Shown::while_written(50 * SECOND, 90 * SECOND, &steps, 90 * SECOND);
+        let shown = Shown::while_written((50 * SECOND, 90 * SECOND), &steps, 90 * SECOND, None);
         assert_eq!(seconds(&shown.spans), [(50, YEAR + 51)]);
+    }
+
+    /// Nothing happened in the file before that was noticed.
+    #[test]
+    fn by_how_long_the_machine_had_been_up_it_is_known_whether_a_file_was_begun_before_the_clock_was_set_back() {
+        let steps = [Step { reached: 50 * SECOND, ..step([54, 49]) }];
+        let shown = |was_set| Shown::while_written((50 * SECOND, 51 * SECOND), &steps, 51 * SECOND, was_set);
+        let shown = [None, Some(true), Some(false)].map(|was_set| seconds(&shown(was_set).spans));
+        assert_eq!(shown, [vec![(50, 51)], vec![(50, 51)], vec![(49, 54)]]);
     }
 
     #[test]
     fn where_no_note_tells_that_it_was_set_back_what_came_before_counts_as_far_as_it_goes() {
-        let shown = Shown::while_written(500 * SECOND, 90 * SECOND, &[], 530 * SECOND);
+        let shown = Shown::while_written((500 * SECOND, 90 * SECOND), &[], 530 * SECOND, None);
         assert_eq!(seconds(&shown.spans), [(90, 90), (500, 530)]);
     }
 
@@ -196,11 +219,11 @@ mod tests {
         /// Whatever the steps are, the spans are apart and in order.
         #[test]
         fn nonsense_is_borne(
-            began in any::<u64>(), ended in any::<u64>(), reached in any::<u64>(),
+            began in any::<u64>(), ended in any::<u64>(), reached in any::<u64>(), was_set in any::<Option<bool>>(),
             steps in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 0..5),
         ) {
             let steps: Vec<_> = steps.into_iter().map(|(before, after, reached)| Step { before, after, reached }).collect();
-            for shown in [Shown::while_written(began, ended, &steps, reached), Shown::between(began, ended, &steps)] {
+            for shown in [Shown::while_written((began, ended), &steps, reached, was_set), Shown::between(began, ended, &steps)] {
                 prop_assert!(!shown.spans.is_empty());
                 prop_assert!(shown.spans.iter().all(|span| span.from <= span.to), "{:?}", shown);
                 prop_assert!(shown.spans.windows(2).all(|pair| pair[0].to <= pair[1].from), "{:?}", shown);

@@ -273,7 +273,10 @@ impl Part {
     pub(super) fn told(mut self) -> Self {
         let reached = self.reached.unwrap_or(self.ended);
         self.shown = match self.content {
-            Content::Events => Shown::while_written(self.began, self.ended, &self.steps, reached),
+            Content::Events => {
+                let was_set = self.settings.was_set_at_begin();
+                Shown::while_written((self.began, self.ended), &self.steps, reached, was_set)
+            }
             Content::Flows if self.is_turned() => self.made_turned(),
             Content::Flows => Shown::between(self.began, self.ended, &self.steps),
         };

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ctrecorder_format::{Note, Uptime};
 
+use super::clock::Step;
 use super::part::Part;
 use super::run::{Run, between_runs, between_segments};
 use super::span::complement_of_apart;
@@ -38,14 +39,21 @@ pub(super) struct Settings {
     boots: BTreeSet<u64>,
     /// By how much it was set before that is known.
     set: i128,
+    /// It was set, how it was before the first time, and by how much it was set then.
+    is_set: bool,
+    first_step: Option<(Setting, i128)>,
+    was_set_at_begin: Option<bool>,
 }
 
 impl Settings {
     /// Takes what the next note of a file says that begins at a moment. What is made of several tells that the clock was set before that.
     pub(super) fn note(&mut self, note: &Note, began: u64) {
-        if let Some([before, after]) = note.clock_set().filter(|[_, after]| *after != began) {
+        if let Some([before, after]) = note.clock_set() {
             let set = i128::from(after) - i128::from(before);
+            let is_first = Step::of(note, 0).is_some() && !std::mem::replace(&mut self.is_set, true);
+            self.first_step = self.known.filter(|_| is_first).map(|(_, last)| (last, set));
             match &mut self.known {
+                _ if after == began => {}
                 Some((_, last)) => last.origin += set,
                 None => self.set += set,
             }
@@ -55,6 +63,15 @@ impl Settings {
         let first = self.known.map_or(Setting { origin: told.origin - self.set, ..told }, |(first, _)| first);
         self.known = Some((first, told));
         self.boots.insert(told.boot);
+        if let Some((before, set)) = self.first_step.take().filter(|(before, _)| before.boot == boot) {
+            self.was_set_at_begin = Some((told.origin - before.origin).abs() < set.abs() / 2);
+        }
+    }
+
+    /// Whether the clock had been set when the file was begun, as its first note of that tells, which came when that was noticed. `None`: it
+    /// is not told for how long the machine had been up.
+    pub(super) const fn was_set_at_begin(&self) -> Option<bool> {
+        self.was_set_at_begin
     }
 
     /// For how long the machine had been up when the file was begun, at this moment.

@@ -3,6 +3,7 @@
 use ctrecorder_format::{Cause, Closing, Content, Header, NS_PER_SECOND, Note, Uptime, Writer};
 
 use super::super::{GapCause, Look, Reading};
+use super::Settings;
 use crate::journal::Source;
 
 /// What the clock showed, for how long the machine had been up then, both in seconds, and after how many starts.
@@ -114,4 +115,26 @@ fn what_a_note_tells_already_is_not_told_again() {
     writer.write_out().unwrap();
     let damaged = GapCause::Noted(Cause::Damaged as u16);
     assert_eq!(gaps(&[first, writer.output().clone()]), [(4500, 4600, damaged)]);
+}
+
+/// That the clock was set is noted when it is noticed: whether a file was begun before it was set, what it shows does not tell.
+#[test]
+fn whether_the_clock_had_been_set_when_a_file_was_begun_shows_by_how_long_the_machine_had_been_up() {
+    let told = |(wall, up, boot): Moment| {
+        Uptime { moment: wall * NS_PER_SECOND, up: up * NS_PER_SECOND, boot: u64::from(boot) }.note()
+    };
+    let set_back = Note::clock_step(49 * NS_PER_SECOND, -5 * NS_PER_SECOND.cast_signed());
+    let was_set = |notes: &[Note]| {
+        let mut settings = Settings::default();
+        notes.iter().for_each(|note| settings.note(note, 50 * NS_PER_SECOND));
+        settings.was_set_at_begin()
+    };
+    assert_eq!(was_set(&[told((50, 100, 1)), set_back, told((49, 104, 1))]), Some(false));
+    assert_eq!(was_set(&[told((50, 105, 1)), set_back, told((49, 104, 1))]), Some(true));
+    assert_eq!(was_set(&[told((50, 100, 1)), set_back, told((49, 104, 2))]), None, "of another start of the machine");
+    assert_eq!(was_set(&[set_back, told((49, 104, 1))]), None);
+    assert_eq!(was_set(&[told((50, 100, 1)), set_back, set_back, told((49, 104, 1))]), None);
+    let by_less = Note::clock_step(49 * NS_PER_SECOND, -NS_PER_SECOND.cast_signed() / 2);
+    let half = |up| Uptime { up: up * NS_PER_SECOND / 2, ..Uptime::of(&told((49, 0, 1))).unwrap() }.note();
+    assert_eq!([199, 198].map(|up| was_set(&[told((50, 100, 1)), by_less, half(up)])), [Some(false), Some(true)]);
 }
