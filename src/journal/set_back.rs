@@ -54,6 +54,14 @@ impl Last {
         Self { place: None, reached, uptime: None }
     }
 
+    /// Whether the clock was set back before the next file was begun at this moment, as that tells for how long the machine had been up then.
+    /// Set back by less than it went on, it shows a later time.
+    fn set_back(&self, begun: u64, up: Option<Uptime>) -> Option<SetBack> {
+        let reached = self.gone_on(up);
+        let is_set_back = begun < self.reached || begun.saturating_add(Note::CLOCK_STEP_MIN_NS) < reached;
+        is_set_back.then_some(SetBack { reached, begun })
+    }
+
     /// Up to when the clock may have gone before it was set back, by what the next file tells of when it was begun: nobody recorded meanwhile.
     fn gone_on(&self, begun: Option<Uptime>) -> u64 {
         let same = self.uptime.zip(begun).filter(|(ended, begun)| begun.is_behind(*ended));
@@ -106,9 +114,8 @@ impl SetBacks {
         let is_known = follows || own.is_some_and(|own| self.goes_on(own));
         let notes: Vec<_> = first_notes(segment).collect();
         let may_be_beside = was_made && !notes.iter().any(is_told_by);
-        let is_set_back = !is_known && begun < last.reached && !may_be_beside && !self.is_between(begun, told_to);
-        let uptime = || notes.iter().find_map(Uptime::of);
-        is_set_back.then(|| SetBack { reached: last.gone_on(uptime()), begun })
+        let is_looked_at = !is_known && !may_be_beside && !self.is_between(begun, told_to);
+        last.set_back(begun, notes.iter().find_map(Uptime::of)).filter(|_| is_looked_at)
     }
 
     fn flows(&mut self, header: &Header, segment: &Segment<'_>) -> Option<SetBack> {
@@ -185,6 +192,24 @@ fn place(header: &Header) -> (Recorder, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_by_less_than_it_went_on_was_set_back() {
+        const SECOND: u64 = Note::CLOCK_STEP_MIN_NS;
+        let up = |boot, up| Some(Uptime { moment: 0, up: up * SECOND, boot });
+        let ended = Uptime { moment: 98 * SECOND, up: 48 * SECOND, boot: 7 };
+        let last = Last { uptime: Some(ended), ..Last::of_made(100 * SECOND) };
+        let is_set = |begun, up| {
+            let set_back = last.set_back(begun * SECOND, up);
+            set_back.map(|told| (told.reached / SECOND, told.begun / SECOND))
+        };
+        assert_eq!(is_set(110, up(7, 80)), Some((130, 110)));
+        assert_eq!([is_set(129, up(7, 80)), is_set(130, up(7, 80)), is_set(150, up(7, 80))], [None; 3]);
+        assert_eq!(is_set(90, up(7, 80)), Some((130, 90)));
+        // Of another start of the machine, or earlier, it tells nothing.
+        assert_eq!([is_set(110, up(8, 80)), is_set(110, up(7, 40)), is_set(110, None)], [None; 3]);
+        assert_eq!(is_set(90, up(8, 80)), Some((100, 90)));
+    }
 
     /// A file that was begun and told up to then; whether it is the first; of segments of these runs with these numbers.
     type Made = (u64, u64, bool, &'static [(u8, u64)]);

@@ -33,6 +33,18 @@ fn runs_of_one_start_of_the_machine_have_one_order_in_however_many_runs() {
     }
 }
 
+/// It was set back by less than the time for which nobody recorded, and before that in the time of other outputs: these do not tell up to
+/// when it had gone, and how long the machine had been up does.
+#[test]
+fn an_output_knows_that_the_clock_was_set_back_though_it_shows_a_later_time() {
+    let earlier =
+        [Incident::Stop { at: at(40), back: at(50) }, Incident::ClockStep { at: at(45), by: -20_000_000_000 }];
+    let later = [Incident::Stop { at: at(130), back: at(140) }, set_back(8)];
+    let place = synthetic(Version::Three, [earlier, later].concat(), true);
+    place.squeeze("sq", &[], &place.journal());
+    same_lines(&flows(&place.path("sq")), &flows(&place.path("journal")));
+}
+
 /// What the kernel stamped while nobody recorded seems to be still to come when the next run begins.
 #[test]
 fn an_output_knows_up_to_when_the_clock_may_have_gone_behind_the_one_before() {
