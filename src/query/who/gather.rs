@@ -140,7 +140,7 @@ impl State {
                     self.last_reading = self.last_reading.max(Some(note.to.get()));
                 }
             }
-            Some(Cause::FirstRead) => self.history.first_read(&told.note),
+            Some(Cause::FirstRead) => self.history.first_read(note, &told.note),
             Some(Cause::ClockStep) => self.history.clock_set(note),
             Some(Cause::Damaged) => self.history.damaged(),
             _ => {}

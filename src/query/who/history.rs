@@ -307,10 +307,12 @@ impl History {
         self.steps.table_read();
     }
 
-    /// What the first reading of a part of the journal tells of flows that left here
-    /// ([`Pairs::note`](crate::query::Pairs::note)).
-    pub(super) fn first_read(&mut self, told: &Note) {
-        self.readings.add(Span { from: told.from.get(), to: told.to.get() }, self.steps.count());
+    /// The note of the first reading of a part of the journal, and what it tells of the flows that left here
+    /// ([`Pairs::note`](crate::query::Pairs::note)). Those that it found have another note.
+    pub(super) fn first_read(&mut self, note: &Note, told: &Note) {
+        for from in [note.from.get(), told.from.get()] {
+            self.readings.add_of_ends(Span { from, to: note.to.get() }, self.steps.count());
+        }
     }
 
     /// The note that the clock was set.

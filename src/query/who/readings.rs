@@ -19,7 +19,8 @@ pub(super) struct Readings {
 #[derive(Clone, Copy, Debug)]
 struct Since {
     least: u64,
-    greatest: u64,
+    /// The least and the greatest of those that tell of starts, too.
+    of_starts: Option<[u64; 2]>,
     /// How often the clock had been set by then.
     steps: usize,
     /// A reading that has its begin for its end: that may be later than the clock showed then, for it was set back meanwhile.
@@ -28,11 +29,23 @@ struct Since {
 
 impl Readings {
     /// A note tells of a reading, after the clock had been set so often.
-    pub(super) fn add(&mut self, Span { from, to }: Span, steps: usize) {
-        let first = Since { least: from, greatest: from, steps, is_instant: false };
+    pub(super) fn add(&mut self, span: Span, steps: usize) {
+        let since = self.since(span, steps);
+        let [least, greatest] = since.of_starts.unwrap_or([span.from; 2]);
+        since.of_starts = Some([least.min(span.from), greatest.max(span.from)]);
+    }
+
+    /// The same of one that says nothing of starts.
+    pub(super) fn add_of_ends(&mut self, span: Span, steps: usize) {
+        self.since(span, steps);
+    }
+
+    fn since(&mut self, Span { from, to }: Span, steps: usize) -> &mut Since {
+        let first = Since { least: from, of_starts: None, steps, is_instant: false };
         let since = self.spans.entry(to).or_insert(first);
-        (since.least, since.greatest, since.steps) = (since.least.min(from), since.greatest.max(from), steps);
+        (since.least, since.steps) = (since.least.min(from), steps);
         since.is_instant |= from == to;
+        since
     }
 
     /// How often the clock had been set when a reading was at its end at this moment, and whether it surely showed the moment then.
@@ -48,8 +61,9 @@ impl Readings {
     /// Not before which moment a flow began that was found at this one, where a note tells of just that: if the clock showed it at several
     /// times, several readings may have been at their ends.
     pub(super) fn since_found(&self, found: u64, clock: &Steps) -> Option<u64> {
-        let may_be_several = |since: &Since| since.is_instant || !clock.is_once(found);
-        self.spans.get(&found).map(|since| if may_be_several(since) { since.least } else { since.greatest })
+        let since = self.spans.get(&found)?;
+        let [least, greatest] = since.of_starts?;
+        Some(if since.is_instant || !clock.is_once(found) { least } else { greatest })
     }
 }
 
@@ -72,5 +86,20 @@ mod tests {
         assert_eq!(told(&clock), [(None, None), (Some(10), Some(15)), (Some(28), Some(28))]);
         clock.add(&Note::clock_step(30, -10));
         assert_eq!(told(&clock), [(None, None), (Some(10), Some(10)), (Some(28), Some(28))]);
+    }
+
+    /// The clock was set back behind the reading that found the flow: the next one has no time of its own to tell.
+    #[test]
+    fn the_first_reading_of_a_part_says_nothing_of_what_another_one_found() {
+        let (mut readings, mut clock) = (Readings::default(), Steps::default());
+        clock.add(&Note::clock_step(5, -40));
+        readings.add(Span { from: 30, to: 45 }, 1);
+        for from in [45, 8] {
+            readings.add_of_ends(Span { from, to: 45 }, 1);
+            readings.add_of_ends(Span { from, to: 60 }, 1);
+        }
+        assert_eq!([45, 60].map(|found| readings.since_found(found, &clock)), [Some(30), None]);
+        assert_eq!([45, 60].map(|gone| readings.since_end(gone)), [Some(8); 2]);
+        assert_eq!(readings.steps(45), Some((1, false)));
     }
 }
