@@ -36,7 +36,7 @@ pub use footer::{Closing, DirectoryEntry, Footer, Totals};
 pub use header::{Clock, Content, Digest, Header, Refusal};
 pub use index::{COLUMNS_MAX, Column, Columns, Index, ReadAt};
 pub use made_from::MadeFrom;
-pub use note::{Cause, Note};
+pub use note::{Cause, ClockWasSet, Note};
 pub use record::{Counters, Kind, Record, Tuple};
 pub use recorded::Recorded;
 pub use retirement::Retirement;

@@ -48,7 +48,7 @@ pub enum Cause {
     /// The recorder was at work from `from` to `to`, and nothing else happened.
     Quiet = NO_GAP | 5,
     /// The flows that the segments up to this one left open at `to`, as far as they tell, have *open* records behind this note:
-    /// `value` of them. Ends may have been missed since `from`, if that is before `to`. See also [`Note::knows_clock_set`].
+    /// `value` of them. Ends may have been missed since `from`, if that is before `to`. See also [`Note::clock_was_set`].
     LeftOpen = NO_GAP | 6,
     /// In what a segment of flows was made from, nobody tells which flows were alive in this span that had begun before it: the
     /// kernel's table was not read.
@@ -173,6 +173,29 @@ impl Cause {
     }
 }
 
+/// Whether the clock was set in the time of segments of flows, up to what they leave open: docs/format.md, section "What is left open".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum ClockWasSet {
+    /// It was not.
+    Never = 0,
+    /// It was, since the kernel's table was read last, or nobody knows when.
+    SinceReading = 1,
+    /// It was, and not since the kernel's table was read last.
+    BeforeReading = 2,
+}
+
+impl ClockWasSet {
+    /// As that note has it. Of a number that comes from a later version it is known that the clock was set.
+    pub const fn of(number: u32) -> Self {
+        match number {
+            0 => Self::Never,
+            2 => Self::BeforeReading,
+            _ => Self::SinceReading,
+        }
+    }
+}
+
 /// A note, 40 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -189,7 +212,7 @@ pub struct Note {
     pub cause: U16,
     /// Zeros.
     pub(crate) reserved: [u8; 2],
-    /// See [`Retirement::segment`](crate::Retirement::segment) and [`Note::knows_clock_set`]; else 0.
+    /// See [`Retirement::segment`](crate::Retirement::segment) and [`ClockWasSet`]; else 0.
     pub(crate) segment: U32,
 }
 const _: () = assert!(size_of::<Note>() == 40);
@@ -247,14 +270,15 @@ impl Note {
     }
 
     /// This note of flows left open, if the clock was set before that, or if it was not.
-    pub fn with_clock_set(self, was_set: bool) -> Self {
-        Self { segment: U32::new(was_set.into()), ..self }
+    pub fn with_clock_was_set(self, was_set: ClockWasSet) -> Self {
+        Self { segment: U32::new(was_set as u32), ..self }
     }
 
-    /// Whether it tells of flows left open, and that the clock had been set before: of a flow that is found later nobody can say
-    /// then that it was not alive at that time.
-    pub fn knows_clock_set(&self) -> bool {
-        self.cause() == Some(Cause::LeftOpen) && self.segment.get() != 0
+    /// Whether it tells of flows left open, and that the clock had been set before: of a flow of which a later segment is the first to tell
+    /// nobody can say then that it was not alive at that time.
+    pub fn clock_was_set(&self) -> ClockWasSet {
+        let is_told = self.cause() == Some(Cause::LeftOpen);
+        if is_told { ClockWasSet::of(self.segment.get()) } else { ClockWasSet::Never }
     }
 
     /// This gap and a later one of the same cause as one.

@@ -157,6 +157,9 @@ pub struct NoteText {
     pub lost: Option<u64>,
     /// What else the cause has to say.
     pub value: i64,
+    /// Of flows that are left open, whether the clock was set before: docs/format.md, "What is left open". Not told if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_was_set: Option<u32>,
 }
 
 impl NoteText {
@@ -170,6 +173,7 @@ impl NoteText {
             to: note.to.get(),
             lost: note.lost(),
             value: note.value.get(),
+            clock_was_set: Some(note.clock_was_set() as u32).filter(|was_set| *was_set != 0),
         }
     }
 
@@ -179,7 +183,7 @@ impl NoteText {
         let mut note = Note::gap(self.from, self.to, self.lost.unwrap_or(Note::LOST_UNKNOWN), Cause::Damaged);
         note.cause = self.cause.into();
         note.value = self.value.into();
-        note
+        self.clock_was_set.map_or(note, |was_set| note.with_clock_was_set(ctrecorder_format::ClockWasSet::of(was_set)))
     }
 }
 

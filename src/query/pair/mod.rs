@@ -38,7 +38,7 @@ mod written;
 
 use std::io;
 
-use ctrecorder_format::{Address, Cause, Counters, Damage, Family, Header, Note, Record, V4, V6};
+use ctrecorder_format::{Address, Cause, ClockWasSet, Counters, Damage, Family, Header, Note, Record, V4, V6};
 
 use crate::journal::Version;
 use line::Lines;
@@ -313,21 +313,22 @@ impl Pairs {
 
     /// What a segment that left flows open tells of the clock.
     fn left_by_clock(&mut self, left: &Note) {
-        if left.knows_clock_set() {
-            self.know_clock_set();
-        }
+        self.know_clock_set(left.clock_was_set());
     }
 
-    /// The clock was set in the time of what is gone on with, or may have been: flows that are found from here on may have been alive then.
-    pub fn know_clock_set(&mut self) {
-        self.lines.set_back(true);
-        self.ipv4.know_clock_set();
-        self.ipv6.know_clock_set();
+    /// Whether the clock was set in the time of what is gone on with, or may have been: flows that are found from here on may have been alive
+    /// then.
+    pub fn know_clock_set(&mut self, was_set: ClockWasSet) {
+        if was_set == ClockWasSet::SinceReading {
+            self.lines.set_back(true);
+        }
+        self.ipv4.know_clock_set(was_set);
+        self.ipv6.know_clock_set(was_set);
     }
 
     /// What is known of the flows that are open at the end of a file that tells up to `end` (ns since the epoch), as a note.
     pub fn left(&mut self, end: u64) -> Note {
-        self.lines.left(end).with_value(self.open_flows() as u64).with_clock_set(self.ipv4.knows_clock_set())
+        self.lines.left(end).with_value(self.open_flows() as u64).with_clock_was_set(self.ipv4.clock_was_set())
     }
 
     /// Shows the flows that are open as open records: IPv4 first, each family in the order of starts.

@@ -5,7 +5,7 @@ mod readings;
 use std::io;
 
 use ctrecorder_format::record::flags;
-use ctrecorder_format::{Address, Counters, Kind, Note, Record};
+use ctrecorder_format::{Address, ClockWasSet, Counters, Kind, Note, Record};
 
 use super::line::Place;
 use super::memory::Allowance;
@@ -343,15 +343,21 @@ impl<A: Address> Pairing<A> {
         record
     }
 
-    /// The clock was set in the time of what is gone on with: of flows that are open that says so itself.
-    pub(super) const fn know_clock_set(&mut self) {
-        (self.was_clock_set, self.was_set_since_read) = (true, true);
-        self.shown.clock_set_unknown();
+    /// Whether the clock was set in the time of what is gone on with: of flows that are open that says so itself.
+    pub(super) fn know_clock_set(&mut self, was_set: ClockWasSet) {
+        if was_set != ClockWasSet::Never {
+            (self.was_clock_set, self.was_set_since_read) = (true, was_set == ClockWasSet::SinceReading);
+            self.shown.clock_set_unknown();
+        }
     }
 
     /// Whether the clock was set, in what was read or is gone on with.
-    pub(super) const fn knows_clock_set(&self) -> bool {
-        self.was_clock_set
+    pub(super) const fn clock_was_set(&self) -> ClockWasSet {
+        match (self.was_clock_set, self.was_set_since_read) {
+            (false, _) => ClockWasSet::Never,
+            (true, false) => ClockWasSet::BeforeReading,
+            (true, true) => ClockWasSet::SinceReading,
+        }
     }
 
     /// The clock was set: all flows that are open saw it, but for those that are gone. Where a file of flows tells of it, others may have

@@ -1,6 +1,6 @@
 //! Flows that a reading of the kernel's table is the first to name, though all that had begun before were known.
 
-use ctrecorder_format::record::flags::{END_AT_LATEST, RECOVERED};
+use ctrecorder_format::record::flags::{CLOCK_SET, END_AT_LATEST, RECOVERED};
 use ctrecorder_format::{Cause, Content, Damage, Fault, Header, Kind, Note, Record, V4, legacy};
 
 use super::tests_of_readings::{Work, header, tcp, version_2};
@@ -203,4 +203,27 @@ fn what_a_segment_of_flows_leaves_open_says_whether_it_is_all() {
     let mut work = Work::default();
     second_run(&mut work, &Header { filters: "some".into(), ..header(100, 0, 100) });
     assert_eq!(work.pairs.leave(200, &mut work.flows).lost.get(), 0);
+}
+
+/// What goes on with a segment of flows marks what the journal itself would have.
+#[test]
+fn a_flow_that_is_found_behind_a_reading_that_came_after_the_clock_was_set_did_not_see_that() {
+    for (is_read_again, flags) in [(true, RECOVERED), (false, RECOVERED | CLOCK_SET)] {
+        let mut work = Work::default();
+        work.begin(&header(1, 0, 1), Some(50));
+        work.read(1, 10);
+        work.pairs.note(&Note::clock_step(9, -20), &mut work.flows);
+        if is_read_again {
+            work.read(10, 20);
+        }
+        let left = work.pairs.leave(50, &mut work.flows);
+        let mut next = Work::default();
+        next.begin(&header(1, 0, 1), Some(50));
+        next.pairs.go_on(&left);
+        for mut work in [work, next] {
+            work.begin(&header(1, 1, 50), Some(100));
+            work.push(&Record { flags: RECOVERED, ..tcp(Kind::Start, 1, 60, 0) });
+            assert_eq!(work.finish(), [(1, 60, 0, flags)]);
+        }
+    }
 }

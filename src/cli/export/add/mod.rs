@@ -23,6 +23,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use ctrecorder_format::ClockWasSet;
 
 use super::sources::{End, Source, Sources};
 use crate::archive::SourceFile;
@@ -138,7 +139,7 @@ impl Added {
         Intent { export: export.to_owned(), inputs }.write(&self.directory)?;
         begun.set_backs = self.there.set_backs(journal)?;
         if self.there.may_have_seen_clock_set() {
-            begun.pairs.know_clock_set();
+            begun.pairs.know_clock_set(ClockWasSet::SinceReading);
         }
         left::begin(&self.there.open, begun, threads)
     }
