@@ -98,15 +98,17 @@ fn a_flow_of_which_the_next_part_tells_nothing_was_gone_by_its_first_reading() {
     }
 }
 
-/// One whose begin is told for its end, for the clock was set back since.
+/// One whose begin is told for its end, for the clock was set back since; but not if it is the first one of a run.
 #[test]
 fn a_first_reading_that_tells_no_moment_stays_one() {
-    let mut work = left();
-    let left = Note::gap(50, 50, 0, Cause::LeftOpen).with_clock_was_set(ClockWasSet::SinceReading);
-    work.pairs.note(&left, &mut work.flows);
-    work.begin(&part(100), Some(200));
-    let read = work.pairs.note(&Note::gap(110, 110, 0, Cause::FirstRead), &mut work.flows).note;
-    assert_eq!((read.cause(), read.from.get(), read.to.get()), (Some(Cause::TableRead), 110, 110));
+    for (number, since) in [(1, 110), (0, 50)] {
+        let mut work = left();
+        let left = Note::gap(50, 50, 0, Cause::LeftOpen).with_clock_was_set(ClockWasSet::SinceReading);
+        work.pairs.note(&left, &mut work.flows);
+        work.begin(&Header { segment_number: number, ..part(100) }, Some(200));
+        let read = work.pairs.note(&Note::gap(110, 110, 0, Cause::FirstRead), &mut work.flows).note;
+        assert_eq!((read.cause(), read.from.get(), read.to.get()), (Some(Cause::TableRead), since, 110));
+    }
 }
 
 #[test]
