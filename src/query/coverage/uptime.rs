@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ctrecorder_format::{Note, Uptime};
+use ctrecorder_format::{Content, Note, Uptime};
 
 use super::clock::Step;
 use super::part::Part;
@@ -128,7 +128,11 @@ fn between(before: &Presence<'_>, after: &Presence<'_>, known: &[Span]) -> Vec<G
 fn is_nobody_recording(before: &Part, after: &Part) -> bool {
     let is_behind = after.behind().is_none_or(|ended| ended == before.ended);
     let between = Span { from: before.ended, to: after.began };
-    is_behind && !matches!(cause(before, after, between), GapCause::SegmentMissing | GapCause::Damaged)
+    // What was squeezed is of no run, but has the number of the first segment that it was made from.
+    let is_begun_later = after.content == Content::Flows && after.number > 0;
+    is_behind
+        && !is_begun_later
+        && !matches!(cause(before, after, between), GapCause::SegmentMissing | GapCause::Damaged)
 }
 
 /// Why nothing is told of a span between two files, with nothing else between them.

@@ -211,7 +211,7 @@ impl Truth<'_> {
             // is left that tells of it; that something is missing is said.
             let is_known = life.is_exact && self.order_is_told();
             let is_damaged = self.kept.files.iter().any(|file| file.is_damaged);
-            let is_told_missing = !answer.doubts.is_empty() || is_damaged;
+            let is_told_missing = !answer.doubts.is_empty() || is_damaged || self.is_set_back_in_version_2();
             let is_turned = self.world.has_steps_back() && !is_known && is_told_missing;
             // It was found later: that it may have begun so early, only the overrun would tell.
             let is_found_later = !life.is_exact && pairs::is_untold(self.world, self.kept, life.began());
@@ -254,6 +254,13 @@ impl Truth<'_> {
             }
         });
         spans.collect()
+    }
+
+    /// Whether the clock was set back in the time of a file that is left as version 2, which does not tell it.
+    fn is_set_back_in_version_2(&self) -> bool {
+        let file = |at| self.world.files.iter().position(|file| file.span.holds(at));
+        let kept = self.world.steps().filter(|(_, by)| *by < 0).filter_map(|(at, _)| self.kept.file(file(at)?));
+        kept.into_iter().any(|file| file.is_version_2)
     }
 
     /// The times of which only files of version 2 tell, and the overruns that they do not tell of.

@@ -83,6 +83,22 @@ fn nor_of_what_nobody_recorded_between_two_runs() {
     assert!(told.contains(&(5000, 5100, GapCause::NotRunning)), "{told:?}");
 }
 
+/// It may have been set back several times in a segment that is missing, also one that comes before what the file behind was made from.
+#[test]
+fn where_the_clock_was_set_back_in_a_missing_segment_it_may_have_shown_all_between() {
+    let (from, to) = ((5200, 1000, 1), (5250, 1050, 1));
+    let made = |number| {
+        file(&Header { segment_number: number, ..header(Content::Flows, from.0) }, &[from, to], to.0, Closing::Stopped)
+    };
+    let recorded = |number| segment((4000, number), from, to, Closing::Stopped);
+    for (number, reached) in [(0, 5200), (1, 5600)] {
+        for behind in [recorded(number), made(number)] {
+            let told = gaps(&[segment((5000, 0), (5000, 100, 1), (5600, 700, 1), Closing::Stopped), behind]);
+            assert_eq!(told, [(5000, reached, GapCause::SetBack)], "{number}");
+        }
+    }
+}
+
 #[test]
 fn what_tells_of_a_missing_segment_all_the_same_leaves_no_gap() {
     let [first, third] = second_is_missing();
