@@ -54,11 +54,12 @@ impl Last {
         Self { place: None, reached, uptime: None }
     }
 
-    /// Whether the clock was set back before the next file was begun at this moment, as that tells for how long the machine had been up then.
-    /// Set back by less than it went on, it shows a later time.
+    /// Whether the clock was set back before the next file was begun at this moment, which tells for how long the machine had been up then, or
+    /// some time later. Set back by less than it went on, it shows a later time.
     fn set_back(&self, begun: u64, up: Option<Uptime>) -> Option<SetBack> {
         let reached = self.gone_on(up);
-        let is_set_back = begun < self.reached || begun.saturating_add(Note::CLOCK_STEP_MIN_NS) < reached;
+        let shows_less = |up: Uptime| up.moment.saturating_add(Note::CLOCK_STEP_MIN_NS) < reached;
+        let is_set_back = begun < self.reached || up.is_some_and(shows_less);
         is_set_back.then_some(SetBack { reached, begun })
     }
 
@@ -196,19 +197,23 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_by_less_than_it_went_on_was_set_back() {
         const SECOND: u64 = Note::CLOCK_STEP_MIN_NS;
-        let up = |boot, up| Some(Uptime { moment: 0, up: up * SECOND, boot });
         let ended = Uptime { moment: 98 * SECOND, up: 48 * SECOND, boot: 7 };
         let last = Last { uptime: Some(ended), ..Last::of_made(100 * SECOND) };
-        let is_set = |begun, up| {
+        // For how long the machine had been up is told when the file is begun, or behind that.
+        let is_set_at = |begun, later: u64, up: Option<(u64, u64)>| {
+            let up = up.map(|(boot, up)| Uptime { moment: (begun + later) * SECOND, up: (up + later) * SECOND, boot });
             let set_back = last.set_back(begun * SECOND, up);
-            set_back.map(|told| (told.reached / SECOND, told.begun / SECOND))
+            set_back.map(|told| (told.reached / SECOND - later, told.begun / SECOND))
         };
-        assert_eq!(is_set(110, up(7, 80)), Some((130, 110)));
-        assert_eq!([is_set(129, up(7, 80)), is_set(130, up(7, 80)), is_set(150, up(7, 80))], [None; 3]);
-        assert_eq!(is_set(90, up(7, 80)), Some((130, 90)));
+        let is_set = |begun, up| is_set_at(begun, 0, up);
+        for later in [0, 20] {
+            assert_eq!(is_set_at(110, later, Some((7, 80))), Some((130, 110)));
+            assert_eq!([129, 130, 150].map(|begun| is_set_at(begun, later, Some((7, 80)))), [None; 3]);
+            assert_eq!(is_set_at(90, later, Some((7, 80))), Some((130, 90)));
+        }
         // Of another start of the machine, or earlier, it tells nothing.
-        assert_eq!([is_set(110, up(8, 80)), is_set(110, up(7, 40)), is_set(110, None)], [None; 3]);
-        assert_eq!(is_set(90, up(8, 80)), Some((100, 90)));
+        assert_eq!([is_set(110, Some((8, 80))), is_set(110, Some((7, 40))), is_set(110, None)], [None; 3]);
+        assert_eq!(is_set(90, Some((8, 80))), Some((100, 90)));
     }
 
     /// A file that was begun and told up to then; whether it is the first; of segments of these runs with these numbers.

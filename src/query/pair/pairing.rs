@@ -292,7 +292,8 @@ impl<A: Address> Pairing<A> {
             // The kernel gives the ids of flows that ended again.
             let is_over = known.is_over_by(record, was_clock_set);
             let is_begun_later = known.seen.get() == GONE && flow.start() > gone_by.max(known.start());
-            let is_told_twice = flow.is_told_at_end() && known.is_told_by(file);
+            // Of two recorders at a time each may have heard the same start.
+            let is_told_twice = flow.is_told_at_end() && known.is_told_by(file) && flow.start() != known.start();
             let is_another = is_over || is_begun_later || is_told_twice || known.is_before(&flow, told_before);
             let before = *known;
             if is_another {

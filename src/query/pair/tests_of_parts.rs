@@ -77,6 +77,8 @@ fn the_halves_that_one_file_tells_of_are_of_two_flows() {
     // Set back between them, the clock shows less where the kernel has given the id again.
     let (first, again) = (named(Kind::Flow, 90, 0), named(Kind::Open, 50, 0));
     assert_eq!(paired(true, &[&[first, again]]), [first, Record { kind: Kind::Flow as u8, ..again }]);
+    // But two recorders at a time tell of the same start.
+    assert_eq!(paired(true, &[&[first, named(Kind::Open, 90, 0)]]), [first]);
 }
 
 /// Of version 2, where nothing but the order tells flows of the same tuples apart.

@@ -69,13 +69,21 @@ fn drop_repeated_halves(flows: &mut Vec<Ended>, is_turned: bool) {
         let behind = whole.entry(name(flow)).or_default();
         *behind = if is_last { usize::MAX } else { flow.place.max(*behind) };
     }
-    flows.retain(|flow| {
+    // Each may tell of another time at which the clock was set.
+    let mut steps: HashMap<_, Range<usize>> = HashMap::new();
+    for flow in flows.iter().filter(|flow| is_turned && is_half(flow)) {
+        let seen = steps.entry(name(flow)).or_insert_with(|| flow.steps.clone());
+        *seen = seen.start.min(flow.steps.start)..seen.end.max(flow.steps.end);
+    }
+    flows.retain_mut(|flow| {
         if !is_half(flow) || flow.known.start == Told::Unknown {
             return true;
         }
-        let is_behind = whole.get(&name(flow)).is_none_or(|place| *place < flow.place);
+        let name = name(flow);
+        let is_behind = whole.get(&name).is_none_or(|place| *place < flow.place);
+        flow.steps = steps.get(&name).unwrap_or(&flow.steps).clone();
         // It is left once.
-        whole.insert(name(flow), usize::MAX);
+        whole.extend(is_behind.then_some((name, usize::MAX)));
         is_behind
     });
 }
@@ -384,6 +392,14 @@ mod tests {
         let mut flows = vec![half(0, 0), half(1, 6)];
         drop_repeated_halves(&mut flows, true);
         assert_eq!(flows.iter().map(|flow| flow.place).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn the_half_that_is_left_of_several_saw_what_any_of_them_did() {
+        let half = |place, steps| Ended { steps, ..flow(place, false, 3, 0, false, None) };
+        let mut flows = vec![half(0, 1..1), half(1, 0..2)];
+        drop_repeated_halves(&mut flows, true);
+        assert_eq!(flows.iter().map(|flow| (flow.place, flow.steps.clone())).collect::<Vec<_>>(), [(0, 0..2)]);
     }
 
     #[test]
