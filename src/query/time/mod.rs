@@ -180,3 +180,5 @@ fn rfc3339(second: i64, local: i64) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_zones;
