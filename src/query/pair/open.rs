@@ -124,7 +124,7 @@ impl<A: Address> OpenFlow<A> {
 
     /// A moment at which it was open, ns since the epoch: its start is not later, unless by what the clock showed before.
     pub(super) fn believe(&mut self, shown: Shown, by: u64) {
-        self.known = shown.believed(self.known, by);
+        self.known = shown.believed_open(self.known, by);
     }
 
     /// The layer-4 protocol.

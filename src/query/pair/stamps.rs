@@ -26,7 +26,16 @@ impl Shown {
     /// may have: one that is later than that is of a time that no clock is known to have shown before. What the clock is set back by
     /// without a note makes nothing of it.
     pub(super) fn believed<A: Address>(self, flow: Record<A>, told: u64) -> Record<A> {
-        let latest = self.latest(&flow, told).saturating_add(Note::CLOCK_STEP_MIN_NS);
+        self.begun_by(flow, told, Note::CLOCK_STEP_MIN_NS)
+    }
+
+    /// The same of one that was there at that moment: it had begun, whatever the clock was set back by.
+    pub(super) fn believed_open<A: Address>(self, flow: Record<A>, told: u64) -> Record<A> {
+        self.begun_by(flow, told, 0)
+    }
+
+    fn begun_by<A: Address>(self, flow: Record<A>, told: u64, margin: u64) -> Record<A> {
+        let latest = self.latest(&flow, told).saturating_add(margin);
         let is_later = told != 0 && latest < flow.start.get();
         if is_later && may_be_of_before(&flow) { without_start(flow) } else { flow }
     }
@@ -78,10 +87,10 @@ mod tests {
     fn a_start_of_before_the_segments_that_are_left_tells_nothing() {
         let at = |second: u64| second * Note::CLOCK_STEP_MIN_NS;
         // Whether it is the kernel's, or by the clock of the recorder that heard it.
-        for (flags, start) in [(START_FROM_KERNEL, at(19)), (0, 0)] {
+        for (flags, start) in [(START_FROM_KERNEL, at(16) - 1), (0, 0)] {
             let mut work = Work::default();
             work.begin(&header(at(28), 1, at(15)), None);
-            work.push(&Record { flags, ..tcp(Kind::Open, 1, at(19), 0) });
+            work.push(&Record { flags, ..tcp(Kind::Open, 1, at(16) - 1, 0) });
             work.read(at(28), at(28));
             work.push(&Record { flags, ..tcp(Kind::End, 1, start, at(39)) });
             assert_eq!(work.finish(), [(1, 0, at(39), START_FROM_KERNEL)]);
