@@ -9,7 +9,7 @@
 //! | `written` | which file was written behind which other one |
 //! | `line` | whose files these are, and what their notes tell of ends that were not heard |
 //! | `known` | of which flows all that had begun are known |
-//! | `stamps` | the kernel's stamps that are later than what they are told with |
+//! | `stamps` | starts that are later than what they are told with |
 //! | `part` | the same of parts of a journal that were squeezed or exported one by one |
 
 mod bodies;

@@ -231,7 +231,7 @@ impl<A: Address> OpenFlow<A> {
 
     /// Whether a whole flow in this file may be this one.
     pub(super) const fn may_become_whole(&self, file: u32) -> bool {
-        self.is_told_at_end() && self.seen.get() != file
+        self.is_told_at_end() && !self.is_told_by(file)
     }
 
     /// Whether it is this file of flows that told of it: what one of these tells of a flow, it tells once.
